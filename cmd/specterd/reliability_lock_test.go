@@ -216,7 +216,7 @@ func TestLongLock(t *testing.T) {
 	}
 	testkit.Figure(t, "the write lock held elsewhere: %d writes refused after %v at most; %d reads beside, the slowest %v; then %d writes in %v",
 		writers, took.Round(time.Millisecond), reads, slowest.Round(time.Millisecond), writers, time.Since(start).Round(time.Millisecond))
-	if took > testkit.Bar(13*time.Second) { // retries for 8 seconds, plus the last attempt, in which SQLite waits for 5
+	if took > testkit.Bar(13*time.Second) { // 8 seconds of retries, and 5 seconds of the last attempt, during which SQLite waits
 		t.Errorf("refused after %v", took)
 	}
 }

@@ -96,7 +96,7 @@ func (d *diskTrace) answer(t *testing.T, mark string) bool {
 	t.Helper()
 	const log = "specterd.db-wal>"
 	written, synced := false, false
-	syncing := map[string]bool{} // by thread: whether a sync that began after the write is in progress
+	syncing := map[string]bool{} // by thread: whether the thread is in a sync that began after the write
 	for line := range d.lines {
 		thread, what, _ := strings.Cut(line, " ")
 		what = strings.TrimSpace(what)

@@ -116,7 +116,7 @@ Next steps: run specterd serve, which syncs the history with the node, then
 `)
 }
 
-// quoteSome returns the first ten texts, quoted, and the number of the others.
+// quoteSome returns the first ten texts, quoted, and the number of the remaining texts.
 func quoteSome(all []string) string {
 	const most = 10
 	quoted := make([]string, min(len(all), most))

@@ -232,11 +232,11 @@ func (w *watch) sendSecrets(s *server) {
 		for method := range methods {
 			method, lost := strings.ToUpper(method), w.secret("what was sent to "+path)
 			if method == http.MethodDelete && !strings.Contains(path, "{") {
-				continue // would delete the token itself
+				continue // the request would delete the caller's token
 			}
 			asked := parameter.ReplaceAllString(path, lost)
 			if strings.HasPrefix(path, "/api/v1alpha/wallets/") {
-				asked = parameter.ReplaceAllString(path, "nothing") // like Specter Desktop, v1alpha repeats the alias
+				asked = parameter.ReplaceAllString(path, "nothing") // v1alpha repeats the alias in errors, as Specter Desktop does
 			}
 			_, answer := w.ask(s, http.MethodPost, "/api/v1/tokens", w.admin(), fmt.Sprintf(`{"description": "knock %d", "lifetime": "1 hour", "scopes": %s}`, n, allScopes))
 			var token madeToken

@@ -12,7 +12,7 @@ import (
 
 // TestStop checks that open requests are completed and that the exit status is 0.
 func TestStop(t *testing.T) {
-	s := startServer(t, t.TempDir(), "SPECTER_BCRYPT_COST=7") // so that a login takes time
+	s := startServer(t, t.TempDir(), "SPECTER_BCRYPT_COST=7") // makes a login take some time
 	var wg sync.WaitGroup
 	statuses := make(chan int, 8)
 	begun := make(chan struct{}, cap(statuses))
@@ -25,7 +25,7 @@ func TestStop(t *testing.T) {
 	for range cap(statuses) {
 		<-begun
 	}
-	first := <-statuses // then the others are queued
+	first := <-statuses // once one login has completed, the others are queued
 	begin := time.Now()
 	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	err := s.cmd.Wait()

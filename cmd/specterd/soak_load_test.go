@@ -431,7 +431,7 @@ func (s *soak) moveChain(ctx context.Context, r *rand.Rand) {
 		switch {
 		case r.IntN(10) == 0 && len(sent) > 0: // replace it by a payment to the outsider with a higher fee
 			options := map[string]any{"fee_rate": 40, "outputs": []map[string]any{{s.outsiderAddress(ctx): "0.001"}}}
-			_, _ = s.node.CallWallet(ctx, outsider, "bumpfee", sent[r.IntN(len(sent))], options) // fails if it is confirmed
+			_, _ = s.node.CallWallet(ctx, outsider, "bumpfee", sent[r.IntN(len(sent))], options) // fails if the transaction is confirmed
 		case r.IntN(3) > 0:
 			v := s.vault(r)
 			outputs := []map[string]any{{v.addresses[r.IntN(len(v.addresses))]: fmt.Sprintf("0.%d", 1+r.IntN(9))}}

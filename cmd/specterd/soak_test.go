@@ -51,7 +51,7 @@ func TestSoak(t *testing.T) {
 	server = s.start(dir, settings)
 	stop = s.load(seed + 1)
 	s.disturb(r, happened, soakTime()/15, []string{"reorgs"}, nil)
-	stop() // the server has opened all connections and files that it keeps open
+	stop() // by now, the server has all its permanent connections and files open
 	before := atRest(t, server, metrics)
 	watched := watchMemory(t, server)
 	stop = s.load(seed + 2)

@@ -65,7 +65,7 @@ func (p *program) drawScan(ctx context.Context, d *walletCommands, v wallet.View
 	return nil
 }
 
-// bar returns a progress bar for a fraction from 0 to 1.
+// bar returns a progress bar that is filled to the given fraction, 0 to 1.
 func bar(done float64) string {
 	const width = 40
 	full := min(max(int(done*width), 0), width)

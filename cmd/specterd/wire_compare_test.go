@@ -451,7 +451,8 @@ func (d *intended) covers(exchange string, found difference) bool {
 		})
 }
 
-// said reports whether the text in a line of the table covers a value that was found.
+// said reports whether the expected value in a line of the table matches a value that was
+// found.
 func said(line, found string) bool {
 	switch line {
 	case "text":

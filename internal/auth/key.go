@@ -101,7 +101,7 @@ func (k Keys) Text() ([]byte, error) {
 	return text, nil
 }
 
-// Find returns the key with the given fingerprint, or nil if there is none.
+// Find returns the key with the given fingerprint, or nil.
 func (k Keys) Find(fingerprint string) []byte {
 	for _, key := range k {
 		if Fingerprint(key) == fingerprint {

@@ -24,9 +24,9 @@ type countKey struct {
 	origin  string // empty for addresses beyond maxOrigins
 }
 
-// loginCounts limits the number of audit entries for logins: of similar logins,
-// only the first in each minute gets an entry, and a second entry has the number of
-// the others.
+// loginCounts limits the number of audit entries for logins: of similar logins, only the
+// first in each minute gets an entry, and a second entry has the number of the remaining
+// texts.
 type loginCounts struct {
 	last    map[countKey]countedLogin
 	origins map[countKey]int // number of origins, by keys with an empty origin

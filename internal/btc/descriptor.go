@@ -109,7 +109,7 @@ func (k descriptorKey) branch() int {
 	return -1
 }
 
-// sameKey reports whether both derive the same children.
+// sameKey reports whether k and other derive the same children.
 func (k descriptorKey) sameKey(other descriptorKey) bool {
 	return bytes.Equal(k.extended.ChainCode(), other.extended.ChainCode()) && fingerprint(k.extended) == fingerprint(other.extended)
 }

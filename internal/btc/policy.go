@@ -91,8 +91,8 @@ func newPolicy(receive, change Descriptor) Policy {
 // for example "2 of 3 Multisig (Segwit)".
 func (p Policy) Description() string { return p.Script.Description(p.SignaturesRequired, len(p.Keys)) }
 
-// newForm returns the form of new descriptors for a type of script: sortedmulti for
-// multisig.
+// newForm returns the syntax of new descriptors for a type of script, which uses
+// sortedmulti for multisig.
 func newForm(script Script) form {
 	for _, f := range forms {
 		if f.script == script && f.sorted == script.IsMultisig() {

@@ -29,7 +29,7 @@ func (r *Reader) Rest() []byte { return r.rest }
 // Err returns the first error.
 func (r *Reader) Err() error { return r.err }
 
-// Fail sets the first error, unless there was one.
+// Fail sets the first error, unless there was an earlier one.
 func (r *Reader) Fail(err error) {
 	if r.err == nil {
 		r.err = err

@@ -76,16 +76,16 @@ func (s Script) purpose() string {
 	return "General"
 }
 
-// DustLimit is the minimum amount that nodes relay in an output with this script:
-// the dust limit at the default of -dustrelayfee, three satoshis per virtual byte.
-// A node may be configured with another limit, which then applies.
+// DustLimit returns the minimum amount that nodes relay in an output with this script:
+// the dust limit at the default of -dustrelayfee, three satoshis per virtual byte. A node
+// may be configured with another limit, which then applies.
 func DustLimit(script []byte) Amount {
 	const relayFee FeeRate = 3000
 	return DustLimitAt(script, relayFee)
 }
 
-// DustLimitAt is the cost of creating and spending an output with this script at a
-// fee rate (Bitcoin Core, GetDustThreshold).
+// DustLimitAt returns the dust limit at a fee rate: the cost of creating and spending an
+// output with this script (Bitcoin Core, GetDustThreshold).
 func DustLimitAt(script []byte, rate FeeRate) Amount {
 	const (
 		output          = 8 + 1

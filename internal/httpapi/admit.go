@@ -44,8 +44,8 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return s.answer(ctx, worker, r, to, strict)
 }
 
-// announced returns the maximum size of the body, in bytes: its Content-Length, or most,
-// the limit of the route, if the length is unknown.
+// announced returns the maximum size of the body in bytes: its Content-Length or, if the
+// length is unknown, the route's limit, which is most.
 func announced(r *http.Request, most int64) int64 {
 	if r.ContentLength < 0 {
 		return most

@@ -151,7 +151,8 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	}
 }
 
-// received returns a transaction with one output and the given number of raw bytes.
+// received returns an incoming transaction with one output and the given number of raw
+// bytes.
 func received(i, bytesOfRaw int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i)}
 	return wallet.Transaction{
@@ -258,7 +259,7 @@ func listOf(t *testing.T, text string) (list []map[string]any) {
 	return list
 }
 
-// names returns the names of an object's members in their order.
+// names returns the names of a JSON object's members in the order in which they occur.
 func names(t *testing.T, object string) (found []string) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader([]byte(object)))

@@ -42,9 +42,9 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 }
 
-// enter returns ctx with the principal who if they may use the route. Otherwise, or if err,
-// the error of the authentication, is not nil, it sets WWW-Authenticate and returns the
-// error.
+// enter checks that the principal who may use the route, and returns ctx with the
+// principal. If they may not, or if err, the error of the authentication, is not nil, it
+// sets WWW-Authenticate and returns the error.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// soon is shorter than the time for which the server waits for a body, at least 10 seconds.
+// soon is less than 10 seconds, the minimum time for which the server waits for a body.
 const soon = 8 * time.Second
 
 // unfinished sends the beginning of a request and returns the response that the server

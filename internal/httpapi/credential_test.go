@@ -261,7 +261,7 @@ func byToken(to route.Route) verdict {
 	return refused(to)
 }
 
-// byScopeAlone is the verdict for a token with only the scope of the route.
+// byScopeAlone returns the verdict for a token that has only the scope of the route.
 func byScopeAlone(to route.Route) verdict {
 	if v := byToken(to); v != letIn || to.Scope.Has(to.Handler.ShownScope) {
 		return v

@@ -24,7 +24,7 @@ const (
 
 var updateExamples = flag.Bool("examples", false, "add missing and replace invalid examples in "+examplesFile+" from the responses of the tests")
 
-// recorded has the best responses so far, by example key and media type.
+// recorded has the best example so far for each response and media type.
 var recorded = struct {
 	sync.Mutex
 	bodies map[string]map[string]any

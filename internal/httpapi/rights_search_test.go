@@ -62,7 +62,8 @@ func pairs() (all []auth.Scopes) {
 	return all
 }
 
-// undescribed turns off the comparison with the specification, which other tests cover.
+// undescribed turns off the comparison of responses with the specification, which other
+// tests make.
 func undescribed(s *setup) { s.routes = func(routes []route.Route) []route.Route { return routes } }
 
 // search is a server with the users of the search: alice, an admin whose token is stolen; boss,

@@ -114,8 +114,8 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 	}
 }
 
-// accepted checks that the node accepts a transaction, and returns its virtual
-// size.
+// accepted checks that the node accepts a transaction, and returns the virtual size that
+// the node reports.
 func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	t.Helper()
 	if w.name == "wsh-20" {

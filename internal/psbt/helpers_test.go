@@ -185,7 +185,7 @@ func must[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// forms are the descriptors of wallets, with placeholders for the keys.
+// forms are the tested kinds of descriptors, with placeholders for the keys.
 var forms = []struct {
 	name     string
 	kind     btc.Script
@@ -359,7 +359,8 @@ func (p *payment) stored() *psbt.Packet {
 	return packet
 }
 
-// wantNew checks that the PSBT created from our own data equals the node's.
+// wantNew checks that the PSBT that New creates from our own data equals the PSBT of the
+// node.
 func (p *payment) wantNew(created *psbt.Packet) {
 	p.t.Helper()
 	previous := make([]*wire.MsgTx, len(p.inputs))

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Input is a spent UTXO according to our own data: the index and the solution of
-// our descriptor.
+// Input is a spent UTXO according to our own data: the position of its address and the
+// solution that our descriptor gives.
 type Input struct {
 	Outpoint           btc.Outpoint
 	Amount             btc.Amount

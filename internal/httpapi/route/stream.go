@@ -95,7 +95,7 @@ func (e *BrokenError) Unwrap() error { return e.cause }
 // run at the same time.
 type Worker interface {
 	http.ResponseWriter
-	// Work waits for a slot. Each write releases it, so that clients that read slowly
+	// Work waits for a slot. Each write releases the slot, so that clients that read slowly
 	// do not block other requests.
 	Work(ctx context.Context) error
 }

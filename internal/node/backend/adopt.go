@@ -40,7 +40,7 @@ func (p *Provider) UnlockAll(ctx context.Context, coreName string, utxos []btc.O
 	}
 	defer done()
 	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, utxos, false) })
-	if errors.Is(err, ErrWalletMissing) { // without the wallet there are no locks
+	if errors.Is(err, ErrWalletMissing) { // a missing wallet has no locks
 		return nil
 	}
 	return err
@@ -67,7 +67,7 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// adoptable is CheckAdoptable for a loaded wallet.
+// adoptable returns the result of CheckAdoptable for a loaded wallet.
 func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
 	info, err := w.Info(ctx)
 	if err != nil {

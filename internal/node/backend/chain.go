@@ -121,8 +121,8 @@ func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	return n.firstSince(ctx, from, int64(found))
 }
 
-// firstSince returns the height of the first block with a timestamp of at least
-// from among the eleven that end at height, or height if there is none.
+// firstSince searches the eleven blocks that end at height. It returns the height of the
+// first one with a timestamp of at least from, or height if none has such a timestamp.
 func (n *Node) firstSince(ctx context.Context, from time.Time, height int64) (int64, error) {
 	first := height
 	h, err := n.HeaderAt(ctx, height)

@@ -111,7 +111,7 @@ type sinceReader struct {
 	stopped   error // the error of visit
 }
 
-// outcome returns the result of a call that returned err.
+// outcome returns the result of the call, whose error was err.
 func (r *sinceReader) outcome(err error) (lastBlock string, _ error) {
 	switch {
 	case r.stopped != nil:

@@ -28,7 +28,7 @@ func since(t testing.TB, w *backend.Wallet, hash string) ([]backend.Entry, strin
 	return entries, last
 }
 
-// of returns the entries of one transaction.
+// of returns the entries with the given transaction id.
 func of(entries []backend.Entry, txid string) []backend.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e backend.Entry) bool { return e.Txid != txid })
 }

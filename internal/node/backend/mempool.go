@@ -183,8 +183,8 @@ func (n *Node) ancestry(ctx context.Context, txids []string) (map[string]proposa
 	return found, nil
 }
 
-// addNew adds to asked the transactions that it does not contain, and returns them
-// without duplicates.
+// addNew returns the transactions in txids that are not in asked, without duplicates, and
+// adds them to asked.
 func addNew(asked map[string]bool, txids []string) (list []string) {
 	for _, txid := range txids {
 		if !asked[txid] {

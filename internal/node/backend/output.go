@@ -64,8 +64,7 @@ func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	return raw, err
 }
 
-// spender returns the transaction in the mempool that spends an output; nil if
-// there is none.
+// spender returns the transaction in the mempool that spends an output, or nil.
 func (n *Node) spender(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var wire []struct {
 		Txid string `json:"spendingtxid"`

@@ -263,8 +263,8 @@ func unlessUnlocked(err error) error {
 	return err
 }
 
-// AbortRescan implements wallet.Node. It does nothing if there is no rescan or no
-// wallet.
+// AbortRescan implements wallet.Node. Without a running rescan or without the wallet, it
+// does nothing.
 func (p *Provider) AbortRescan(ctx context.Context, coreName string) error {
 	if err := p.usable(ctx); err != nil {
 		return err

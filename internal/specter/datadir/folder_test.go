@@ -112,8 +112,9 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// problems creates a directory with these files, and links to the path after "-> ", and
-// returns its contents and the reported problems.
+// problems creates a directory with these files, reads it, and returns its contents and
+// the reported problems. A file whose text begins with "-> " becomes a link to the path
+// that follows.
 func problems(t *testing.T, files map[string]string) (contents, string) {
 	t.Helper()
 	path := t.TempDir()

@@ -54,7 +54,8 @@ func (f *Folder) report(path string, severity Severity, format string, args ...a
 
 const maxShown = 200
 
-// show makes text safe to print: it escapes unprintable characters and cuts long text.
+// show makes text safe to print: it escapes unprintable characters and truncates long
+// text.
 func show(text string) string {
 	if IsPrintable(text) && utf8.RuneCountInString(text) <= maxShown {
 		return text
