@@ -5,7 +5,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/specterd ./cmd/specterd \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/specterd/specterd/internal/cli.version=$VERSION" -o /out/specterd ./cmd/specterd \
  && mkdir -m 0700 /out/data && mkdir -m 1777 /out/tmp
 
 # A node for trying specterd, from the package that `make bitcoind` uses.

@@ -20,7 +20,7 @@ trap 'rm -rf "$work"' EXIT
 
 # build writes the program for platform $1 (empty for the current one) to $2.
 build() {
-	GOOS=${1%/*} GOARCH=${1#*/} go build -ldflags "-s -w -X main.version=$version" -o "$2" ./cmd/specterd
+	GOOS=${1%/*} GOARCH=${1#*/} go build -ldflags "-s -w -X github.com/specterd/specterd/internal/cli.version=$version" -o "$2" ./cmd/specterd
 }
 
 build "" "$work/here"

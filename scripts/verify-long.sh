@@ -5,16 +5,16 @@ set -euo pipefail
 
 # name, package, test; or bench and its arguments; or script and its path
 all=$(cat <<'TABLE'
-kills        ./cmd/specterd          TestKilledUnderLoad
-kills-calls  ./cmd/specterd          TestKilledAtSystemCalls
-kills-proposals ./cmd/specterd          TestKilledWhileProposing
-sync         ./cmd/specterd          TestSyncBeforeResponse
-revocation   ./cmd/specterd          TestTokenRevocation_AcrossProcesses
+kills        ./internal/cli           TestKilledUnderLoad
+kills-calls  ./internal/cli           TestKilledAtSystemCalls
+kills-proposals ./internal/cli           TestKilledWhileProposing
+sync         ./internal/cli           TestSyncBeforeResponse
+revocation   ./internal/cli           TestTokenRevocation_AcrossProcesses
 pairs        ./internal/proposal        TestCreate_ConcurrentPairs
 replacements ./internal/proposal        TestReplacementHistories
-locks        ./cmd/specterd          TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock
-damage       ./cmd/specterd          TestDamagedDatabase
-disk         ./cmd/specterd          TestFullAndReadOnlyDisk
+locks        ./internal/cli           TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock
+damage       ./internal/cli           TestDamagedDatabase
+disk         ./internal/cli           TestFullAndReadOnlyDisk
 clock        ./internal/httpapi      TestClockJumps
 money        ./internal/btc          TestAmounts_Exact
 money-rpc    ./internal/node/backend         TestAmounts_Exact
@@ -23,18 +23,18 @@ mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/proposal        TestLyingNode|TestLyingSigner
 honest-node  ./internal/proposal        TestHonestNode
 tampering    ./internal/psbt         TestEveryFieldTampered
-node-faults  ./cmd/specterd          TestNodeFaults
+node-faults  ./internal/cli           TestNodeFaults
 nodes        ./internal/httpapi      TestNodeSettings
-nodes-doctor ./cmd/specterd          TestDoctor_NodeSettings
-secrets      ./cmd/specterd          TestSecrets
-idle         ./cmd/specterd          TestIdleConnections
-slow-headers ./cmd/specterd          TestSlowHeaders
-login-flood  ./cmd/specterd          TestLoginFlood
+nodes-doctor ./internal/cli           TestDoctor_NodeSettings
+secrets      ./internal/cli           TestSecrets
+idle         ./internal/cli           TestIdleConnections
+slow-headers ./internal/cli           TestSlowHeaders
+login-flood  ./internal/cli           TestLoginFlood
 enumeration  bench                   -only login -rounds 100
-soak         ./cmd/specterd          TestSoak
-processes    ./cmd/specterd          TestSeveralProcesses
-restore      ./cmd/specterd          TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
-export       ./cmd/specterd          TestExport
+soak         ./internal/cli           TestSoak
+processes    ./internal/cli           TestSeveralProcesses
+restore      ./internal/cli           TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
+export       ./internal/cli           TestExport
 rights       ./internal/httpapi      TestRightsSearch
 attack       script                  scripts/verify-attack.sh
 TABLE

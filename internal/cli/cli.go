@@ -1,0 +1,89 @@
+// Package cli is the command line of specterd. It is separate from package main so that
+// the test binary of another package can act as the program.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/text"
+)
+
+// Main runs the program with the arguments and the environment of this process until it
+// ends or is stopped by a signal, and returns the exit status.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(text.NewWriter(os.Stderr), "specterd:", err)
+		return exitStatus(err)
+	}
+	return 0
+}
+
+// program is the environment of the commands.
+type program struct {
+	getenv func(string) string
+	stdin  io.Reader
+	// Output to stdout and stderr is escaped (text.NewWriter): values from the database,
+	// from files and from the node may contain terminal control sequences.
+	stdout, stderr io.Writer
+	// raw is standard output without escaping.
+	raw io.Writer
+}
+
+// exported returns the writer for documents in the format of another program. They are
+// written unchanged, or escaped if standard output is a terminal.
+func (p *program) exported() io.Writer {
+	if p.isTerminal() {
+		return p.stdout
+	}
+	return p.raw
+}
+
+func (p *program) isTerminal() bool {
+	f, ok := p.raw.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// run executes the program. It is called by Main and by tests.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
+	p := &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
+	root := &cobra.Command{
+		Use:   "specterd",
+		Short: "Multi-user API for the wallets of a Bitcoin Core node",
+		Long: `specterd is a multi-user REST API for the watch-only wallets of a
+Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
+
+Start the server with "specterd serve", or try it with "specterd demo". The commands
+audit, backup, doctor, export, import, key, token, user and wallet are safe to run
+while the server is running.
+
+The help of each command lists its settings as flags, with the equivalent environment
+variables. These settings exist only in the environment:
+
+` + config.Environment() + `
+For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(
+		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.importCommand(), p.exportCommand(),
+		p.backupCommand(), p.restoreCommand(),
+		p.demoCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
+	)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+func TestDemoOnce(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
+	var stdout, stderr bytes.Buffer
+	if err := run(t.Context(), []string{"demo", "--once"}, noEnvironment, strings.NewReader(""), &stdout, &stderr); err != nil {
+		t.Fatalf("%v\n%s%s", err, stdout.String(), stderr.String())
+	}
+	out := stdout.String()
+	for _, s := range walkThrough {
+		if !strings.Contains(out, ". "+s.title+"\n") {
+			t.Errorf("the step %q is not printed", s.title)
+		}
+	}
+	for _, line := range []string{
+		"   200 OK", "   201 Created", "   403 Forbidden", "   401 Unauthorized",
+		`     message: "i am ready"`, `     message: "Token generated"`, `     info: {"chain":"regtest","blocks":101,`,
+	} {
+		if !strings.Contains(out, line) {
+			t.Errorf("%q is not printed", line)
+		}
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("unexpected warnings: %s", stderr.String())
+	}
+	checkNothingLeft(t, out)
+}
+
+func TestDemo_UntilStopped(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout, stderr testkit.Log
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the demo printed:\n%s%s", stdout.String(), stderr.String())
+		}
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"demo"}, noEnvironment, strings.NewReader(""), &stdout, &stderr) }()
+	testkit.Eventually(t, "the last line of the demo", func() bool {
+		select {
+		case err := <-ended:
+			t.Fatalf("the demo ended: %v\n%s", err, stderr.String())
+		default:
+		}
+		return strings.Contains(stdout.String(), "Press Ctrl-C")
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if rest := stdout.String(); strings.Contains(rest, "{") && strings.Contains(rest, "_token}") {
+		t.Errorf("a placeholder is not replaced:\n%s", rest)
+	}
+	checkNothingLeft(t, stdout.String())
+}
+
+func TestDemo_RefusedSettings(t *testing.T) {
+	for _, flag := range []string{"--data-folder", "--database-url", "--node-url", "--host"} {
+		err := run(t.Context(), []string{"demo", "--once", flag, "x"}, noEnvironment, strings.NewReader(""), new(testkit.Log), new(testkit.Log))
+		if err == nil || !strings.Contains(err.Error(), "unknown flag: "+flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
+func noEnvironment(string) string { return "" }
+
+// checkNothingLeft checks that the directory named in the output was removed.
+func checkNothingLeft(t *testing.T, out string) {
+	t.Helper()
+	_, rest, _ := strings.Cut(out, "directory ")
+	dir, _, found := strings.Cut(rest, ", removed at the end")
+	if !found {
+		t.Fatalf("the output does not name the directory:\n%s", out)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the demo's directory still exists: %v", err)
+	}
+}

@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/walletexport"
+)
+
+// errPartialExport is returned if an export omitted something.
+var errPartialExport = exitError{exitPartial, errors.New("the export is PARTIAL: not every wallet could be written in every format; see \"not written\" above")}
+
+func (p *program) exportCommand() *cobra.Command {
+	var user, alias, format, folder string
+	cmd := &cobra.Command{
+		Use: "export", Args: cobra.NoArgs,
+		Short: "Export wallets for Bitcoin Core and other wallet software",
+		Long: `Export a user's wallets in formats that other programs read:
+
+  specter      specter.json      Specter Desktop's wallet file, with labels of addresses;
+                                 in Specter Desktop: Add wallet, Import from a file
+  account-map  account-map.json  label, blockheight, descriptor and devices, for
+                                 Specter Desktop, Sparrow, Fully Noded and others
+  labels       labels.jsonl      all labels (BIP-329); frozen UTXOs have "spendable": false
+  core         core.json         both descriptors, for importdescriptors of Bitcoin Core
+
+Use --wallet and --format to write one wallet in one format to standard output, or --to
+to write files: one directory per wallet, named by the wallet's alias, with one file per
+format. Only you can read the files (0600). Existing files are not overwritten: if a
+directory of the same name exists, nothing is written.
+
+specterd has no private keys, so the files have none, but they reveal all addresses of
+the wallets. They contain neither history nor proposals: GET /api/v1/transactions
+returns the history as CSV, and each proposal has its own PSBT.
+
+The export only reads, and the server may be running. The node is used for one thing:
+the time of the wallet's first block, in core.json. Without the node, core.json makes
+Bitcoin Core rescan the whole chain, which gives the same result but takes longer.
+
+Exit status: 0 everything was written; 3 partial, at least one wallet cannot be written
+             in at least one format; 1 failed.`,
+		Example: `  specterd export --user alice --to ~/wallets-of-alice
+  specterd export --user alice --wallet savings --format labels > savings.jsonl
+
+  specterd export --user alice --wallet savings --format core > core.json
+  bitcoin-cli -named createwallet wallet_name=savings disable_private_keys=true blank=true
+  bitcoin-cli -rpcwallet=savings importdescriptors "$(cat core.json)"`,
+		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
+		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
+			if folder != "" || format == string(walletexport.Core) {
+				_ = d.node.CheckOnce(cmd.Context()) // timeOf returns the error, if any
+			}
+			if format != "" {
+				return p.exportOne(cmd.Context(), d, alias, walletexport.Format(format))
+			}
+			return p.exportFolder(cmd.Context(), d, alias, folder)
+		}),
+	}
+	addDataFlags(cmd.Flags())
+	config.AddFlags(cmd.Flags(), "node-url")
+	f := cmd.Flags()
+	f.StringVar(&user, "user", auth.FirstAdmin, "user whose wallets to export")
+	f.StringVar(&alias, "wallet", "", "the user's alias of the wallet; default all wallets, with --to")
+	f.StringVar(&format, "format", "", "format to write to standard output: specter, account-map, labels or core")
+	f.StringVar(&folder, "to", "", "directory for files in all formats; created if it does not exist")
+	return cmd
+}
+
+// checkExport refuses incompatible flags.
+func checkExport(alias, format, folder string) error {
+	switch {
+	case format == "" && folder == "":
+		return errors.New("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of specter, account-map, labels or core")
+	case format != "" && folder != "":
+		return errors.New("--to writes files in all formats: omit either --to or --format")
+	case format != "" && alias == "":
+		return errors.New("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
+	case format != "":
+		_, err := walletexport.ParseFormat(format)
+		return err
+	}
+	return nil
+}
+
+func (p *program) exportOne(ctx context.Context, d *walletCommands, alias string, form walletexport.Format) error {
+	v, err := d.service.Get(ctx, d.who, alias)
+	if err != nil {
+		return err
+	}
+	w, err := p.leaving(ctx, d, v, form == walletexport.Core)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(p.exported())
+	return errors.Join(w.Write(out, form), out.Flush())
+}
+
+func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, path string) (err error) {
+	views, err := d.chosen(ctx, alias)
+	if err != nil {
+		return err
+	}
+	if len(views) == 0 {
+		fmt.Fprintln(p.stdout, "The user has no wallets; nothing was written.")
+		return nil
+	}
+	folder, err := newFolders(path, views)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	partial := false
+	for _, v := range views {
+		whole, err := p.exportWallet(ctx, d, folder, v)
+		if err != nil {
+			return fmt.Errorf("write wallet %s: %w; the wallets above were written, this one and the remaining ones were not", v.Alias, err)
+		}
+		partial = partial || !whole
+		fmt.Fprintf(p.stdout, "Wrote %s\n", filepath.Join(path, v.Alias))
+	}
+	if partial {
+		return errPartialExport
+	}
+	return nil
+}
+
+// chosen returns the wallet with the given alias, or all wallets if alias is empty.
+func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
+	if alias == "" {
+		return d.service.List(ctx, d.who, "", 0)
+	}
+	v, err := d.service.Get(ctx, d.who, alias)
+	return []wallet.View{v}, err
+}
+
+// newFolders opens a directory, creating it if necessary, and returns an error if it
+// contains a directory of one of the wallets. An alias cannot lead outside the directory:
+// it consists of letters, digits and underscores, and os.Root refuses such paths anyway.
+func newFolders(path string, views []wallet.View) (*os.Root, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("create the directory: %w", err)
+	}
+	folder, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the directory: %w", err)
+	}
+	var there []string
+	for _, v := range views {
+		if _, err := folder.Lstat(v.Alias); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, filepath.Join(path, v.Alias))
+		}
+	}
+	if len(there) > 0 {
+		return nil, errors.Join(fmt.Errorf("already exists: %s; nothing was written. Choose another directory with --to, or remove the existing ones", strings.Join(there, ", ")), folder.Close())
+	}
+	return folder, nil
+}
+
+// exportWallet writes a wallet in all formats, and reports whether the wallet could be
+// written in every format.
+func (p *program) exportWallet(ctx context.Context, d *walletCommands, folder *os.Root, v wallet.View) (whole bool, err error) {
+	w, err := p.leaving(ctx, d, v, true)
+	if err != nil {
+		return false, err
+	}
+	if err := folder.Mkdir(v.Alias, 0o700); err != nil {
+		return false, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, folder.RemoveAll(v.Alias))
+		}
+	}()
+	whole = true
+	for _, form := range walletexport.Formats {
+		name := v.Alias + "/" + form.FileName()
+		err := writeNew(folder, name, func(out io.Writer) error { return w.Write(out, form) })
+		if errors.Is(err, walletexport.ErrBranches) {
+			fmt.Fprintf(p.stdout, "not written: %s: %s\n", name, err)
+			whole = false
+			err = folder.Remove(name)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return whole, nil
+}
+
+// writeNew creates a file that only its owner can read, writes it and syncs it to disk.
+// The file must not exist.
+func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
+	f, err := folder.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(f)
+	if err = write(out); err == nil {
+		err = errors.Join(out.Flush(), f.Sync())
+	}
+	return errors.Join(err, f.Close())
+}
+
+// leaving collects the data of a wallet for all formats, and prints a note to stderr if
+// something is missing. If isNew is set, it requests the time of the wallet's birthday
+// block from the node.
+func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, isNew bool) (w walletexport.Wallet, err error) {
+	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
+		return w, err
+	}
+	if w.Devices, err = d.service.Devices(ctx, d.who); err != nil {
+		return w, err
+	}
+	if w.Labels, err = d.service.Labels(ctx, d.who, v.Alias); err != nil {
+		return w, err
+	}
+	if v.Rescanning() {
+		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
+	}
+	if isNew && v.Birthday > 0 {
+		if w.Born, err = d.timeOf(ctx, v.Birthday); err != nil {
+			if ctx.Err() != nil {
+				return w, err
+			}
+			fmt.Fprintf(p.stderr, "Note: the time of the first block of %s is unknown (%s), so core.json makes Bitcoin Core rescan the whole chain, which takes longer.\n", v.Alias, err)
+		}
+	}
+	return w, nil
+}
+
+// timeOf returns the header time of the block at a height in the node's chain.
+func (d *walletCommands) timeOf(ctx context.Context, height int) (time.Time, error) {
+	if err := d.node.Provider.Ready(); err != nil {
+		return time.Time{}, err
+	}
+	header, err := d.node.Backend.HeaderAt(ctx, int64(height))
+	return header.Time, err
+}

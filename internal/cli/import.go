@@ -1,0 +1,228 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/specter/importer"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// exitPartial is the exit status of an import or export that omitted something. A failure
+// has status 1.
+const exitPartial = 3
+
+// exitUsage is the exit status of a command that did nothing because of a wrong flag.
+const exitUsage = 2
+
+// errPartial is returned if an import omitted something.
+var errPartial = exitError{exitPartial, errors.New("the import is PARTIAL: not everything was imported; see \"not imported\" and \"error\" above")}
+
+// exitError is an error with the exit status of the program.
+type exitError struct {
+	status int
+	error
+}
+
+// exitStatus returns the exit status of the program for an error.
+func exitStatus(err error) int {
+	if e, ok := errors.AsType[exitError](err); ok {
+		return e.status
+	}
+	return 1
+}
+
+func (p *program) importCommand() *cobra.Command {
+	var dryRun, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "import DIRECTORY",
+		Short: "Import users and wallets from Specter Desktop",
+		Long: `Import users with their passwords, tokens and wallets, including devices, labels,
+frozen UTXOs and pending PSBTs, from the data directory of Specter Desktop. That is
+~/.specter, unless Specter Desktop runs with another SPECTER_DATA_FOLDER. The directory
+is only read. Specter Desktop may be running, and so may the server.
+
+If the node has Specter Desktop's own wallets, specterd adopts them with their history,
+and Specter Desktop can continue to use them. Otherwise each wallet is created in
+Bitcoin Core again, watch-only, from its descriptors, and "specterd serve" rescans the
+chain for its history. Without the node, only users and tokens are imported; repeat the
+import for the wallets.
+
+Use --dry-run to show what would be imported without changing anything. (Like every
+command, it creates the data directory and the database if they do not exist.)
+
+The import is safe to repeat: existing objects are unchanged, new ones are added, and
+objects that you deleted in specterd stay deleted. Existing users who were not imported
+are never changed, with one exception: an imported admin named "admin" replaces the
+first admin while that user still has the default password.
+
+Results:  imported       imported by this run
+          already here   imported by an earlier run
+          skipped        omitted on purpose without loss, such as an expired token
+          not imported   MISSING, for the reason in the same line
+An "error" under "Problems" is a file, or a part of a file, that could not be read. Its
+backup (.bkp) was used if there is one. Everything else was imported.
+
+Exit status: 0 complete; 3 partial, something was not imported or could not be read;
+             1 failed, nothing was imported or the database could not be written.
+
+To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
+		Example: `  specterd import ~/.specter --dry-run      # show what would be imported
+  specterd import ~/.specter                # import it
+  specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
+		Args: cobra.ExactArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			return p.runImport(cmd, a, args[0], dryRun, asJSON)
+		}),
+	}
+	addDataFlags(cmd.Flags())
+	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder", "proposal-days")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be imported and change nothing")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document")
+	return cmd
+}
+
+func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun, asJSON bool) (err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return fmt.Errorf("resolve the directory: %w", err)
+	}
+	folder, err := datadir.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	n, err := a.OpenNode()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.CheckOnce(cmd.Context()); err != nil {
+		return err
+	}
+	chain := importer.Chain{}
+	if problem := n.Monitor.Ready(); problem != nil {
+		chain.Problem = problem.Message
+	} else {
+		chain.Network, chain.Height, _ = n.Provider.Chain()
+	}
+	leave := func(string) {} // the server's indexer finds new wallets and proposals in the database
+	wallets := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, leave)
+	proposals := proposal.New(a.Log, a.Store, wallets, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: leave})
+	mover := importer.New(auth.NewImports(a.Store, a.Passwords, a.Now), wallets, proposals, a.Store, chain, operator(), a.Now)
+	report, runErr := mover.Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
+	status := report.Status()
+	if runErr != nil {
+		status = importer.Failed
+	}
+	if asJSON {
+		err = writeImportJSON(p.stdout, path, report, status)
+	} else {
+		err = writeImportTable(p.stdout, path, report, status)
+	}
+	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 {
+		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user passwd NAME")
+	}
+	switch {
+	case runErr != nil:
+		return fmt.Errorf("%w; everything listed as imported was imported; run the import again to continue", runErr)
+	case err != nil:
+		return fmt.Errorf("print the report: %w", err)
+	case status == importer.Partial:
+		return errPartial
+	case status == importer.Failed:
+		return errors.New("the import FAILED: nothing was imported")
+	}
+	return nil
+}
+
+// progressAfter is the minimum interval between two progress lines.
+const progressAfter = 2 * time.Second
+
+func (p *program) progress() func(next string) {
+	last := time.Now()
+	return func(next string) {
+		if time.Since(last) >= progressAfter {
+			last = time.Now()
+			fmt.Fprintf(p.stderr, "… %s\n", next)
+		}
+	}
+}
+
+func writeImportTable(out io.Writer, path string, report importer.Report, status importer.Status) error {
+	if report.DryRun {
+		fmt.Fprintf(out, "DRY RUN: nothing is changed. An import of %s would do this:\n\n", path)
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tNAME\tRESULT\tDETAIL")
+	for _, i := range report.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", i.Kind, i.Name, i.Result, i.Detail)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(report.Problems) > 0 {
+		fmt.Fprintf(out, "\nProblems in the directory:\n")
+		w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, problem := range report.Problems {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", problem.Severity, problem.Path, problem.What)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out)
+	for _, kind := range []string{importer.KindUser, importer.KindToken, importer.KindDevice, importer.KindWallet, importer.KindProposal} {
+		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d skipped, %d not imported\n", kind,
+			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyImported), report.Count(kind, importer.Skipped), report.Count(kind, importer.NotImported))
+	}
+	_, err := fmt.Fprintf(out, "status: %s\n", status)
+	return err
+}
+
+// importReport is the output of --json, on which scripts rely.
+type importReport struct {
+	Folder   string          `json:"folder"`
+	DryRun   bool            `json:"dry_run"`
+	Status   importer.Status `json:"status"`
+	Items    []importItem    `json:"items"`
+	Problems []importProblem `json:"problems"`
+}
+
+type importItem struct {
+	Kind   string          `json:"kind"`
+	Name   string          `json:"name"`
+	Result importer.Result `json:"result"`
+	Detail string          `json:"detail"`
+}
+
+type importProblem struct {
+	Severity datadir.Severity `json:"severity"`
+	Path     string           `json:"path"`
+	What     string           `json:"what"`
+}
+
+func writeImportJSON(out io.Writer, path string, report importer.Report, status importer.Status) error {
+	document := importReport{Folder: path, DryRun: report.DryRun, Status: status, Items: []importItem{}, Problems: []importProblem{}}
+	for _, i := range report.Items {
+		document.Items = append(document.Items, importItem(i))
+	}
+	for _, problem := range report.Problems {
+		document.Problems = append(document.Problems, importProblem{problem.Severity, problem.Path, problem.What})
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(document)
+}

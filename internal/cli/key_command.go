@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
+)
+
+func (p *program) keyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "key", Short: "Show and rotate the key that signs tokens",
+	}
+	addDataFlags(cmd.PersistentFlags())
+	cmd.AddCommand(p.keyShowCommand(), p.keyRotateCommand())
+	return cmd
+}
+
+func (p *program) keyShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "List the signing keys and their numbers of valid tokens", Args: cobra.NoArgs,
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			known, keys, err := a.BothKeys(cmd.Context())
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "FINGERPRINT\tSTATE\tSINCE\tTOKENS")
+			for _, k := range known {
+				n, err := a.Store.TokensOfKey(cmd.Context(), k.Fingerprint)
+				if err != nil {
+					return err
+				}
+				state, since := keyState(k)
+				if k.Accepted() && keys.Find(k.Fingerprint) == nil {
+					state += ", but missing from " + a.KeyLocation()
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
+			}
+			if a.HasConfiguredKeys() {
+				for _, fingerprint := range app.UnusedKeys(known, keys) {
+					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
+				}
+			}
+			return w.Flush()
+		}),
+	}
+}
+
+func keyState(k auth.SigningKey) (state string, since time.Time) {
+	switch {
+	case !k.Accepted():
+		return "dropped", k.DroppedAt
+	case k.Signs():
+		return "signs", k.CreatedAt
+	}
+	return "accepted until its tokens expire", k.RetiredAt
+}
+
+func (p *program) keyRotateCommand() *cobra.Command {
+	var revoke bool
+	cmd := &cobra.Command{
+		Use: "rotate", Short: "Rotate the signing key (existing tokens stay valid)", Args: cobra.NoArgs,
+		Long: `Rotate the key that signs tokens. Existing tokens stay valid until they expire.
+
+Running servers use the new key automatically. The old key is accepted while it has
+valid tokens. After that, the server drops it within an hour, or the next rotation does.
+
+This command creates the new key, unless keys are set in SECRET_KEY or SECRET_KEY_FILE,
+one per line: then the new key is the one that was never used.
+
+If a key has leaked, use --revoke: it revokes all tokens signed until now, at once.
+Tokens imported from Specter Desktop are not signed with these keys and stay valid.`,
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			r, err := a.RotateKey(cmd.Context(), operator(), revoke)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.To, r.From)
+			for _, d := range r.Dropped {
+				if d.Ended > 0 {
+					fmt.Fprintf(p.stdout, "Revoked %d tokens of the key %s, and the tokens created by them.\n", d.Ended, d.Fingerprint)
+				}
+				fmt.Fprintf(p.stdout, "Dropped the key %s, which has no valid tokens left.\n", d.Fingerprint)
+			}
+			if a.HasConfiguredKeys() {
+				fmt.Fprintf(p.stdout, "Remove dropped keys (see specterd key show) from %s.\n", a.KeyLocation())
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke all tokens signed until now, and drop all old keys")
+	return cmd
+}

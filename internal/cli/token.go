@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
+)
+
+func (p *program) tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "token", Short: "List and revoke tokens",
+	}
+	addDataFlags(cmd.PersistentFlags())
+	cmd.AddCommand(p.tokenListCommand(), p.tokenRevokeCommand())
+	return cmd
+}
+
+func (p *program) tokenListCommand() *cobra.Command {
+	var userName string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the tokens of all users", Args: cobra.NoArgs,
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			if userName != "" {
+				if _, err := a.Users.Get(cmd.Context(), userName); err != nil {
+					return err
+				}
+			}
+			tokens, owners, err := a.Store.AllTokens(cmd.Context(), userName)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tUSER\tDESCRIPTION\tEXPIRES\tLAST USED\tSCOPES")
+			now := a.Now()
+			for i, t := range tokens {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, owners[i], t.Description, expiryOf(t, now), lastUseOf(t), t.Scopes)
+			}
+			return w.Flush()
+		}),
+	}
+	cmd.Flags().StringVar(&userName, "user", "", "only tokens of this user")
+	return cmd
+}
+
+const timeLayout = "2006-01-02 15:04 UTC"
+
+func expiryOf(t auth.Token, now time.Time) string {
+	at := t.ExpiresAt.UTC().Format(timeLayout)
+	if t.RemainingLife(now) == 0 {
+		return "expired " + at
+	}
+	return at
+}
+
+func lastUseOf(t auth.Token) string {
+	if t.LastUse.At.IsZero() {
+		return "never"
+	}
+	return t.LastUse.At.UTC().Format(timeLayout) + " from " + t.LastUse.Address
+}
+
+func (p *program) tokenRevokeCommand() *cobra.Command {
+	var keepSuccessors bool
+	cmd := &cobra.Command{
+		Use: "revoke ID…", Short: "Revoke tokens, their successors and tokens created by them", Args: cobra.MinimumNArgs(1),
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, ids []string) error {
+			tokens := a.Tokens()
+			for _, id := range ids {
+				who := operator()
+				var err error
+				if who.UserID, err = a.Store.OwnerOfToken(cmd.Context(), id); err != nil {
+					return revokeError(id, err)
+				}
+				deleted, err := tokens.Delete(cmd.Context(), who, id, keepSuccessors)
+				if err != nil {
+					return revokeError(id, err)
+				}
+				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
+				p.printOtherTokens("also revoked", id, deleted.Ended)
+				p.printOtherTokens("kept", id, deleted.Kept)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep tokens that resulted from rotation by the token itself or by another token")
+	return cmd
+}
+
+// revokeError returns the error of revoking a token of any user.
+func revokeError(id string, err error) error {
+	if errors.Is(err, auth.ErrTokenNotFound) {
+		return fmt.Errorf("revoke %s: token not found; it may have been deleted, and \"specterd token list\" shows the ids", id)
+	}
+	return fmt.Errorf("revoke %s: %w", id, err)
+}
+
+// printOtherTokens prints the tokens other than the one with this id.
+func (p *program) printOtherTokens(what, id string, tokens []auth.TokenName) {
+	for _, t := range tokens {
+		if t.ID != id {
+			fmt.Fprintf(p.stdout, "  %s: %s (%s)\n", what, t.ID, t.Description)
+		}
+	}
+}

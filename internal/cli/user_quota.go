@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
+)
+
+func (p *program) userQuotaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "quota NAME [QUOTA=LIMIT …]", Short: "Show or set the quotas of a user", Args: cobra.MinimumNArgs(1),
+		Long: `Show or set the quotas of a user.
+
+A limit set here replaces the limit of SPECTER_QUOTAS for this user; QUOTA=default
+removes it. If a user already exceeds a new limit, nothing is deleted.`,
+		Example: "  specterd user quota alice wallets=20 tokens=default",
+		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			u, err := a.Users.Get(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if len(args) > 1 {
+				change, err := quotaChange(args[1:])
+				if err != nil {
+					return err
+				}
+				if u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Quotas: change}); err != nil {
+					return err
+				}
+			}
+			uses, err := a.Users.QuotaUse(cmd.Context(), u)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "QUOTA\tUSED\tLIMIT\tSET BY\tMEANING")
+			for _, use := range uses {
+				by := "server"
+				if use.Own {
+					by = "admin"
+				}
+				fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", use.Quota, use.Used, use.Limit, by, use.Means)
+			}
+			return w.Flush()
+		}),
+	}
+}
+
+// quotaChange reads arguments such as tokens=5 and wallets=default.
+func quotaChange(args []string) (map[auth.Quota]*int64, error) {
+	change := map[auth.Quota]*int64{}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		if value == "default" {
+			change[auth.Quota(name)] = nil
+			continue
+		}
+		limit, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s must be QUOTA=LIMIT or QUOTA=default", arg)
+		}
+		change[auth.Quota(name)] = &limit
+	}
+	return change, nil
+}

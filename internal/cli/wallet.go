@@ -1,0 +1,261 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// walletCommands is a command's access to wallets on behalf of a user.
+type walletCommands struct {
+	*app.App
+	node    *app.Node
+	service *wallet.Service
+	who     *auth.Principal
+}
+
+func (p *program) walletCommand() *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use: "wallet", Short: "Create, list, show, rescan and delete wallets",
+	}
+	addDataFlags(cmd.PersistentFlags())
+	config.AddFlags(cmd.PersistentFlags(), "node-url", "node-wallet-folder")
+	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
+	cmd.AddCommand(
+		p.walletCreateCommand(&user), p.walletListCommand(&user), p.walletShowCommand(&user),
+		p.walletRescanCommand(&user), p.walletRemoveCommand(&user),
+	)
+	return cmd
+}
+
+// withWallets returns a function that opens the database and the node clients, calls do
+// and closes them. If atNode is set, it first checks the node and returns an error if the
+// node is on another chain, but not if it is unreachable.
+func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
+	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+		u, err := a.Users.Get(cmd.Context(), *user)
+		if err != nil {
+			return err
+		}
+		n, err := a.OpenNode()
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		if atNode {
+			if err := n.CheckOnce(cmd.Context()); err != nil {
+				return err
+			}
+		}
+		who := operator()
+		who.UserID = u.ID
+		// A running server's indexer finds new wallets in the database, so no
+		// notification is required.
+		service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, func(string) {})
+		return do(cmd, &walletCommands{a, n, service, who}, args)
+	})
+}
+
+func (p *program) walletCreateCommand(user *string) *cobra.Command {
+	var plan wallet.Plan
+	var birthday string
+	cmd := &cobra.Command{
+		Use: "create", Short: "Create a watch-only wallet from a descriptor or keys", Args: cobra.NoArgs,
+		Example: `  specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
+  specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
+			var err error
+			if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
+				return err
+			}
+			v, err := d.service.Create(cmd.Context(), d.who, plan)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "Created wallet %s.\n", v.Alias)
+			if plan.ImpliesChange() {
+				fmt.Fprintf(p.stdout, "Its change addresses use the branch /1/*, implied by the receive descriptor: %s\n", v.Change)
+			}
+			return p.followScan(cmd.Context(), d, v)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&plan.Name, "name", "", "name of the wallet, the same for all members")
+	f.StringVar(&plan.Alias, "alias", "", "the user's alias of the wallet; default the name in lower case, with _ for spaces")
+	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
+	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
+	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
+	f.IntVar(&plan.SignaturesRequired, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
+	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several")
+	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date")
+	for _, name := range []string{"name", "birthday"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
+	}
+	return cmd
+}
+
+func (p *program) walletListCommand(user *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List a user's wallets", Args: cobra.NoArgs,
+		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
+			views, err := d.service.List(cmd.Context(), d.who, "", 0)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ALIAS\tNAME\tROLE\tSCRIPT\tBTC\tSTATUS\tAS OF")
+			for _, v := range views {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Alias, v.Name, v.Role, scriptOf(v), v.Balances.Trusted, walletStatus(v), asOf(v))
+			}
+			return w.Flush()
+		}),
+	}
+}
+
+// scriptOf returns a wallet's script type, such as "wpkh" or "2 of 3 wsh".
+func scriptOf(v wallet.View) string {
+	if !v.Script.IsMultisig() {
+		return string(v.Script)
+	}
+	return fmt.Sprintf("%d of %d %s", v.SignaturesRequired, len(v.Keys), v.Script)
+}
+
+func walletStatus(v wallet.View) string {
+	switch {
+	case v.Problem != "":
+		return v.Problem
+	case v.Rescanning():
+		return fmt.Sprintf("rescanning, %.0f %%", 100*v.RescanProgress)
+	}
+	return "ready"
+}
+
+func asOf(v wallet.View) string {
+	if v.Synced.Height < 0 {
+		return "never"
+	}
+	return fmt.Sprintf("block %d", v.Synced.Height)
+}
+
+func (p *program) walletShowCommand(user *string) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
+		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			v, err := d.service.Get(cmd.Context(), d.who, args[0])
+			if err != nil {
+				return err
+			}
+			members, err := d.service.Members(cmd.Context(), d.who, args[0])
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+			row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+			row("name", "%s", v.Name)
+			row("status", "%s", walletStatus(v))
+			row("as of", "%s", asOf(v))
+			row("script", "%s", scriptOf(v))
+			row("trusted", "%s BTC", v.Balances.Trusted)
+			row("pending", "%s BTC", v.Balances.UntrustedPending)
+			row("immature", "%s BTC", v.Balances.Immature)
+			row("available", "%s BTC", v.Balances.Available())
+			row("birthday", "block %d", v.Birthday)
+			row("created", "%s", v.CreatedAt.UTC().Format(timeLayout))
+			row("addresses", "%d receive and %d change revealed, of %d each", v.ReceiveNext, v.ChangeNext, v.RangeEnd)
+			row("descriptor", "%s", v.Receive)
+			row("change", "%s", v.Change)
+			for _, k := range v.Keys {
+				row("key", "%s %s %s", k.Fingerprint, k.Derivation, k.Device)
+			}
+			for _, m := range members {
+				row("member", "%s, %s", m.UserName, m.Role)
+			}
+			row("in Core", "%s", v.CoreName)
+			return w.Flush()
+		}),
+	}
+}
+
+func (p *program) walletRescanCommand(user *string) *cobra.Command {
+	var from string
+	var addresses uint32
+	var stop bool
+	cmd := &cobra.Command{
+		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			if stop {
+				if err := d.service.StopRescan(cmd.Context(), d.who, args[0]); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
+				return nil
+			}
+			begin, err := wallet.ParseBirthday("from", from)
+			if err != nil {
+				return err
+			}
+			v, err := d.service.Rescan(cmd.Context(), d.who, args[0], begin, addresses)
+			if err != nil {
+				return err
+			}
+			return p.followScan(cmd.Context(), d, v)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", "0", "start of the rescan: a block height, or a date")
+	f.Uint32Var(&addresses, "addresses", 0, "also watch all addresses with an index below this number")
+	f.BoolVar(&stop, "stop", false, "stop a running rescan instead")
+	return cmd
+}
+
+func (p *program) walletRemoveCommand(user *string) *cobra.Command {
+	var files string
+	cmd := &cobra.Command{
+		Use: "rm ALIAS", Short: "Delete a wallet for all members (funds are not affected)", Args: cobra.ExactArgs(1),
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			if files != "keep" && files != "delete" {
+				return fault.InvalidField("files", "must be keep or delete")
+			}
+			v, err := d.service.Get(cmd.Context(), d.who, args[0])
+			if err != nil {
+				return err
+			}
+			if err := d.service.Delete(cmd.Context(), d.who, args[0], files == "delete"); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stdout, "Deleted wallet %s.\n", args[0])
+			if v.Adopted() {
+				fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was adopted from Specter Desktop and is kept unchanged.\n", v.CoreName)
+			}
+			if err := d.unload(cmd.Context(), v.ID); err != nil {
+				fmt.Fprintln(p.stderr, "Bitcoin Core may still have the wallet loaded until specterd serve unloads it:", err)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&files, "files", "keep", "keep or delete Bitcoin Core's wallet files; a running server uses its own settings to find them")
+	return cmd
+}
+
+// unload unloads a deleted wallet from Bitcoin Core if no server is running. A running
+// server does so itself; it must find out about the deletion while Bitcoin Core still has
+// the wallet.
+func (d *walletCommands) unload(ctx context.Context, id string) error {
+	if served, err := d.isServed(ctx); served || err != nil {
+		return err
+	}
+	w, err := d.Store.WalletByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	return d.service.Finish(ctx, w)
+}
