@@ -12,12 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/specter/datadir"
 	"github.com/specterd/specterd/internal/specter/importer"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 // exitPartial is the exit status of an import or export that omitted something. A failure
@@ -111,17 +108,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun,
 	if err := n.CheckOnce(cmd.Context()); err != nil {
 		return err
 	}
-	chain := importer.Chain{}
-	if problem := n.Monitor.Ready(); problem != nil {
-		chain.Problem = problem.Message
-	} else {
-		chain.Network, chain.Height, _ = n.Provider.Chain()
-	}
-	leave := func(string) {} // the server's indexer finds new wallets and proposals in the database
-	wallets := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, leave)
-	proposals := proposal.New(a.Log, a.Store, wallets, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: leave})
-	mover := importer.New(auth.NewImports(a.Store, a.Passwords, a.Now), wallets, proposals, a.Store, chain, operator(), a.Now)
-	report, runErr := mover.Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
+	report, runErr := a.Importer(n, operator()).Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
 	status := report.Status()
 	if runErr != nil {
 		status = importer.Failed
