@@ -10,7 +10,7 @@ outsider    | ./internal/httpapi  | TestLoginThrottle_.* | guess passwords of on
 outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find user names by the duration of a login
 outsider    | ./internal/store    | TestRefusedLogins_BoundedAuditLog | fill the audit log with refused logins
 outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestLogin_UnknownUserTiming|TestDefaultPasswords_ReachableServer | large bodies; claim another address; the default password; find user names by the duration of a login
-outsider    | ./internal/cli      | TestSlowHeaders|TestLoginFlood | slow headers, a flood of logins
+outsider    | ./test/system       | TestSlowHeaders|TestLoginFlood | slow headers, a flood of logins
 user        | ./internal/httpapi  | TestRecheck_.* | continue with a credential that was revoked while the body was being sent
 user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between authorization and transaction
 user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, find out user names
@@ -25,12 +25,12 @@ token       | ./internal/httpapi  | TestFields | read fields beyond role and sco
 node        | ./internal/proposal    | TestLyingNode|TestLyingSigner|TestLyingEstimates|TestMaxFeeRate|TestDeficitOfAncestors | another address, amount, change or fee than requested
 node        | ./internal/node/backend     | TestBadHistories|TestBadFunding|TestAncestry_Impossible | responses with impossible values
 node        | ./internal/node/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
-file        | ./internal/cli      | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data directory, escapes for the terminal
+file        | ./test/system       | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data directory, escapes for the terminal
 file        | ./internal/privatefile | Test.* | symbolic links in place of written files
 file        | ./internal/text     | Test.* | deceptive text
 file        | ./internal/backup   | Test.* | damaged and forged backups
 file        | ./internal/specter/datadir | Test.* | manipulated Specter Desktop directories
-reader      | ./internal/cli      | TestSecrets | passwords, tokens and keys in database, log and backups
+reader      | ./test/system       | TestSecrets | passwords, tokens and keys in database, log and backups
 reader      | ./internal/store    | TestAuditChain.*|TestAuditArchive.* | change or truncate the audit log without detection
 page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestReference_NoExternalResources | requests of other origins, DNS rebinding, frames
 TABLE

@@ -5,16 +5,16 @@ set -euo pipefail
 
 # name, package, test; or bench and its arguments; or script and its path
 all=$(cat <<'TABLE'
-kills        ./internal/cli           TestKilledUnderLoad
-kills-calls  ./internal/cli           TestKilledAtSystemCalls
-kills-proposals ./internal/cli           TestKilledWhileProposing
-sync         ./internal/cli           TestSyncBeforeResponse
-revocation   ./internal/cli           TestTokenRevocation_AcrossProcesses
+kills        ./test/system           TestKilledUnderLoad
+kills-calls  ./test/system           TestKilledAtSystemCalls
+kills-proposals ./test/system           TestKilledWhileProposing
+sync         ./test/system           TestSyncBeforeResponse
+revocation   ./test/system           TestTokenRevocation_AcrossProcesses
 pairs        ./internal/proposal        TestCreate_ConcurrentPairs
 replacements ./internal/proposal        TestReplacementHistories
-locks        ./internal/cli           TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock
-damage       ./internal/cli           TestDamagedDatabase
-disk         ./internal/cli           TestFullAndReadOnlyDisk
+locks        ./test/system           TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock
+damage       ./test/system           TestDamagedDatabase
+disk         ./test/system           TestFullAndReadOnlyDisk
 clock        ./internal/httpapi      TestClockJumps
 money        ./internal/btc          TestAmounts_Exact
 money-rpc    ./internal/node/backend         TestAmounts_Exact
@@ -23,18 +23,18 @@ mutations    ./internal/httpapi      TestMutations
 lying-node   ./internal/proposal        TestLyingNode|TestLyingSigner
 honest-node  ./internal/proposal        TestHonestNode
 tampering    ./internal/psbt         TestEveryFieldTampered
-node-faults  ./internal/cli           TestNodeFaults
+node-faults  ./test/system           TestNodeFaults
 nodes        ./internal/httpapi      TestNodeSettings
-nodes-doctor ./internal/cli           TestDoctor_NodeSettings
-secrets      ./internal/cli           TestSecrets
-idle         ./internal/cli           TestIdleConnections
-slow-headers ./internal/cli           TestSlowHeaders
-login-flood  ./internal/cli           TestLoginFlood
+nodes-doctor ./test/system           TestDoctor_NodeSettings
+secrets      ./test/system           TestSecrets
+idle         ./test/system           TestIdleConnections
+slow-headers ./test/system           TestSlowHeaders
+login-flood  ./test/system           TestLoginFlood
 enumeration  bench                   -only login -rounds 100
-soak         ./internal/cli           TestSoak
-processes    ./internal/cli           TestSeveralProcesses
-restore      ./internal/cli           TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
-export       ./internal/cli           TestExport
+soak         ./test/system           TestSoak
+processes    ./test/system           TestSeveralProcesses
+restore      ./test/system           TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
+export       ./test/system           TestExport
 rights       ./internal/httpapi      TestRightsSearch
 attack       script                  scripts/verify-attack.sh
 TABLE

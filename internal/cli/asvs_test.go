@@ -78,7 +78,7 @@ func checkEvidence(t *testing.T, id, name string, tests map[string]bool) {
 func testsOfTheRepository(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
-	for _, folder := range []string{"../../internal"} {
+	for _, folder := range []string{"../../internal", "../../test"} {
 		check(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err

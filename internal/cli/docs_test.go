@@ -76,7 +76,7 @@ func checkLink(t *testing.T, page, path, anchor string) {
 }
 
 // sourcePath is a path of the repository in code spans.
-var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|tools)/[\\w./-]+)`")
+var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|test|tools)/[\\w./-]+)`")
 
 // packageFile matches a Go file in a code span, by its path below internal, such as
 // `store/token.go`. The parents of a nested package may be omitted.

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMain lets the test binary act as the program, so that tests can start and kill it.
+// TestMain lets the test binary act as the program, which the scripts run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"specterd": func() { os.Exit(Main()) }})
 }
@@ -34,4 +34,11 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
