@@ -23,6 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -66,6 +67,21 @@ func openEmpty(t *testing.T, like *fixture) *fixture {
 	if like.engine == "pgx" {
 		b = openPostgres(t)
 	}
+	must(t, b.CheckEmpty(t.Context()))
+	return b
+}
+
+// openNew opens a database without a schema of the same engine as like, like specterd
+// restore.
+func openNew(t *testing.T, like *fixture) *fixture {
+	t.Helper()
+	database := filepath.Join(t.TempDir(), "specterd.db")
+	dsn := "file:" + database + "?_pragma=busy_timeout(5000)"
+	if like.engine == "pgx" {
+		database = testkit.Postgres(t)
+		dsn = database
+	}
+	b := openUnmigrated(t, database, like.engine, dsn)
 	must(t, b.CheckEmpty(t.Context()))
 	return b
 }
@@ -364,7 +380,7 @@ func TestRestore_OldSchemas(t *testing.T) {
 				src.rows["settings"] = src.rows["settings"][1:]
 				src.rows["signing_keys"] = [][]any{{"old", int64(1), nil, nil}}
 			}
-			to := openEmpty(t, b)
+			to := openNew(t, b)
 			r, err := to.Restore(t.Context(), openBackup(t, writeBackup(t, src)), to.restoreOptions("new"))
 			if err != nil || len(r.Users) != 1 {
 				t.Fatalf("schema %d: %v, %v", version, r, err)

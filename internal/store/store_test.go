@@ -57,12 +57,20 @@ func openPostgres(t testing.TB) *fixture {
 
 func open(t testing.TB, database, driver, dsn string) *fixture {
 	t.Helper()
+	b := openUnmigrated(t, database, driver, dsn)
+	must(t, b.Migrate(t.Context()))
+	return b
+}
+
+// openUnmigrated opens a database that may have no schema.
+func openUnmigrated(t testing.TB, database, driver, dsn string) *fixture {
+	t.Helper()
 	b := &fixture{t: t, engine: driver, now: time.Date(2026, 11, 21, 20, 30, 0, 123456000, time.UTC)}
 	b.options = store.Options{
 		URL: database, BackupFolder: filepath.Join(t.TempDir(), "backups"),
 		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now },
 	}
-	b.Store = b.reopen()
+	b.Store = b.openStore()
 	var err error
 	b.shell, err = sql.Open(driver, dsn)
 	must(t, err)
@@ -73,10 +81,16 @@ func open(t testing.TB, database, driver, dsn string) *fixture {
 // reopen opens the same database again, as another process would.
 func (b *fixture) reopen() *store.Store {
 	b.t.Helper()
+	s := b.openStore()
+	must(b.t, s.Migrate(b.t.Context()))
+	return s
+}
+
+func (b *fixture) openStore() *store.Store {
+	b.t.Helper()
 	s, err := store.Open(b.t.Context(), b.options)
 	must(b.t, err)
 	b.t.Cleanup(func() { must(b.t, s.Close()) })
-	must(b.t, s.Migrate(b.t.Context()))
 	return s
 }
 
