@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -12,9 +13,12 @@ import (
 
 type object = map[string]any
 
+// specification is the OpenAPI specification of all routes.
+var specification = sync.OnceValues(func() ([]byte, error) { return Describe(Routes(Options{}), "v1") })
+
 func describe(t *testing.T) object {
 	t.Helper()
-	document, err := Describe(Routes(Options{}), "v1")
+	document, err := specification()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +76,7 @@ func TestDescribe_MatchesRoutes(t *testing.T) {
 }
 
 func TestDescribe_IsDeterministic(t *testing.T) {
-	first, err := Describe(Routes(Options{}), "v1")
+	first, err := specification()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,22 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
+// sharedAPI is an API handler without services. It creates the API reference once.
+var sharedAPI = sync.OnceValues(func() (http.Handler, error) {
+	return New(Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Active: true, Version: "1.2.3"})
+})
+
 // bareAPI returns an API handler without services.
 func bareAPI(t *testing.T) http.Handler {
 	t.Helper()
-	h, err := New(Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Active: true, Version: "1.2.3"})
+	h, err := sharedAPI()
 	if err != nil {
 		t.Fatal(err)
 	}
