@@ -27,6 +27,7 @@ const maxCalls = 4
 // call it checks that no obtained credential has more rights than the token. States that differ
 // only in names are tried once; after three calls there are too many states to try all.
 func TestRightsSearch(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	sets, seed := pairs(), testkit.Seed(t)
 	if !testkit.Long() { // each run tries other sets

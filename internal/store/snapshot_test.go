@@ -366,6 +366,7 @@ func oldUser(tables []backup.Table) []any {
 // TestRestore_OldSchemas checks that a backup of every earlier schema version can be
 // restored.
 func TestRestore_OldSchemas(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		newest, err := b.Schema(t.Context())
 		must(t, err)

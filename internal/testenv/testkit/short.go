@@ -5,10 +5,19 @@ import "testing"
 // NeedsServer skips the test under go test -short, since it requires the program
 // named by what, such as "bitcoind". Every function that starts a server for a test
 // calls it, so that tests need not call it themselves. make test-short counts the
-// skipped tests by this message.
+// skipped tests.
 func NeedsServer(t testing.TB, what string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skipf("skipped by -short: the test requires %s", what)
+	}
+}
+
+// NeedsTime skips the test under go test -short, since it takes seconds of CPU time
+// even though it requires no server.
+func NeedsTime(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped by -short: the test takes several seconds")
 	}
 }
