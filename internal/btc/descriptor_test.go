@@ -126,11 +126,13 @@ func TestBadDescriptors(t *testing.T) {
 		wantFault(t, err, faultOf(t, err).Code, "descriptor", text)
 	}
 	for script, most := range map[string]int{"sh(multi(1,%s))": 15, "wsh(sortedmulti(1,%s))": 20, "sh(wsh(multi(1,%s)))": 20} {
-		if _, err := btc.ParseDescriptor(fmt.Sprintf(script, many(most)), btc.Regtest); err != nil {
-			t.Error(err)
-		}
-		_, err := btc.ParseDescriptor(fmt.Sprintf(script, many(most+1)), btc.Regtest)
-		wantFault(t, err, "invalid_descriptor", "descriptor", script)
+		t.Run(script, func(t *testing.T) {
+			if _, err := btc.ParseDescriptor(fmt.Sprintf(script, many(most)), btc.Regtest); err != nil {
+				t.Error(err)
+			}
+			_, err := btc.ParseDescriptor(fmt.Sprintf(script, many(most+1)), btc.Regtest)
+			wantFault(t, err, "invalid_descriptor", "descriptor", script)
+		})
 	}
 }
 
@@ -180,24 +182,26 @@ func TestAccounts(t *testing.T) {
 			"bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7",
 		},
 	} {
-		policy, err := btc.FromKeys([]string{account.key}, 1, account.script, account.network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, want := range account.receive {
-			if got, err := policy.Receive.Address(uint32(i)); err != nil || got != want {
-				t.Errorf("%s: got %s, %v, want %s", account.script, got, err, want)
+		t.Run(account.script, func(t *testing.T) {
+			policy, err := btc.FromKeys([]string{account.key}, 1, account.script, account.network)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if got, err := policy.Change.Address(0); account.change != "" && (err != nil || got != account.change) {
-			t.Errorf("%s: got %s, %v, want %s", account.script, got, err, account.change)
-		}
-		if _, err := policy.Receive.Address(btc.MaxIndex); err != nil {
-			t.Error(err)
-		}
-		if _, err := policy.Receive.Address(btc.MaxIndex + 1); err == nil {
-			t.Error("no error for a hardened index")
-		}
+			for i, want := range account.receive {
+				if got, err := policy.Receive.Address(uint32(i)); err != nil || got != want {
+					t.Errorf("%s: got %s, %v, want %s", account.script, got, err, want)
+				}
+			}
+			if got, err := policy.Change.Address(0); account.change != "" && (err != nil || got != account.change) {
+				t.Errorf("%s: got %s, %v, want %s", account.script, got, err, account.change)
+			}
+			if _, err := policy.Receive.Address(btc.MaxIndex); err != nil {
+				t.Error(err)
+			}
+			if _, err := policy.Receive.Address(btc.MaxIndex + 1); err == nil {
+				t.Error("no error for a hardened index")
+			}
+		})
 	}
 }
 

@@ -16,12 +16,14 @@ func TestDustLimit(t *testing.T) {
 		"bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3": 330,
 		"bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0": 330,
 	} {
-		script, err := btc.ScriptOf(address, btc.Main)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := btc.DustLimit(script); got != want {
-			t.Errorf("%s: got %d, want %d", address, got, want)
-		}
+		t.Run(address, func(t *testing.T) {
+			script, err := btc.ScriptOf(address, btc.Main)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := btc.DustLimit(script); got != want {
+				t.Errorf("%s: got %d, want %d", address, got, want)
+			}
+		})
 	}
 }

@@ -91,38 +91,40 @@ func TestPrefixes(t *testing.T) {
 		"Upub": {[]byte{0x02, 0x42, 0x89, 0xef}, btc.ShWSh},
 		"Vpub": {[]byte{0x02, 0x57, 0x54, 0x83}, btc.WSh},
 	} {
-		same, err := key.CloneWithVersion(of.version)
-		if err != nil || !strings.HasPrefix(same.String(), prefix) {
-			t.Fatal(same, err)
-		}
-		canonical, own, other := xpub, btc.Main, btc.Signet
-		if strings.ContainsAny(prefix[:1], "tuvUV") {
-			tpub, err := key.CloneWithVersion([]byte{0x04, 0x35, 0x87, 0xcf})
-			if err != nil {
-				t.Fatal(err)
+		t.Run(prefix, func(t *testing.T) {
+			same, err := key.CloneWithVersion(of.version)
+			if err != nil || !strings.HasPrefix(same.String(), prefix) {
+				t.Fatal(same, err)
 			}
-			canonical, own, other = tpub.String(), btc.Testnet4, btc.Main
-		}
-		got, err := btc.ParseKey("[d34db33f/44h]"+same.String(), own)
-		if err != nil || got.Type != of.want || got.XPub != canonical || got.Original != same.String() {
-			t.Errorf("%s: got %+v, %v", prefix, got, err)
-		}
-		_, err = btc.ParseKey(same.String(), other)
-		wantFault(t, err, "wrong_network", "key", same.String())
+			canonical, own, other := xpub, btc.Main, btc.Signet
+			if strings.ContainsAny(prefix[:1], "tuvUV") {
+				tpub, err := key.CloneWithVersion([]byte{0x04, 0x35, 0x87, 0xcf})
+				if err != nil {
+					t.Fatal(err)
+				}
+				canonical, own, other = tpub.String(), btc.Testnet4, btc.Main
+			}
+			got, err := btc.ParseKey("[d34db33f/44h]"+same.String(), own)
+			if err != nil || got.Type != of.want || got.XPub != canonical || got.Original != same.String() {
+				t.Errorf("%s: got %+v, %v", prefix, got, err)
+			}
+			_, err = btc.ParseKey(same.String(), other)
+			wantFault(t, err, "wrong_network", "key", same.String())
 
-		for script, fits := range map[btc.Script]bool{
-			btc.PKH: of.want == "", btc.TR: of.want == "", btc.Sh: of.want == "",
-			btc.WPKH: of.want == "" || of.want == btc.WPKH, btc.ShWPKH: of.want == "" || of.want == btc.ShWPKH,
-			btc.WSh: of.want == "" || of.want == btc.WSh, btc.ShWSh: of.want == "" || of.want == btc.ShWSh,
-		} {
-			policy, err := btc.FromKeys([]string{same.String()}, 1, string(script), own)
-			if fits && (err != nil || policy.Keys[0].XPub != canonical) {
-				t.Errorf("%s for %s: %v", prefix, script, err)
+			for script, fits := range map[btc.Script]bool{
+				btc.PKH: of.want == "", btc.TR: of.want == "", btc.Sh: of.want == "",
+				btc.WPKH: of.want == "" || of.want == btc.WPKH, btc.ShWPKH: of.want == "" || of.want == btc.ShWPKH,
+				btc.WSh: of.want == "" || of.want == btc.WSh, btc.ShWSh: of.want == "" || of.want == btc.ShWSh,
+			} {
+				policy, err := btc.FromKeys([]string{same.String()}, 1, string(script), own)
+				if fits && (err != nil || policy.Keys[0].XPub != canonical) {
+					t.Errorf("%s for %s: %v", prefix, script, err)
+				}
+				if !fits {
+					wantFault(t, err, "script_type_mismatch", "keys", same.String())
+				}
 			}
-			if !fits {
-				wantFault(t, err, "script_type_mismatch", "keys", same.String())
-			}
-		}
+		})
 	}
 }
 

@@ -25,21 +25,23 @@ func TestMultisig(t *testing.T) {
 			"021f2f6e1e50cb6a953935c3601284925decd3fd21bc445712576873fb8c6ebc18",
 		},
 	} {
-		var keys []*btcec.PublicKey
-		for _, text := range texts {
-			raw, err := hex.DecodeString(text)
-			if err != nil {
-				t.Fatal(err)
+		t.Run(want, func(t *testing.T) {
+			var keys []*btcec.PublicKey
+			for _, text := range texts {
+				raw, err := hex.DecodeString(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				key, err := btcec.ParsePubKey(raw)
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys = append(keys, key)
 			}
-			key, err := btcec.ParsePubKey(raw)
-			if err != nil {
-				t.Fatal(err)
+			d := Descriptor{form: newForm(Sh), network: Main, required: 2}
+			if got := AddressOf(d.scriptFor(keys), Main); got != want {
+				t.Errorf("got %s, want %s", got, want)
 			}
-			keys = append(keys, key)
-		}
-		d := Descriptor{form: newForm(Sh), network: Main, required: 2}
-		if got := AddressOf(d.scriptFor(keys), Main); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		})
 	}
 }

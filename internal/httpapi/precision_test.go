@@ -23,15 +23,17 @@ func TestTimePrecision(t *testing.T) {
 				"user":       {admin.basic(), "/api/v1/users", `{"name": "carol", "password": "correct horse, first"}`},
 				"invitation": {bearer, "/api/v1/wallets/vault/invitations", `{"user": "bob", "role": "viewer"}`},
 			} {
-				made := s.call(t, "POST", c.path, c.credential, c.body).want(t, 201)
-				for _, field := range []string{"created_at", "expires_at"} {
-					if at := made.text(field); at != "" {
-						s.call(t, "GET", c.path, c.credential, "").want(t, 200, `"`+field+`":"`+at+`"`)
+				t.Run(what, func(t *testing.T) {
+					made := s.call(t, "POST", c.path, c.credential, c.body).want(t, 201)
+					for _, field := range []string{"created_at", "expires_at"} {
+						if at := made.text(field); at != "" {
+							s.call(t, "GET", c.path, c.credential, "").want(t, 200, `"`+field+`":"`+at+`"`)
+						}
 					}
-				}
-				if made.text("created_at") == "" {
-					t.Errorf("%s: no time in %s", what, made.body)
-				}
+					if made.text("created_at") == "" {
+						t.Errorf("%s: no time in %s", what, made.body)
+					}
+				})
 			}
 		})
 	}

@@ -64,25 +64,27 @@ func TestCrossOrigin(t *testing.T) {
 		{nil, "POST", 201},
 		{map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, "GET", 200},
 	} {
-		r := request{method: c.method, path: tokens, auth: []string{p.basic()}, header: c.header}
-		if c.method == "POST" {
-			r.body = `{"description": "` + unique("x") + `", "lifetime": "1 day"}`
-		}
-		before := s.dump(t, false)
-		got := s.do(t, r)
-		if got.status != c.status {
-			t.Errorf("%s with %v: %d %s", c.method, c.header, got.status, got.body)
-		}
-		if c.status == 403 {
-			if got.wantProblem(t, 403, "cross_origin"); s.dump(t, false) != before {
-				t.Error("the refused request changed the database")
+		t.Run(fmt.Sprint(c.method, " ", c.header), func(t *testing.T) {
+			r := request{method: c.method, path: tokens, auth: []string{p.basic()}, header: c.header}
+			if c.method == "POST" {
+				r.body = `{"description": "` + unique("x") + `", "lifetime": "1 day"}`
 			}
-		}
-		for name := range got.header {
-			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("the response has the CORS header %s", name)
+			before := s.dump(t, false)
+			got := s.do(t, r)
+			if got.status != c.status {
+				t.Errorf("%s with %v: %d %s", c.method, c.header, got.status, got.body)
 			}
-		}
+			if c.status == 403 {
+				if got.wantProblem(t, 403, "cross_origin"); s.dump(t, false) != before {
+					t.Error("the refused request changed the database")
+				}
+			}
+			for name := range got.header {
+				if strings.HasPrefix(name, "Access-Control-") {
+					t.Errorf("the response has the CORS header %s", name)
+				}
+			}
+		})
 	}
 	s.do(t, request{method: "POST", path: "/api/v1alpha/token/", auth: []string{p.basic()}, header: map[string]string{"Sec-Fetch-Site": "cross-site"}, body: `{}`}).
 		wantMessage(t, 403, "requests from pages of other origins are refused")
@@ -185,14 +187,16 @@ func TestRequestID(t *testing.T) {
 		"abc-DEF_123.4": true, strings.Repeat("x", 64): true, "0": true,
 		"": false, strings.Repeat("x", 65): false, "a b": false, "a\tb": false, "<script>": false, "é": false, `a"b`: false, "a;b": false, "a/b": false,
 	} {
-		got := s.do(t, request{method: "GET", path: "/api/v1/node", header: map[string]string{"X-Request-Id": given}}).wantProblem(t, 401, "unauthenticated")
-		id := got.header.Get("X-Request-Id")
-		if repeated != (id == given) || id == "" || seen[id] {
-			t.Errorf("%q: %q", given, id)
-		}
-		if seen[id] = true; s.logged(t, "request")["request_id"] != id {
-			t.Errorf("the log lacks the id %s", id)
-		}
+		t.Run(fmt.Sprintf("%q", given), func(t *testing.T) {
+			got := s.do(t, request{method: "GET", path: "/api/v1/node", header: map[string]string{"X-Request-Id": given}}).wantProblem(t, 401, "unauthenticated")
+			id := got.header.Get("X-Request-Id")
+			if repeated != (id == given) || id == "" || seen[id] {
+				t.Errorf("%q: %q", given, id)
+			}
+			if seen[id] = true; s.logged(t, "request")["request_id"] != id {
+				t.Errorf("the log lacks the id %s", id)
+			}
+		})
 	}
 }
 
@@ -261,24 +265,26 @@ func TestInternalErrors(t *testing.T) {
 	s.mayFail = true
 	const internal = "something went wrong inside specterd; its log has the reason under this request's id"
 	for _, version := range []string{"/api/v1/", "/api/v1alpha/"} {
-		for path, message := range map[string]string{"panic": "request panicked", "error": "request failed"} {
-			got := s.call(t, "GET", version+path, "", "")
-			wantError(t, got, version, 500, "internal", internal)
-			line := s.logged(t, message)
-			if strings.Contains(got.body, "story") || line["level"] != "ERROR" || line["request_id"] != got.header.Get("X-Request-Id") {
-				t.Errorf("%s: %s, %v", path, got.body, line)
+		t.Run(version, func(t *testing.T) {
+			for path, message := range map[string]string{"panic": "request panicked", "error": "request failed"} {
+				got := s.call(t, "GET", version+path, "", "")
+				wantError(t, got, version, 500, "internal", internal)
+				line := s.logged(t, message)
+				if strings.Contains(got.body, "story") || line["level"] != "ERROR" || line["request_id"] != got.header.Get("X-Request-Id") {
+					t.Errorf("%s: %s, %v", path, got.body, line)
+				}
 			}
-		}
-		got := s.call(t, "GET", version+"away", "", "").want(t, 503, "try later")
-		if strings.Contains(got.body, "story") || got.header.Get("Retry-After") != "2" || s.logged(t, "request could not be answered") == nil {
-			t.Errorf("away: %s, %v", got.body, got.header)
-		}
-		got = s.call(t, "GET", version+"refused", "", "")
-		wantError(t, got, version, 502, "node_error", "the Bitcoin node refused the call createwallet; specterd's log has its text")
-		line := s.logged(t, "request could not be answered")
-		if line["error"] != "the Bitcoin node refused createwallet with code -4: the inside story" || line["request_id"] != got.header.Get("X-Request-Id") {
-			t.Errorf("refused: logged %v", line)
-		}
+			got := s.call(t, "GET", version+"away", "", "").want(t, 503, "try later")
+			if strings.Contains(got.body, "story") || got.header.Get("Retry-After") != "2" || s.logged(t, "request could not be answered") == nil {
+				t.Errorf("away: %s, %v", got.body, got.header)
+			}
+			got = s.call(t, "GET", version+"refused", "", "")
+			wantError(t, got, version, 502, "node_error", "the Bitcoin node refused the call createwallet; specterd's log has its text")
+			line := s.logged(t, "request could not be answered")
+			if line["error"] != "the Bitcoin node refused createwallet with code -4: the inside story" || line["request_id"] != got.header.Get("X-Request-Id") {
+				t.Errorf("refused: logged %v", line)
+			}
+		})
 	}
 	s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
 }

@@ -40,42 +40,44 @@ func TestWalletRoles(t *testing.T) {
 	s := start(t, withWalletRoutes)
 	roles := []string{"viewer", "proposer", "signer", "owner"}
 	for _, role := range roles {
-		p, other := s.user(t, "a "+role, false), s.user(t, "no "+role, true)
-		vault := s.wallet(t, p, "vault", role)
-		s.wallet(t, p, "savings", "owner")
-		s.wallet(t, other, "theirs", "owner")
-		callers := []struct {
-			name, authorization string
-			member              bool
-		}{
-			{"password", p.basic(), true},
-			{"token without a limit", s.token(t, p, 0).bearer(), true},
-			{"token for the wallet", s.token(t, p, 0, "vault").bearer(), true},
-			{"token for both wallets", s.token(t, p, 0, "savings", "vault").bearer(), true},
-			{"token for the other wallet", s.token(t, p, 0, "savings").bearer(), false},
-			{"token for no wallet", s.tokenFor(t, p, time.Hour, 0, []string{}).bearer(), false},
-			{"password of another user", other.basic(), false},
-			{"token of another user", s.token(t, other, 0).bearer(), false},
-		}
-		for _, needed := range roles {
-			for _, c := range callers {
-				got := s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, c.authorization, "")
-				switch {
-				case !c.member:
-					got.wantProblem(t, 404, "wallet_not_found")
-				case slices.Index(roles, role) < slices.Index(roles, needed):
-					if got.wantProblem(t, 403, "insufficient_role"); got.text("required_role") != needed {
-						t.Errorf("required_role %q, want %q", got.text("required_role"), needed)
-					}
-				default:
-					got.want(t, 200, "hello")
-				}
+		t.Run(role, func(t *testing.T) {
+			p, other := s.user(t, "a "+role, false), s.user(t, "no "+role, true)
+			vault := s.wallet(t, p, "vault", role)
+			s.wallet(t, p, "savings", "owner")
+			s.wallet(t, other, "theirs", "owner")
+			callers := []struct {
+				name, authorization string
+				member              bool
+			}{
+				{"password", p.basic(), true},
+				{"token without a limit", s.token(t, p, 0).bearer(), true},
+				{"token for the wallet", s.token(t, p, 0, "vault").bearer(), true},
+				{"token for both wallets", s.token(t, p, 0, "savings", "vault").bearer(), true},
+				{"token for the other wallet", s.token(t, p, 0, "savings").bearer(), false},
+				{"token for no wallet", s.tokenFor(t, p, time.Hour, 0, []string{}).bearer(), false},
+				{"password of another user", other.basic(), false},
+				{"token of another user", s.token(t, other, 0).bearer(), false},
 			}
-			s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, s.token(t, p, auth.AllScopes&^auth.AdminScopes&^auth.WalletsRead).bearer(), "").
-				wantProblem(t, 403, "insufficient_scope")
-			s.call(t, "GET", "/api/v1/wallets/theirs/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
-			s.call(t, "GET", "/api/v1/wallets/"+vault+"/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
-		}
+			for _, needed := range roles {
+				for _, c := range callers {
+					got := s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, c.authorization, "")
+					switch {
+					case !c.member:
+						got.wantProblem(t, 404, "wallet_not_found")
+					case slices.Index(roles, role) < slices.Index(roles, needed):
+						if got.wantProblem(t, 403, "insufficient_role"); got.text("required_role") != needed {
+							t.Errorf("required_role %q, want %q", got.text("required_role"), needed)
+						}
+					default:
+						got.want(t, 200, "hello")
+					}
+				}
+				s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, s.token(t, p, auth.AllScopes&^auth.AdminScopes&^auth.WalletsRead).bearer(), "").
+					wantProblem(t, 403, "insufficient_scope")
+				s.call(t, "GET", "/api/v1/wallets/theirs/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
+				s.call(t, "GET", "/api/v1/wallets/"+vault+"/for-"+needed, p.basic(), "").wantProblem(t, 404, "wallet_not_found")
+			}
+		})
 	}
 }
 

@@ -69,22 +69,26 @@ func TestRotate_GracePeriod(t *testing.T) {
 		{"0s", ""},
 		{"0 seconds", ""},
 	} {
-		old := s.token(t, p, 0)
-		child := s.child(t, old, "node:read")
-		made := s.rotate(t, old.bearer(), old.id, c.gracePeriod).want(t, 201, `"expires_at":"2026-12-01T11:00:00Z"`)
-		s.works(t, token{made.text("id"), made.text("token")}, true)
-		s.works(t, old, c.end != "")
-		s.works(t, child, c.end != "")
-		if c.end != "" {
-			s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").want(t, 200, `"expires_at":"`+c.end)
-		} else {
-			s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").wantProblem(t, 404, "token_not_found")
-		}
+		t.Run(fmt.Sprintf("%q", c.gracePeriod), func(t *testing.T) {
+			old := s.token(t, p, 0)
+			child := s.child(t, old, "node:read")
+			made := s.rotate(t, old.bearer(), old.id, c.gracePeriod).want(t, 201, `"expires_at":"2026-12-01T11:00:00Z"`)
+			s.works(t, token{made.text("id"), made.text("token")}, true)
+			s.works(t, old, c.end != "")
+			s.works(t, child, c.end != "")
+			if c.end != "" {
+				s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").want(t, 200, `"expires_at":"`+c.end)
+			} else {
+				s.call(t, "GET", tokens+"/"+old.id, p.basic(), "").wantProblem(t, 404, "token_not_found")
+			}
+		})
 	}
 	for _, gracePeriod := range []string{"-1 hour", "x", "200 years", "10"} {
-		k := s.token(t, p, 0)
-		s.rotate(t, p.basic(), k.id, gracePeriod).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"grace_period"`)
-		s.works(t, k, true)
+		t.Run(fmt.Sprintf("%q", gracePeriod), func(t *testing.T) {
+			k := s.token(t, p, 0)
+			s.rotate(t, p.basic(), k.id, gracePeriod).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"grace_period"`)
+			s.works(t, k, true)
+		})
 	}
 }
 

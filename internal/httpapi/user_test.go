@@ -63,12 +63,14 @@ func TestUserNames(t *testing.T) {
 			"bob smith", "Ünïcödé 名前 ☕", "a/b", "50%", "%2f", "..", "x+y", "it's", `quo"te`, "O'Brien; DROP TABLE users", "me-too",
 			strings.Repeat("é", 64), "STRASSE", "admin2",
 		} {
-			add(name).want(t, 201)
-			if got := s.call(t, "GET", userPath(name), root, "").want(t, 200).text("name"); got != name {
-				t.Errorf("%q is called %q", name, got)
-			}
-			k := s.call(t, "POST", tokens, basic(name, "correct horse of the user"), `{"description": "x", "lifetime": "1 hour"}`).want(t, 201)
-			s.call(t, "GET", users+"/me", bearer(k.text("token")), "").want(t, 200)
+			t.Run(name, func(t *testing.T) {
+				add(name).want(t, 201)
+				if got := s.call(t, "GET", userPath(name), root, "").want(t, 200).text("name"); got != name {
+					t.Errorf("%q is called %q", name, got)
+				}
+				k := s.call(t, "POST", tokens, basic(name, "correct horse of the user"), `{"description": "x", "lifetime": "1 hour"}`).want(t, 201)
+				s.call(t, "GET", users+"/me", bearer(k.text("token")), "").want(t, 200)
+			})
 		}
 		for _, name := range []string{"Bob Smith", "BOB SMITH", "ÜNÏCÖDÉ 名前 ☕", "Strasse", "straße", "u\u0308nïcödé 名前 ☕", "ADMIN"} {
 			add(name).wantProblem(t, 409, "user_exists")
@@ -197,16 +199,18 @@ func TestPasswordChange(t *testing.T) {
 	s := start(t)
 	s.user(t, "admin", true)
 	for _, revoke := range []bool{false, true} {
-		p := s.user(t, unique("p"), false)
-		k := s.token(t, p, 0)
-		body := `{"password": "correct horse, second"}`
-		if revoke {
-			body = `{"password": "correct horse, second", "revoke_tokens": true}`
-		}
-		s.call(t, "PATCH", users+"/me", p.basic(), body).want(t, 200, p.Name)
-		s.works(t, k, !revoke)
-		s.call(t, "GET", users+"/me", p.basic(), "").wantProblem(t, 401, "unauthenticated")
-		s.call(t, "GET", users+"/me", basic(p.Name, "correct horse, second"), "").want(t, 200)
+		t.Run(fmt.Sprintf("revoke tokens %t", revoke), func(t *testing.T) {
+			p := s.user(t, unique("p"), false)
+			k := s.token(t, p, 0)
+			body := `{"password": "correct horse, second"}`
+			if revoke {
+				body = `{"password": "correct horse, second", "revoke_tokens": true}`
+			}
+			s.call(t, "PATCH", users+"/me", p.basic(), body).want(t, 200, p.Name)
+			s.works(t, k, !revoke)
+			s.call(t, "GET", users+"/me", p.basic(), "").wantProblem(t, 401, "unauthenticated")
+			s.call(t, "GET", users+"/me", basic(p.Name, "correct horse, second"), "").want(t, 200)
+		})
 	}
 }
 

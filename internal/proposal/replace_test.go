@@ -515,18 +515,20 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 func TestDustLimit(t *testing.T) {
 	t.Parallel()
 	for setting, least := range map[string]btc.Amount{"0.00003000": 294, "0.00001000": 98} {
-		n := testkit.Bitcoind(t, "-unsafesqlitesync", "-dustrelayfee="+setting)
-		n.CLI(t, "createwallet", payer)
-		n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
-		w := newWorld(t, n, t.TempDir()+"/specterd.db")
-		v := w.vault(testkit.WPKH, 1_000_000)
-		o := pay(least-1, 2000)
-		o.Recipients = append([]proposal.Recipient{{Address: otherPayee, Amount: 50_000}}, o.Recipients...)
-		_, err := v.Create(t.Context(), v.alice, v.alias, o)
-		if f, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, proposal.ErrAmountTooSmall) || f.Fields[0].Name != "recipients[1].amount_sat" {
-			t.Errorf("%d sat with -dustrelayfee=%s: %v", least-1, setting, err)
-		}
-		v.broadcast(v.complete(v.create(pay(least, 2000))))
+		t.Run(setting, func(t *testing.T) {
+			n := testkit.Bitcoind(t, "-unsafesqlitesync", "-dustrelayfee="+setting)
+			n.CLI(t, "createwallet", payer)
+			n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
+			w := newWorld(t, n, t.TempDir()+"/specterd.db")
+			v := w.vault(testkit.WPKH, 1_000_000)
+			o := pay(least-1, 2000)
+			o.Recipients = append([]proposal.Recipient{{Address: otherPayee, Amount: 50_000}}, o.Recipients...)
+			_, err := v.Create(t.Context(), v.alice, v.alias, o)
+			if f, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, proposal.ErrAmountTooSmall) || f.Fields[0].Name != "recipients[1].amount_sat" {
+				t.Errorf("%d sat with -dustrelayfee=%s: %v", least-1, setting, err)
+			}
+			v.broadcast(v.complete(v.create(pay(least, 2000))))
+		})
 	}
 }
 

@@ -156,24 +156,26 @@ func TestTokens_RoundTrip(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u, other := b.user("alice", false), b.user("bob", false)
 		for _, wallets := range [][]string{nil, {}, {"w1"}, {"w1", "w2"}} {
-			want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
-			want.Wallets, want.RotatedFrom = wallets, "earlier"
-			want.Lifetime = 1200 * time.Millisecond
-			must(t, b.CreateToken(t.Context(), operator, want, auth.Event{At: b.now}))
-			got, err := b.TokenOfUser(t.Context(), u.ID, want.ID)
-			must(t, err)
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Error(diff)
-			}
-			_, err = b.TokenOfUser(t.Context(), other.ID, want.ID)
-			wantFault(t, err, auth.ErrTokenNotFound)
+			t.Run(fmt.Sprintf("%#v", wallets), func(t *testing.T) {
+				want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
+				want.Wallets, want.RotatedFrom = wallets, "earlier"
+				want.Lifetime = 1200 * time.Millisecond
+				must(t, b.CreateToken(t.Context(), operator, want, auth.Event{At: b.now}))
+				got, err := b.TokenOfUser(t.Context(), u.ID, want.ID)
+				must(t, err)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+				_, err = b.TokenOfUser(t.Context(), other.ID, want.ID)
+				wantFault(t, err, auth.ErrTokenNotFound)
 
-			c, err := b.CredentialByID(t.Context(), want.ID)
-			must(t, err)
-			wantCredential := &auth.Credential{Token: want, UserName: "alice", Active: true}
-			if diff := cmp.Diff(wantCredential, c); diff != "" {
-				t.Error(diff)
-			}
+				c, err := b.CredentialByID(t.Context(), want.ID)
+				must(t, err)
+				wantCredential := &auth.Credential{Token: want, UserName: "alice", Active: true}
+				if diff := cmp.Diff(wantCredential, c); diff != "" {
+					t.Error(diff)
+				}
+			})
 		}
 	})
 }

@@ -398,15 +398,19 @@ func TestUTXOs(t *testing.T) {
 			t.Error(diff)
 		}
 		for _, c := range want {
-			one, err := b.UTXO(t.Context(), w.ID, c.Outpoint)
-			must(t, err)
-			if diff := cmp.Diff(c, one); diff != "" {
-				t.Error(diff)
-			}
+			t.Run(c.String(), func(t *testing.T) {
+				one, err := b.UTXO(t.Context(), w.ID, c.Outpoint)
+				must(t, err)
+				if diff := cmp.Diff(c, one); diff != "" {
+					t.Error(diff)
+				}
+			})
 		}
 		for _, none := range []btc.Outpoint{{Txid: "b", Vout: 2}, {Txid: "c"}, {Txid: "d"}, {Txid: "e"}, {Txid: "a", Vout: 7}, {}} {
-			_, err := b.UTXO(t.Context(), w.ID, none)
-			wantFault(t, err, wallet.ErrUTXONotFound)
+			t.Run(none.String(), func(t *testing.T) {
+				_, err := b.UTXO(t.Context(), w.ID, none)
+				wantFault(t, err, wallet.ErrUTXONotFound)
+			})
 		}
 		_, err := b.UTXO(t.Context(), other.ID, btc.Outpoint{Txid: "b", Vout: 1})
 		wantFault(t, err, wallet.ErrUTXONotFound)

@@ -138,16 +138,18 @@ func TestTransactions_RoundTrip(t *testing.T) {
 		bare.Fee, bare.Own, bare.Inputs, bare.Outputs = nil, nil, nil, nil
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{want, bare}, Synced: synced(6)})
 		for _, want := range []wallet.Transaction{want, bare} {
-			got, err := b.TransactionByID(t.Context(), w.ID, want.Txid)
-			must(t, err)
-			if diff := gocmp.Diff(wallet.Record{Transaction: want}, got); diff != "" {
-				t.Error(diff)
-			}
-			states, err := b.States(t.Context(), w.ID, []string{want.Txid, "none"})
-			must(t, err)
-			if diff := gocmp.Diff(map[string]wallet.State{want.Txid: want.State}, states); diff != "" {
-				t.Error(diff)
-			}
+			t.Run(want.Txid, func(t *testing.T) {
+				got, err := b.TransactionByID(t.Context(), w.ID, want.Txid)
+				must(t, err)
+				if diff := gocmp.Diff(wallet.Record{Transaction: want}, got); diff != "" {
+					t.Error(diff)
+				}
+				states, err := b.States(t.Context(), w.ID, []string{want.Txid, "none"})
+				must(t, err)
+				if diff := gocmp.Diff(map[string]wallet.State{want.Txid: want.State}, states); diff != "" {
+					t.Error(diff)
+				}
+			})
 		}
 		_, err := b.TransactionByID(t.Context(), w.ID, "none")
 		wantFault(t, err, wallet.ErrTransactionNotFound)

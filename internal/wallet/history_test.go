@@ -120,9 +120,11 @@ func TestPreviousTxid(t *testing.T) {
 func TestMerge_Empty(t *testing.T) {
 	t.Parallel()
 	for _, histories := range [][]*walletHistory{nil, {historyOf(t, nil, HistoryCursor{}, 1, 1, false), historyOf(t, nil, HistoryCursor{}, 1, 1, false)}} {
-		for r, err := range merge(t.Context(), histories, false) {
-			t.Errorf("got %+v, %v", r, err)
-		}
+		t.Run(fmt.Sprint(len(histories), " histories"), func(t *testing.T) {
+			for r, err := range merge(t.Context(), histories, false) {
+				t.Errorf("got %+v, %v", r, err)
+			}
+		})
 	}
 }
 

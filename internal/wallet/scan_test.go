@@ -1,6 +1,7 @@
 package wallet_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -17,17 +18,21 @@ func TestParseBirthday(t *testing.T) {
 		"now": fromNow, "0": height(0), "812000": height(812000), "2026-01-31": at(day),
 		"2026-01-31T12:00:00Z": at(day.Add(12 * time.Hour)), "2026-01-31T12:00:00+02:00": at(day.Add(10 * time.Hour)),
 	} {
-		got, err := wallet.ParseBirthday("birthday", text)
-		must(t, err)
-		same := got.Now == want.Now && (got.Height == nil) == (want.Height == nil) && (got.Time == nil) == (want.Time == nil) &&
-			(got.Height == nil || *got.Height == *want.Height) && (got.Time == nil || got.Time.Equal(*want.Time))
-		if !same {
-			t.Errorf("%s is %+v", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			got, err := wallet.ParseBirthday("birthday", text)
+			must(t, err)
+			same := got.Now == want.Now && (got.Height == nil) == (want.Height == nil) && (got.Time == nil) == (want.Time == nil) &&
+				(got.Height == nil || *got.Height == *want.Height) && (got.Time == nil || got.Time.Equal(*want.Time))
+			if !same {
+				t.Errorf("%s is %+v", text, got)
+			}
+		})
 	}
 	for _, text := range []string{"", "-1", "Now", "1.5", "2026-02-30", "31.1.2026", "99999999999999999999"} {
-		_, err := wallet.ParseBirthday("from", text)
-		wantField(t, err, "from")
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			_, err := wallet.ParseBirthday("from", text)
+			wantField(t, err, "from")
+		})
 	}
 }
 

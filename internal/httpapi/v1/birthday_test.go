@@ -1,6 +1,7 @@
 package v1
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -50,16 +51,18 @@ func TestParseBirthday(t *testing.T) {
 // TestBirthdayAdvice checks that the examples in error messages about birthdays are valid.
 func TestBirthdayAdvice(t *testing.T) {
 	for _, wrong := range []string{"", "true"} {
-		_, err := parseBirthday("birthday", jsontext.Value(wrong))
-		examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
-		if len(examples) < 2 {
-			t.Errorf("%v has the examples %q", err, examples)
-		}
-		for _, example := range examples {
-			if _, err := parseBirthday("birthday", jsontext.Value(example)); err != nil {
-				t.Errorf("%s: %v", example, err)
+		t.Run(fmt.Sprintf("%q", wrong), func(t *testing.T) {
+			_, err := parseBirthday("birthday", jsontext.Value(wrong))
+			examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
+			if len(examples) < 2 {
+				t.Errorf("%v has the examples %q", err, examples)
 			}
-		}
+			for _, example := range examples {
+				if _, err := parseBirthday("birthday", jsontext.Value(example)); err != nil {
+					t.Errorf("%s: %v", example, err)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,21 +34,23 @@ func TestWriteLedger(t *testing.T) {
 		"\"a \"\"b\"\"\",id,'+alice\r\n"
 	broken := errors.New("broken")
 	for _, bom := range []bool{false, true} {
-		var out bytes.Buffer
-		w := bufio.NewWriter(&out)
-		err := writeLedger(w, bom, zone, func(yield func(wallets.Entry, error) bool) {
-			for _, e := range entries {
-				yield(e, nil)
+		t.Run(fmt.Sprintf("byte order mark %t", bom), func(t *testing.T) {
+			var out bytes.Buffer
+			w := bufio.NewWriter(&out)
+			err := writeLedger(w, bom, zone, func(yield func(wallets.Entry, error) bool) {
+				for _, e := range entries {
+					yield(e, nil)
+				}
+				yield(wallets.Entry{}, broken)
+			})
+			if !errors.Is(err, broken) || w.Flush() != nil {
+				t.Errorf("got %v", err)
 			}
-			yield(wallets.Entry{}, broken)
+			got, marked := strings.CutPrefix(out.String(), "\ufeff")
+			if got != want || marked != bom {
+				t.Errorf("mark %t, got  %s\nwant %s", marked, got, want)
+			}
 		})
-		if !errors.Is(err, broken) || w.Flush() != nil {
-			t.Errorf("got %v", err)
-		}
-		got, marked := strings.CutPrefix(out.String(), "\ufeff")
-		if got != want || marked != bom {
-			t.Errorf("mark %t, got  %s\nwant %s", marked, got, want)
-		}
 	}
 }
 

@@ -64,41 +64,43 @@ func TestRepeated(t *testing.T) {
 			_, _ = io.WriteString(w, warmingUp)
 		},
 	} {
-		n, seen := answering(t, func(w http.ResponseWriter, nth int32) {
-			if nth < 3 {
-				refuse(w)
-				return
+		t.Run(name, func(t *testing.T) {
+			n, seen := answering(t, func(w http.ResponseWriter, nth int32) {
+				if nth < 3 {
+					refuse(w)
+					return
+				}
+				_, _ = io.WriteString(w, `{"result":["a"],"error":null,"id":$id}`)
+			})
+			if list, err := n.ListWallets(t.Context()); err != nil || len(list) != 1 || seen.Load() != 3 {
+				t.Errorf("%s: %v, %v after %d requests", name, list, err, seen.Load())
 			}
-			_, _ = io.WriteString(w, `{"result":["a"],"error":null,"id":$id}`)
-		})
-		if list, err := n.ListWallets(t.Context()); err != nil || len(list) != 1 || seen.Load() != 3 {
-			t.Errorf("%s: %v, %v after %d requests", name, list, err, seen.Load())
-		}
 
-		n, seen = answering(t, func(w http.ResponseWriter, _ int32) { refuse(w) })
-		w, ctx := n.Wallet("w"), t.Context()
-		utxo := []btc.Outpoint{{Txid: noHash}}
-		writes := []error{
-			n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, utxo, true), w.Unlock(ctx, utxo),
-			n.TestMempoolAccept(ctx, nil), n.SendRawTransaction(ctx, nil),
-		}
-		_, err := w.FundPSBT(ctx, proposal.Funding{}, 0)
-		writes = append(writes, err)
-		_, err = w.ImportDescriptors(ctx, []backend.Import{{}})
-		writes = append(writes, err)
-		_, err = w.Rescan(ctx, 0)
-		writes = append(writes, err)
-		for _, err := range writes {
+			n, seen = answering(t, func(w http.ResponseWriter, _ int32) { refuse(w) })
+			w, ctx := n.Wallet("w"), t.Context()
+			utxo := []btc.Outpoint{{Txid: noHash}}
+			writes := []error{
+				n.CreateWatchOnly(ctx, "w"), n.LoadWallet(ctx, "w"), n.UnloadWallet(ctx, "w"), w.Lock(ctx, utxo, true), w.Unlock(ctx, utxo),
+				n.TestMempoolAccept(ctx, nil), n.SendRawTransaction(ctx, nil),
+			}
+			_, err := w.FundPSBT(ctx, proposal.Funding{}, 0)
+			writes = append(writes, err)
+			_, err = w.ImportDescriptors(ctx, []backend.Import{{}})
+			writes = append(writes, err)
+			_, err = w.Rescan(ctx, 0)
+			writes = append(writes, err)
+			for _, err := range writes {
+				wantErr(t, err, rpcclient.ErrUnavailable)
+			}
+			if int(seen.Load()) != len(writes) {
+				t.Errorf("%s: %d requests for %d writing calls", name, seen.Load(), len(writes))
+			}
+			_, err = n.Tip(ctx)
 			wantErr(t, err, rpcclient.ErrUnavailable)
-		}
-		if int(seen.Load()) != len(writes) {
-			t.Errorf("%s: %d requests for %d writing calls", name, seen.Load(), len(writes))
-		}
-		_, err = n.Tip(ctx)
-		wantErr(t, err, rpcclient.ErrUnavailable)
-		if n := int(seen.Load()) - len(writes); n < 5 || n > 10 {
-			t.Errorf("%s: %d requests", name, n)
-		}
+			if n := int(seen.Load()) - len(writes); n < 5 || n > 10 {
+				t.Errorf("%s: %d requests", name, n)
+			}
+		})
 	}
 
 	gone, seen := answering(t, func(w http.ResponseWriter, _ int32) { w.WriteHeader(http.StatusUnauthorized) })
@@ -181,13 +183,13 @@ func TestBadHistories(t *testing.T) {
 		"null":            `null`,
 		"null for a list": `{"transactions":null,"lastblock":"` + noHash + `"}`,
 	} {
-		n, _ := answering(t, func(w http.ResponseWriter, _ int32) {
-			_, _ = io.WriteString(w, `{"result":`+result+`,"error":null,"id":$id}`)
+		t.Run(name, func(t *testing.T) {
+			n, _ := answering(t, func(w http.ResponseWriter, _ int32) {
+				_, _ = io.WriteString(w, `{"result":`+result+`,"error":null,"id":$id}`)
+			})
+			_, err := n.Wallet("w").ListSinceBlock(t.Context(), "", func(backend.Entry) error { return nil })
+			wantErr(t, err, rpcclient.ErrInvalidResponse)
 		})
-		_, err := n.Wallet("w").ListSinceBlock(t.Context(), "", func(backend.Entry) error { return nil })
-		if wantErr(t, err, rpcclient.ErrInvalidResponse); t.Failed() {
-			t.Fatal(name)
-		}
 	}
 }
 

@@ -89,16 +89,18 @@ func TestFund_OneCall(t *testing.T) {
 	const common = `[[{"txid":"` + noHash + `","vout":7}],[{"b":20999999.9769},{"a":0.00000001}],800000,` +
 		`{"add_inputs":true,"changeAddress":"c","fee_rate":3.333,"lockUnspents":false,"minconf":1,"replaceable":false,"subtractFeeFromOutputs":[1]},true`
 	for version, want := range map[int]string{290403: common + `]`, 310000: common + `]`, 320000: common + `,null,0]`} {
-		var s fakeNode
-		p := s.provider(t, version, func(string) string { return emptyPSBT })
-		funded, err := p.Fund(t.Context(), "w", f)
-		must(t, err)
-		if diff := cmp.Diff(proposal.Funded{PSBT: []byte("psbt\xff"), Fee: 141, ChangePosition: -1}, funded); diff != "" {
-			t.Error(diff)
-		}
-		if len(s.calls) != 1 || s.calls[0].Method != "walletcreatefundedpsbt" || string(s.calls[0].Params) != want {
-			t.Errorf("version %d: %s", version, s.calls)
-		}
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			var s fakeNode
+			p := s.provider(t, version, func(string) string { return emptyPSBT })
+			funded, err := p.Fund(t.Context(), "w", f)
+			must(t, err)
+			if diff := cmp.Diff(proposal.Funded{PSBT: []byte("psbt\xff"), Fee: 141, ChangePosition: -1}, funded); diff != "" {
+				t.Error(diff)
+			}
+			if len(s.calls) != 1 || s.calls[0].Method != "walletcreatefundedpsbt" || string(s.calls[0].Params) != want {
+				t.Errorf("version %d: %s", version, s.calls)
+			}
+		})
 	}
 
 	var s fakeNode
@@ -118,16 +120,18 @@ func TestBadFunding(t *testing.T) {
 		`null`, `{}`, `{"psbt":"","fee":1,"changepos":-1}`, `{"psbt":"?","fee":1,"changepos":-1}`,
 		`{"psbt":"cHNidP8=","fee":-1,"changepos":-1}`, `{"psbt":"cHNidP8=","fee":0.000000001,"changepos":-1}`, `{"psbt":"cHNidP8=","fee":1,"changepos":-2}`,
 	} {
-		var s fakeNode
-		_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), "w", proposal.Funding{})
-		if wantErr(t, err, rpcclient.ErrInvalidResponse); t.Failed() {
-			t.Fatal(result)
-		}
+		t.Run(result, func(t *testing.T) {
+			var s fakeNode
+			_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), "w", proposal.Funding{})
+			wantErr(t, err, rpcclient.ErrInvalidResponse)
+		})
 	}
 	for _, result := range []string{`null`, `[]`, `[{"allowed":true},{"allowed":true}]`} {
-		var s fakeNode
-		err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), []byte{1})
-		wantErr(t, err, rpcclient.ErrInvalidResponse)
+		t.Run(result, func(t *testing.T) {
+			var s fakeNode
+			err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), []byte{1})
+			wantErr(t, err, rpcclient.ErrInvalidResponse)
+		})
 	}
 }
 

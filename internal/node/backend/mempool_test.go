@@ -91,8 +91,10 @@ func TestAncestry_Impossible(t *testing.T) {
 		"no size":  func(string) string { return `{"vsize": 0}` },
 		"negative": func(string) string { return `{"vsize": -5}` },
 	} {
-		_, err := mempool(t, entry).Ancestry(t.Context(), []string{"a"})
-		wantErr(t, err, rpcclient.ErrInvalidResponse)
-		t.Log(name, err)
+		t.Run(name, func(t *testing.T) {
+			_, err := mempool(t, entry).Ancestry(t.Context(), []string{"a"})
+			wantErr(t, err, rpcclient.ErrInvalidResponse)
+			t.Log(err)
+		})
 	}
 }

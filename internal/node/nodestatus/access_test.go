@@ -204,20 +204,22 @@ func TestNotices(t *testing.T) {
 		"getmempoolinfo":      {`{}`, ""},
 		"uptime":              {`3`, ""},
 	} {
-		n := newFakeNode()
-		n.replace(`"pruned":true`, `"pruned":false`)
-		n.set(result, want[0])
-		m, _ := monitor(t, n, nodestatus.Options{})
-		if len(m.Status().Notices()) > 0 {
-			t.Errorf("notices before the first contact")
-		}
-		var codes []string
-		for _, notice := range m.Check(t.Context()).Notices() {
-			codes = append(codes, notice.Code)
-		}
-		if got := strings.Join(codes, " "); got != want[1] {
-			t.Errorf("%s: notices %q, want %q", result, got, want[1])
-		}
+		t.Run(result, func(t *testing.T) {
+			n := newFakeNode()
+			n.replace(`"pruned":true`, `"pruned":false`)
+			n.set(result, want[0])
+			m, _ := monitor(t, n, nodestatus.Options{})
+			if len(m.Status().Notices()) > 0 {
+				t.Errorf("notices before the first contact")
+			}
+			var codes []string
+			for _, notice := range m.Check(t.Context()).Notices() {
+				codes = append(codes, notice.Code)
+			}
+			if got := strings.Join(codes, " "); got != want[1] {
+				t.Errorf("%s: notices %q, want %q", result, got, want[1])
+			}
+		})
 	}
 	n := newFakeNode()
 	n.set("getnetworkinfo", `{"version":290403,"localrelay":true,"relayfee":0.00100000}`)

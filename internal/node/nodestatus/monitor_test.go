@@ -160,13 +160,15 @@ func TestFees(t *testing.T) {
 
 func TestOlderNodes(t *testing.T) {
 	for warnings, want := range map[string]int{`"this is a pre-release"`: 1, `""`: 0, `[]`: 0, `null`: 0} {
-		n := newFakeNode()
-		n.replace(`["old","older"]`, warnings)
-		n.set("getindexinfo", "-32601")
-		m, _ := monitor(t, n, nodestatus.Options{})
-		if s := m.Check(t.Context()); s.Problem != nil || len(s.Warnings) != want || s.BlockFilterIndex {
-			t.Errorf("%s: got %+v", warnings, s)
-		}
+		t.Run(warnings, func(t *testing.T) {
+			n := newFakeNode()
+			n.replace(`["old","older"]`, warnings)
+			n.set("getindexinfo", "-32601")
+			m, _ := monitor(t, n, nodestatus.Options{})
+			if s := m.Check(t.Context()); s.Problem != nil || len(s.Warnings) != want || s.BlockFilterIndex {
+				t.Errorf("%s: got %+v", warnings, s)
+			}
+		})
 	}
 }
 
@@ -197,13 +199,15 @@ func TestInvalidResponses(t *testing.T) {
 // not contain the node's message.
 func TestRefused(t *testing.T) {
 	for result, want := range map[string]string{"-1": "node_error", "-32601": "node_method_unknown"} {
-		n := newFakeNode()
-		n.set("getblockchaininfo", result)
-		m, _ := monitor(t, n, nodestatus.Options{})
-		s := m.Check(t.Context())
-		if wantCode(t, s.Ready(), want); s.Reachable || !strings.Contains(s.Problem.Message, "getblockchaininfo") {
-			t.Errorf("%s: got %+v", result, s)
-		}
+		t.Run(result, func(t *testing.T) {
+			n := newFakeNode()
+			n.set("getblockchaininfo", result)
+			m, _ := monitor(t, n, nodestatus.Options{})
+			s := m.Check(t.Context())
+			if wantCode(t, s.Ready(), want); s.Reachable || !strings.Contains(s.Problem.Message, "getblockchaininfo") {
+				t.Errorf("%s: got %+v", result, s)
+			}
+		})
 	}
 }
 

@@ -43,38 +43,40 @@ func writeCookie(t *testing.T, file, password string) {
 
 func TestCookie(t *testing.T) {
 	for status, want := range map[int]*fault.Error{401: rpcclient.ErrUnauthorized, 403: rpcclient.ErrMethodForbidden} {
-		url, file, cookie := cookieNode(t, status)
-		c := client(t, rpcclient.Config{URL: url, CookieFile: file})
-		if err := c.Call(t.Context(), "x", nil, nil); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			url, file, cookie := cookieNode(t, status)
+			c := client(t, rpcclient.Config{URL: url, CookieFile: file})
+			if err := c.Call(t.Context(), "x", nil, nil); err != nil {
+				t.Fatal(err)
+			}
 
-		// The node restarts. The new cookie file has the size and, as the worst case,
-		// the modification time of the old one.
-		info, _ := os.Stat(file)
-		writeCookie(t, file, "two"+secret)
-		if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
-			t.Fatal(err)
-		}
-		cookie.Store("two" + secret)
-		if err := c.Call(t.Context(), "x", nil, nil); err != nil {
-			t.Fatalf("after a change: %v", err)
-		}
+			// The node restarts. The new cookie file has the size and, as the worst case,
+			// the modification time of the old one.
+			info, _ := os.Stat(file)
+			writeCookie(t, file, "two"+secret)
+			if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+			cookie.Store("two" + secret)
+			if err := c.Call(t.Context(), "x", nil, nil); err != nil {
+				t.Fatalf("after a change: %v", err)
+			}
 
-		writeCookie(t, file, "three"+secret)
-		wantFault(t, c.Call(t.Context(), "x", nil, nil), want)
-		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		wantFault(t, c.Call(t.Context(), "x", nil, nil), rpcclient.ErrUnauthorized)
-		if err := os.Remove(file); err != nil {
-			t.Fatal(err)
-		}
-		wantFault(t, c.Call(t.Context(), "x", nil, nil), rpcclient.ErrUnavailable)
-		writeCookie(t, file, "two"+secret)
-		if err := c.Call(t.Context(), "x", nil, nil); err != nil {
-			t.Errorf("after the cookie was restored: %v", err)
-		}
+			writeCookie(t, file, "three"+secret)
+			wantFault(t, c.Call(t.Context(), "x", nil, nil), want)
+			if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			wantFault(t, c.Call(t.Context(), "x", nil, nil), rpcclient.ErrUnauthorized)
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+			wantFault(t, c.Call(t.Context(), "x", nil, nil), rpcclient.ErrUnavailable)
+			writeCookie(t, file, "two"+secret)
+			if err := c.Call(t.Context(), "x", nil, nil); err != nil {
+				t.Errorf("after the cookie was restored: %v", err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package rpcclient_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -69,8 +70,10 @@ func TestOversizedResponse(t *testing.T) {
 func TestRedirect_NotFollowed(t *testing.T) {
 	elsewhere, seen := answering(t, 200, `{"result":1,"error":null,"id":$id}`)
 	for _, status := range []int{301, 302, 307, 308} {
-		url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
-		wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrInvalidResponse)
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			url := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere, status) })
+			wantFault(t, client(t, rpcclient.Config{URL: url}).Call(t.Context(), "x", nil, nil), rpcclient.ErrInvalidResponse)
+		})
 	}
 	if seen.Load() != 0 {
 		t.Error("followed a redirect")
