@@ -62,10 +62,11 @@ race-all: deps $(TOOLS)/gotestsum ## run all tests under the race detector: abou
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 60m ./...
 
 # A skipped test does not count as passed, so the number of skipped tests is printed. Packages that have not changed
-# since they passed are not tested again. Linking without debug information (-w) takes half the time.
+# since they passed are not tested again. Linking without debug information (-w) takes half the time,
+# and the packages whose tests take longest begin first.
 test-short: $(TOOLS)/gotestsum ## run the fast tests that require no server (go test -short)
 	@echo 'test-short: compiling and running the tests that require no server; each package is reported at its end'
-	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -short -ldflags=-w -timeout 10m $$(go list ./... | grep -v '/test/system$$')
+	@gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -short -ldflags=-w -timeout 10m ./internal/store ./internal/httpapi $$(go list ./... | grep -v '/test/system$$')
 	@echo "test-short: $$(grep -c '"Action":"skip".*"Test"' .cache/test-short.json) tests were skipped because they require a server or several seconds, and all of test/system; make test runs them"
 
 cover: deps ## run all tests and print how much of the code they reach

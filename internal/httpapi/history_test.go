@@ -283,6 +283,7 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 // TestExport_DatabaseError checks that a client can detect an incomplete export if the
 // database fails during the export.
 func TestExport_DatabaseError(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	s := start(t)
 	s.mayFail = true

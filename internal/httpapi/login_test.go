@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // loginAttempts tries passwords on a server behind a trusted proxy.
@@ -106,6 +107,7 @@ func TestLoginThrottle_DoesNotLockOutOthers(t *testing.T) {
 // TestLoginThrottle_PasswordSpraying checks that attempts with many user names are limited by
 // address, and that a user who has logged in from that address is not delayed.
 func TestLoginThrottle_PasswordSpraying(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	s := newLoginAttempts(t)
 	known, other := s.user(t, "known", false), s.user(t, "other", false)
@@ -142,6 +144,7 @@ func TestLoginThrottle_UnknownName(t *testing.T) {
 // that the response time does not reveal whether a user exists. The bounds are wide because
 // machines are busy; a response without the comparison takes a tenth of the time.
 func TestLogin_UnknownUserTiming(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	s := start(t, func(s *setup) { s.cost = 6 })
 	known, disabled, deleted := s.user(t, "known", false), s.user(t, "disabled", false), s.user(t, "deleted", false)

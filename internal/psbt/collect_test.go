@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // orders returns the orders in which signers sign, as indexes of keys.
@@ -524,6 +525,7 @@ var irrelevantChanges = []struct {
 }
 
 func TestCollect_IrrelevantChanges(t *testing.T) {
+	testkit.NeedsTime(t)
 	for _, c := range irrelevantChanges {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {

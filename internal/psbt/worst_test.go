@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // worstCases are PSBTs and transactions of up to psbt.MaxSize bytes with the
@@ -76,6 +77,7 @@ func compact(n int) []byte {
 // TestDecode_MemoryPerByte checks that decoding allocates at most a small multiple of the
 // input's size for all worst cases.
 func TestDecode_MemoryPerByte(t *testing.T) {
+	testkit.NeedsTime(t)
 	const perByte, atLeast = 5, 8 << 20
 	for name, raw := range worstCases() {
 		if len(raw) > psbt.MaxSize {

@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -119,6 +120,7 @@ func TestHistory_Filters(t *testing.T) {
 // of any of its outputs, even if too many transactions match to look them up
 // individually.
 func TestHistory_FilterByAnyOutput(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
 		first, second := addressAt(w.ID, *place(0, 0)), addressAt(w.ID, *place(0, 1))

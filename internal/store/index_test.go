@@ -16,6 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -393,6 +394,7 @@ func TestCoinbaseMaturity(t *testing.T) {
 // TestWriteIndex_AnyOrder checks that the index depends only on the final
 // transactions, and not on the order and number of the changes that led to them.
 func TestWriteIndex_AnyOrder(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		seed := rand.Uint64()

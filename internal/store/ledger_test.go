@@ -242,6 +242,7 @@ var entryKinds = []wallet.EntryKind{
 // follows from the rows and ends at the balance of the wallet, and ledgers of a period or
 // in reverse order have the corresponding rows of the whole ledger.
 func TestLedger_EqualsBalances(t *testing.T) {
+	testkit.NeedsTime(t)
 	seed := testkit.Seed(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestRefusedLogins_BoundedAuditLog checks that guessing user names does not fill the
 // audit log, and that its hash chain stays intact.
 func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		passwords, err := auth.NewPasswords(4, 2)
 		must(t, err)

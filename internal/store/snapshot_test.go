@@ -398,6 +398,7 @@ func TestRestore_OldSchemas(t *testing.T) {
 // TestRestore_Refused checks that invalid backups are refused, and that the database is
 // still empty afterwards.
 func TestRestore_Refused(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		now, err := b.Schema(t.Context())
 		must(t, err)
@@ -466,6 +467,7 @@ func TestRestore_Refused(t *testing.T) {
 // TestRestore_Interrupted checks that a database with an interrupted restore is refused,
 // and that another restore starts from the beginning.
 func TestRestore_Interrupted(t *testing.T) {
+	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, from *fixture) {
 		from.populate()
 		f := from.backUp()
