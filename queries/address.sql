@@ -41,7 +41,7 @@ WHERE o.wallet_id = @wallet_id AND o.address = @address AND t.status NOT IN ('re
 -- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,
-  a.wallet_id, m.alias
+  a.wallet_id, m.alias, w.synced_height, w.synced_hash
 FROM addresses AS a
 JOIN members AS m ON m.wallet_id = a.wallet_id
 JOIN wallets AS w ON w.wallet_id = a.wallet_id

@@ -137,7 +137,7 @@ func (s *Store) FindAddress(ctx context.Context, userID, address string) ([]wall
 	}
 	found := make([]wallet.OwnedAddress, len(rows))
 	for i, row := range rows {
-		found[i] = wallet.OwnedAddress{WalletID: row.WalletID, Alias: row.Alias, Address: addressOf(db.AddressesRow{
+		found[i] = wallet.OwnedAddress{WalletID: row.WalletID, Alias: row.Alias, Synced: wallet.Tip{Height: row.SyncedHeight, Hash: row.SyncedHash}, Address: addressOf(db.AddressesRow{
 			Address: row.Address, Branch: row.Branch, AddressIndex: row.AddressIndex,
 			Used: row.Used, Label: row.Label, Revealed: row.Revealed,
 		})}

@@ -50,6 +50,7 @@ type OwnedAddress struct {
 	Address
 	WalletID string
 	Alias    string
+	Synced   Tip // of the wallet
 }
 
 // Received is the amount that was paid to an address.

@@ -214,15 +214,11 @@ func (a *API) FindAddress(ctx context.Context, in findAddressRequest) (foundAddr
 	}
 	out := foundAddress{Address: in.Address, Items: make([]ownedAddress, len(found))}
 	for i, f := range found {
-		v, err := a.view(ctx, f.Alias, fresh{})
-		if err != nil {
-			return foundAddress{}, err
-		}
 		out.Address = f.Address.Address
 		out.Items[i] = ownedAddress{
 			Wallet: f.Alias, Branch: branchName(f.Branch), Index: f.Index, Path: fmt.Sprintf("%d/%d", f.Branch, f.Index),
 			Label: f.Label, Revealed: f.Revealed, Used: f.Used,
-			AsOf: asOfTip(v.Synced),
+			AsOf: asOfTip(f.Synced),
 		}
 	}
 	return out, nil

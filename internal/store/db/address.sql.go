@@ -155,7 +155,7 @@ func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]Address
 const FindAddress = `-- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,
-  a.wallet_id, m.alias
+  a.wallet_id, m.alias, w.synced_height, w.synced_hash
 FROM addresses AS a
 JOIN members AS m ON m.wallet_id = a.wallet_id
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
@@ -178,6 +178,8 @@ type FindAddressRow struct {
 	Revealed     bool
 	WalletID     string
 	Alias        string
+	SyncedHeight int
+	SyncedHash   string
 }
 
 func (q *Queries) FindAddress(ctx context.Context, arg FindAddressParams) ([]FindAddressRow, error) {
@@ -198,6 +200,8 @@ func (q *Queries) FindAddress(ctx context.Context, arg FindAddressParams) ([]Fin
 			&i.Revealed,
 			&i.WalletID,
 			&i.Alias,
+			&i.SyncedHeight,
+			&i.SyncedHash,
 		); err != nil {
 			return nil, err
 		}
