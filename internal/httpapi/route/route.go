@@ -183,8 +183,9 @@ func (t *Text) types() []string {
 	return t.Types
 }
 
-// Check returns an error if the parameters in the path differ from the handler's path
-// parameters, which is a mistake in the route table.
+// Check returns an error for a mistake in the route table: if the parameters in the path
+// differ from the handler's path parameters, or if only one of path and role concerns a
+// wallet, because the alias in a path is resolved where the role in the wallet is checked.
 func (r Route) Check() error {
 	var names []string
 	for part := range strings.SplitSeq(r.Path, "/") {
@@ -194,6 +195,9 @@ func (r Route) Check() error {
 	}
 	if known := slices.Sorted(slices.Values(r.Handler.PathParameters)); !slices.Equal(slices.Sorted(slices.Values(names)), known) {
 		return fmt.Errorf("%s %s: the handler %s takes the parameters %q", r.Method, r.Path, r.Handler.Name, known)
+	}
+	if slices.Contains(names, "alias") != r.Role.OfWallet() {
+		return fmt.Errorf("%s %s: {alias} requires a role in the wallet, and such a role requires {alias}; it has the role %q", r.Method, r.Path, r.Role)
 	}
 	return nil
 }
