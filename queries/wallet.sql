@@ -51,10 +51,10 @@ WHERE wallet_id = @wallet_id AND range_end < @range_end;
 -- name: DeleteWallet :execrows
 DELETE FROM wallets WHERE wallet_id = @wallet_id;
 
--- name: ViewByAlias :one
+-- name: ViewOfUser :one
 SELECT sqlc.embed(w), m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
-WHERE m.user_id = @user_id AND m.alias = @alias AND w.stage = 'ready';
+WHERE m.user_id = @user_id AND m.wallet_id = @wallet_id AND w.stage = 'ready';
 
 -- Frozen UTXOs, and reserved ones that are not frozen.
 -- name: HeldBack :many

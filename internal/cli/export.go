@@ -96,7 +96,7 @@ func checkExport(alias, format, folder string) error {
 }
 
 func (p *program) exportOne(ctx context.Context, d *walletCommands, alias string, form walletexport.Format) error {
-	v, err := d.service.Get(ctx, d.who, alias)
+	v, err := d.get(ctx, alias)
 	if err != nil {
 		return err
 	}
@@ -137,12 +137,21 @@ func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, pa
 	return nil
 }
 
+// get returns the user's wallet with this alias.
+func (d *walletCommands) get(ctx context.Context, alias string) (wallet.View, error) {
+	access, err := d.service.Access(ctx, d.who, alias)
+	if err != nil {
+		return wallet.View{}, err
+	}
+	return d.service.Get(ctx, access)
+}
+
 // chosen returns the wallet with the given alias, or all wallets if alias is empty.
 func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.View, error) {
 	if alias == "" {
 		return d.service.List(ctx, d.who, "", 0)
 	}
-	v, err := d.service.Get(ctx, d.who, alias)
+	v, err := d.get(ctx, alias)
 	return []wallet.View{v}, err
 }
 
@@ -218,13 +227,17 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 // something is missing. If isNew is set, it requests the time of the wallet's birthday
 // block from the node.
 func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, isNew bool) (w walletexport.Wallet, err error) {
-	if w.Details, err = d.service.Details(ctx, d.who, v.Alias, 1); err != nil {
+	access, err := d.service.Access(ctx, d.who, v.Alias)
+	if err != nil {
+		return w, err
+	}
+	if w.Details, err = d.service.Details(ctx, access, 1); err != nil {
 		return w, err
 	}
 	if w.Devices, err = d.service.Devices(ctx, d.who); err != nil {
 		return w, err
 	}
-	if w.Labels, err = d.service.Labels(ctx, d.who, v.Alias); err != nil {
+	if w.Labels, err = d.service.Labels(ctx, access); err != nil {
 		return w, err
 	}
 	if v.Rescanning() {

@@ -150,11 +150,15 @@ func (p *program) walletShowCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			v, err := d.service.Get(cmd.Context(), d.who, args[0])
+			access, err := d.service.Access(cmd.Context(), d.who, args[0])
 			if err != nil {
 				return err
 			}
-			members, err := d.service.Members(cmd.Context(), d.who, args[0])
+			v, err := d.service.Get(cmd.Context(), access)
+			if err != nil {
+				return err
+			}
+			members, err := d.service.Members(cmd.Context(), access)
 			if err != nil {
 				return err
 			}
@@ -192,8 +196,12 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			access, err := d.service.Access(cmd.Context(), d.who, args[0])
+			if err != nil {
+				return err
+			}
 			if stop {
-				if err := d.service.StopRescan(cmd.Context(), d.who, args[0]); err != nil {
+				if err := d.service.StopRescan(cmd.Context(), access); err != nil {
 					return err
 				}
 				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
@@ -203,7 +211,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v, err := d.service.Rescan(cmd.Context(), d.who, args[0], begin, addresses)
+			v, err := d.service.Rescan(cmd.Context(), access, begin, addresses)
 			if err != nil {
 				return err
 			}
@@ -225,11 +233,15 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if files != "keep" && files != "delete" {
 				return fault.InvalidField("files", "must be keep or delete")
 			}
-			v, err := d.service.Get(cmd.Context(), d.who, args[0])
+			access, err := d.service.Access(cmd.Context(), d.who, args[0])
 			if err != nil {
 				return err
 			}
-			if err := d.service.Delete(cmd.Context(), d.who, args[0], files == "delete"); err != nil {
+			v, err := d.service.Get(cmd.Context(), access)
+			if err != nil {
+				return err
+			}
+			if err := d.service.Delete(cmd.Context(), access, files == "delete"); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Deleted wallet %s.\n", args[0])

@@ -38,6 +38,10 @@ func (p *program) followScan(ctx context.Context, d *walletCommands, v wallet.Vi
 }
 
 func (p *program) drawScan(ctx context.Context, d *walletCommands, v wallet.View) error {
+	access, err := d.service.Access(ctx, d.who, v.Alias)
+	if err != nil {
+		return err
+	}
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
 	for v.Rescanning() {
@@ -48,8 +52,7 @@ func (p *program) drawScan(ctx context.Context, d *walletCommands, v wallet.View
 			fmt.Fprintln(p.stdout)
 			return nil
 		}
-		var err error
-		if v, err = d.service.Get(ctx, d.who, v.Alias); err != nil && ctx.Err() == nil {
+		if v, err = d.service.Get(ctx, access); err != nil && ctx.Err() == nil {
 			return err
 		}
 		if v.Problem != "" {

@@ -14,14 +14,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Memberships loads the wallets that a user is a member of.
-type Memberships interface {
-	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
-}
-
 // authorize authenticates the request and checks that the caller may use the route. It
-// returns the request's context with the principal. It does not read the body, so that
-// unauthenticated clients cannot make the server store one.
+// returns the request's context with the principal and, on the route of a wallet, the
+// access to it. It does not read the body, so that unauthenticated clients cannot make the
+// server store one.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
 	if to.Credentials == route.Public {
 		return r.Context(), nil
@@ -43,13 +39,17 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 }
 
 // enter checks that the principal who may use the route, and returns ctx with the
-// principal. If they may not, or if err, the error of the authentication, is not nil, it
-// sets WWW-Authenticate and returns the error.
+// principal and, on the route of a wallet, with their access to it. If they may not, or if
+// err, the error of the authentication, is not nil, it sets WWW-Authenticate and returns
+// the error.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)
 		call.user, call.tokenID = who.UserName, who.TokenID
-		err = s.checkRights(r, who, to)
+		err = checkRights(who, to)
+	}
+	if err == nil && to.Role.OfWallet() {
+		ctx, err = s.withAccess(ctx, r, who, to)
 	}
 	if err != nil {
 		challenge(w, r, to, err)
@@ -110,8 +110,9 @@ func parseBasic(credential string) (name, password string, ok bool) {
 
 var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks a scope")
 
-// checkRights checks that the role and the token of the caller permit the use of the route.
-func (s *server) checkRights(r *http.Request, who *auth.Principal, to route.Route) error {
+// checkRights checks that the caller's role on the server and their token permit the use
+// of the route.
+func checkRights(who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
 	}
@@ -121,31 +122,24 @@ func (s *server) checkRights(r *http.Request, who *auth.Principal, to route.Rout
 	if to.Credentials.NeedsScope() && !who.Scopes.Has(to.Scope) {
 		return errScope.WithMessage("the token lacks the scope %s", to.Scope).WithDetail("required_scope", to.Scope.String())
 	}
-	if to.Role.OfWallet() {
-		return s.checkWalletRole(r, who, to)
-	}
 	return nil
 }
 
-// checkWalletRole checks the caller's role in the wallet that the path names. It returns
-// the same error if the wallet does not exist, if the caller is not a member, and if the
-// token is not for this wallet, so that the caller cannot distinguish these cases.
-func (s *server) checkWalletRole(r *http.Request, who *auth.Principal, to route.Route) error {
-	wallets, err := s.Memberships.Memberships(r.Context(), who.UserID)
-	if err != nil {
-		return err
-	}
+// withAccess returns ctx with the caller's access to the wallet that the path names, if
+// their role there covers that of the route. It is the only place that resolves the alias
+// in a path. The error is the same if the wallet does not exist, if the caller is not a
+// member, and if the token is not for this wallet, so that the caller cannot distinguish
+// these cases.
+func (s *server) withAccess(ctx context.Context, r *http.Request, who *auth.Principal, to route.Route) (context.Context, error) {
 	alias, err := route.PathParam(r, "alias")
 	if err != nil {
-		return err
+		return ctx, err
 	}
-	for _, m := range wallets {
-		if m.Alias != alias || !who.MaySeeWallet(m.WalletID) {
-			continue
-		}
-		return m.Role.Check(auth.WalletRole(to.Role))
+	access, err := s.Wallets.Access(ctx, who, alias)
+	if err != nil {
+		return ctx, err
 	}
-	return wallet.ErrNotFound
+	return wallet.WithAccess(ctx, access), access.Need(auth.WalletRole(to.Role))
 }
 
 const realm = `realm="specterd", charset="UTF-8"`

@@ -107,7 +107,6 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
 	set.Audit = auth.NewAudit(kept)
-	set.Memberships = kept
 	provider := s.provider(t, &set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {}).WithLookahead(testkit.Lookahead)
 	set.Proposals = proposal.New(set.Log, kept, set.Wallets, provider, s.clock.now, proposal.Options{Kick: func(string) {}})

@@ -189,7 +189,7 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
 	p := s.proposal(t, who, &v, 0)
-	i, err := s.Wallets.Invite(t.Context(), who.principal(), v.alias, "a guest", auth.RoleViewer)
+	i, err := s.Wallets.Invite(t.Context(), testkit.Access(t, s.Wallets, who.principal(), v.alias), "a guest", auth.RoleViewer)
 	check(t, err)
 	return identifiers{
 		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.utxo.String(), label: v.label, user: who.Name,

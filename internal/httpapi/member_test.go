@@ -34,7 +34,7 @@ func testMembers(t *testing.T, s *server, _ *testkit.Node) {
 // member makes a user a member of an owner's wallet.
 func (s *server) member(t *testing.T, owner testUser, alias string, who testUser, role auth.WalletRole) {
 	t.Helper()
-	i, err := s.Wallets.Invite(t.Context(), owner.principal(), alias, who.Name, role)
+	i, err := s.Wallets.Invite(t.Context(), testkit.Access(t, s.Wallets, owner.principal(), alias), who.Name, role)
 	check(t, err)
 	_, err = s.Wallets.Accept(t.Context(), who.principal(), i.ID, "")
 	check(t, err)

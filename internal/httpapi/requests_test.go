@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // requests has a function for each route that returns the path and the body of a valid
@@ -147,13 +148,13 @@ func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]
 	v := w.richVaultOf(t, whose)
 	who, ctx := whose.principal(), t.Context()
 	if id := kept()[whose.ID]; id != "" {
-		p, err := w.Proposals.Get(ctx, who, v.alias, id)
+		p, err := w.Proposals.Get(ctx, testkit.Access(t, w.Wallets, who, v.alias), id)
 		check(t, err)
 		if slices.Contains(statuses, p.Status) {
 			return p
 		}
 	}
-	p, err := w.Proposals.Create(ctx, who, v.alias, proposal.CreateParams{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
+	p, err := w.Proposals.Create(ctx, testkit.Access(t, w.Wallets, who, v.alias), proposal.CreateParams{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
 	check(t, err)
 	kept()[whose.ID] = p.ID
 	return p
@@ -178,7 +179,7 @@ func ofSignedProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.signed }, proposal.Created, proposal.Complete, proposal.Broadcast)
 	v := w.vaultOf(t, whose)
 	if p.Status == proposal.Created {
-		_, err := w.Proposals.AddSignatures(t.Context(), whose.principal(), v.alias, p.ID, v.sign(t, p), nil)
+		_, err := w.Proposals.AddSignatures(t.Context(), testkit.Access(t, w.Wallets, whose.principal(), v.alias), p.ID, v.sign(t, p), nil)
 		check(t, err)
 	}
 	return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + "/broadcast", ""
@@ -238,7 +239,7 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (s
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
 		w.wallet(t, host, alias, "owner")
-		i, err := w.Wallets.Invite(t.Context(), host.principal(), alias, whose.Name, auth.RoleViewer)
+		i, err := w.Wallets.Invite(t.Context(), testkit.Access(t, w.Wallets, host.principal(), alias), whose.Name, auth.RoleViewer)
 		check(t, err)
 		if named {
 			body = fmt.Sprintf(`{"alias": %q}`, alias)

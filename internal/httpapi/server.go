@@ -41,19 +41,18 @@ type Node interface{ Status() nodestatus.Status }
 
 // Options are the dependencies and the settings of the API.
 type Options struct {
-	Log         *slog.Logger
-	Now         func() time.Time
-	Watch       *clock.Watch // watches the clock that Now returns
-	Login       *auth.Login
-	Users       *auth.Users
-	Tokens      *auth.Tokens
-	Audit       *auth.Audit
-	Memberships Memberships
-	Wallets     *wallet.Service
-	Proposals   *proposal.Service
-	Keys        *idempotency.Keys
-	Database    Database
-	Node        Node
+	Log       *slog.Logger
+	Now       func() time.Time
+	Watch     *clock.Watch // watches the clock that Now returns
+	Login     *auth.Login
+	Users     *auth.Users
+	Tokens    *auth.Tokens
+	Audit     *auth.Audit
+	Wallets   *wallet.Service
+	Proposals *proposal.Service
+	Keys      *idempotency.Keys
+	Database  Database
+	Node      Node
 	// Active enables the API. If it is false, only the health routes are served.
 	Active bool
 	// DataFolder and UID are shown to admins.
@@ -91,7 +90,7 @@ func Routes(o Options) []route.Route {
 	return table(
 		&health{database: o.Database, node: o.Node, watch: o.Watch},
 		v1alpha.New(v1alpha.Options{
-			Tokens: o.Tokens, Memberships: o.Memberships, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
+			Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
 		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now}),
 	)

@@ -168,7 +168,7 @@ func (w *world) same(v *watched) *watched {
 
 func (v *watched) addresses() []wallet.Address {
 	v.t.Helper()
-	list, err := v.service.Addresses(v.t.Context(), v.who, v.alias, wallet.AddressFilter{}, nil, 1_000_000)
+	list, err := v.service.Addresses(v.t.Context(), v.access(v.who, v.alias), wallet.AddressFilter{}, nil, 1_000_000)
 	must(v.t, err)
 	return list
 }
@@ -182,7 +182,7 @@ func (v *watched) index() map[string]wallet.Record {
 	v.t.Helper()
 	all := map[string]wallet.Record{}
 	for txid := range v.history() {
-		r, err := v.service.Transaction(v.t.Context(), v.who, v.alias, txid)
+		r, err := v.service.Transaction(v.t.Context(), v.access(v.who, v.alias), txid)
 		must(v.t, err)
 		all[txid] = r
 	}

@@ -9,7 +9,7 @@ import (
 func (v *watched) compareLedger(d *differences, got wallet.View) {
 	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // compareBalances compares it with Core's
 	for _, descending := range []bool{false, true} {
-		_, entries, err := v.service.Ledger(v.t.Context(), v.who, v.alias, wallet.LedgerParams{Descending: descending})
+		_, entries, err := v.service.Ledger(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.LedgerParams{Descending: descending})
 		must(v.t, err)
 		var sum, last btc.Amount
 		first := true

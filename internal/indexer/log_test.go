@@ -33,7 +33,7 @@ func TestLog_NoUserText(t *testing.T) {
 		must(t, err)
 		v := &watched{world: w, alias: view.Alias, core: view.CoreName, id: view.ID}
 		v.wantSynced()
-		_, err = w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, 0)
+		_, err = w.service.Rescan(ctx, w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, 0)
 		must(t, err)
 		testkit.Eventually(t, "the rescan has finished", v.scanned)
 

@@ -47,7 +47,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 		w.halt()
 
 		begin := time.Now()
-		got, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, wanted)
+		got, err := w.service.Rescan(ctx, w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, wanted)
 		must(t, err)
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("the request took %s", took)
@@ -104,11 +104,11 @@ func TestRescans_FairByUser(t *testing.T) {
 		}))
 		w.halt()
 		for _, v := range all[:queued] {
-			_, err := w.service.Rescan(ctx, w.who, v.alias, wallet.Birthday{Height: new(int)}, wanted)
+			_, err := w.service.Rescan(ctx, w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, wanted)
 			must(t, err)
 		}
 		who := &auth.Principal{UserID: bob.ID, UserName: bob.Name, Scopes: auth.AllScopes}
-		_, err := w.service.Rescan(ctx, who, "shared", wallet.Birthday{Height: new(int)}, wanted)
+		_, err := w.service.Rescan(ctx, w.access(who, "shared"), wallet.Birthday{Height: new(int)}, wanted)
 		must(t, err)
 		w.start()
 		testkit.Eventually(t, "the rescan of the second user has finished", last.scanned)
@@ -149,12 +149,12 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	slow, other := w.hot("slow", "wpkh").watch(now), w.hot("other", "wpkh").watch(now)
 	slow.wantSynced()
 	other.wantSynced()
-	_, err := w.service.Rescan(t.Context(), w.who, slow.alias, wallet.Birthday{Height: new(int)}, 20_000)
+	_, err := w.service.Rescan(t.Context(), w.access(w.who, slow.alias), wallet.Birthday{Height: new(int)}, 20_000)
 	must(t, err)
 	var tip int
 	must(t, json.Unmarshal(w.node.CLI(t, "getblockcount"), &tip))
 	w.node.Mine(t, 1)
-	if _, err := w.service.WaitForHeight(t.Context(), w.who, other.alias, tip+1); err != nil {
+	if _, err := w.service.WaitForHeight(t.Context(), wallet.One(w.access(w.who, other.alias)), tip+1); err != nil {
 		t.Errorf("the other wallet: %v", err)
 	}
 	testkit.Eventually(t, "the rescan has finished", slow.scanned)
@@ -179,7 +179,7 @@ func TestRescan_FailureIsShown(t *testing.T) {
 		if got := v.view().RescanProblem; got != "the Bitcoin node does not know this block" {
 			t.Errorf("the problem is %q", got)
 		}
-		_, err = w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birthday{Height: new(int)}, 0)
+		_, err = w.service.Rescan(t.Context(), w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, 0)
 		must(t, err)
 		testkit.Eventually(t, "the next rescan has finished", v.scanned)
 		if got := v.view().RescanProblem; got != "" {

@@ -308,7 +308,7 @@ func TestRescans_Sequential(t *testing.T) {
 	}
 	w.halt()
 	for _, v := range all {
-		_, err := w.service.Rescan(t.Context(), w.who, v.alias, birthday, 0)
+		_, err := w.service.Rescan(t.Context(), w.access(w.who, v.alias), birthday, 0)
 		must(t, err)
 	}
 	begin := time.Now()
@@ -346,7 +346,7 @@ func TestUnfreeze_StaleFrozenState(t *testing.T) {
 	a.fund()
 	v.wantSynced()
 	w.halt()
-	utxos, err := w.service.UTXOs(t.Context(), w.who, v.alias, btc.Outpoint{}, 1)
+	utxos, err := w.service.UTXOs(t.Context(), w.access(w.who, v.alias), btc.Outpoint{}, 1)
 	must(t, err)
 	s := &staleStore{Store: w.store, utxo: utxos[0].Outpoint}
 	w.startOn(s)
@@ -429,7 +429,7 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	v := h.watch(now)
 	var last wallet.Address
 	for i := range 1300 {
-		a, unused, err := w.service.NextAddress(t.Context(), w.who, v.alias, "")
+		a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
 		must(t, err)
 		if a.Index != uint32(i) || unused != i+1 {
 			t.Fatalf("address %d has the index %d, %d unused", i, a.Index, unused)
@@ -443,7 +443,7 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	}
 	w.node.Mine(t, 1)
 	v.wantSynced()
-	a, unused, err := w.service.NextAddress(t.Context(), w.who, v.alias, "")
+	a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
 	must(t, err)
 	if a.Index != 1300 || unused != 1 {
 		t.Errorf("the next has the index %d, %d unused", a.Index, unused)
@@ -466,13 +466,13 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 		t.Fatalf("%d transactions", n)
 	}
 	height := 0
-	_, err := w.service.Rescan(t.Context(), w.who, v.alias, wallet.Birthday{Height: &height}, 6001)
+	_, err := w.service.Rescan(t.Context(), w.access(w.who, v.alias), wallet.Birthday{Height: &height}, 6001)
 	must(t, err)
 	v.wantSynced()
 	if n := len(v.history()); n != 1 {
 		t.Fatalf("%d transactions after the scan", n)
 	}
-	if a, _, err := w.service.NextAddress(t.Context(), w.who, v.alias, ""); err != nil || a.Index != 6001 {
+	if a, _, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), ""); err != nil || a.Index != 6001 {
 		t.Errorf("the next address has the index %d, %v", a.Index, err)
 	}
 	w.node.Mine(t, 1)

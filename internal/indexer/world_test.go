@@ -123,6 +123,12 @@ func monitorOf(t *testing.T, n *testkit.Node) *nodestatus.Monitor {
 	return m
 }
 
+// access returns a user's access to a wallet; see testkit.Access.
+func (w *world) access(who *auth.Principal, alias string) wallet.Access {
+	w.t.Helper()
+	return testkit.Access(w.t, w.service, who, alias)
+}
+
 func (w *world) kick(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -345,7 +351,7 @@ func (v *watched) wantSynced() {
 // view returns the wallet from its owner's view.
 func (v *watched) view() wallet.View {
 	v.t.Helper()
-	got, err := v.service.Get(v.t.Context(), v.who, v.alias)
+	got, err := v.service.Get(v.t.Context(), v.access(v.who, v.alias))
 	must(v.t, err)
 	return got
 }
@@ -353,7 +359,7 @@ func (v *watched) view() wallet.View {
 // history returns all indexed transactions by txid, dead or not.
 func (v *watched) history() map[string]wallet.Record {
 	v.t.Helper()
-	_, records, err := v.service.EachTransaction(v.t.Context(), v.who, v.alias, wallet.Filter{Dead: true, Raw: true, Outputs: true})
+	_, records, err := v.service.EachTransaction(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.Filter{Dead: true, Raw: true, Outputs: true})
 	must(v.t, err)
 	all := map[string]wallet.Record{}
 	for r, err := range records {
@@ -435,7 +441,7 @@ func (v *watched) compareUTXOs(d *differences) {
 	for _, c := range locked {
 		wantLocked = append(wantLocked, fmt.Sprintf("%s:%d", c.Txid, c.Vout))
 	}
-	utxos, err := v.service.UTXOs(v.t.Context(), v.who, v.alias, btc.Outpoint{}, 100_000)
+	utxos, err := v.service.UTXOs(v.t.Context(), v.access(v.who, v.alias), btc.Outpoint{}, 100_000)
 	must(v.t, err)
 	for _, c := range utxos {
 		switch {
@@ -662,7 +668,7 @@ func (v *watched) hex(txid string) string {
 // shown returns the history without dead transactions, by txid.
 func (v *watched) shown() map[string]wallet.Record {
 	v.t.Helper()
-	records, _, err := v.service.Transactions(v.t.Context(), v.who, v.alias, wallet.Filter{}, wallet.HistoryCursor{}, 1000)
+	records, _, err := v.service.Transactions(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.Filter{}, wallet.HistoryCursor{}, 1000)
 	must(v.t, err)
 	all := map[string]wallet.Record{}
 	for _, r := range records {

@@ -52,17 +52,17 @@ func TestDeleteAdoptedWallet_ReleasesLocks(t *testing.T) {
 			v.fund(1_000_000, 2_000_000, 3_000_000, 4_000_000)
 			foreign, frozen, cancelled := v.utxo(1_000_000), v.utxo(2_000_000), v.utxo(3_000_000)
 			must(t, w.core.Wallet(v.coreName).Lock(ctx, []btc.Outpoint{foreign}, true))
-			must(t, w.wallets.Freeze(ctx, w.alice, v.alias, frozen, true))
+			must(t, w.wallets.Freeze(ctx, w.access(w.alice, v.alias), frozen, true))
 			o := pay(2_500_000, 1000)
 			o.UTXOs = []btc.Outpoint{cancelled}
 			p := v.create(o)
 			v.create(pay(3_500_000, 1000))
 			testkit.Eventually(t, "four UTXOs are locked", func() bool { return len(v.locked()) == 4 })
-			must(t, v.Cancel(ctx, v.alice, v.alias, p.ID, nil))
+			must(t, v.Cancel(ctx, v.access(v.alice, v.alias), p.ID, nil))
 
 			id := v.get0().ID
 			w.stopFollower()
-			must(t, w.wallets.Delete(ctx, w.alice, v.alias, false))
+			must(t, w.wallets.Delete(ctx, w.access(w.alice, v.alias), false))
 			row, err := w.store.WalletByID(ctx, id)
 			must(t, err)
 			if !loaded {
@@ -97,12 +97,12 @@ func TestDeleteAdoptedWallet_MissingFiles(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.adopted(testkit.WPKH)
 		v.fund(1_000_000)
-		must(w.t, w.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.utxo(1_000_000), true))
+		must(w.t, w.wallets.Freeze(w.t.Context(), w.access(w.alice, v.alias), v.utxo(1_000_000), true))
 		id := v.get0().ID
 		w.stopFollower()
 		w.node.CLI(w.t, "unloadwallet", v.coreName)
 		must(w.t, os.RemoveAll(filepath.Join(w.node.WalletFolder(), v.coreName)))
-		must(w.t, w.wallets.Delete(w.t.Context(), w.alice, v.alias, false))
+		must(w.t, w.wallets.Delete(w.t.Context(), w.access(w.alice, v.alias), false))
 		row, err := w.store.WalletByID(w.t.Context(), id)
 		must(w.t, err)
 		must(w.t, w.wallets.Finish(w.t.Context(), row))

@@ -18,7 +18,7 @@ import (
 func (v vault) payUnindexed(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
-	a, _, err := v.wallets.NextAddress(v.t.Context(), v.alice, v.alias, "")
+	a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
 	must(v.t, err)
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))
@@ -52,14 +52,14 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 		}
 		v.payUnindexed(5_000_000)
 		begin := time.Now()
-		_, err := service(w.await).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
+		_, err := service(w.await).Create(ctx, v.access(v.alice, v.alias), pay(4_000_000, 1000))
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Unavailable || f.Code != "utxo_unknown" {
 			t.Fatalf("with a lagging index: %v", err)
 		}
 		if took := time.Since(begin); took < 2*time.Second {
 			t.Errorf("the request waited for %s", took)
 		}
-		p, err := service(followed).Create(ctx, v.alice, v.alias, pay(4_000_000, 1000))
+		p, err := service(followed).Create(ctx, v.access(v.alice, v.alias), pay(4_000_000, 1000))
 		must(t, err)
 		if p.Sent() != 4_000_000 {
 			t.Errorf("the proposal is %+v", p)
@@ -68,10 +68,10 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 		o := pay(6_000_000, 1000)
 		o.UTXOs = []btc.Outpoint{v.payUnindexed(7_000_000)}
 		var invalid *fault.Error
-		if _, err := service(nil).Create(ctx, v.alice, v.alias, o); !errors.As(err, &invalid) || invalid.Kind != fault.Invalid {
+		if _, err := service(nil).Create(ctx, v.access(v.alice, v.alias), o); !errors.As(err, &invalid) || invalid.Kind != fault.Invalid {
 			t.Fatalf("without waiting: %v", err)
 		}
-		_, err = service(followed).Create(ctx, v.alice, v.alias, o)
+		_, err = service(followed).Create(ctx, v.access(v.alice, v.alias), o)
 		must(t, err)
 	})
 }
@@ -89,7 +89,7 @@ func TestBroadcast_InHistoryImmediately(t *testing.T) {
 			if r.Status.Dead() {
 				w.t.Errorf("the status is %s", r.Status)
 			}
-			utxos, err := w.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			utxos, err := w.wallets.UTXOs(w.t.Context(), w.access(v.alice, v.alias), btc.Outpoint{}, 10)
 			must(w.t, err)
 			if len(utxos) != 1 || utxos[0].Txid != p.FinalTxid {
 				w.t.Errorf("the UTXOs are %+v", utxos)

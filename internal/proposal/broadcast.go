@@ -20,20 +20,16 @@ import (
 // payments that were made after the proposal, ErrUTXOFrozen, ErrWrongState and
 // ErrChanged. When it returns, the index has the transaction, so that history and
 // balances include it, unless that takes longer than indexPatience.
-func (s *Service) Broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
-	p, err := s.broadcast(ctx, who, alias, id, b)
+func (s *Service) Broadcast(ctx context.Context, access wallet.Access, id string, b BroadcastParams) (Proposal, error) {
+	p, err := s.broadcast(ctx, access, id, b)
 	if err == nil {
 		s.await(ctx, p.WalletID, p.FinalTxid)
 	}
 	return p, err
 }
 
-func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id string, b BroadcastParams) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
-	if err != nil {
-		return Proposal{}, err
-	}
-	done, err := s.wallets.LockSelection(ctx, v.ID) // prevents other requests from cancelling the proposal meanwhile
+func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string, b BroadcastParams) (Proposal, error) {
+	v, done, err := s.viewLocked(ctx, access, auth.RoleSigner) // prevents other requests from cancelling the proposal meanwhile
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -56,9 +52,9 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	// Test the transaction first: a caller need not permit evictions if the node refuses
 	// the transaction anyway.
 	if err := s.node.Test(ctx, p.Raw); err != nil {
-		return Proposal{}, s.withFeeNeeded(ctx, who, v, p, err)
+		return Proposal{}, s.withFeeNeeded(ctx, access, v, p, err)
 	}
-	if err := s.checkEvictions(ctx, who, p, b.Evict); err != nil {
+	if err := s.checkEvictions(ctx, access.Caller(), p, b.Evict); err != nil {
 		return Proposal{}, err
 	}
 	if err := s.node.Send(ctx, p.Raw); err != nil {
@@ -66,10 +62,10 @@ func (s *Service) broadcast(ctx context.Context, who *auth.Principal, alias, id 
 	}
 	// The transaction has been sent and must be recorded, even if the request is
 	// cancelled.
-	if p, err = s.sent(context.WithoutCancel(ctx), who, v.Wallet, id); err != nil {
+	if p, err = s.sent(context.WithoutCancel(ctx), access.Caller(), v.Wallet, id); err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(who, v.Role)
+	return p.shownTo(access)
 }
 
 // BroadcastParams are the options of Broadcast.
@@ -102,7 +98,7 @@ var feeReasons = []string{"insufficient fee", "replacement-failed", "min relay f
 // withFeeNeeded adds details to an ErrRejected for a fee that is too low: the fee that
 // the node requires, and the minimum fee rate for a bump of the proposal. Other errors
 // are returned unchanged.
-func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal, err error) error {
+func (s *Service) withFeeNeeded(ctx context.Context, access wallet.Access, v wallet.View, p Proposal, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	isFee := func(reason string) bool { return strings.Contains(f.Details["reject_reason"], reason) }
 	if !ok || !errors.Is(f, ErrRejected) || !slices.ContainsFunc(feeReasons, isFee) {
@@ -120,7 +116,7 @@ func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wall
 	need := max(e.least(p.VSize, s.node.IncrementalFee()), minimum.Fee(p.VSize), p.Fee+1)
 	text := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
 	f = f.WithDetail("min_fee_sat", fmt.Sprint(int64(need)))
-	rate, bumpErr := s.bumpRate(ctx, who, v, p)
+	rate, bumpErr := s.bumpRate(ctx, access, v, p)
 	if bumpErr != nil {
 		return f.WithMessage("%s; bump it to a higher fee rate", text).WithCause(bumpErr)
 	}
@@ -130,11 +126,11 @@ func (s *Service) withFeeNeeded(ctx context.Context, who *auth.Principal, v wall
 
 // bumpRate returns the minimum fee rate for a bump of a proposal, which it finds by dry
 // runs.
-func (s *Service) bumpRate(ctx context.Context, who *auth.Principal, v wallet.View, p Proposal) (btc.FeeRate, error) {
+func (s *Service) bumpRate(ctx context.Context, access wallet.Access, v wallet.View, p Proposal) (btc.FeeRate, error) {
 	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
 	network, height, _ := s.node.Chain()
-	_, err := s.draftAndAdd(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
+	_, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: network, height: height})
 	if err == nil {
 		return o.FeeRate, nil
 	}
@@ -186,12 +182,8 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 // are unspent: anyone with a copy can still send it, and the proposal then returns to the
 // status broadcast. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
 // version is not one of expected.
-func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
-	if err != nil {
-		return Proposal{}, err
-	}
-	done, err := s.wallets.LockSelection(ctx, v.ID)
+func (s *Service) Abandon(ctx context.Context, access wallet.Access, id string, expected Versions) (Proposal, error) {
+	v, done, err := s.viewLocked(ctx, access, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -208,7 +200,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	}
 	ctx = context.WithoutCancel(ctx) // Core has already abandoned it
 	defer s.o.Kick(v.ID)
-	now := s.now()
+	who, now := access.Caller(), s.now()
 	p, err = s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
 		if u.Status != Broadcast { // the indexer has recorded it already
 			return nil
@@ -221,7 +213,7 @@ func (s *Service) Abandon(ctx context.Context, who *auth.Principal, alias, id st
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(who, v.Role)
+	return p.shownTo(access)
 }
 
 // describe returns the txid and the virtual size of a transaction.

@@ -31,6 +31,7 @@ const (
 type draft struct {
 	CreateParams
 
+	access  wallet.Access
 	view    wallet.View
 	network btc.Network
 	height  int
@@ -54,26 +55,26 @@ type draft struct {
 // ErrMinimumTooHigh for fees above the maximum, ErrEvicts, ErrTooManyEvictions, and
 // ErrRejected if the node will not accept the signed transaction. On any error, no
 // proposal is stored and its inputs are not reserved.
-func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string, o CreateParams) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
-	if err != nil {
+func (s *Service) Create(ctx context.Context, access wallet.Access, o CreateParams) (Proposal, error) {
+	if err := access.Need(auth.RoleProposer); err != nil {
 		return Proposal{}, err
 	}
 	if err := s.node.Ready(); err != nil {
 		return Proposal{}, err
 	}
 	network, height, _ := s.node.Chain()
-	if o, err = o.validate(network, s.now()); err != nil {
-		return Proposal{}, err
-	}
-	done, err := s.wallets.LockSelection(ctx, v.ID)
+	o, err := o.validate(network, s.now())
 	if err != nil {
 		return Proposal{}, err
 	}
-	p, err := s.draftAndAdd(ctx, who, draft{CreateParams: o, view: v, network: network, height: height})
+	v, done, err := s.viewLocked(ctx, access, auth.RoleProposer)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
-		return p, s.withReserving(ctx, who, v.ID, err)
+		return p, s.withReserving(ctx, access.Caller(), v.ID, err)
 	}
 	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
@@ -85,12 +86,12 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, alias string,
 	return p, nil
 }
 
-func (s *Service) draftAndAdd(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
-	d, err := s.draft(ctx, who, d)
+func (s *Service) draftAndAdd(ctx context.Context, d draft) (Proposal, error) {
+	d, err := s.draft(ctx, d)
 	if err != nil {
 		return Proposal{}, err
 	}
-	return s.fundAndAdd(ctx, who, d)
+	return s.fundAndAdd(ctx, d)
 }
 
 // withReserving adds to ErrUTXOReserved the ids of the proposals that reserve the UTXOs,
@@ -119,13 +120,13 @@ func (s *Service) withReserving(ctx context.Context, who *auth.Principal, wallet
 }
 
 // draft determines the fee rate and the inputs that must be spent.
-func (s *Service) draft(ctx context.Context, who *auth.Principal, d draft) (draft, error) {
+func (s *Service) draft(ctx context.Context, d draft) (draft, error) {
 	d, err := s.withFeeRate(ctx, d)
 	if err != nil {
 		return d, err
 	}
 	if d.Replaces != "" {
-		if d.replaced, err = s.replaced(ctx, who, d.view, d.Replaces); err != nil {
+		if d.replaced, err = s.replaced(ctx, d.access, d.Replaces); err != nil {
 			return d, err
 		}
 		d.inputs = d.replaced.inputs
@@ -255,7 +256,8 @@ func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Ou
 // fundAndAdd creates and stores the proposal of a draft. If an input or the change
 // address has been taken in the meantime, for example by another process, it locks the
 // taken inputs in Core and tries again, up to createTries times.
-func (s *Service) fundAndAdd(ctx context.Context, who *auth.Principal, d draft) (Proposal, error) {
+func (s *Service) fundAndAdd(ctx context.Context, d draft) (Proposal, error) {
+	who := d.access.Caller()
 	for try := 1; ; try++ {
 		p, err := s.fund(ctx, d)
 		if err != nil {

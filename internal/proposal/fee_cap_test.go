@@ -15,7 +15,7 @@ import (
 // limit sets the maximum fee rate of a vault; 0 selects the server's maximum.
 func (v vault) limit(rate btc.FeeRate) {
 	v.t.Helper()
-	_, err := v.wallets.SetMaxFeeRate(v.t.Context(), v.alice, v.alias, rate)
+	_, err := v.wallets.SetMaxFeeRate(v.t.Context(), v.access(v.alice, v.alias), rate)
 	must(v.t, err)
 }
 
@@ -24,7 +24,7 @@ func (v vault) limit(rate btc.FeeRate) {
 func (v vault) wantLimited(o proposal.CreateParams, code, maximum, remedy string) {
 	v.t.Helper()
 	before := v.rows()
-	_, err := v.Create(v.t.Context(), v.alice, v.alias, o)
+	_, err := v.Create(v.t.Context(), v.access(v.alice, v.alias), o)
 	v.wantOver(err, code, maximum, remedy)
 	if after := v.rows(); after != before {
 		v.t.Errorf("rows changed: got %s, want %s", after, before)
@@ -55,7 +55,7 @@ func TestMaxFeeRate(t *testing.T) {
 		over.MaxFee = btc.BTC
 		v.wantLimited(over, proposal.ErrFeeTooHigh.Code, "100", byServer)
 		p := v.create(pay(10_000_000, 100_000))
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil))
+		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 
 		v.limit(5000)

@@ -52,7 +52,7 @@ func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate 
 			v.t.Errorf("%s: %s from %q, want %s from %q", what, got.FeeRate, got.FeeSource, rate, source)
 		}
 	}
-	must(v.t, v.Cancel(v.t.Context(), v.alice, v.alias, p.ID, nil))
+	must(v.t, v.Cancel(v.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 	v.wantLocks()
 }
 

@@ -15,7 +15,7 @@ func testFreezeBrokenOff(w *world) {
 	v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 	t, id := w.t, v.get0().ID
 	let, wanted := v.utxo(1_000_000), v.utxo(2_000_000)
-	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, let, true))
+	must(t, w.wallets.Freeze(t.Context(), w.access(w.alice, v.alias), let, true))
 	// Execute only the first steps: of unfreezing, until Core would unlock the UTXO, and
 	// of freezing, until the UTXO would be stored as frozen. A killed process no longer
 	// holds the keyed mutex.
@@ -28,7 +28,7 @@ func testFreezeBrokenOff(w *world) {
 	w.follower.Kick(id)
 	testkit.Eventually(t, "nothing is locked", func() bool { return len(v.locked()) == 0 })
 
-	must(t, w.wallets.Freeze(t.Context(), w.alice, v.alias, wanted, true))
+	must(t, w.wallets.Freeze(t.Context(), w.access(w.alice, v.alias), wanted, true))
 	w.follower.Kick(id)
 	testkit.Eventually(t, "the note is gone", func() bool {
 		list, err := w.store.Reservations(t.Context(), id)

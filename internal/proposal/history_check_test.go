@@ -181,9 +181,9 @@ func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 	if !all {
 		looked = s.proposals[s.begin:]
 	}
-	list, err1 := h.List(ctx, h.alice, s.alias, proposal.Filter{}, proposal.Cursor{}, len(looked)+1)
-	view, err2 := h.wallets.Get(ctx, h.alice, s.alias)
-	utxos, err3 := h.wallets.UTXOs(ctx, h.alice, s.alias, btc.Outpoint{}, 1000)
+	list, err1 := h.List(ctx, h.access(h.alice, s.alias), proposal.Filter{}, proposal.Cursor{}, len(looked)+1)
+	view, err2 := h.wallets.Get(ctx, h.access(h.alice, s.alias))
+	utxos, err3 := h.wallets.UTXOs(ctx, h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
 	reserved, err4 := h.store.Reservations(ctx, s.id)
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {

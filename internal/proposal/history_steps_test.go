@@ -70,7 +70,7 @@ func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
 	}
 	return h.create(s, "propose", o.FeeRate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
-		return h.Create(h.t.Context(), h.alice, s.alias, o)
+		return h.Create(h.t.Context(), h.access(h.alice, s.alias), o)
 	})
 }
 
@@ -80,7 +80,7 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
 	}
-	utxos, err := h.wallets.UTXOs(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	utxos, err := h.wallets.UTXOs(h.t.Context(), h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
 	if err != nil {
 		return o, err
 	}
@@ -132,7 +132,7 @@ func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, createA
 	said := fmt.Sprintf("%s %s at %s sat/vB, spending %s", what, e.name, p.FeeRate, s.namesOf(e.inputs))
 	if e.replaces != nil {
 		said += ", instead of " + e.replaces.name
-		if was, err := h.Get(h.t.Context(), h.alice, s.alias, e.replaces.id); err != nil || was.Status == proposal.Replaced && was.ReplacedBy == p.ID {
+		if was, err := h.Get(h.t.Context(), h.access(h.alice, s.alias), e.replaces.id); err != nil || was.Status == proposal.Replaced && was.ReplacedBy == p.ID {
 			e.replaces.base, e.replaces.by = proposal.Replaced, e
 		}
 	}
@@ -219,7 +219,7 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 	if n[1]%4 == 0 {
 		data, how = h.partly(s, e), "sign in part"
 	}
-	p, err := h.AddSignatures(h.t.Context(), h.alice, s.alias, e.id, data, nil)
+	p, err := h.AddSignatures(h.t.Context(), h.access(h.alice, s.alias), e.id, data, nil)
 	if err == nil && !e.last.Open() {
 		return how, fmt.Errorf("%s was %s, but could be signed", e.name, e.last)
 	}
@@ -233,7 +233,7 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 // partly returns a partially signed PSBT of a proposal: with the signatures of one key if
 // the wallet is multisig, otherwise with a signature of the first input only.
 func (h *histories) partly(s *testWallet, e *expected) []byte {
-	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
+	p, err := h.Get(h.t.Context(), h.access(h.alice, s.alias), e.id)
 	must(h.t, err)
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
 	must(h.t, err)
@@ -271,7 +271,7 @@ func (h *histories) send(s *testWallet, n [5]uint32) (string, error) {
 	if e == nil {
 		return h.sign(s, n)
 	}
-	_, err := h.Broadcast(h.t.Context(), h.alice, s.alias, e.id, proposal.BroadcastParams{Evict: n[2]%2 == 0})
+	_, err := h.Broadcast(h.t.Context(), h.access(h.alice, s.alias), e.id, proposal.BroadcastParams{Evict: n[2]%2 == 0})
 	said := "send " + e.name
 	if err != nil {
 		said += ": " + err.Error()
@@ -300,7 +300,7 @@ func (h *histories) cancel(s *testWallet, n [5]uint32) (string, error) {
 	if e == nil {
 		return "", nil
 	}
-	if err := h.Cancel(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
+	if err := h.Cancel(h.t.Context(), h.access(h.alice, s.alias), e.id, nil); err != nil {
 		return "cancel " + e.name + ": " + err.Error(), refusal(err)
 	}
 	e.base, e.last = proposal.Cancelled, proposal.Cancelled
@@ -312,7 +312,7 @@ func (h *histories) abandon(s *testWallet, n [5]uint32) (string, error) {
 	if e == nil {
 		return h.send(s, n)
 	}
-	if _, err := h.Abandon(h.t.Context(), h.alice, s.alias, e.id, nil); err != nil {
+	if _, err := h.Abandon(h.t.Context(), h.access(h.alice, s.alias), e.id, nil); err != nil {
 		return "abandon " + e.name + ": " + err.Error(), refusal(err)
 	}
 	e.base, e.last = proposal.Cancelled, proposal.Cancelled
@@ -324,13 +324,13 @@ func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
 	if e == nil {
 		return h.send(s, n)
 	}
-	p, err := h.Get(h.t.Context(), h.alice, s.alias, e.id)
+	p, err := h.Get(h.t.Context(), h.access(h.alice, s.alias), e.id)
 	if err != nil {
 		return "", err
 	}
 	rate := p.FeeRate + pick([]btc.FeeRate{10, 100, 1000, p.FeeRate, 3 * p.FeeRate, 10 * p.FeeRate}, n[1])
 	return h.create(s, "bump "+e.name+" to", rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
-		return h.Bump(h.t.Context(), h.alice, s.alias, e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
+		return h.Bump(h.t.Context(), h.access(h.alice, s.alias), e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
 	})
 }
 
@@ -343,7 +343,7 @@ func (h *histories) replace(s *testWallet, n [5]uint32) (string, error) {
 	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
 	return h.create(s, "propose instead of "+e.name, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
-		return h.Create(h.t.Context(), h.alice, s.alias, o)
+		return h.Create(h.t.Context(), h.access(h.alice, s.alias), o)
 	})
 }
 

@@ -182,7 +182,7 @@ func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 		txs: map[string]*wire.MsgTx{}, names: map[string]string{},
 	}
 	for range 3 {
-		a, _, err := h.wallets.NextAddress(h.t.Context(), h.alice, s.alias, "")
+		a, _, err := h.wallets.NextAddress(h.t.Context(), h.access(h.alice, s.alias), "")
 		must(h.t, err)
 		s.addresses = append(s.addresses, a.Address)
 	}
@@ -297,7 +297,7 @@ func (h *histories) fund() {
 // sweep sends all funds of a wallet to an address outside of it.
 func (h *histories) sweep(s *testWallet) {
 	h.t.Helper()
-	utxos, err := h.wallets.UTXOs(h.t.Context(), h.alice, s.alias, btc.Outpoint{}, 1000)
+	utxos, err := h.wallets.UTXOs(h.t.Context(), h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
 	must(h.t, err)
 	var from []utxo
 	var sum int64

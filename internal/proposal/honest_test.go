@@ -67,7 +67,7 @@ func (h *honestCase) derive() {
 func (h *honestCase) request() string {
 	h.t.Helper()
 	o := h.order()
-	p, err := h.Create(h.t.Context(), h.alice, h.alias, o)
+	p, err := h.Create(h.t.Context(), h.access(h.alice, h.alias), o)
 	if err != nil {
 		return h.refusal(o, err)
 	}
@@ -77,14 +77,14 @@ func (h *honestCase) request() string {
 	case h.IntN(8) == 0 && o.FeeRate < 10_000: // keeps the fee rate low enough for a replacement
 		h.send(p)
 	case h.IntN(4) == 0 && p.Replaceable && p.FeeRate < 50_000:
-		bumped, err := h.Bump(h.t.Context(), h.alice, h.alias, p.ID, proposal.BumpParams{FeeRate: p.FeeRate + 1000 + btc.FeeRate(h.IntN(20_000))})
+		bumped, err := h.Bump(h.t.Context(), h.access(h.alice, h.alias), p.ID, proposal.BumpParams{FeeRate: p.FeeRate + 1000 + btc.FeeRate(h.IntN(20_000))})
 		if err != nil {
 			h.refusal(o, err)
 			bumped = p
 		}
-		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, bumped.ID, nil))
+		must(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), bumped.ID, nil))
 	default:
-		must(h.t, h.Cancel(h.t.Context(), h.alice, h.alias, p.ID, nil))
+		must(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), p.ID, nil))
 	}
 	return "proposal"
 }

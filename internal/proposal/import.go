@@ -61,33 +61,27 @@ type Outputs interface {
 // caller must be a signer. Only the transaction and the signatures are taken from the
 // import: the node confirms that the inputs are unspent, and their amounts; our own
 // descriptor confirms that they and the change belong to the wallet. The result is a
-// normal proposal, and its inputs are reserved. A dry run stores nothing, does not check
-// the caller's role, and accepts a wallet that does not exist yet.
-func (s *Service) Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign, dryRun bool) ([]Imported, error) {
-	var err error
-	if !dryRun {
-		if v, err = s.wallets.Authorize(ctx, who, v.Alias, auth.RoleSigner); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.node.Ready(); err != nil {
+// normal proposal, and its inputs are reserved.
+func (s *Service) Import(ctx context.Context, access wallet.Access, payments []Foreign) ([]Imported, error) {
+	v, done, err := s.viewLocked(ctx, access, auth.RoleSigner)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
+	i := importer{Service: s, who: access.Caller(), view: v}
+	return i.all(ctx, payments)
+}
+
+// TryImport is a dry run of Import: it stores nothing. It takes the wallet itself, which
+// need not exist yet, and therefore does not check the caller's role.
+func (s *Service) TryImport(ctx context.Context, who *auth.Principal, v wallet.View, payments []Foreign) ([]Imported, error) {
 	done, err := s.wallets.LockSelection(ctx, v.ID)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	i := importer{Service: s, who: who, view: v, dryRun: dryRun, taken: map[btc.Outpoint]bool{}}
-	i.network, _, _ = s.node.Chain()
-	if i.keys, err = newKeyring(v.Wallet); err != nil {
-		return nil, err
-	}
-	all := make([]Imported, len(payments))
-	for n, f := range payments {
-		all[n] = i.one(ctx, f)
-	}
-	return all, nil
+	i := importer{Service: s, who: who, view: v, dryRun: true}
+	return i.all(ctx, payments)
 }
 
 // importer imports payments of one wallet.
@@ -101,6 +95,23 @@ type importer struct {
 	dryRun  bool
 	taken   map[btc.Outpoint]bool   // reserved by earlier payments of the dry run
 	planned map[string]wallet.Place // addresses of a wallet that does not exist yet
+}
+
+func (i *importer) all(ctx context.Context, payments []Foreign) ([]Imported, error) {
+	if err := i.node.Ready(); err != nil {
+		return nil, err
+	}
+	i.network, _, _ = i.node.Chain()
+	i.taken = map[btc.Outpoint]bool{}
+	var err error
+	if i.keys, err = newKeyring(i.view.Wallet); err != nil {
+		return nil, err
+	}
+	all := make([]Imported, len(payments))
+	for n, f := range payments {
+		all[n] = i.one(ctx, f)
+	}
+	return all, nil
 }
 
 func (i *importer) one(ctx context.Context, f Foreign) Imported {

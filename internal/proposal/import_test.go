@@ -21,7 +21,7 @@ import (
 // utxo returns the vault's UTXO with this amount.
 func (v vault) utxo(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
-	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 100)
+	utxos, err := v.wallets.UTXOs(v.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 100)
 	must(v.t, err)
 	for _, c := range utxos {
 		if c.Amount == amount {
@@ -40,7 +40,7 @@ const foreignFee btc.Amount = 2000
 // same change address.
 func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
 	v.t.Helper()
-	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
+	view, err := v.wallets.Get(v.t.Context(), v.access(v.alice, v.alias))
 	must(v.t, err)
 	change, err := v.store.AddressAt(v.t.Context(), view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: 3})
 	must(v.t, err)
@@ -73,9 +73,15 @@ func asForeign(t testing.TB, raw []byte) proposal.Foreign {
 
 func (v vault) imports(who *auth.Principal, dryRun bool, payments ...proposal.Foreign) []proposal.Imported {
 	v.t.Helper()
-	view, err := v.wallets.Get(v.t.Context(), who, v.alias)
+	access := v.access(who, v.alias)
+	view, err := v.wallets.Get(v.t.Context(), access)
 	must(v.t, err)
-	done, err := v.Import(v.t.Context(), who, view, payments, dryRun)
+	var done []proposal.Imported
+	if dryRun {
+		done, err = v.TryImport(v.t.Context(), who, view, payments)
+	} else {
+		done, err = v.Import(v.t.Context(), access, payments)
+	}
 	must(v.t, err)
 	if len(done) != len(payments) {
 		v.t.Fatalf("%d results for %d payments", len(done), len(payments))
@@ -94,7 +100,7 @@ func TestImport(t *testing.T) {
 			begun := v.node.Sign(w.t, v.filled(v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)), v.signers[0])
 			payments := []proposal.Foreign{asForeign(w.t, begun), asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee))}
 			rehearsed := v.imports(w.alice, true, payments...)
-			if list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 0 {
+			if list, err := v.List(w.t.Context(), v.access(w.alice, v.alias), proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 0 {
 				w.t.Fatalf("%s: a dry run left %d proposals, %v", k.Name, len(list), err)
 			}
 			var open []proposal.Proposal
@@ -156,7 +162,7 @@ func TestImport_Refused(t *testing.T) {
 		wrongTxid.Txid = asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)).Txid
 		badRaw := asForeign(w.t, good)
 		badRaw.Raw = "00"
-		must(w.t, v.wallets.Freeze(w.t.Context(), w.alice, v.alias, v.utxo(3_000_000), true))
+		must(w.t, v.wallets.Freeze(w.t.Context(), v.access(w.alice, v.alias), v.utxo(3_000_000), true))
 		reserved := v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{v.utxo(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: payee, Amount: 10_000}}})
 		rival := v.utxo(5_000_000)
 		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
@@ -196,7 +202,7 @@ func TestImport_Refused(t *testing.T) {
 				w.t.Errorf("dry run %v: %v, %v", dryRun, done[0].Err, done[1].Err)
 			}
 		}
-		list, err := v.List(w.t.Context(), w.alice, v.alias, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
+		list, err := v.List(w.t.Context(), v.access(w.alice, v.alias), proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
 		must(w.t, err)
 		if len(list) != 2 { // the imported proposal and the proposal that reserves a UTXO
 			w.t.Errorf("%d proposals are open", len(list))
@@ -212,7 +218,7 @@ func TestImport_BeforeRescan(t *testing.T) {
 	onBoth(t, n, func(w *world) {
 		v := w.vault(testkit.WSH, 1_000_000)
 		signed := v.node.Sign(w.t, v.filled(v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)), v.signers[0])
-		view, err := v.wallets.Get(w.t.Context(), w.alice, v.alias)
+		view, err := v.wallets.Get(w.t.Context(), v.access(w.alice, v.alias))
 		must(w.t, err)
 		bob := w.user("bob")
 		again, err := w.wallets.Create(w.t.Context(), bob, wallet.Plan{Name: "again", Descriptor: view.Receive, Change: view.Change, Birthday: wallet.Birthday{Now: true}})
@@ -226,12 +232,12 @@ func TestImport_BeforeRescan(t *testing.T) {
 		}
 		testkit.Eventually(w.t, "the end of the first rescan", func() bool { v := b.get0(); return !v.Rescanning() })
 		first := 0
-		_, err = w.wallets.Rescan(w.t.Context(), bob, again.Alias, wallet.Birthday{Height: &first}, 0)
+		_, err = w.wallets.Rescan(w.t.Context(), w.access(bob, again.Alias), wallet.Birthday{Height: &first}, 0)
 		must(w.t, err)
 		testkit.Eventually(w.t, "a lock on the UTXO in the node", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
-		complete, err := w.AddSignatures(w.t.Context(), bob, again.Alias, one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
+		complete, err := w.AddSignatures(w.t.Context(), w.access(bob, again.Alias), one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
 		must(w.t, err)
-		if _, err := w.Broadcast(w.t.Context(), bob, again.Alias, complete.ID, proposal.BroadcastParams{}); err != nil {
+		if _, err := w.Broadcast(w.t.Context(), w.access(bob, again.Alias), complete.ID, proposal.BroadcastParams{}); err != nil {
 			w.t.Error(err)
 		}
 	})

@@ -64,7 +64,7 @@ func TestDeficitOfAncestors(t *testing.T) {
 		if p.ExcessFee < lacks*9/10 || p.ExcessFee > lacks*11/10 {
 			t.Errorf("%s: paid %d sat for ancestors with a deficit of %d sat", k.Name, p.ExcessFee, lacks)
 		}
-		must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+		must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 
 		overpay := v.changed(func(a *answer) { a.overpay(lacks / 5) })

@@ -310,7 +310,7 @@ func strangersKey() *btcutilpsbt.Bip32Derivation {
 // utxos returns the vault's UTXOs in ascending order of amount.
 func (v vault) utxos() (list []btc.Outpoint) {
 	v.t.Helper()
-	utxos, err := v.wallets.UTXOs(v.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+	utxos, err := v.wallets.UTXOs(v.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
 	must(v.t, err)
 	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
 	for _, c := range utxos {
@@ -397,7 +397,7 @@ func TestLyingNode(t *testing.T) {
 			}
 			p := v.create(o)
 			v.wantLocks(p)
-			must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+			must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 			v.wantLocks()
 			if name == "usual" {
 				kept, keptFee, keptPos := seen, fee, changePos
@@ -429,7 +429,7 @@ func TestLyingNode(t *testing.T) {
 					c.lie(a)
 				})
 				before := v.rows()
-				p, err := v.Create(t.Context(), v.alice, v.alias, o)
+				p, err := v.Create(t.Context(), v.access(v.alice, v.alias), o)
 				want := c.code
 				if want == "" {
 					want = proposal.ErrNodeAltered.Code
@@ -439,7 +439,7 @@ func TestLyingNode(t *testing.T) {
 					t.Errorf("got %v, want %s", err, want)
 				}
 				if err == nil {
-					must(t, v.Cancel(t.Context(), v.alice, v.alias, p.ID, nil))
+					must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 				}
 				if after := v.rows(); after != before {
 					t.Errorf("rows changed: got %s, want %s", after, before)
@@ -495,7 +495,7 @@ func TestLyingSigner(t *testing.T) {
 			var raw bytes.Buffer
 			must(t, packet.Serialize(&raw))
 			before := v.rows()
-			_, err = v.AddSignatures(t.Context(), v.alice, v.alias, p.ID, raw.Bytes(), nil)
+			_, err = v.AddSignatures(t.Context(), v.access(v.alice, v.alias), p.ID, raw.Bytes(), nil)
 			if fault.KindOf(err) != fault.Invalid {
 				t.Errorf("%s, %s: %v", k.Name, name, err)
 			}

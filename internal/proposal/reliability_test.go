@@ -67,7 +67,7 @@ type concurrentResults struct {
 }
 
 func (r *concurrentResults) create(v vault, with *proposal.Service) {
-	p, err := with.Create(r.t.Context(), r.alice, v.alias, pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
+	p, err := with.Create(r.t.Context(), v.access(r.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -88,7 +88,7 @@ func (r *concurrentResults) create(v vault, with *proposal.Service) {
 }
 
 func (r *concurrentResults) cancel(alias string, p proposal.Proposal) {
-	if err := r.Cancel(r.t.Context(), r.alice, alias, p.ID, nil); err != nil {
+	if err := r.Cancel(r.t.Context(), r.access(r.alice, alias), p.ID, nil); err != nil {
 		r.t.Errorf("cancel: %v", err)
 	}
 }

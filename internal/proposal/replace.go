@@ -23,10 +23,10 @@ type replaced struct {
 // replaced returns the payment with this name: the id of a proposal, the txid of an open
 // proposal, or the txid of an unconfirmed transaction that spends only the wallet's
 // UTXOs. Replacing an open proposal ends it, so the caller must be allowed to cancel it.
-func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.View, name string) (*replaced, error) {
-	p, err := s.named(ctx, v.ID, name)
+func (s *Service) replaced(ctx context.Context, access wallet.Access, name string) (*replaced, error) {
+	p, err := s.named(ctx, access.WalletID(), name)
 	if errors.Is(err, ErrNotFound) {
-		return s.replacedTransaction(ctx, v, name)
+		return s.replacedTransaction(ctx, access.WalletID(), name)
 	}
 	if err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 		return nil, err
 	}
 	if p.Status.Open() {
-		if err := p.mayEnd(who, v.Role); err != nil {
+		if err := p.mayEnd(access); err != nil {
 			return nil, err
 		}
 		if err := p.expectTime(s.now()); err != nil {
@@ -70,8 +70,8 @@ func (s *Service) named(ctx context.Context, walletID, name string) (Proposal, e
 	return found[0], nil
 }
 
-func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid string) (*replaced, error) {
-	t, err := s.store.TransactionByID(ctx, v.ID, txid)
+func (s *Service) replacedTransaction(ctx context.Context, walletID, txid string) (*replaced, error) {
+	t, err := s.store.TransactionByID(ctx, walletID, txid)
 	if errors.Is(err, wallet.ErrTransactionNotFound) {
 		return nil, fault.InvalidField("replaces", "must be the id of a proposal or the txid of a transaction in this wallet")
 	}
@@ -88,7 +88,7 @@ func (s *Service) replacedTransaction(ctx context.Context, v wallet.View, txid s
 	for _, in := range t.Inputs {
 		r.inputs = append(r.inputs, in.Prev)
 	}
-	ours, err := s.store.Proposals(ctx, v.ID, Filter{Txid: txid}, Cursor{}, 1)
+	ours, err := s.store.Proposals(ctx, walletID, Filter{Txid: txid}, Cursor{}, 1)
 	if err == nil && len(ours) > 0 {
 		r.proposalID = ours[0].ID
 	}
@@ -107,8 +107,8 @@ type BumpParams struct {
 // higher fee rate. The other parameters of the payment do not change. The caller must be
 // a proposer. It returns the errors of Create, and ErrFeeRateTooLow with the lowest fee
 // rate that works if the new fee rate is not higher.
-func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id string, b BumpParams) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
+func (s *Service) Bump(ctx context.Context, access wallet.Access, id string, b BumpParams) (Proposal, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -122,11 +122,11 @@ func (s *Service) Bump(ctx context.Context, who *auth.Principal, alias, id strin
 	o := p.CreateParams()
 	o.FeeRate, o.TargetBlocks, o.Replaces, o.MaxFee, o.Evict, o.DryRun = b.FeeRate, 0, id, b.MaxFee, b.Evict, b.DryRun
 	if b.FeeRate > p.FeeRate {
-		return s.Create(ctx, who, alias, o)
+		return s.Create(ctx, access, o)
 	}
 	// Create finds the lowest fee rate that works, as for all fee rates that are too low.
 	o.FeeRate, o.MaxFee, o.DryRun = p.FeeRate+1, 0, true
-	raised, err := s.Create(ctx, who, alias, o)
+	raised, err := s.Create(ctx, access, o)
 	if err != nil {
 		return Proposal{}, err
 	}

@@ -29,7 +29,7 @@ func lowest(t testing.TB, err error) btc.FeeRate {
 }
 
 func (v vault) bump(p proposal.Proposal, b proposal.BumpParams) (proposal.Proposal, error) {
-	return v.Bump(v.t.Context(), v.alice, v.alias, p.ID, b)
+	return v.Bump(v.t.Context(), v.access(v.alice, v.alias), p.ID, b)
 }
 
 // sent returns a payment that is in the mempool and in the index.
@@ -54,7 +54,7 @@ func (w *world) member(v vault, name string) *auth.Principal {
 func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Principal {
 	w.t.Helper()
 	who := w.user(name)
-	i, err := w.wallets.Invite(w.t.Context(), w.alice, v.alias, name, role)
+	i, err := w.wallets.Invite(w.t.Context(), w.access(w.alice, v.alias), name, role)
 	must(w.t, err)
 	_, err = w.wallets.Accept(w.t.Context(), who, i.ID, "")
 	must(w.t, err)
@@ -118,7 +118,7 @@ func TestEvictions(t *testing.T) {
 		v := w.vault(testkit.WSH, 10_000_000)
 		bob := w.member(v, "bob")
 		first := v.sent(pay(100_000, 2000))
-		byBob, err := w.Create(w.t.Context(), bob, v.alias, pay(300_000, 3000))
+		byBob, err := w.Create(w.t.Context(), w.access(bob, v.alias), pay(300_000, 3000))
 		must(w.t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
@@ -152,11 +152,11 @@ func TestEvictions(t *testing.T) {
 			w.t.Errorf("the original is replaced by %q", got.ReplacedBy)
 		}
 		child, open = v.until(child, proposal.Conflicted), v.until(open, proposal.Conflicted)
-		_, err = v.AddSignatures(w.t.Context(), v.alice, v.alias, open.ID, v.signed(open, 1), nil)
+		_, err = v.AddSignatures(w.t.Context(), v.access(v.alice, v.alias), open.ID, v.signed(open, 1), nil)
 		wantRefusal(w.t, err)
 		_, err = v.bump(open, proposal.BumpParams{FeeRate: 60_000})
 		wantRefusal(w.t, err)
-		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, child.ID, proposal.BroadcastParams{})
+		_, err = v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), child.ID, proposal.BroadcastParams{})
 		wantRefusal(w.t, err)
 		v.mine()
 		v.until(replacement, proposal.Confirmed)
@@ -202,12 +202,12 @@ func TestEvictions_AfterCreation(t *testing.T) {
 		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000})
 		must(w.t, err)
 		replacement = v.complete(replacement)
-		later, err := w.Create(w.t.Context(), w.member(v, "bob"), v.alias, pay(300_000, 3000))
+		later, err := w.Create(w.t.Context(), w.access(w.member(v, "bob"), v.alias), pay(300_000, 3000))
 		must(w.t, err)
-		if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrEvicts) {
+		if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), replacement.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrEvicts) {
 			w.t.Errorf("evicting another member's payment was not refused: %v", err)
 		}
-		_, err = v.Broadcast(w.t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{Evict: true})
+		_, err = v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), replacement.ID, proposal.BroadcastParams{Evict: true})
 		must(w.t, err)
 		v.until(later, proposal.Conflicted)
 	})
@@ -222,11 +222,11 @@ func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
 		t := w.t
 		v := w.vault(testkit.WSH, 10_000_000)
 		bob := w.member(v, "bob")
-		byBob, err := w.Create(t.Context(), bob, v.alias, pay(100_000, 2000))
+		byBob, err := w.Create(t.Context(), v.access(bob, v.alias), pay(100_000, 2000))
 		must(t, err)
 		first := v.broadcast(v.complete(byBob))
 		v.until(first, proposal.Broadcast)
-		byBob, err = w.Create(t.Context(), bob, v.alias, pay(300_000, 3000))
+		byBob, err = w.Create(t.Context(), v.access(bob, v.alias), pay(300_000, 3000))
 		must(t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
@@ -237,14 +237,14 @@ func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
 			must(t, err)
 			rate += 10_000
 		}
-		byBob, err = w.Create(t.Context(), bob, v.alias, pay(200_000, 3000))
+		byBob, err = w.Create(t.Context(), v.access(bob, v.alias), pay(200_000, 3000))
 		must(t, err)
 		if _, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate}); !errors.Is(err, proposal.ErrEvicts) {
 			t.Fatalf("evicting a payment that was made later was not refused: %v", err)
 		} else if f, _ := errors.AsType[*fault.Error](err); f.Details["evicts"] != byBob.ID {
 			t.Errorf("the error names %q, want %s", f.Details["evicts"], byBob.ID)
 		}
-		must(t, w.Cancel(t.Context(), bob, v.alias, byBob.ID, nil))
+		must(t, w.Cancel(t.Context(), v.access(bob, v.alias), byBob.ID, nil))
 		v.broadcast(v.complete(replacement))
 		v.until(first, proposal.Replaced)
 		v.until(child, proposal.Conflicted)
@@ -265,12 +265,12 @@ func TestBroadcast_FeeTooLow(t *testing.T) {
 		replacement = v.complete(replacement)
 		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: 1000})
 		lowest(t, err)
-		byBob, err := w.Create(t.Context(), w.member(v, "bob"), v.alias, pay(300_000, 30_000))
+		byBob, err := w.Create(t.Context(), w.access(w.member(v, "bob"), v.alias), pay(300_000, 30_000))
 		must(t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
 
-		_, err = v.Broadcast(t.Context(), v.alice, v.alias, replacement.ID, proposal.BroadcastParams{})
+		_, err = v.Broadcast(t.Context(), v.access(v.alice, v.alias), replacement.ID, proposal.BroadcastParams{})
 		f, ok := errors.AsType[*fault.Error](err)
 		if !ok || !errors.Is(f, proposal.ErrRejected) {
 			t.Fatalf("not refused for its fee: %v", err)
@@ -298,12 +298,12 @@ func TestLostInputs(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000)
-		a, _, err := v.wallets.NextAddress(w.t.Context(), v.alice, v.alias, "")
+		a, _, err := v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
 		must(w.t, err)
 		txid := text(w.t, v.node.WalletCLI(w.t, payer, "sendtoaddress", a.Address, "0.02", "", "", false, true))
 		var at btc.Outpoint
 		testkit.Eventually(w.t, "the payment in the index", func() bool {
-			utxos, err := v.wallets.UTXOs(w.t.Context(), v.alice, v.alias, btc.Outpoint{}, 10)
+			utxos, err := v.wallets.UTXOs(w.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
 			must(w.t, err)
 			i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Txid == txid })
 			if i >= 0 {
@@ -324,7 +324,7 @@ func TestLostInputs(t *testing.T) {
 		v.wantLocks()
 
 		// One reorganization removes a coinbase from the chain, and a second restores it.
-		a, _, err = v.wallets.NextAddress(w.t.Context(), v.alice, v.alias, "")
+		a, _, err = v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
 		must(w.t, err)
 		var blocks []string
 		must(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))
@@ -362,7 +362,7 @@ func TestStatus_FieldsPerStatus(t *testing.T) {
 				}
 				v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.signed(p, signers...))))
 			}
-			cancelled := func(p proposal.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil)) }
+			cancelled := func(p proposal.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil)) }
 			ways := []struct {
 				name string
 				do   func(p proposal.Proposal) proposal.Proposal
@@ -385,7 +385,7 @@ func TestStatus_FieldsPerStatus(t *testing.T) {
 				p := way.do(v.create(pay(900_000, 2000)))
 				wantFields(w.t, k.Name+", "+way.name, p, v.required)
 				sent = append(sent, v.get(p))
-				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); err != nil {
+				if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); err != nil {
 					w.t.Errorf("%s, %s: a second broadcast failed: %v", k.Name, way.name, err)
 				}
 			}
@@ -443,7 +443,7 @@ func TestAbandon(t *testing.T) {
 	w := newWorld(t, n, t.TempDir()+"/specterd.db")
 	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.sent(pay(100_000, 2000))
-	if _, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, proposal.ErrNotAbandonable) {
+	if _, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), p.ID, nil); !errors.Is(err, proposal.ErrNotAbandonable) {
 		t.Errorf("a payment in the mempool was abandoned: %v", err)
 	}
 	n.Stop(t)
@@ -452,7 +452,7 @@ func TestAbandon(t *testing.T) {
 	if len(mempool(t, n)) > 0 {
 		t.Fatal("the mempool still contains the transaction")
 	}
-	abandoned, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
+	abandoned, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
 	must(t, err)
 	wantFields(t, "abandoned", abandoned, 1)
 	if r := v.Remedy(t.Context(), abandoned); r == nil {
@@ -463,7 +463,7 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("the status is %s", got.Status)
 	}
 	other := v.create(pay(200_000, 2000))
-	must(t, v.Cancel(t.Context(), v.alice, v.alias, other.ID, nil))
+	must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), other.ID, nil))
 	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // sent by a user who kept a copy
 	v.until(p, proposal.Broadcast)
 	v.mine()
@@ -493,7 +493,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 		}
 		p := v.sent(pay(100_000, 2000))
 		restart()
-		_, err := v.Abandon(t.Context(), v.alice, v.alias, p.ID, nil)
+		_, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
 		must(t, err)
 		other := v.broadcast(v.complete(v.create(pay(200_000, 2000))))
 		v.mine()
@@ -503,7 +503,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 		v.until(other, proposal.Broadcast)
 		v.until(p, proposal.Broadcast)
 		for _, sent := range []proposal.Proposal{p, other} {
-			_, err := v.Abandon(t.Context(), v.alice, v.alias, sent.ID, nil)
+			_, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), sent.ID, nil)
 			must(t, err)
 			v.until(sent, proposal.Cancelled)
 		}
@@ -523,7 +523,7 @@ func TestDustLimit(t *testing.T) {
 			v := w.vault(testkit.WPKH, 1_000_000)
 			o := pay(least-1, 2000)
 			o.Recipients = append([]proposal.Recipient{{Address: otherPayee, Amount: 50_000}}, o.Recipients...)
-			_, err := v.Create(t.Context(), v.alice, v.alias, o)
+			_, err := v.Create(t.Context(), v.access(v.alice, v.alias), o)
 			if f, ok := errors.AsType[*fault.Error](err); !ok || !errors.Is(err, proposal.ErrAmountTooSmall) || f.Fields[0].Name != "recipients[1].amount_sat" {
 				t.Errorf("%d sat with -dustrelayfee=%s: %v", least-1, setting, err)
 			}

@@ -30,11 +30,11 @@ func TestReservedUTXOs(t *testing.T) {
 			_, err := v.bump(sent, proposal.BumpParams{FeeRate: 20_000, DryRun: dryRun})
 			wantReserved(t, err, bumped.ID)
 			named.DryRun = dryRun
-			_, err = v.Create(t.Context(), v.alice, v.alias, named)
+			_, err = v.Create(t.Context(), v.access(v.alice, v.alias), named)
 			wantReserved(t, err, open.ID)
-			_, err = v.Create(t.Context(), &writer, v.alias, named)
+			_, err = v.Create(t.Context(), v.access(&writer, v.alias), named)
 			wantReserved(t, err, "")
-			_, err = v.Bump(t.Context(), &writer, v.alias, sent.ID, proposal.BumpParams{FeeRate: 20_000, DryRun: dryRun})
+			_, err = v.Bump(t.Context(), v.access(&writer, v.alias), sent.ID, proposal.BumpParams{FeeRate: 20_000, DryRun: dryRun})
 			wantReserved(t, err, "")
 		}
 		v.wantLocks(open)
@@ -45,7 +45,7 @@ func TestReservedUTXOs(t *testing.T) {
 			t.Errorf("the dry run has the ID %q, and the proposal it would replace is %s", dry.ID, v.get(bumped).Status)
 		}
 		v.wantLocks(open)
-		if list, err := v.List(t.Context(), v.alice, v.alias, proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 3 {
+		if list, err := v.List(t.Context(), v.access(v.alice, v.alias), proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 3 {
 			t.Errorf("%d proposals after dry runs: %v", len(list), err)
 		}
 	})

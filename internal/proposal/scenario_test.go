@@ -109,7 +109,7 @@ func TestAddSignatures_Concurrent(t *testing.T) {
 			done := make(chan error)
 			for _, post := range posts {
 				go func() {
-					_, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, post, nil)
+					_, err := v.AddSignatures(w.t.Context(), v.access(v.alice, v.alias), p.ID, post, nil)
 					done <- err
 				}()
 			}
@@ -124,13 +124,13 @@ func TestAddSignatures_Concurrent(t *testing.T) {
 			}
 			final := v.node.Finalize(w.t, v.signed(p, 0, 2))
 			for _, again := range [][]byte{final, []byte(hexOf(final))} {
-				if got, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, again, nil); err != nil || got.Version != p.Version {
+				if got, err := v.AddSignatures(w.t.Context(), v.access(v.alice, v.alias), p.ID, again, nil); err != nil || got.Version != p.Version {
 					w.t.Errorf("%s: repeated signatures changed the version to %d from %d: %v", k.Name, got.Version, p.Version, err)
 				}
 			}
 			other := v.create(pay(100_000, 1000))
 			raw := v.node.Finalize(w.t, v.signed(other, 1, 2))
-			if other, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, other.ID, raw, nil); err != nil || other.Status != proposal.Complete {
+			if other, err := v.AddSignatures(w.t.Context(), v.access(v.alice, v.alias), other.ID, raw, nil); err != nil || other.Status != proposal.Complete {
 				w.t.Errorf("%s: with the signed transaction the status is %s: %v", k.Name, other.Status, err)
 			}
 			v.broadcast(p)
@@ -149,10 +149,10 @@ func TestReplacement(t *testing.T) {
 		for _, winner := range []string{"replacement", "original"} {
 			first := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
 			v.until(first, proposal.Broadcast)
-			if _, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, proposal.BumpParams{FeeRate: 1000}); err == nil {
+			if _, err := v.Bump(w.t.Context(), v.access(v.alice, v.alias), first.ID, proposal.BumpParams{FeeRate: 1000}); err == nil {
 				w.t.Error("a replacement without a higher fee was created")
 			}
-			second, err := v.Bump(w.t.Context(), v.alice, v.alias, first.ID, proposal.BumpParams{FeeRate: 5000})
+			second, err := v.Bump(w.t.Context(), v.access(v.alice, v.alias), first.ID, proposal.BumpParams{FeeRate: 5000})
 			must(w.t, err)
 			if second.Replaces != first.FinalTxid || second.Inputs[0].Outpoint != first.Inputs[0].Outpoint || second.Sent() != first.Sent() {
 				w.t.Errorf("the replacement is %+v", second)
@@ -164,7 +164,7 @@ func TestReplacement(t *testing.T) {
 				if second = v.until(second, proposal.Conflicted); second.Reason == "" {
 					w.t.Error("the reason is missing")
 				}
-				if _, err := v.Broadcast(w.t.Context(), v.alice, v.alias, second.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
+				if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), second.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
 					w.t.Errorf("broadcasting a conflicted proposal: %v", err)
 				}
 			} else {
@@ -212,7 +212,7 @@ func TestSpentElsewhere(t *testing.T) {
 		// A cancelled proposal becomes broadcast if its transaction is sent by other software.
 		p = v.create(pay(100_000, 1000))
 		post := v.signed(p, 0, 1)
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil))
+		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, post)))
 		v.until(p, proposal.Broadcast)
@@ -233,13 +233,13 @@ func TestNodeRestart(t *testing.T) {
 	post := v.signed(kept, 0)
 	v.wantLocks(p, kept)
 	n.Stop(t)
-	if _, err := v.Create(t.Context(), v.alice, v.alias, pay(1000, 1000)); err == nil {
+	if _, err := v.Create(t.Context(), v.access(v.alice, v.alias), pay(1000, 1000)); err == nil {
 		t.Error("a proposal was created without the node")
 	}
-	if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); err == nil {
+	if _, err := v.Broadcast(t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); err == nil {
 		t.Error("a proposal was sent without the node")
 	}
-	if got, err := v.AddSignatures(t.Context(), v.alice, v.alias, kept.ID, post, nil); err != nil || got.Status != proposal.PartiallySigned {
+	if got, err := v.AddSignatures(t.Context(), v.access(v.alice, v.alias), kept.ID, post, nil); err != nil || got.Status != proposal.PartiallySigned {
 		t.Errorf("signed without the node, the status is %s: %v", got.Status, err)
 	}
 	n.Start(t)
@@ -270,7 +270,7 @@ func TestCreate_FiftyConcurrent(t *testing.T) {
 		outcomes := make(chan outcome)
 		for range 50 {
 			go func() {
-				p, err := v.Create(w.t.Context(), v.alice, v.alias, pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
+				p, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
 				outcomes <- outcome{p, err}
 			}()
 		}
@@ -321,7 +321,7 @@ func TestTwoProcesses(t *testing.T) {
 				service = other
 			}
 			go func() {
-				p, err := service.Create(w.t.Context(), v.alice, v.alias, pay(400_000, 30_000))
+				p, err := service.Create(w.t.Context(), v.access(v.alice, v.alias), pay(400_000, 30_000))
 				if err == nil {
 					made <- p
 				}
@@ -362,31 +362,31 @@ func TestCancelAndExpire(t *testing.T) {
 		v := w.vault(testkit.TR, 1_000_000)
 		p := v.create(pay(300_000, 1000))
 		v.wantShown(p, true)
-		if _, err := v.Create(w.t.Context(), v.alice, v.alias, pay(1000, 1000)); !errors.Is(err, proposal.ErrInsufficientFunds) {
+		if _, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), pay(1000, 1000)); !errors.Is(err, proposal.ErrInsufficientFunds) {
 			w.t.Errorf("with the only UTXO reserved: %v", err)
 		}
 		o := pay(1000, 1000)
 		o.UTXOs = []btc.Outpoint{p.Inputs[0].Outpoint}
-		if _, err := v.Create(w.t.Context(), v.alice, v.alias, o); !errors.Is(err, proposal.ErrUTXOReserved) {
+		if _, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), o); !errors.Is(err, proposal.ErrUTXOReserved) {
 			w.t.Errorf("with the only UTXO selected explicitly: %v", err)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, proposal.Versions{p.Version}))
+		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.Versions{p.Version}))
 		v.wantShown(p, false)
-		if err := v.Cancel(w.t.Context(), v.alice, v.alias, p.ID, nil); !errors.Is(err, proposal.ErrWrongState) {
+		if err := v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil); !errors.Is(err, proposal.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
 		}
 		again := v.create(o) // the UTXO must be free immediately
 		if got, was := again.Outputs, p.Outputs; len(got) == 2 && changeOf(again) != changeOf(p) {
 			w.t.Errorf("the change address is %v, want %v", got, was)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, again.ID, nil))
+		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), again.ID, nil))
 
 		o.ExpiresAt = w.clock.now().Add(time.Hour)
 		p = v.create(o)
 		begin := time.Now()
 		watch := watching.NewWatch(slog.New(slog.DiscardHandler), w.clock.now, func() time.Duration { return time.Since(begin) })
 		w.clock.forward(2 * time.Hour)
-		if _, err := v.AddSignatures(w.t.Context(), v.alice, v.alias, p.ID, v.signed(p, 0), nil); !errors.Is(err, proposal.ErrWrongState) {
+		if _, err := v.AddSignatures(w.t.Context(), v.access(v.alice, v.alias), p.ID, v.signed(p, 0), nil); !errors.Is(err, proposal.ErrWrongState) {
 			w.t.Errorf("an expired proposal was signed: %v", err)
 		}
 		wary := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Watch: watch})

@@ -16,10 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Service implements the operations on proposals and checks who may perform them. An
-// alias is the caller's name for a wallet; wallet.ErrNotFound and the Forbidden fault
-// insufficient_role are returned as by wallet.Service. Operations that need the node return
-// Unavailable while it cannot be reached.
+// Service implements the operations on proposals and checks who may perform them. They
+// return wallet.ErrNotFound and the Forbidden fault insufficient_role as wallet.Service
+// does. Operations that need the node return Unavailable while it cannot be reached.
 type Service struct {
 	log     *slog.Logger
 	store   Store
@@ -31,9 +30,9 @@ type Service struct {
 
 // Wallets gives access to wallets.
 type Wallets interface {
-	// Authorize returns the wallet with the caller's alias if the caller's role in it
-	// includes the needed role.
-	Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (wallet.View, error)
+	// View returns the wallet of an access if its role covers needed; see
+	// wallet.Service.
+	View(ctx context.Context, access wallet.Access, needed auth.WalletRole) (wallet.View, error)
 	// LockSelection waits until no other caller selects or locks UTXOs of a wallet, and
 	// excludes other callers until done is called. It serializes the creation of a
 	// wallet's proposals: Core selects UTXOs only after it has locked the inputs of the
@@ -88,15 +87,31 @@ func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 	})
 }
 
+// viewLocked returns the wallet of an access if its role covers needed, once no other
+// request selects or locks UTXOs of the wallet. The caller must call done afterwards.
+func (s *Service) viewLocked(ctx context.Context, access wallet.Access, needed auth.WalletRole) (v wallet.View, done func(), err error) {
+	if err := access.Need(needed); err != nil {
+		return wallet.View{}, nil, err
+	}
+	if done, err = s.wallets.LockSelection(ctx, access.WalletID()); err != nil {
+		return wallet.View{}, nil, err
+	}
+	if v, err = s.wallets.View(ctx, access, needed); err != nil {
+		done()
+		return wallet.View{}, nil, err
+	}
+	return v, done, nil
+}
+
 // List returns proposals of a wallet, newest first, starting after the cursor.
-func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f Filter, after Cursor, limit int) ([]Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) List(ctx context.Context, access wallet.Access, f Filter, after Cursor, limit int) ([]Proposal, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
 	list, err := s.store.Proposals(ctx, v.ID, f, after, limit)
 	for i := range list {
-		if list[i], err = list[i].shownTo(who, v.Role); err != nil {
+		if list[i], err = list[i].shownTo(access); err != nil {
 			return nil, err
 		}
 	}
@@ -104,8 +119,8 @@ func (s *Service) List(ctx context.Context, who *auth.Principal, alias string, f
 }
 
 // Get returns a proposal, or ErrNotFound.
-func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Get(ctx context.Context, access wallet.Access, id string) (Proposal, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -113,7 +128,7 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(who, v.Role)
+	return p.shownTo(access)
 }
 
 // Cancel ends an open proposal and frees its inputs. Proposers may cancel their own
@@ -121,19 +136,15 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias, id string
 // proposal that they complete can still be sent by other software, and is then shown as
 // broadcast or confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the
 // version is not one of expected.
-func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleProposer)
-	if err != nil {
-		return Proposal{}, err
-	}
-	done, err := s.wallets.LockSelection(ctx, v.ID)
+func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, expected Versions) (Proposal, error) {
+	v, done, err := s.viewLocked(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}
 	defer done()
-	now := s.now()
+	who, now := access.Caller(), s.now()
 	p, err := s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
-		if err := u.mayEnd(who, v.Role); err != nil {
+		if err := u.mayEnd(access); err != nil {
 			return err
 		}
 		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
@@ -151,16 +162,16 @@ func (s *Service) Cancel(ctx context.Context, who *auth.Principal, alias, id str
 		return Proposal{}, err
 	}
 	s.release(context.WithoutCancel(ctx), v.Wallet)
-	return p.shownTo(who, v.Role)
+	return p.shownTo(access)
 }
 
-// mayEnd returns an error unless a caller with a role may end an open proposal: proposers
-// their own, signers any.
-func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
-	if p.Creator.UserID == who.UserID {
+// mayEnd returns an error unless a caller may end an open proposal: proposers their own,
+// signers any.
+func (p *Proposal) mayEnd(access wallet.Access) error {
+	if p.Creator.UserID == access.Caller().UserID {
 		return nil
 	}
-	return role.Check(auth.RoleSigner)
+	return access.Need(auth.RoleSigner)
 }
 
 // expectTime returns ErrWrongState if an open proposal has expired, even if this was not

@@ -19,8 +19,8 @@ import (
 // psbt.Decode and psbt.Collect, ErrWrongState, and ErrChanged if the version is not one
 // of expected. The posted data is parsed only after the other checks, because parsing is
 // expensive.
-func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias, id string, data []byte, expected Versions) (Proposal, error) {
-	v, err := s.wallets.Authorize(ctx, who, alias, auth.RoleSigner)
+func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id string, data []byte, expected Versions) (Proposal, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -59,12 +59,12 @@ func (s *Service) AddSignatures(ctx context.Context, who *auth.Principal, alias,
 		if err := u.expectTime(s.now()); err != nil {
 			return err
 		}
-		return s.merge(who, v, u, inputs, signatures)
+		return s.merge(access.Caller(), v, u, inputs, signatures)
 	})
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(who, v.Role)
+	return p.shownTo(access)
 }
 
 // merge adds the signatures that a proposal does not have yet.

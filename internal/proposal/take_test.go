@@ -35,7 +35,7 @@ func TestCreate_OwnRecipients(t *testing.T) {
 		}
 		p := v.create(o)
 		check("first", p, own(wallet.ChangeBranch, 2))
-		bumped, err := v.Bump(w.t.Context(), v.alice, v.alias, p.ID, proposal.BumpParams{FeeRate: 4000})
+		bumped, err := v.Bump(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BumpParams{FeeRate: 4000})
 		must(w.t, err)
 		check("bumped", bumped, own(wallet.ChangeBranch, 3))
 		bumped = v.broadcast(v.complete(bumped))
@@ -47,7 +47,7 @@ func TestCreate_OwnRecipients(t *testing.T) {
 				w.t.Errorf("replacing: %+v", replacing.Outputs)
 			}
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.alice, v.alias, replacing.ID, nil))
+		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), replacing.ID, nil))
 
 		v.mine()
 		all := v.create(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
@@ -88,7 +88,7 @@ func (v vault) wantRefused(o proposal.CreateParams, want string) {
 	v.t.Helper()
 	for _, dryRun := range []bool{false, true} {
 		o.DryRun = dryRun
-		_, err := v.Create(v.t.Context(), v.alice, v.alias, o)
+		_, err := v.Create(v.t.Context(), v.access(v.alice, v.alias), o)
 		f, ok := errors.AsType[*fault.Error](err)
 		if !ok || f.Code != want && (len(f.Fields) != 1 || f.Fields[0].Name != want) {
 			v.t.Errorf("%+v: got %v, want %s", o, err, want)

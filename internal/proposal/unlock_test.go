@@ -23,7 +23,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			create := func(utxos ...btc.Outpoint) *expected {
 				o := pay(20_000, 2000)
 				o.UTXOs = utxos
-				p, err := h.Create(t.Context(), h.alice, s.alias, o)
+				p, err := h.Create(t.Context(), h.access(h.alice, s.alias), o)
 				must(t, err)
 				e, err := h.expect(s, p)
 				must(t, err)
@@ -33,7 +33,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			drop := func(e *expected) { // removes it from the mempool and abandons it
 				h.expireMempool([5]uint32{})
 				h.wantSettled()
-				_, err := h.Abandon(t.Context(), h.alice, s.alias, e.id, nil)
+				_, err := h.Abandon(t.Context(), h.access(h.alice, s.alias), e.id, nil)
 				must(t, err)
 				e.base, e.last = proposal.Cancelled, proposal.Cancelled
 				h.wantSettled()
@@ -45,7 +45,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			second := create(first.inputs...)
 			h.chain.send(first.tx) // Core's wallet knows it already, so it keeps the lock
 			h.wantSettled()
-			must(t, h.Cancel(t.Context(), h.alice, s.alias, second.id, nil))
+			must(t, h.Cancel(t.Context(), h.access(h.alice, s.alias), second.id, nil))
 			second.base = proposal.Cancelled
 			h.wantSettled()
 			drop(first)

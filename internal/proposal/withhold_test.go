@@ -32,9 +32,9 @@ func TestSignatures_Withheld(t *testing.T) {
 				caller := *who
 				caller.Scopes = scopes
 				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.ProposalsSign) || scopes.Has(auth.ProposalsBroadcast))
-				list, err := v.List(t.Context(), &caller, v.alias, proposal.Filter{}, proposal.Cursor{}, 10)
+				list, err := v.List(t.Context(), v.access(&caller, v.alias), proposal.Filter{}, proposal.Cursor{}, 10)
 				must(t, err)
-				got, err := v.Get(t.Context(), &caller, v.alias, complete.ID)
+				got, err := v.Get(t.Context(), v.access(&caller, v.alias), complete.ID)
 				must(t, err)
 				for _, p := range append(list, got) {
 					signed := p.ID == complete.ID
@@ -66,7 +66,7 @@ func TestSignatures_DeletedWhenClosed(t *testing.T) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWPKH, testkit.TR} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
 			cancelled := v.complete(v.create(pay(100_000, 20_000)))
-			must(t, v.Cancel(t.Context(), v.alice, v.alias, cancelled.ID, nil))
+			must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), cancelled.ID, nil))
 			replaced := v.complete(v.create(pay(100_000, 20_000)))
 			o := pay(100_000, 30_000)
 			o.Replaces = replaced.ID
@@ -80,7 +80,7 @@ func TestSignatures_DeletedWhenClosed(t *testing.T) {
 				if got.Status != status || len(got.Raw) > 0 || parsed(t, got).HasSignatures() || len(got.Signatures) != len(p.Signatures) || got.FinalTxid != p.FinalTxid {
 					t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
 				}
-				if _, err := v.Broadcast(t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
+				if _, err := v.Broadcast(t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
 					t.Errorf("%s: broadcasting the %s proposal: %v", k.Name, status, err)
 				}
 			}
@@ -103,7 +103,7 @@ func TestRemedy(t *testing.T) {
 		v := w.vault(testkit.WSH, 1_000_000, 1_000_000)
 		cancel := func(p proposal.Proposal) *proposal.CreateParams {
 			t.Helper()
-			p, err := v.Service.Cancel(t.Context(), v.alice, v.alias, p.ID, nil)
+			p, err := v.Service.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
 			must(t, err)
 			if p.Status != proposal.Cancelled || parsed(t, p).HasSignatures() {
 				t.Errorf("the status is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
@@ -133,7 +133,7 @@ func TestRemedy(t *testing.T) {
 		}
 
 		sent := v.broadcast(v.complete(v.create(pay(100_000, 2000))))
-		replacement, err := v.Bump(t.Context(), v.alice, v.alias, sent.ID, proposal.BumpParams{FeeRate: 9000})
+		replacement, err := v.Bump(t.Context(), v.access(v.alice, v.alias), sent.ID, proposal.BumpParams{FeeRate: 9000})
 		must(t, err)
 		if r := cancel(v.complete(replacement)); r != nil {
 			t.Errorf("for a replacement: %+v", r)

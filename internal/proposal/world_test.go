@@ -161,6 +161,12 @@ func (w *world) user(name string) *auth.Principal {
 	return u.Credential().Principal("")
 }
 
+// access returns a user's access to a wallet; see testkit.Access.
+func (w *world) access(who *auth.Principal, alias string) wallet.Access {
+	w.t.Helper()
+	return testkit.Access(w.t, w.wallets, who, alias)
+}
+
 // vault is a wallet owned by alice, and its signers.
 type vault struct {
 	*world
@@ -199,7 +205,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 	v.t.Helper()
 	outputs := map[string]btc.JSONBTC{}
 	for _, amount := range amounts {
-		a, _, err := v.wallets.NextAddress(v.t.Context(), v.alice, v.alias, "")
+		a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
 		must(v.t, err)
 		outputs[a.Address] = btc.JSONBTC(amount)
 	}
@@ -236,7 +242,7 @@ func (v vault) mine() {
 
 func (v vault) synced(height int) {
 	v.t.Helper()
-	_, err := v.wallets.WaitForHeight(v.t.Context(), v.alice, v.alias, height)
+	_, err := v.wallets.WaitForHeight(v.t.Context(), wallet.One(v.access(v.alice, v.alias)), height)
 	must(v.t, err)
 }
 
@@ -252,14 +258,14 @@ var (
 )
 
 // Cancel cancels a proposal.
-func (w *world) Cancel(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) error {
-	_, err := w.Service.Cancel(ctx, who, alias, id, expected)
+func (w *world) Cancel(ctx context.Context, access wallet.Access, id string, expected proposal.Versions) error {
+	_, err := w.Service.Cancel(ctx, access, id, expected)
 	return err
 }
 
 func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 	v.t.Helper()
-	p, err := v.Create(v.t.Context(), v.alice, v.alias, o)
+	p, err := v.Create(v.t.Context(), v.access(v.alice, v.alias), o)
 	if err != nil {
 		v.t.Logf("the node has a balance of %s, %d locked UTXOs and %s", v.trusted(), len(v.locked()),
 			v.node.WalletCLI(v.t, v.coreName, "listunspent", 0))
@@ -271,7 +277,7 @@ func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 // sign adds the signatures of one of the signers to the proposal.
 func (v vault) sign(p proposal.Proposal, signer int) proposal.Proposal {
 	v.t.Helper()
-	p, err := v.AddSignatures(v.t.Context(), v.alice, v.alias, p.ID, v.signed(p, signer), nil)
+	p, err := v.AddSignatures(v.t.Context(), v.access(v.alice, v.alias), p.ID, v.signed(p, signer), nil)
 	must(v.t, err)
 	return p
 }
@@ -300,14 +306,14 @@ func (v vault) complete(p proposal.Proposal) proposal.Proposal {
 
 func (v vault) broadcast(p proposal.Proposal) proposal.Proposal {
 	v.t.Helper()
-	p, err := v.Broadcast(v.t.Context(), v.alice, v.alias, p.ID, proposal.BroadcastParams{})
+	p, err := v.Broadcast(v.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{})
 	must(v.t, err)
 	return p
 }
 
 func (v vault) get(p proposal.Proposal) proposal.Proposal {
 	v.t.Helper()
-	p, err := v.Get(v.t.Context(), v.alice, v.alias, p.ID)
+	p, err := v.Get(v.t.Context(), v.access(v.alice, v.alias), p.ID)
 	must(v.t, err)
 	return p
 }
@@ -359,7 +365,7 @@ func (w *world) waitForNode() {
 
 func (v vault) balances() wallet.Balances {
 	v.t.Helper()
-	view, err := v.wallets.Get(v.t.Context(), v.alice, v.alias)
+	view, err := v.wallets.Get(v.t.Context(), v.access(v.alice, v.alias))
 	must(v.t, err)
 	return view.Balances
 }

@@ -213,7 +213,7 @@ func BenchmarkView(b *testing.B) {
 			must(b, s.SetFrozen(b.Context(), w.ID, []btc.Outpoint{{Txid: list[3*i+2].Txid, Vout: 1}}, true, s.now, auth.Event{}))
 		}
 		for b.Loop() {
-			v, err := s.ViewByAlias(b.Context(), u.ID, "w")
+			v, err := s.View(b.Context(), u.ID, w.ID)
 			must(b, err)
 			if v.Balances.Frozen != 1_000_000 {
 				b.Fatal(v.Balances)

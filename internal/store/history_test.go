@@ -437,7 +437,7 @@ func TestFrozenUTXOs(t *testing.T) {
 			}
 		}
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "a"}}, false, b.now, auth.Event{}))
-		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
+		v, err := b.View(t.Context(), u.ID, w.ID)
 		must(t, err)
 		views := []wallet.View{v}
 		must(t, b.FillHeldBack(t.Context(), views))

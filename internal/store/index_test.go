@@ -287,7 +287,7 @@ func TestLocked_UnfrozenDuringSyncRound(t *testing.T) {
 			t.Helper()
 			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
 			must(t, err)
-			v, err := b.ViewByAlias(t.Context(), u.ID, "vault")
+			v, err := b.View(t.Context(), u.ID, w.ID)
 			must(t, err)
 			details, err := b.Details(t.Context(), v, [2]uint32{1, 1})
 			must(t, err)

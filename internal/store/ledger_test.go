@@ -221,9 +221,17 @@ func (m *ledgerModel) write() {
 	}
 }
 
+// set returns the user's wallet with this alias, or all of them if it is empty.
+func (m *ledgerModel) set(who *auth.Principal, alias string) wallet.Set {
+	if alias == "" {
+		return wallet.All(who)
+	}
+	return wallet.One(testkit.Access(m.b.t, m.service, who, alias))
+}
+
 func (m *ledgerModel) ledger(who *auth.Principal, alias string, p wallet.LedgerParams) []wallet.Entry {
 	m.b.t.Helper()
-	_, entries, err := m.service.Ledger(m.b.t.Context(), who, alias, p)
+	_, entries, err := m.service.Ledger(m.b.t.Context(), m.set(who, alias), p)
 	must(m.b.t, err)
 	var all []wallet.Entry
 	for e, err := range entries {
@@ -298,7 +306,7 @@ func (m *ledgerModel) wantBalances(who *auth.Principal, alias string, all []wall
 			m.b.t.Errorf("%s has %d, %d fees after %+v", alias, balance, fees[e.Txid], e)
 		}
 	}
-	v, err := m.b.ViewByAlias(m.b.t.Context(), who.UserID, alias)
+	v, err := m.b.View(m.b.t.Context(), who.UserID, testkit.Access(m.b.t, m.service, who, alias).WalletID())
 	must(m.b.t, err)
 	if want := v.Balances.Trusted + v.Balances.UntrustedPending + v.Balances.Immature; balance != want {
 		m.b.t.Errorf("%s ends at %d, has %d", alias, balance, want)
@@ -532,7 +540,7 @@ func TestLedger_ChangedMeanwhile(t *testing.T) {
 				write(received(3, wallet.State{Status: wallet.Abandoned, Replaceable: "no"}))
 				write(received(1, inMempool(false)))
 				write(received(2, inMempool(false)))
-				_, entries, err := m.service.Ledger(t.Context(), who, "w", p)
+				_, entries, err := m.service.Ledger(t.Context(), m.set(who, "w"), p)
 				must(t, err)
 				seen := 0
 				var last error

@@ -293,7 +293,7 @@ func TestSQLShell_AddOwnerToWallet(t *testing.T) {
 		if got := b.rows(orphans); got != "" {
 			t.Errorf("still without an owner is %s", got)
 		}
-		v, err := b.ViewByAlias(t.Context(), alice.ID, "inherited")
+		v, err := b.View(t.Context(), alice.ID, w.ID)
 		must(t, err)
 		if v.ID != w.ID || len(v.Keys) != 2 || v.Keys[0].Device != "" {
 			t.Errorf("got %+v", v)

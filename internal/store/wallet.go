@@ -165,10 +165,10 @@ func (s *Store) DeleteWallet(ctx context.Context, id string, e auth.Event) error
 	})
 }
 
-// ViewByAlias implements wallet.Registry.
-func (s *Store) ViewByAlias(ctx context.Context, userID, alias string) (wallet.View, error) {
+// View implements wallet.Registry.
+func (s *Store) View(ctx context.Context, userID, walletID string) (wallet.View, error) {
 	q := s.reads()
-	row, err := q.ViewByAlias(ctx, db.ViewByAliasParams{UserID: userID, Alias: alias})
+	row, err := q.ViewOfUser(ctx, db.ViewOfUserParams{UserID: userID, WalletID: walletID})
 	if errors.Is(err, sql.ErrNoRows) {
 		return wallet.View{}, wallet.ErrNotFound
 	}

@@ -31,7 +31,7 @@ func TestDetails(t *testing.T) {
 		}, auth.Event{}))
 		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "x", Vout: 2}}, true, b.now, auth.Event{}))
 
-		v, err := b.ViewByAlias(t.Context(), u.ID, "a")
+		v, err := b.View(t.Context(), u.ID, w.ID)
 		must(t, err)
 		got, err := b.Details(t.Context(), v, [2]uint32{2, 1})
 		must(t, err)

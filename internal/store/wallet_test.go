@@ -108,7 +108,7 @@ func TestWallets_RoundTrip(t *testing.T) {
 		wantFault(t, err, wallet.ErrNotFound)
 
 		// The wallet's row exists but is not visible to users yet.
-		_, err = b.ViewByAlias(t.Context(), u.ID, "vault")
+		_, err = b.View(t.Context(), u.ID, want.ID)
 		wantFault(t, err, wallet.ErrNotFound)
 		views, err := b.ViewsOfUser(t.Context(), u.ID, "", 0)
 		must(t, err)
@@ -249,7 +249,7 @@ func TestViewsOfUser(t *testing.T) {
 			must(t, err)
 			var out []string
 			for _, v := range views {
-				one, err := b.ViewByAlias(t.Context(), u.ID, v.Alias)
+				one, err := b.View(t.Context(), u.ID, v.ID)
 				must(t, err)
 				if diff := cmp.Diff(v, one); diff != "" || len(v.Keys) != 2 {
 					t.Error(diff, v.Keys)
@@ -273,7 +273,7 @@ func TestViewsOfUser(t *testing.T) {
 				t.Errorf("%s after %q: got %q, want %q", x.who.Name, x.after, got, x.want)
 			}
 		}
-		_, err := b.ViewByAlias(t.Context(), bob.ID, "c")
+		_, err := b.View(t.Context(), bob.ID, mine[1].ID)
 		wantFault(t, err, wallet.ErrNotFound)
 		got, err := b.Memberships(t.Context(), bob.ID)
 		must(t, err)

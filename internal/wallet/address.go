@@ -65,8 +65,8 @@ const maxTxids = 100
 
 // Address returns an address of a wallet and the amounts that it received, or
 // ErrAddressNotFound. It accepts every spelling of the address.
-func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, address string) (Address, Received, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Address(ctx context.Context, access Access, address string) (Address, Received, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Address{}, Received{}, err
 	}
@@ -94,15 +94,15 @@ func (s *Service) Address(ctx context.Context, who *auth.Principal, alias, addre
 //
 // While a rescan of the wallet is pending, it is not known which addresses were
 // used, so the address may be a used one.
-func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, label string) (a Address, unused int, err error) {
+func (s *Service) NextAddress(ctx context.Context, access Access, label string) (a Address, unused int, err error) {
 	if err := CheckLabel("label", label); err != nil {
 		return Address{}, 0, err
 	}
-	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
+	v, err := s.View(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return Address{}, 0, err
 	}
-	index, err := s.revealNext(ctx, who, v.Wallet)
+	index, err := s.revealNext(ctx, access.Caller(), v.Wallet)
 	if err != nil {
 		return Address{}, 0, err
 	}
@@ -110,7 +110,7 @@ func (s *Service) NextAddress(ctx context.Context, who *auth.Principal, alias, l
 	a, err = s.store.AddressAt(ctx, v.ID, Place{ReceiveBranch, index})
 	if err == nil && label != "" {
 		err = s.store.SetLabels(ctx, v.ID, []btc.Label{{Type: labelAddress, Ref: a.Address, Label: &label}},
-			who.Event(s.now(), "wallet.label", v.ID, "1 label"))
+			access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
 		a.Label = label
 	}
 	if err == nil {
@@ -150,8 +150,8 @@ func (s *Service) revealNext(ctx context.Context, who *auth.Principal, w Wallet)
 }
 
 // PeekAddress returns the next address of a branch without revealing it.
-func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias string, b Branch) (Address, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) PeekAddress(ctx context.Context, access Access, b Branch) (Address, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Address{}, err
 	}
@@ -172,8 +172,8 @@ func (s *Service) PeekAddress(ctx context.Context, who *auth.Principal, alias st
 
 // Addresses returns addresses of a wallet in the order of branch and index,
 // beginning after the given place; nil means from the beginning.
-func (s *Service) Addresses(ctx context.Context, who *auth.Principal, alias string, f AddressFilter, after *Place, limit int) ([]Address, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Addresses(ctx context.Context, access Access, f AddressFilter, after *Place, limit int) ([]Address, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,10 @@ func (r *fixture) testAddresses(v wallet.View) {
 	want, err := r.core.DeriveAddresses(ctx, v.Receive, 0, 9)
 	must(t, err)
 	for i := range 3 {
-		peeked, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ReceiveBranch)
+		peeked, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ReceiveBranch)
 		must(t, err)
 		label := []string{"", "invoice 17", ""}[i]
-		a, unused, err := r.NextAddress(ctx, r.alice, v.Alias, label)
+		a, unused, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), label)
 		must(t, err)
 		if a.Address != want[i] || a.Place != (wallet.Place{Index: uint32(i)}) || a.Label != label || a.Used || unused != i+1 {
 			t.Errorf("address %d is %+v, %d unused; want %s", i, a, unused, want[i])
@@ -27,20 +27,20 @@ func (r *fixture) testAddresses(v wallet.View) {
 			t.Errorf("peeked %s, got %s", peeked.Address, a.Address)
 		}
 	}
-	change, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ChangeBranch)
+	change, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ChangeBranch)
 	must(t, err)
 	if change.Place != (wallet.Place{Branch: wallet.ChangeBranch}) {
 		t.Errorf("change is %+v", change)
 	}
-	_, _, err = r.NextAddress(ctx, r.alice, v.Alias, strings.Repeat("x", 256))
+	_, _, err = r.NextAddress(ctx, r.access(r.alice, v.Alias), strings.Repeat("x", 256))
 	wantField(t, err, "label")
 	yes := true
-	list, err := r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{Revealed: &yes}, nil, 100)
+	list, err := r.Addresses(ctx, r.access(r.alice, v.Alias), wallet.AddressFilter{Revealed: &yes}, nil, 100)
 	must(t, err)
 	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].Revealed {
 		t.Errorf("revealed: %+v", list)
 	}
-	list, err = r.Addresses(ctx, r.alice, v.Alias, wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)
+	list, err = r.Addresses(ctx, r.access(r.alice, v.Alias), wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)
 	must(t, err)
 	if len(list) != 2 || list[0].Address != want[2] || list[1].Address != want[3] {
 		t.Errorf("after the second: %+v", list)
@@ -58,7 +58,7 @@ func testAddressesAtOnce(r *fixture) {
 	for range 8 {
 		wg.Go(func() {
 			for range 5 {
-				a, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+				a, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
 				if err != nil {
 					t.Error(err)
 					return
@@ -79,7 +79,7 @@ func testAddressesAtOnce(r *fixture) {
 	if len(got) != 40 {
 		t.Errorf("%d addresses", len(got))
 	}
-	v, err := r.Get(ctx, r.alice, "vault")
+	v, err := r.Get(ctx, r.access(r.alice, "vault"))
 	must(t, err)
 	r.wantAddresses(v)
 }
@@ -90,7 +90,7 @@ func testRange(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
 	for range 6 {
-		a, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+		a, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		must(t, err)
 		watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
 		must(t, err)
@@ -100,7 +100,7 @@ func testRange(r *fixture) {
 			}
 		}
 	}
-	v, err := r.Get(ctx, r.alice, "vault")
+	v, err := r.Get(ctx, r.access(r.alice, "vault"))
 	must(t, err)
 	if v.RangeEnd < v.ReceiveNext+wallet.Lookahead {
 		t.Errorf("range end %d with next index %d", v.RangeEnd, v.ReceiveNext)
@@ -121,12 +121,12 @@ func testRange(r *fixture) {
 	}
 	// PeekAddress beyond the range.
 	r.setNext("vault", v.RangeEnd+50)
-	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ReceiveBranch)
+	a, err := r.PeekAddress(ctx, r.access(r.alice, "vault"), wallet.ReceiveBranch)
 	must(t, err)
 	if a.Index != v.RangeEnd+50 {
 		t.Errorf("peeked %+v", a)
 	}
-	v, err = r.Get(ctx, r.alice, "vault")
+	v, err = r.Get(ctx, r.access(r.alice, "vault"))
 	must(t, err)
 	r.wantAddresses(v)
 	if v.Rescanning() {
@@ -139,10 +139,10 @@ func testRange(r *fixture) {
 func testRangeOfALostWallet(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")
-	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+	_, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
 	must(t, err)
 	r.wantKick(v.ID)
-	if v, err = r.Get(ctx, r.alice, "vault"); err != nil || v.RescanFrom != v.Birthday || !slices.Contains(r.loaded(), v.CoreName) {
+	if v, err = r.Get(ctx, r.access(r.alice, "vault")); err != nil || v.RescanFrom != v.Birthday || !slices.Contains(r.loaded(), v.CoreName) {
 		t.Errorf("scan from %d, %v", v.RescanFrom, err)
 	}
 	r.wantAddresses(v)
@@ -153,7 +153,7 @@ func testFindAddress(r *fixture) {
 	v := r.storeWallet(r.alice, "vault")
 	r.descriptor = multipath(v)
 	r.storeWallet(r.bob, "copy")
-	a, err := r.PeekAddress(ctx, r.alice, "vault", wallet.ChangeBranch)
+	a, err := r.PeekAddress(ctx, r.access(r.alice, "vault"), wallet.ChangeBranch)
 	must(t, err)
 	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address} {
 		for who, alias := range map[*auth.Principal]string{r.alice: "vault", r.bob: "copy"} {
@@ -168,7 +168,7 @@ func testFindAddress(r *fixture) {
 		_, err := r.FindAddress(ctx, r.alice, text)
 		wantErr(t, err, wallet.ErrAddressNotFound)
 	}
-	must(t, r.Delete(ctx, r.alice, "vault", false))
+	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	_, err = r.FindAddress(ctx, r.alice, a.Address)
 	wantErr(t, err, wallet.ErrAddressNotFound)
 }

@@ -20,10 +20,10 @@ func (r *fixture) foreign(coreName string) (descriptor string) {
 	for _, text := range []string{v.Receive, v.Change} {
 		r.node.WalletCLI(r.t, coreName, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "active": true, "internal": text == v.Change, "range": 20}})
 	}
-	a, _, err := r.NextAddress(ctx, r.alice, v.Alias, "")
+	a, _, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), "")
 	must(r.t, err)
 	r.node.CLI(r.t, "generatetoaddress", 1, a.Address)
-	must(r.t, r.Delete(ctx, r.alice, v.Alias, false))
+	must(r.t, r.Delete(ctx, r.access(r.alice, v.Alias), false))
 	w, err := r.store.WalletByID(ctx, v.ID)
 	must(r.t, err)
 	must(r.t, r.Finish(ctx, w))
@@ -72,13 +72,13 @@ func testAdopt(r *fixture) {
 	}
 	r.follow()
 	testkit.Eventually(t, "the history that Core knows", func() bool {
-		v, err = r.Get(ctx, r.alice, "savings")
+		v, err = r.Get(ctx, r.access(r.alice, "savings"))
 		must(t, err)
 		return v.Balances.Immature > 0
 	})
 
-	wantFault(t, r.Delete(ctx, r.alice, "savings", true), fault.Conflict, wallet.ErrForeignFiles.Code)
-	must(t, r.Delete(ctx, r.alice, "savings", false))
+	wantFault(t, r.Delete(ctx, r.access(r.alice, "savings"), true), fault.Conflict, wallet.ErrForeignFiles.Code)
+	must(t, r.Delete(ctx, r.access(r.alice, "savings"), false))
 	testkit.Eventually(t, "the wallet is gone", func() bool { return r.count("SELECT count(*) FROM wallets") == 1 })
 	if !slices.Contains(r.loaded(), name) || !r.hasFiles(name) {
 		t.Errorf("Core's wallet is gone: loaded are %q", r.loaded())

@@ -133,7 +133,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 		s.kick(w.ID)
 		return View{}, err
 	}
-	return s.store.ViewByAlias(ctx, who.UserID, alias)
+	return s.store.View(ctx, who.UserID, w.ID)
 }
 
 // draft validates a plan, also against the node, and returns the wallet that it

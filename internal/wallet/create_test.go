@@ -31,7 +31,7 @@ func testCreate(r *fixture) {
 		v.ReceiveNext != 0 || v.RangeEnd < wallet.Lookahead+1 || len(v.Keys) != 1 || v.Keys[0].Fingerprint != "d34db33f" {
 		t.Errorf("got %+v", v)
 	}
-	got, err := r.Get(ctx, r.alice, "vault_23")
+	got, err := r.Get(ctx, r.access(r.alice, "vault_23"))
 	must(t, err)
 	if diff := cmp.Diff(v, got); diff != "" {
 		t.Errorf("the stored wallet differs from the returned one: %s", diff)
@@ -67,7 +67,7 @@ func (r *fixture) wantAddresses(v wallet.View) {
 		want, err := r.core.DeriveAddresses(r.t.Context(), text, 0, int(v.RangeEnd)-1)
 		must(r.t, err)
 		b := wallet.Branch(branch)
-		got, err := r.Addresses(r.t.Context(), r.alice, v.Alias, wallet.AddressFilter{Branch: &b}, nil, int(v.RangeEnd)+1)
+		got, err := r.Addresses(r.t.Context(), r.access(r.alice, v.Alias), wallet.AddressFilter{Branch: &b}, nil, int(v.RangeEnd)+1)
 		must(r.t, err)
 		if len(got) != len(want) {
 			r.t.Fatalf("%d addresses on branch %d, want %d", len(got), branch, len(want))
@@ -241,7 +241,7 @@ func testBirthday(r *fixture) {
 	if v.Birthday != want || v.RescanFrom != want {
 		t.Errorf("birthday %d, scan from %d, want %d", v.Birthday, v.RescanFrom, want)
 	}
-	must(t, r.StopRescan(ctx, r.alice, "vault"))
+	must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	_, tip, _ := r.provider.Chain()
 	for _, c := range []struct {
 		from wallet.Birthday
@@ -254,12 +254,12 @@ func testBirthday(r *fixture) {
 		{at(time.Date(2009, 1, 1, 0, 0, 0, 0, time.UTC)), 0},
 		{at(time.Now()), want},
 	} {
-		v, err := r.Rescan(ctx, r.alice, "vault", c.from, 0)
+		v, err := r.Rescan(ctx, r.access(r.alice, "vault"), c.from, 0)
 		must(t, err)
 		if v.RescanFrom != c.want || v.Birthday > c.want {
 			t.Errorf("%+v: scan from %d, birthday %d, want %d", c.from, v.RescanFrom, v.Birthday, c.want)
 		}
-		must(t, r.StopRescan(ctx, r.alice, "vault"))
+		must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	}
 }
 
@@ -268,9 +268,9 @@ func testBirthday(r *fixture) {
 func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault")
-	_, _, err := r.NextAddress(ctx, r.alice, "vault", "")
+	_, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
 	must(t, err)
-	v, err := r.Get(ctx, r.alice, "vault")
+	v, err := r.Get(ctx, r.access(r.alice, "vault"))
 	must(t, err)
 	for name, status := range map[string]func() nodestatus.Status{
 		"noticed": func() nodestatus.Status {
@@ -289,16 +289,16 @@ func testWithoutTheNode(r *fixture) {
 		if faultOf(err).RetryAfter <= 0 {
 			t.Errorf("%s: no Retry-After", name)
 		}
-		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
+		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		must(t, err)
-		_, err = s.Rescan(ctx, r.alice, "vault", at(time.Now()), 0)
+		_, err = s.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), 0)
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
-		wantFault(t, s.StopRescan(ctx, r.alice, "vault"), fault.Unavailable, "node_unavailable")
+		wantFault(t, s.StopRescan(ctx, r.access(r.alice, "vault")), fault.Unavailable, "node_unavailable")
 		r.setNext("vault", v.RangeEnd-wallet.Lookahead-1)
-		_, _, err = s.NextAddress(ctx, r.alice, "vault", "")
+		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		gone := r.storeWallet(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
-		must(t, s.Delete(ctx, r.alice, gone.Alias, false))
+		must(t, s.Delete(ctx, r.access(r.alice, gone.Alias), false))
 		row, err := r.store.WalletByID(ctx, gone.ID)
 		must(t, err)
 		wantFault(t, s.Finish(ctx, row), fault.Unavailable, "node_unavailable")
@@ -312,7 +312,7 @@ func testWithoutTheNode(r *fixture) {
 // setNext sets the index of the next address to reveal.
 func (r *fixture) setNext(alias string, next uint32) {
 	r.t.Helper()
-	v, err := r.Get(r.t.Context(), r.alice, alias)
+	v, err := r.Get(r.t.Context(), r.access(r.alice, alias))
 	must(r.t, err)
 	_, err = r.store.EditWallet(r.t.Context(), v.ID, func(e *wallet.Edit) error {
 		e.ReceiveNext = next

@@ -49,8 +49,8 @@ type Unspent struct {
 
 // Details returns all details of a wallet, with ahead addresses on each branch
 // past the last one that was revealed or used.
-func (s *Service) Details(ctx context.Context, who *auth.Principal, alias string, ahead uint32) (Details, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Details(ctx context.Context, access Access, ahead uint32) (Details, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Details{}, err
 	}

@@ -11,14 +11,14 @@ import (
 // SetMaxFeeRate sets the maximum fee rate of a wallet's proposals; 0 means the
 // server's limit. It requires the role owner. The caller must check the rate against
 // the server's limit.
-func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias string, rate btc.FeeRate) (View, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) SetMaxFeeRate(ctx context.Context, access Access, rate btc.FeeRate) (View, error) {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}
 	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if e.MaxFeeRate != rate {
-			e.Event = who.Event(s.now(), "wallet.max_fee_rate", v.ID, fmt.Sprintf("%s, before %s", maxFeeRateText(rate), maxFeeRateText(e.MaxFeeRate)))
+			e.Event = access.Caller().Event(s.now(), "wallet.max_fee_rate", v.ID, fmt.Sprintf("%s, before %s", maxFeeRateText(rate), maxFeeRateText(e.MaxFeeRate)))
 		}
 		e.MaxFeeRate = rate
 		return nil
@@ -26,7 +26,7 @@ func (s *Service) SetMaxFeeRate(ctx context.Context, who *auth.Principal, alias 
 	if err != nil {
 		return View{}, err
 	}
-	return s.Get(ctx, who, alias)
+	return s.Get(ctx, access)
 }
 
 func maxFeeRateText(rate btc.FeeRate) string {

@@ -8,10 +8,10 @@ func testMaxFeeRate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")
 	for _, rate := range []btc.FeeRate{2500, 1, 0} {
-		changed, err := r.SetMaxFeeRate(ctx, r.alice, "vault", rate)
+		changed, err := r.SetMaxFeeRate(ctx, r.access(r.alice, "vault"), rate)
 		must(t, err)
 		r.wantEvent(r.alice, "wallet.max_fee_rate", v.ID)
-		got, err := r.Get(ctx, r.alice, "vault")
+		got, err := r.Get(ctx, r.access(r.alice, "vault"))
 		must(t, err)
 		if changed.MaxFeeRate != rate || got.MaxFeeRate != rate || got.Name != v.Name {
 			t.Errorf("set to %s, got %s", rate, got.MaxFeeRate)

@@ -28,12 +28,12 @@ func (r *fixture) hasFiles(coreName string) bool {
 func testDeleteFiles(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	gone, half, kept := r.wallet(r.alice, "gone"), r.wallet(r.alice, "half"), r.wallet(r.alice, "kept")
-	must(t, r.Delete(ctx, r.alice, "gone", true))
+	must(t, r.Delete(ctx, r.access(r.alice, "gone"), true))
 	r.wantKick(gone.ID)
 	r.wantEvent(r.alice, "wallet.delete", gone.ID)
-	must(t, r.Delete(ctx, r.alice, "half", true))
+	must(t, r.Delete(ctx, r.access(r.alice, "half"), true))
 	must(t, r.provider.RemoveFiles(ctx, half.CoreName)) // then the process ends
-	must(t, r.Delete(ctx, r.alice, "kept", false))
+	must(t, r.Delete(ctx, r.access(r.alice, "kept"), false))
 	for _, w := range []wallet.View{gone, kept} {
 		if !r.hasFiles(w.CoreName) {
 			t.Fatalf("%s has no files at %s", w.Alias, r.node.WalletFolder())
@@ -66,11 +66,11 @@ func testDeleteFiles(r *fixture) {
 // and changes nothing.
 func (r *fixture) wantFilesStay(what string, s *wallet.Service, v wallet.View, code string) {
 	r.t.Helper()
-	err := s.Delete(r.t.Context(), r.alice, v.Alias, true)
+	err := s.Delete(r.t.Context(), r.access(r.alice, v.Alias), true)
 	if f := faultOf(err); f.Kind != fault.Conflict || f.Code != code {
 		r.t.Errorf("%s: got %v, want the fault %s", what, err, code)
 	}
-	got, err := r.Get(r.t.Context(), r.alice, v.Alias)
+	got, err := r.Get(r.t.Context(), r.access(r.alice, v.Alias))
 	must(r.t, err)
 	if got.Stage != wallet.Ready || got.DeleteFiles || !r.hasFiles(v.CoreName) || !slices.Contains(r.loaded(), v.CoreName) {
 		r.t.Errorf("%s: got %+v", what, got)

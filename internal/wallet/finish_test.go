@@ -54,7 +54,7 @@ func (r *fixture) storeWallet(who *auth.Principal, name string) wallet.View {
 		return nil
 	})
 	must(r.t, err)
-	v, err := r.Get(r.t.Context(), who, name)
+	v, err := r.Get(r.t.Context(), r.access(who, name))
 	must(r.t, err)
 	return v
 }
@@ -76,13 +76,13 @@ func testFinish(r *fixture) {
 		"later":       {tip - 5, tip - 5}, // new blocks since then, which Core's new wallet has not scanned
 	} {
 		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birthday)
-		if _, err := r.Get(ctx, r.alice, w.Name); !errors.Is(err, wallet.ErrNotFound) {
+		if _, err := r.Get(ctx, r.access(r.alice, w.Name)); !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("a wallet in creation is visible: %v", err)
 		}
 		must(t, r.Finish(ctx, w))
 		r.wantKick(w.ID)
 		must(t, r.Finish(ctx, w)) // with an outdated row
-		v, err := r.Get(ctx, r.alice, w.Name)
+		v, err := r.Get(ctx, r.access(r.alice, w.Name))
 		must(t, err)
 		if v.RescanFrom != c.from || v.Stage != wallet.Ready {
 			t.Errorf("%s: scan from %d, want %d", name, v.RescanFrom, c.from)
@@ -132,10 +132,10 @@ func (o racingStore) EditWallet(ctx context.Context, id string, edit func(*walle
 func testDelete_Concurrent(r *fixture) {
 	v := r.storeWallet(r.alice, "hasty")
 	s := racingStore{r.store}
-	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.alice, v.Alias, false); err != nil {
+	if err := wallet.New(r.logger(), s, s, r.provider, time.Now, r.kick).Delete(r.t.Context(), r.access(r.alice, v.Alias), false); err != nil {
 		r.t.Errorf("delete: %v", err)
 	}
-	if _, err := r.Get(r.t.Context(), r.alice, v.Alias); !errors.Is(err, wallet.ErrNotFound) {
+	if _, err := r.Get(r.t.Context(), r.access(r.alice, v.Alias)); !errors.Is(err, wallet.ErrNotFound) {
 		r.t.Errorf("afterwards: %v", err)
 	}
 }
@@ -144,11 +144,11 @@ func testDelete(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleSigner)
-	must(t, r.Delete(ctx, r.alice, "vault", false))
+	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.delete", v.ID)
 	for _, who := range []*auth.Principal{r.alice, r.bob} {
-		if _, err := r.Get(ctx, who, "vault"); !errors.Is(err, wallet.ErrNotFound) {
+		if _, err := r.Get(ctx, r.access(who, "vault")); !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("%s still sees the wallet: %v", who.UserName, err)
 		}
 		if views, err := r.List(ctx, who, "", 0); err != nil || len(views) != 0 {

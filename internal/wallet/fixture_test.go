@@ -162,6 +162,12 @@ func limited(who *auth.Principal, ids ...string) *auth.Principal {
 	return &other
 }
 
+// access returns a user's access to a wallet; see testkit.Access.
+func (r *fixture) access(who *auth.Principal, alias string) wallet.Access {
+	r.t.Helper()
+	return testkit.Access(r.t, r.Service, who, alias)
+}
+
 const tpub = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
 var keys atomic.Int64
@@ -194,12 +200,12 @@ func (r *fixture) member(alias string, who *auth.Principal, role auth.WalletRole
 // join adds a user to an owner's wallet, if necessary, and sets the role.
 func (r *fixture) join(owner *auth.Principal, alias string, who *auth.Principal, role auth.WalletRole) {
 	r.t.Helper()
-	_, _, err := r.PutMember(r.t.Context(), owner, alias, who.UserName, role)
+	_, _, err := r.PutMember(r.t.Context(), r.access(owner, alias), who.UserName, role)
 	if !errors.Is(err, wallet.ErrMemberMissing) {
 		must(r.t, err)
 		return
 	}
-	i, err := r.Invite(r.t.Context(), owner, alias, who.UserName, role)
+	i, err := r.Invite(r.t.Context(), r.access(owner, alias), who.UserName, role)
 	must(r.t, err)
 	_, err = r.Accept(r.t.Context(), who, i.ID, "")
 	must(r.t, err)

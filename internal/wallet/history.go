@@ -43,12 +43,11 @@ const (
 	maxParts = 4000
 )
 
-// Transactions returns a page of the history of one wallet, or of all of the
-// caller's wallets if alias is empty, beginning after the given position, and the
-// block up to which the history is known. A transaction between two of these
-// wallets appears twice, once from the view of each.
-func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias string, f Filter, after HistoryCursor, limit int) ([]Record, Tip, error) {
-	views, err := s.openAll(ctx, who, alias)
+// Transactions returns a page of the history of a set of wallets, beginning after the
+// given position, and the block up to which the history is known. A transaction between
+// two of these wallets appears twice, once from the view of each.
+func (s *Service) Transactions(ctx context.Context, set Set, f Filter, after HistoryCursor, limit int) ([]Record, Tip, error) {
+	views, err := s.openSet(ctx, set)
 	if err != nil {
 		return nil, Tip{}, err
 	}
@@ -65,11 +64,11 @@ func (s *Service) Transactions(ctx context.Context, who *auth.Principal, alias s
 	return page, furthestBehind(views).Synced, nil
 }
 
-// EachTransaction yields the history of one wallet, or of all of the caller's
-// wallets if alias is empty, without holding it in memory. It returns first the
-// block up to which the history is known. An error is yielded once, at the end.
-func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alias string, f Filter) (Tip, iter.Seq2[Record, error], error) {
-	views, err := s.openAll(ctx, who, alias)
+// EachTransaction yields the history of a set of wallets without holding it in memory.
+// It returns first the block up to which the history is known. An error is yielded once,
+// at the end.
+func (s *Service) EachTransaction(ctx context.Context, set Set, f Filter) (Tip, iter.Seq2[Record, error], error) {
+	views, err := s.openSet(ctx, set)
 	if err != nil {
 		return Tip{}, nil, err
 	}
@@ -81,8 +80,8 @@ func (s *Service) EachTransaction(ctx context.Context, who *auth.Principal, alia
 
 // Transaction returns one transaction of a wallet with all details, or
 // ErrTransactionNotFound.
-func (s *Service) Transaction(ctx context.Context, who *auth.Principal, alias, txid string) (Record, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Transaction(ctx context.Context, access Access, txid string) (Record, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Record{}, err
 	}

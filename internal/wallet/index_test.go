@@ -65,7 +65,11 @@ func testHistory(r *fixture) {
 	}
 	check := func(who *auth.Principal, alias string, height int, want []string) {
 		t.Helper()
-		tip, records, err := r.EachTransaction(ctx, who, alias, wallet.Filter{})
+		set := wallet.All(who)
+		if alias != "" {
+			set = wallet.One(r.access(who, alias))
+		}
+		tip, records, err := r.EachTransaction(ctx, set, wallet.Filter{})
 		must(t, err)
 		for range 2 { // it can be iterated again
 			var got []string
@@ -80,7 +84,7 @@ func testHistory(r *fixture) {
 		for _, limit := range []int{1, 7, 100, 1000} {
 			var got []string
 			for after := (wallet.HistoryCursor{}); ; {
-				page, at, err := r.Transactions(ctx, who, alias, wallet.Filter{}, after, limit)
+				page, at, err := r.Transactions(ctx, set, wallet.Filter{}, after, limit)
 				must(t, err)
 				if at != tip || tip.Height != height {
 					t.Fatalf("as of %+v and %+v, want %d", at, tip, height)
@@ -112,22 +116,22 @@ func testHistory(r *fixture) {
 	check(r.bob, "", 130, theirs)
 	check(limited(r.alice, views[1].ID, views[2].ID), "", 110, in(views[1], views[2]))
 
-	one, err := r.Transaction(ctx, r.alice, "a", strings.Fields(in(views[0])[0])[1])
+	one, err := r.Transaction(ctx, r.access(r.alice, "a"), strings.Fields(in(views[0])[0])[1])
 	must(t, err)
 	if one.Alias != "a" || one.WalletID != views[0].ID {
 		t.Errorf("got %+v", one)
 	}
-	_, err = r.Transaction(ctx, r.alice, "a", strings.Repeat("0123", 16))
+	_, err = r.Transaction(ctx, r.access(r.alice, "a"), strings.Repeat("0123", 16))
 	wantErr(t, err, wallet.ErrTransactionNotFound)
 
 	// A token without wallets gets an empty result.
-	page, tip, err := r.Transactions(ctx, limited(r.alice), "", wallet.Filter{}, wallet.HistoryCursor{}, 10)
+	page, tip, err := r.Transactions(ctx, wallet.All(limited(r.alice)), wallet.Filter{}, wallet.HistoryCursor{}, 10)
 	if err != nil || len(page) != 0 || tip.Height != -1 {
 		t.Errorf("%d records, tip %+v, %v", len(page), tip, err)
 	}
 	// A wallet that was never synced makes the tip unknown.
 	r.storeWallet(r.alice, "new")
-	if _, tip, err = r.Transactions(ctx, r.alice, "", wallet.Filter{}, wallet.HistoryCursor{}, 10); err != nil || tip.Height != -1 {
+	if _, tip, err = r.Transactions(ctx, wallet.All(r.alice), wallet.Filter{}, wallet.HistoryCursor{}, 10); err != nil || tip.Height != -1 {
 		t.Errorf("tip %+v, %v", tip, err)
 	}
 }
@@ -136,7 +140,7 @@ func testWaitForHeight(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v, other := r.storeWallet(r.alice, "vault"), r.storeWallet(r.alice, "other")
 	r.write(v, 100)
-	got, err := r.WaitForHeight(ctx, r.alice, "vault", 100)
+	got, err := r.WaitForHeight(ctx, wallet.One(r.access(r.alice, "vault")), 100)
 	must(t, err)
 	if got.ID != v.ID || got.Synced.Height != 100 {
 		t.Errorf("got %+v", got)
@@ -145,7 +149,7 @@ func testWaitForHeight(r *fixture) {
 		time.Sleep(300 * time.Millisecond)
 		r.write(v, 102)
 	}()
-	if got, err = r.WaitForHeight(ctx, r.alice, "vault", 101); err != nil || got.Synced.Height != 102 {
+	if got, err = r.WaitForHeight(ctx, wallet.One(r.access(r.alice, "vault")), 101); err != nil || got.Synced.Height != 102 {
 		t.Errorf("at %d, %v", got.Synced.Height, err)
 	}
 
@@ -153,7 +157,7 @@ func testWaitForHeight(r *fixture) {
 		return // tested on one database only, because this case takes ten seconds
 	}
 	begin := time.Now()
-	_, err = r.WaitForHeight(ctx, r.alice, "", 102) // the other wallet has not reached it
+	_, err = r.WaitForHeight(ctx, wallet.All(r.alice), 102) // the other wallet has not reached it
 	wantFault(t, err, fault.Conflict, "index_behind")
 	f := faultOf(err)
 	if took := time.Since(begin); took < 9*time.Second || took > 15*time.Second {
@@ -163,7 +167,7 @@ func testWaitForHeight(r *fixture) {
 		t.Errorf("got the error %s, %v", f.Message, f.Details)
 	}
 	r.write(other, 102)
-	if got, err = r.WaitForHeight(ctx, r.alice, "", 102); err != nil || got.Synced.Height != 102 {
+	if got, err = r.WaitForHeight(ctx, wallet.All(r.alice), 102); err != nil || got.Synced.Height != 102 {
 		t.Errorf("at %d, %v", got.Synced.Height, err)
 	}
 }

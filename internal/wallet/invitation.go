@@ -47,17 +47,18 @@ func (i *Invitation) isExpired(now time.Time) bool { return !now.Before(i.Expire
 // Invite offers a user membership of a wallet. It requires the role owner. The
 // result is the same whether or not the user exists. It returns ErrMemberExists and
 // ErrInvitationExists.
-func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (Invitation, error) {
+func (s *Service) Invite(ctx context.Context, access Access, user string, role auth.WalletRole) (Invitation, error) {
+	v, err := s.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return Invitation{}, err
+	}
 	if err := checkRole(role); err != nil {
 		return Invitation{}, err
 	}
 	if err := auth.CheckUserName("user", user); err != nil {
 		return Invitation{}, err
 	}
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
-	if err != nil {
-		return Invitation{}, err
-	}
+	who := access.Caller()
 	if err := who.CheckRoleGrant(role); err != nil {
 		return Invitation{}, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 		ID: uuid.NewString(), WalletID: v.ID, WalletName: v.Name, UserName: user, Role: role,
 		InviterID: who.UserID, InviterName: who.UserName, InviterActive: true, CreatedAt: now, ExpiresAt: now.Add(invitationLifetime),
 	}
-	return i, s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+	return i, s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
 		if err := callers.Check(auth.RoleOwner); err != nil {
 			return err
 		}
@@ -84,8 +85,8 @@ func (s *Service) Invite(ctx context.Context, who *auth.Principal, alias, user s
 }
 
 // Invitations returns the pending invitations of a wallet, to its owners.
-func (s *Service) Invitations(ctx context.Context, who *auth.Principal, alias string) ([]Invitation, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) Invitations(ctx context.Context, access Access) ([]Invitation, error) {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +111,7 @@ func (s *Service) OwnInvitations(ctx context.Context, who *auth.Principal) ([]In
 // wallet with the same addresses.
 func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias string) (View, error) {
 	m := Member{UserID: who.UserID, UserName: who.UserName}
+	walletID := ""
 	err := s.editInvitation(ctx, who, id, func(e *MemberEdit, i Invitation) error {
 		now := s.now()
 		if !i.isFor(who.UserID) || i.isExpired(now) || !i.InviterActive || !e.isOwner(i.InviterID) {
@@ -119,7 +121,7 @@ func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias str
 		if m.Alias, err = aliasFor(i.WalletName, alias); err != nil {
 			return err
 		}
-		m.Role, m.CreatedAt = i.Role, now
+		m.Role, m.CreatedAt, walletID = i.Role, now, i.WalletID
 		if e.member(m.UserID) >= 0 {
 			return ErrMemberExists
 		}
@@ -133,7 +135,7 @@ func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias str
 	if err != nil {
 		return View{}, err
 	}
-	return s.Get(ctx, who, m.Alias)
+	return s.Get(ctx, Access{who, auth.Membership{WalletID: walletID, Alias: m.Alias, Role: m.Role}})
 }
 
 // EndInvitation deletes an invitation: the invited user declines it, or an owner of the

@@ -15,7 +15,7 @@ import (
 // invite invites a user to a wallet of alice.
 func (r *fixture) invite(alias, user string, role auth.WalletRole) wallet.Invitation {
 	r.t.Helper()
-	i, err := r.Invite(r.t.Context(), r.alice, alias, user, role)
+	i, err := r.Invite(r.t.Context(), r.access(r.alice, alias), user, role)
 	must(r.t, err)
 	return i
 }
@@ -23,7 +23,7 @@ func (r *fixture) invite(alias, user string, role auth.WalletRole) wallet.Invita
 // wantPending checks which users have pending invitations to a wallet of alice.
 func (r *fixture) wantPending(alias string, want ...string) {
 	r.t.Helper()
-	invitations, err := r.Invitations(r.t.Context(), r.alice, alias)
+	invitations, err := r.Invitations(r.t.Context(), r.access(r.alice, alias))
 	must(r.t, err)
 	var got []string
 	for _, i := range invitations {
@@ -44,7 +44,7 @@ func testInvitations(r *fixture) {
 		t.Errorf("invited %+v", i)
 	}
 	r.wantPending("vault", "BOB signer")
-	_, err := r.Get(ctx, r.bob, "vault")
+	_, err := r.Get(ctx, r.access(r.bob, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 	mine, err := r.OwnInvitations(ctx, r.bob)
 	must(t, err)
@@ -77,17 +77,17 @@ func testInvitations(r *fixture) {
 	r.wantPending("vault")
 	_, err = r.Accept(ctx, r.bob, i.ID, "twice")
 	wantErr(t, err, wallet.ErrInvitationNotFound)
-	_, err = r.Invite(ctx, r.alice, "vault", "bob", auth.RoleOwner)
+	_, err = r.Invite(ctx, r.access(r.alice, "vault"), "bob", auth.RoleOwner)
 	wantErr(t, err, wallet.ErrMemberExists)
 
-	_, err = r.Invite(ctx, r.alice, "vault", "carol", "king")
+	_, err = r.Invite(ctx, r.access(r.alice, "vault"), "carol", "king")
 	wantField(t, err, "role")
 	for _, name := range []string{"", "a:b", " a", "a\nb", strings.Repeat("x", 65)} {
-		_, err = r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		_, err = r.Invite(ctx, r.access(r.alice, "vault"), name, auth.RoleViewer)
 		wantField(t, err, "user")
 	}
 	r.invite("vault", "Carol", auth.RoleViewer)
-	_, err = r.Invite(ctx, r.alice, "vault", "carol", auth.RoleOwner)
+	_, err = r.Invite(ctx, r.access(r.alice, "vault"), "carol", auth.RoleOwner)
 	wantErr(t, err, wallet.ErrInvitationExists)
 
 	// The number of invitations is limited, including those for unknown names.
@@ -95,7 +95,7 @@ func testInvitations(r *fixture) {
 	for n := range 100 {
 		r.invite("popular", fmt.Sprint("guest ", n), auth.RoleViewer)
 	}
-	_, err = r.Invite(ctx, r.alice, "popular", "one more", auth.RoleViewer)
+	_, err = r.Invite(ctx, r.access(r.alice, "popular"), "one more", auth.RoleViewer)
 	wantFault(t, err, fault.Conflict, "too_many_invitations")
 
 	// Of many concurrent calls, one succeeds.
@@ -170,7 +170,7 @@ func testInvitationsEnd(r *fixture) {
 
 	for what, end := range map[string]func(){
 		"demoted":  func() { r.member("vault", carol, auth.RoleSigner) },
-		"removed":  func() { must(t, r.RemoveMember(ctx, r.alice, "vault", "carol")) },
+		"removed":  func() { must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "carol")) },
 		"disabled": func() { r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'carol'") },
 		"out of tokens": func() {
 			_, err := r.store.EditUser(ctx, auth.Operator("test"), "carol", func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
@@ -179,7 +179,7 @@ func testInvitationsEnd(r *fixture) {
 	} {
 		r.exec("UPDATE users SET disabled_at = NULL WHERE name = 'carol'")
 		r.member("vault", carol, auth.RoleOwner)
-		i, err := r.Invite(ctx, carol, "vault", "bob", auth.RoleOwner)
+		i, err := r.Invite(ctx, r.access(carol, "vault"), "bob", auth.RoleOwner)
 		must(t, err)
 		end()
 		if _, err := r.Accept(ctx, r.bob, i.ID, ""); faultOf(err).Code != "invitation_not_found" {
@@ -194,7 +194,7 @@ func testInvitationsEnd(r *fixture) {
 	}
 
 	i = r.invite("vault", "bob", auth.RoleViewer)
-	must(t, r.Delete(ctx, r.alice, "vault", false))
+	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	gone("the wallet is deleted", i)
 	if n := r.count("SELECT count(*) FROM invitations"); n != 0 {
 		t.Errorf("%d invitations are left", n)
@@ -228,17 +228,17 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 		return wallet.Invitation{UserName: i.UserName, WalletName: i.WalletName, Role: i.Role, InviterName: i.InviterName}
 	}
 	same("role", func(name string) (any, error) {
-		m, created, err := r.PutMember(ctx, r.alice, "vault", name, auth.RoleViewer)
+		m, created, err := r.PutMember(ctx, r.access(r.alice, "vault"), name, auth.RoleViewer)
 		return fmt.Sprint(m, created), err
 	})
-	same("removal", func(name string) (any, error) { return nil, r.RemoveMember(ctx, r.alice, "vault", name) })
+	same("removal", func(name string) (any, error) { return nil, r.RemoveMember(ctx, r.access(r.alice, "vault"), name) })
 	same("invitation", func(name string) (any, error) {
-		i, err := r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		i, err := r.Invite(ctx, r.access(r.alice, "vault"), name, auth.RoleViewer)
 		ids[name] = i.ID
 		return shown(i), err
 	})
 	same("second invitation", func(name string) (any, error) {
-		i, err := r.Invite(ctx, r.alice, "vault", name, auth.RoleViewer)
+		i, err := r.Invite(ctx, r.access(r.alice, "vault"), name, auth.RoleViewer)
 		return shown(i), err
 	})
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
@@ -273,8 +273,8 @@ func testAliases_Kept(r *fixture) {
 
 	// As an attacker, alice removes bob and invites him to another wallet of the same
 	// name.
-	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
-	must(t, r.Delete(ctx, r.alice, "vault", false))
+	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
+	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	second := r.storeWallet(r.alice, "vault")
 	i := r.invite("vault", "bob", auth.RoleViewer)
 	_, err := r.Accept(ctx, r.bob, i.ID, "")
@@ -282,7 +282,7 @@ func testAliases_Kept(r *fixture) {
 	if !strings.Contains(faultOf(err).Message, "vault") {
 		t.Errorf("message %q", faultOf(err).Message)
 	}
-	_, err = r.Get(ctx, r.bob, "vault")
+	_, err = r.Get(ctx, r.access(r.bob, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // requested by bob
 	must(t, err)
@@ -290,15 +290,15 @@ func testAliases_Kept(r *fixture) {
 		t.Errorf("bob's vault is %s", v.ID)
 	}
 	// After rejoining the same wallet, the alias is his again.
-	must(t, r.RemoveMember(ctx, r.alice, "vault", "bob"))
+	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
 	r.member("vault", r.bob, auth.RoleViewer)
 
 	// An alias that was given up by renaming counts as used.
 	other := "other"
-	_, err = r.Rename(ctx, r.bob, "vault", nil, &other)
+	_, err = r.Rename(ctx, r.access(r.bob, "vault"), nil, &other)
 	must(t, err)
 	third, name := r.storeWallet(r.alice, "third"), "vault"
-	_, err = r.Rename(ctx, r.alice, "third", &name, nil)
+	_, err = r.Rename(ctx, r.access(r.alice, "third"), &name, nil)
 	must(t, err)
 	i = r.invite("third", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "")
@@ -307,17 +307,17 @@ func testAliases_Kept(r *fixture) {
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "third")
 	must(t, err)
-	_, err = r.Rename(ctx, r.bob, "third", nil, &name) // requested by bob
+	_, err = r.Rename(ctx, r.access(r.bob, "third"), nil, &name) // requested by bob
 	must(t, err)
-	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
+	if v, err := r.Get(ctx, r.access(r.bob, "vault")); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
 
 	// Renaming by others does not change his aliases.
 	renamed := "Another name"
-	_, err = r.Rename(ctx, r.alice, "third", &renamed, nil)
+	_, err = r.Rename(ctx, r.access(r.alice, "third"), &renamed, nil)
 	must(t, err)
-	if v, err := r.Get(ctx, r.bob, "vault"); err != nil || v.ID != third.ID {
+	if v, err := r.Get(ctx, r.access(r.bob, "vault")); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
 
@@ -340,14 +340,14 @@ func testAddedMembers(r *fixture) {
 	boss := *r.alice
 	boss.Admin = true
 	r.storeWallet(r.alice, "vault")
-	_, _, err := r.PutMember(ctx, &boss, "vault", "bob", auth.RoleViewer)
+	_, _, err := r.PutMember(ctx, r.access(&boss, "vault"), "bob", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrMemberMissing)
 	r.WithAdminsAddingMembers(true)
 	narrow, plain := boss, boss
 	plain.Admin = false
 	narrow.Scopes = auth.AllScopes &^ auth.UsersRead
 	for name, who := range map[string]*auth.Principal{"no admin": &plain, "an admin who may not read users": &narrow} {
-		_, _, err := r.PutMember(ctx, who, "vault", "bob", auth.RoleViewer)
+		_, _, err := r.PutMember(ctx, r.access(who, "vault"), "bob", auth.RoleViewer)
 		if faultOf(err).Code != "member_not_found" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -355,7 +355,7 @@ func testAddedMembers(r *fixture) {
 	r.storeWallet(r.bob, "vault")
 	theirs := r.user("theirs")
 	theirs.Admin = true
-	_, _, err = r.PutMember(ctx, theirs, "vault", "bob", auth.RoleViewer)
+	_, _, err = r.PutMember(ctx, r.access(theirs, "vault"), "bob", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrNotFound)
 
 	// The new alias is not one of the user's current or former aliases.
@@ -366,31 +366,31 @@ func testAddedMembers(r *fixture) {
 			alias = fmt.Sprint("mine_", n)
 			name := "Vault"
 			r.storeWallet(r.alice, alias)
-			_, err := r.Rename(ctx, r.alice, alias, &name, nil)
+			_, err := r.Rename(ctx, r.access(r.alice, alias), &name, nil)
 			must(t, err)
 		}
-		m, created, err := r.PutMember(ctx, &boss, alias, "BOB", auth.RoleProposer)
+		m, created, err := r.PutMember(ctx, r.access(&boss, alias), "BOB", auth.RoleProposer)
 		must(t, err)
 		if !created || m.Alias != want || m.UserName != "bob" {
 			t.Errorf("added %+v, %v; want the alias %s", m, created, want)
 		}
-		must(t, r.RemoveMember(ctx, r.bob, want, "bob"))
+		must(t, r.RemoveMember(ctx, r.access(r.bob, want), "bob"))
 	}
 	_, err = r.Accept(ctx, r.bob, i.ID, "x")
 	wantErr(t, err, wallet.ErrInvitationNotFound)
 	r.storeWallet(r.alice, "snowman")
 	name := "☃"
-	_, err = r.Rename(ctx, r.alice, "snowman", &name, nil)
+	_, err = r.Rename(ctx, r.access(r.alice, "snowman"), &name, nil)
 	must(t, err)
-	m, _, err := r.PutMember(ctx, &boss, "snowman", "bob", auth.RoleProposer)
+	m, _, err := r.PutMember(ctx, r.access(&boss, "snowman"), "bob", auth.RoleProposer)
 	must(t, err)
 	if m.Alias != "snowman" {
 		t.Errorf("bob's alias is %s", m.Alias)
 	}
-	_, _, err = r.PutMember(ctx, &boss, "vault", "nobody", auth.RoleViewer)
+	_, _, err = r.PutMember(ctx, r.access(&boss, "vault"), "nobody", auth.RoleViewer)
 	wantErr(t, err, auth.ErrUserNotFound)
 	r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'theirs'")
-	_, _, err = r.PutMember(ctx, &boss, "vault", "theirs", auth.RoleViewer)
+	_, _, err = r.PutMember(ctx, r.access(&boss, "vault"), "theirs", auth.RoleViewer)
 	wantFault(t, err, fault.Conflict, "user_disabled")
 }
 
@@ -419,13 +419,13 @@ func testSameAddresses(r *fixture) {
 	boss := *r.alice
 	boss.Admin = true
 	r.WithAdminsAddingMembers(true)
-	_, _, err = r.PutMember(ctx, &boss, "hers", "bob", auth.RoleViewer)
+	_, _, err = r.PutMember(ctx, r.access(&boss, "hers"), "bob", auth.RoleViewer)
 	wantFault(t, err, fault.Conflict, "member_not_added")
 	if f := faultOf(err); len(f.Details) > 0 || strings.Contains(f.Error(), "bobs_own") || strings.Contains(f.Error(), "descriptor") {
 		t.Errorf("for an admin: %v", f)
 	}
 
-	must(t, r.Delete(ctx, r.bob, "bobs_own", false))
+	must(t, r.Delete(ctx, r.access(r.bob, "bobs_own"), false))
 	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
 	must(t, err)
 	_, err = r.Create(ctx, r.bob, plan("bobs_own"))

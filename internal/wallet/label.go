@@ -32,8 +32,8 @@ var ErrOutputNotFound = fault.New(fault.NotFound, "output_not_found",
 // Labels yields the labels of a wallet in the order of type and reference, with
 // "spendable": false for frozen unspent outputs; frozen outputs without a label
 // come last. An error is yielded once, at the end.
-func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Labels(ctx context.Context, access Access) (iter.Seq2[btc.Label, error], error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (s *Service) Labels(ctx context.Context, who *auth.Principal, alias string)
 // unfrozen. The labelled objects need not belong to the wallet. Either all labels are
 // set or none, but after an error some outputs may already be frozen or unfrozen; the
 // whole call can be repeated. The maximum is MaxLabels.
-func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error {
+func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Label) error {
 	if len(labels) > MaxLabels {
 		return fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
 	}
@@ -77,7 +77,7 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
 		needed = auth.RoleSigner
 	}
-	v, err := s.Authorize(ctx, who, alias, needed)
+	v, err := s.View(ctx, access, needed)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 		}
 	}
 	if needed == auth.RoleSigner {
-		if err := s.setSpendable(ctx, who, v.Wallet, labels); err != nil {
+		if err := s.setSpendable(ctx, access.Caller(), v.Wallet, labels); err != nil {
 			return err
 		}
 		s.kick(v.ID)
@@ -96,15 +96,15 @@ func (s *Service) SetLabels(ctx context.Context, who *auth.Principal, alias stri
 	if len(texts) == 0 {
 		return nil
 	}
-	return s.store.SetLabels(ctx, v.ID, texts, who.Event(s.now(), "wallet.label", v.ID, fmt.Sprintf("%d labels", len(texts))))
+	return s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, fmt.Sprintf("%d labels", len(texts))))
 }
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"
 // for outputs that do not belong to the wallet, except while the history is
 // incomplete, and removes control characters and invisible characters. Foreign and
 // cleaned are the positions of the labels that it changed for these reasons.
-func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) (foreign, cleaned []int, err error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
+func (s *Service) ImportLabels(ctx context.Context, access Access, labels []btc.Label) (foreign, cleaned []int, err error) {
+	v, err := s.View(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) ImportLabels(ctx context.Context, who *auth.Principal, alias s
 			return nil, nil, err
 		}
 	}
-	return foreign, cleaned, s.SetLabels(ctx, who, alias, labels)
+	return foreign, cleaned, s.SetLabels(ctx, access, labels)
 }
 
 func cleanLabels(labels []btc.Label) (cleaned []int) {
@@ -158,8 +158,8 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 // LabelAddress sets the label of one of the wallet's own addresses, in any
 // spelling; an empty label deletes it. LabelAddress, LabelTransaction and
 // LabelOutput require the role proposer. It returns ErrAddressNotFound.
-func (s *Service) LabelAddress(ctx context.Context, who *auth.Principal, alias, address, label string) error {
-	return s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+func (s *Service) LabelAddress(ctx context.Context, access Access, address, label string) error {
+	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
 		return btc.Label{Type: labelAddress, Ref: a.Address}, err
 	})
@@ -167,8 +167,8 @@ func (s *Service) LabelAddress(ctx context.Context, who *auth.Principal, alias, 
 
 // LabelTransaction sets the label of a transaction of a wallet, or deletes it. It
 // returns ErrTransactionNotFound.
-func (s *Service) LabelTransaction(ctx context.Context, who *auth.Principal, alias, txid, label string) error {
-	return s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+func (s *Service) LabelTransaction(ctx context.Context, access Access, txid, label string) error {
+	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		_, err := s.store.TransactionByID(ctx, walletID, txid)
 		return btc.Label{Type: labelTransaction, Ref: txid}, err
 	})
@@ -177,9 +177,9 @@ func (s *Service) LabelTransaction(ctx context.Context, who *auth.Principal, ali
 // LabelOutput sets or deletes the label of an output of a wallet's transactions,
 // whether or not it belongs to the wallet or is spent. It returns the updated
 // output, or ErrOutputNotFound.
-func (s *Service) LabelOutput(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, label string) (Output, error) {
+func (s *Service) LabelOutput(ctx context.Context, access Access, at btc.Outpoint, label string) (Output, error) {
 	var found Output
-	err := s.setLabel(ctx, who, alias, label, func(walletID string) (btc.Label, error) {
+	err := s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		r, err := s.store.TransactionByID(ctx, walletID, at.Txid)
 		i := slices.IndexFunc(r.Outputs, func(o Output) bool { return o.Vout == at.Vout })
 		if errors.Is(err, ErrTransactionNotFound) || err == nil && i < 0 {
@@ -196,11 +196,11 @@ func (s *Service) LabelOutput(ctx context.Context, who *auth.Principal, alias st
 
 // setLabel sets or deletes one label of the object that find looks up in the
 // wallet.
-func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, label string, find func(walletID string) (btc.Label, error)) error {
+func (s *Service) setLabel(ctx context.Context, access Access, label string, find func(walletID string) (btc.Label, error)) error {
 	if err := CheckLabel("label", label); err != nil {
 		return err
 	}
-	v, err := s.Authorize(ctx, who, alias, auth.RoleProposer)
+	v, err := s.View(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (s *Service) setLabel(ctx context.Context, who *auth.Principal, alias, labe
 		return err
 	}
 	l.Label = &label
-	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, who.Event(s.now(), "wallet.label", v.ID, "1 label"))
+	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
 // setSpendable unfreezes outputs and then freezes outputs, with one call for each;

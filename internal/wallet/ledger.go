@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 )
@@ -92,20 +91,19 @@ const (
 	maxLedgerOutputs = 5000
 )
 
-// Ledger yields the entries of one wallet, or of all of the caller's wallets if
-// alias is empty, in the order of the transactions' times, and returns the block up
-// to which they are known. The running balance is the sum of the trusted, untrusted
+// Ledger yields the entries of a set of wallets in the order of the transactions' times,
+// and returns the block up to which they are known. The running balance is the sum of the trusted, untrusted
 // pending and immature balances of the wallet: transactions in blocks and in the
 // mempool. With Since, each wallet has an opening entry. An error, such as
 // ErrLedgerChanged, is yielded once, at the end.
-func (s *Service) Ledger(ctx context.Context, who *auth.Principal, alias string, p LedgerParams) (Tip, iter.Seq2[Entry, error], error) {
-	views, err := s.openAll(ctx, who, alias)
+func (s *Service) Ledger(ctx context.Context, set Set, p LedgerParams) (Tip, iter.Seq2[Entry, error], error) {
+	views, err := s.openSet(ctx, set)
 	if err != nil {
 		return Tip{}, nil, err
 	}
 	all := views
-	if alias != "" { // transfers name the caller's other wallets
-		if all, err = s.list(ctx, who, "", 0); err != nil {
+	if set.all == nil { // transfers name the caller's other wallets
+		if all, err = s.list(ctx, set.one.Caller(), "", 0); err != nil {
 			return Tip{}, nil, err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // and the caller's own alias for it. Nil leaves a value unchanged. A new name does
 // not change the aliases. It returns ErrAliasTaken, in which case nothing was
 // changed.
-func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string, name, newAlias *string) (View, error) {
+func (s *Service) Rename(ctx context.Context, access Access, name, newAlias *string) (View, error) {
 	needed := auth.RoleViewer
 	if name != nil {
 		needed = auth.RoleOwner
@@ -23,19 +23,18 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 			return View{}, err
 		}
 	}
-	v, err := s.Authorize(ctx, who, alias, needed)
+	v, err := s.View(ctx, access, needed)
 	if err != nil {
 		return View{}, err
 	}
 	if newAlias != nil && *newAlias != v.Alias {
-		if err := s.setAlias(ctx, who, v, *newAlias); err != nil {
+		if err := s.setAlias(ctx, access, *newAlias); err != nil {
 			return View{}, err
 		}
-		v.Alias = *newAlias
 	}
 	if name != nil && *name != v.Name {
-		v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
-			e.Event = who.Event(s.now(), "wallet.rename", v.ID, "")
+		_, err = s.edit(ctx, v.ID, func(e *Edit) error {
+			e.Event = access.Caller().Event(s.now(), "wallet.rename", v.ID, "")
 			e.Name = *name
 			return nil
 		})
@@ -43,13 +42,14 @@ func (s *Service) Rename(ctx context.Context, who *auth.Principal, alias string,
 			return View{}, err
 		}
 	}
-	return s.Get(ctx, who, v.Alias)
+	return s.Get(ctx, access)
 }
 
-func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, alias string) error {
-	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, _ auth.WalletRole) error {
+func (s *Service) setAlias(ctx context.Context, access Access, alias string) error {
+	who := access.Caller()
+	return s.editMembers(ctx, access, func(e *MemberEdit, _ auth.WalletRole) error {
 		e.Members[e.member(who.UserID)].Alias = alias
-		e.Event = who.Event(s.now(), "wallet.alias", v.ID, "")
+		e.Event = who.Event(s.now(), "wallet.alias", access.WalletID(), "")
 		return nil
 	})
 }
@@ -60,8 +60,8 @@ func (s *Service) setAlias(ctx context.Context, who *auth.Principal, v View, ali
 // returns; Bitcoin Core may keep it loaded, and its files may remain, for a short
 // time. If the files cannot be deleted, nothing is changed, and the error is
 // ErrForeignFiles or what Files.CheckFiles returns.
-func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string, deleteFiles bool) error {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) Delete(ctx context.Context, access Access, deleteFiles bool) error {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (s *Service) Delete(ctx context.Context, who *auth.Principal, alias string,
 			return ErrNotFound
 		}
 		e.DeleteFiles = deleteFiles
-		e.Event = who.Event(s.now(), "wallet.delete", v.ID, fate)
+		e.Event = access.Caller().Event(s.now(), "wallet.delete", v.ID, fate)
 		return nil
 	})
 	if err != nil {

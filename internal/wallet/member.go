@@ -21,8 +21,8 @@ var (
 const maxAliasTries = 100
 
 // Members returns the members of a wallet. Every member may list them.
-func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string) ([]Member, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) Members(ctx context.Context, access Access) ([]Member, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -33,18 +33,19 @@ func (s *Service) Members(ctx context.Context, who *auth.Principal, alias string
 // admins may also add a user without an invitation; created reports that. It
 // returns ErrMemberMissing, whether or not the user exists, and ErrLastOwner; to
 // admins who may add members it also returns errors such as auth.ErrUserNotFound.
-func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, user string, role auth.WalletRole) (m Member, created bool, err error) {
-	if err := checkRole(role); err != nil {
-		return Member{}, false, err
-	}
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) PutMember(ctx context.Context, access Access, user string, role auth.WalletRole) (m Member, created bool, err error) {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return Member{}, false, err
 	}
+	if err := checkRole(role); err != nil {
+		return Member{}, false, err
+	}
+	who := access.Caller()
 	if err := who.CheckRoleGrant(role); err != nil {
 		return Member{}, false, err
 	}
-	err = s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+	err = s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
 		if err := callers.Check(auth.RoleOwner); err != nil {
 			return err
 		}
@@ -60,7 +61,7 @@ func (s *Service) PutMember(ctx context.Context, who *auth.Principal, alias, use
 	if !errors.Is(err, ErrMemberMissing) || !s.mayAddMembers(who) {
 		return m, false, err
 	}
-	m, err = s.addMember(ctx, who, v, user, role)
+	m, err = s.addMember(ctx, access, v, user, role)
 	return m, err == nil, err
 }
 
@@ -74,7 +75,7 @@ func (s *Service) mayAddMembers(who *auth.Principal) bool {
 // addMember adds a user as a member, under the alias that Specter's rule derives
 // from the wallet's name, with a number appended if the user has or had another
 // wallet with that alias.
-func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, user string, role auth.WalletRole) (Member, error) {
+func (s *Service) addMember(ctx context.Context, access Access, v View, user string, role auth.WalletRole) (Member, error) {
 	u, err := s.users.UserByName(ctx, user)
 	if err != nil {
 		return Member{}, err
@@ -89,7 +90,7 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 	var m Member
 	for n := range maxAliasTries {
 		m = Member{UserID: u.ID, UserName: u.Name, Role: role, Alias: numberedAlias(theirs, n+1), CreatedAt: s.now()}
-		err = s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+		err = s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
 			if err := callers.Check(auth.RoleOwner); err != nil {
 				return err
 			}
@@ -98,7 +99,7 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 			}
 			e.Members, e.KeepAliases = append(e.Members, m), true
 			e.Invitations = slices.DeleteFunc(e.Invitations, func(i Invitation) bool { return i.UserID == u.ID })
-			e.Event = who.Event(m.CreatedAt, "member.put", v.ID, u.Name+" as "+string(role))
+			e.Event = access.Caller().Event(m.CreatedAt, "member.put", v.ID, u.Name+" as "+string(role))
 			return nil
 		})
 		if !errors.Is(err, ErrAliasTaken) {
@@ -117,12 +118,13 @@ func (s *Service) addMember(ctx context.Context, who *auth.Principal, v View, us
 
 // RemoveMember ends a membership. It requires the role owner; every member may end
 // their own. It returns ErrMemberMissing and ErrLastOwner.
-func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, user string) error {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) RemoveMember(ctx context.Context, access Access, user string) error {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return err
 	}
-	return s.editMembers(ctx, who, v.ID, func(e *MemberEdit, callers auth.WalletRole) error {
+	who := access.Caller()
+	return s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
 		i := e.memberNamed(user)
 		if i < 0 {
 			return ErrMemberMissing
@@ -139,8 +141,9 @@ func (s *Service) RemoveMember(ctx context.Context, who *auth.Principal, alias, 
 }
 
 // editMembers changes a wallet's members. Change receives the caller's current
-// role, which may have changed since the wallet was loaded.
-func (s *Service) editMembers(ctx context.Context, who *auth.Principal, id string, change func(e *MemberEdit, callers auth.WalletRole) error) error {
+// role, which may have changed since the access was created.
+func (s *Service) editMembers(ctx context.Context, access Access, change func(e *MemberEdit, callers auth.WalletRole) error) error {
+	who, id := access.Caller(), access.WalletID()
 	err := s.store.EditMembers(ctx, who, id, func(e *MemberEdit) error {
 		i := e.member(who.UserID)
 		if i < 0 {

@@ -15,13 +15,13 @@ func testMembers(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)
-	m, created, err := r.PutMember(ctx, r.alice, "vault", "BOB", auth.RoleSigner)
+	m, created, err := r.PutMember(ctx, r.access(r.alice, "vault"), "BOB", auth.RoleSigner)
 	must(t, err)
 	r.wantEvent(r.alice, "member.put", v.ID)
 	if created || m.Role != auth.RoleSigner {
 		t.Errorf("changed %+v, %v", m, created)
 	}
-	members, err := r.Members(ctx, r.bob, "vault")
+	members, err := r.Members(ctx, r.access(r.bob, "vault"))
 	must(t, err)
 	var got []string
 	for _, m := range members {
@@ -31,28 +31,28 @@ func testMembers(r *fixture) {
 		t.Errorf("members %q", got)
 	}
 
-	_, _, err = r.PutMember(ctx, r.alice, "vault", "bob", "admin")
+	_, _, err = r.PutMember(ctx, r.access(r.alice, "vault"), "bob", "admin")
 	wantField(t, err, "role")
 
 	// A wallet always has an owner.
-	_, _, err = r.PutMember(ctx, r.alice, "vault", "alice", auth.RoleViewer)
+	_, _, err = r.PutMember(ctx, r.access(r.alice, "vault"), "alice", auth.RoleViewer)
 	wantErr(t, err, wallet.ErrLastOwner)
-	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "alice"), wallet.ErrLastOwner)
-	wantErr(t, r.RemoveMember(ctx, r.alice, "vault", "carol"), wallet.ErrMemberMissing)
-	wantFault(t, r.RemoveMember(ctx, r.bob, "vault", "alice"), fault.Forbidden, "insufficient_role")
+	wantErr(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "alice"), wallet.ErrLastOwner)
+	wantErr(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "carol"), wallet.ErrMemberMissing)
+	wantFault(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "alice"), fault.Forbidden, "insufficient_role")
 	r.member("vault", r.bob, auth.RoleOwner)
-	must(t, r.RemoveMember(ctx, r.alice, "vault", "alice"))
+	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "alice"))
 	r.wantEvent(r.alice, "member.remove", v.ID)
-	_, err = r.Get(ctx, r.alice, "vault")
+	_, err = r.Get(ctx, r.access(r.alice, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
-	wantErr(t, r.RemoveMember(ctx, r.bob, "vault", "bob"), wallet.ErrLastOwner)
+	wantErr(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "bob"), wallet.ErrLastOwner)
 
 	// Every member may leave.
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
-	must(t, r.RemoveMember(ctx, r.alice, "vault", "Alice"))
+	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "Alice"))
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
-	must(t, r.RemoveMember(ctx, r.bob, "vault", "alice"))
-	_, err = r.Get(ctx, r.alice, "vault")
+	must(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "alice"))
+	_, err = r.Get(ctx, r.access(r.alice, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 }
 
@@ -63,37 +63,37 @@ func testRename(r *fixture) {
 	r.storeWallet(r.alice, "other")
 	r.member("vault", r.bob, auth.RoleViewer)
 
-	got, err := r.Rename(ctx, r.bob, "vault", nil, text("alices"))
+	got, err := r.Rename(ctx, r.access(r.bob, "vault"), nil, text("alices"))
 	must(t, err)
 	if got.Alias != "alices" || got.Name != "vault" {
 		t.Errorf("got %+v", got)
 	}
 	r.wantEvent(r.bob, "wallet.alias", v.ID)
-	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), nil)
+	_, err = r.Rename(ctx, r.access(r.bob, "alices"), text("Mine"), nil)
 	wantFault(t, err, fault.Forbidden, "insufficient_role")
-	_, err = r.Rename(ctx, r.bob, "alices", text("Mine"), text("mine"))
+	_, err = r.Rename(ctx, r.access(r.bob, "alices"), text("Mine"), text("mine"))
 	wantFault(t, err, fault.Forbidden, "insufficient_role")
-	_, err = r.Get(ctx, r.bob, "alices")
+	_, err = r.Get(ctx, r.access(r.bob, "alices"))
 	must(t, err)
 
-	got, err = r.Rename(ctx, r.alice, "vault", text("Tresor"), nil)
+	got, err = r.Rename(ctx, r.access(r.alice, "vault"), text("Tresor"), nil)
 	must(t, err)
 	if got.Alias != "vault" || got.Name != "Tresor" {
 		t.Errorf("got %+v", got)
 	}
 	r.wantEvent(r.alice, "wallet.rename", v.ID)
-	_, err = r.Rename(ctx, r.alice, "vault", text("Safe"), text("other"))
+	_, err = r.Rename(ctx, r.access(r.alice, "vault"), text("Safe"), text("other"))
 	wantErr(t, err, wallet.ErrAliasTaken)
-	_, err = r.Rename(ctx, r.alice, "vault", text(" "), nil)
+	_, err = r.Rename(ctx, r.access(r.alice, "vault"), text(" "), nil)
 	wantField(t, err, "name")
-	_, err = r.Rename(ctx, r.alice, "vault", nil, text("a b"))
+	_, err = r.Rename(ctx, r.access(r.alice, "vault"), nil, text("a b"))
 	wantField(t, err, "alias")
-	got, err = r.Rename(ctx, r.alice, "vault", text("Safe"), text("safe"))
+	got, err = r.Rename(ctx, r.access(r.alice, "vault"), text("Safe"), text("safe"))
 	must(t, err)
 	if got.Alias != "safe" || got.Name != "Safe" {
 		t.Errorf("got %+v", got)
 	}
-	if theirs, err := r.Get(ctx, r.bob, "alices"); err != nil || theirs.Name != "Safe" {
+	if theirs, err := r.Get(ctx, r.access(r.bob, "alices")); err != nil || theirs.Name != "Safe" {
 		t.Errorf("bob sees %+v, %v", theirs, err)
 	}
 }
@@ -112,55 +112,70 @@ func (r *fixture) operations() []operation {
 	tx := "00000000000000000000000000000000000000000000000000000000000000aa"
 	utxo := btc.Outpoint{Txid: tx}
 	return []operation{
-		{"Get", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Get(ctx, who, "vault"); return err }},
-		{"WaitForHeight", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.WaitForHeight(ctx, who, "vault", -1); return err }},
-		{"Members", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Members(ctx, who, "vault"); return err }},
+		{"Get", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Get(ctx, r.access(who, "vault")); return err }},
+		{"WaitForHeight", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.WaitForHeight(ctx, wallet.One(r.access(who, "vault")), -1)
+			return err
+		}},
+		{"Members", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Members(ctx, r.access(who, "vault")); return err }},
 		{"PeekAddress", auth.RoleViewer, func(who *auth.Principal) error {
-			_, err := r.PeekAddress(ctx, who, "vault", wallet.ReceiveBranch)
+			_, err := r.PeekAddress(ctx, r.access(who, "vault"), wallet.ReceiveBranch)
 			return err
 		}},
 		{"Addresses", auth.RoleViewer, func(who *auth.Principal) error {
-			_, err := r.Addresses(ctx, who, "vault", wallet.AddressFilter{}, nil, 1)
+			_, err := r.Addresses(ctx, r.access(who, "vault"), wallet.AddressFilter{}, nil, 1)
 			return err
 		}},
-		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Details(ctx, who, "vault", 1); return err }},
+		{"Portrait", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Details(ctx, r.access(who, "vault"), 1); return err }},
 		{"UTXOs", auth.RoleViewer, func(who *auth.Principal) error {
-			_, err := r.UTXOs(ctx, who, "vault", btc.Outpoint{}, 1)
+			_, err := r.UTXOs(ctx, r.access(who, "vault"), btc.Outpoint{}, 1)
 			return err
 		}},
 		{"Transactions", auth.RoleViewer, func(who *auth.Principal) error {
-			_, _, err := r.Transactions(ctx, who, "vault", wallet.Filter{}, wallet.HistoryCursor{}, 1)
+			_, _, err := r.Transactions(ctx, wallet.One(r.access(who, "vault")), wallet.Filter{}, wallet.HistoryCursor{}, 1)
 			return err
 		}},
 		{"EachTransaction", auth.RoleViewer, func(who *auth.Principal) error {
-			_, _, err := r.EachTransaction(ctx, who, "vault", wallet.Filter{})
+			_, _, err := r.EachTransaction(ctx, wallet.One(r.access(who, "vault")), wallet.Filter{})
 			return err
 		}},
-		{"Transaction", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Transaction(ctx, who, "vault", tx); return err }},
-		{"Labels", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Labels(ctx, who, "vault"); return err }},
-		{"NextAddress", auth.RoleProposer, func(who *auth.Principal) error { _, _, err := r.NextAddress(ctx, who, "vault", ""); return err }},
+		{"Transaction", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Transaction(ctx, r.access(who, "vault"), tx); return err }},
+		{"Labels", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Labels(ctx, r.access(who, "vault")); return err }},
+		{"NextAddress", auth.RoleProposer, func(who *auth.Principal) error {
+			_, _, err := r.NextAddress(ctx, r.access(who, "vault"), "")
+			return err
+		}},
 		{"SetLabels", auth.RoleProposer, func(who *auth.Principal) error {
-			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "tx", Ref: tx, Label: &text}})
+			return r.SetLabels(ctx, r.access(who, "vault"), []btc.Label{{Type: "tx", Ref: tx, Label: &text}})
 		}},
 		{"SetLabels, spendable", auth.RoleSigner, func(who *auth.Principal) error {
-			return r.SetLabels(ctx, who, "vault", []btc.Label{{Type: "output", Ref: utxo.String(), Spendable: &yes}})
+			return r.SetLabels(ctx, r.access(who, "vault"), []btc.Label{{Type: "output", Ref: utxo.String(), Spendable: &yes}})
 		}},
-		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, who, "vault", utxo, true) }},
-		{"Rename", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rename(ctx, who, "vault", &text, nil); return err }},
-		{"SetMaxFeeRate", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.SetMaxFeeRate(ctx, who, "vault", 5000); return err }},
-		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Rescan(ctx, who, "vault", height(3), 0); return err }},
-		{"StopRescan", auth.RoleOwner, func(who *auth.Principal) error { return r.StopRescan(ctx, who, "vault") }},
+		{"Freeze", auth.RoleSigner, func(who *auth.Principal) error { return r.Freeze(ctx, r.access(who, "vault"), utxo, true) }},
+		{"Rename", auth.RoleOwner, func(who *auth.Principal) error {
+			_, err := r.Rename(ctx, r.access(who, "vault"), &text, nil)
+			return err
+		}},
+		{"SetMaxFeeRate", auth.RoleOwner, func(who *auth.Principal) error {
+			_, err := r.SetMaxFeeRate(ctx, r.access(who, "vault"), 5000)
+			return err
+		}},
+		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error {
+			_, err := r.Rescan(ctx, r.access(who, "vault"), height(3), 0)
+			return err
+		}},
+		{"StopRescan", auth.RoleOwner, func(who *auth.Principal) error { return r.StopRescan(ctx, r.access(who, "vault")) }},
 		{"PutMember", auth.RoleOwner, func(who *auth.Principal) error {
-			_, _, err := r.PutMember(ctx, who, "vault", "guest", auth.RoleViewer)
+			_, _, err := r.PutMember(ctx, r.access(who, "vault"), "guest", auth.RoleViewer)
 			return err
 		}},
 		{"Invite", auth.RoleOwner, func(who *auth.Principal) error {
-			_, err := r.Invite(ctx, who, "vault", "another guest", auth.RoleViewer)
+			_, err := r.Invite(ctx, r.access(who, "vault"), "another guest", auth.RoleViewer)
 			return err
 		}},
-		{"Invitations", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Invitations(ctx, who, "vault"); return err }},
-		{"RemoveMember", auth.RoleOwner, func(who *auth.Principal) error { return r.RemoveMember(ctx, who, "vault", "guest") }},
-		{"Delete", auth.RoleOwner, func(who *auth.Principal) error { return r.Delete(ctx, who, "vault", false) }},
+		{"Invitations", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Invitations(ctx, r.access(who, "vault")); return err }},
+		{"RemoveMember", auth.RoleOwner, func(who *auth.Principal) error { return r.RemoveMember(ctx, r.access(who, "vault"), "guest") }},
+		{"Delete", auth.RoleOwner, func(who *auth.Principal) error { return r.Delete(ctx, r.access(who, "vault"), false) }},
 	}
 }
 
@@ -234,7 +249,7 @@ func testLimitedTokens(r *fixture) {
 		t.Errorf("listed %q", got)
 	}
 	for i, v := range all {
-		a, err := r.PeekAddress(ctx, r.alice, v.Alias, wallet.ReceiveBranch)
+		a, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ReceiveBranch)
 		must(t, err)
 		_, err = r.FindAddress(ctx, who, a.Address)
 		if visible := i == 1 || i == 3; visible != (err == nil) || !visible && !errors.Is(err, wallet.ErrAddressNotFound) {

@@ -82,8 +82,8 @@ func errPruned(field string, height, pruneHeight int) error {
 // to addresses up to rangeEnd, at most 100,000; 0 leaves the range unchanged. The
 // indexer runs the rescan, which may take hours, after extending the range, which may
 // take about a minute. It requires the role owner. It returns ErrRescanRunning.
-func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string, from Birthday, rangeEnd uint32) (View, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) Rescan(ctx context.Context, access Access, from Birthday, rangeEnd uint32) (View, error) {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
 	}
@@ -100,6 +100,7 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return View{}, err
 	}
+	who := access.Caller()
 	v.Wallet, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if e.Rescanning() {
 			return ErrRescanRunning
@@ -120,8 +121,8 @@ func (s *Service) Rescan(ctx context.Context, who *auth.Principal, alias string,
 
 // StopRescan aborts a rescan. The transactions that it found stay in the history. It
 // requires the role owner. It does nothing if there is no rescan.
-func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias string) error {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleOwner)
+func (s *Service) StopRescan(ctx context.Context, access Access) error {
+	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (s *Service) StopRescan(ctx context.Context, who *auth.Principal, alias str
 	was := false
 	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if was = e.Rescanning(); was {
-			e.Event = who.Event(s.now(), "wallet.rescan.stop", v.ID, "")
+			e.Event = access.Caller().Event(s.now(), "wallet.rescan.stop", v.ID, "")
 		}
 		e.EndRescan("")
 		return nil

@@ -40,38 +40,38 @@ func testRescan(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
 	_, tip, _ := r.provider.Chain()
-	_, err := r.Rescan(ctx, r.alice, "vault", height(tip+1), 0)
+	_, err := r.Rescan(ctx, r.access(r.alice, "vault"), height(tip+1), 0)
 	wantField(t, err, "from")
-	_, err = r.Rescan(ctx, r.alice, "vault", wallet.Birthday{}, 0)
+	_, err = r.Rescan(ctx, r.access(r.alice, "vault"), wallet.Birthday{}, 0)
 	wantField(t, err, "from")
-	_, err = r.Rescan(ctx, r.alice, "vault", height(0), 100_001)
+	_, err = r.Rescan(ctx, r.access(r.alice, "vault"), height(0), 100_001)
 	wantField(t, err, "addresses")
 
-	got, err := r.Rescan(ctx, r.alice, "vault", height(10), 0)
+	got, err := r.Rescan(ctx, r.access(r.alice, "vault"), height(10), 0)
 	must(t, err)
 	if got.RescanFrom != 10 || got.RescanProgress != 0 || got.Birthday != 0 || got.RangeEnd != v.RangeEnd || got.Alias != "vault" {
 		t.Errorf("got %+v", got)
 	}
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.rescan", v.ID)
-	_, err = r.Rescan(ctx, r.alice, "vault", height(5), 0)
+	_, err = r.Rescan(ctx, r.access(r.alice, "vault"), height(5), 0)
 	wantFault(t, err, fault.Conflict, "rescan_in_progress")
 
-	must(t, r.StopRescan(ctx, r.alice, "vault"))
+	must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.rescan.stop", v.ID)
-	must(t, r.StopRescan(ctx, r.alice, "vault")) // no rescan is running
+	must(t, r.StopRescan(ctx, r.access(r.alice, "vault"))) // no rescan is running
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.rescan.stop'"); n != 1 {
 		t.Errorf("%d stops are recorded", n)
 	}
-	if got, err = r.Get(ctx, r.alice, "vault"); err != nil || got.Rescanning() {
+	if got, err = r.Get(ctx, r.access(r.alice, "vault")); err != nil || got.Rescanning() {
 		t.Errorf("scanning from %d, %v", got.RescanFrom, err)
 	}
 
 	// A range beyond all known addresses.
 	from, err := r.provider.HeightAt(ctx, time.Now())
 	must(t, err)
-	got, err = r.Rescan(ctx, r.alice, "vault", at(time.Now()), v.RangeEnd+1100)
+	got, err = r.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), v.RangeEnd+1100)
 	must(t, err)
 	if got.RangeEnd != v.RangeEnd || got.RescanRange != v.RangeEnd+1100 || got.Birthday != 0 || got.RescanFrom != from {
 		t.Errorf("got %+v", got)
@@ -120,12 +120,12 @@ func TestPruned(t *testing.T) {
 		}
 		v, err := create(height(lowest))
 		must(t, err)
-		must(t, r.StopRescan(ctx, r.alice, "vault"))
+		must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 		for _, b := range early {
-			_, err := r.Rescan(ctx, r.alice, "vault", b, 0)
+			_, err := r.Rescan(ctx, r.access(r.alice, "vault"), b, 0)
 			wantField(t, err, "from")
 		}
-		_, err = r.Rescan(ctx, r.alice, "vault", height(v.Birthday), 0)
+		_, err = r.Rescan(ctx, r.access(r.alice, "vault"), height(v.Birthday), 0)
 		must(t, err)
 		// The node indeed has that block.
 		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birthday))

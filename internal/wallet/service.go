@@ -10,12 +10,11 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 )
 
-// Service implements all operations on wallets and enforces access. Aliases are the
-// aliases of the caller. ErrNotFound is returned for a wallet that does not exist,
-// that the caller is not a member of, or that the caller's token does not include. A
-// caller whose role is insufficient gets a Forbidden fault with the code
-// insufficient_role. Operations that require the node return an Unavailable fault
-// while it is unreachable.
+// Service implements all operations on wallets and enforces access: operations on one
+// wallet take an Access, and return ErrNotFound if it is the zero value or the wallet is
+// gone or being removed. A caller whose role is insufficient gets a Forbidden fault with
+// the code insufficient_role. Operations that require the node return an Unavailable
+// fault while it is unreachable.
 type Service struct {
 	log   *slog.Logger
 	store Store
@@ -60,40 +59,10 @@ func (s *Service) WithLookahead(addresses uint32) *Service {
 	return s
 }
 
-// Authorize returns the wallet with the caller's alias if the caller's role covers
-// the needed one. The balances lack the reserved and frozen amounts. Every operation
-// on behalf of a caller must call Authorize first.
-func (s *Service) Authorize(ctx context.Context, who *auth.Principal, alias string, needed auth.WalletRole) (View, error) {
-	v, err := s.store.ViewByAlias(ctx, who.UserID, alias)
-	if err != nil {
-		return View{}, err
-	}
-	if !who.MaySeeWallet(v.ID) {
-		return View{}, ErrNotFound
-	}
-	if err := v.Role.Check(needed); err != nil {
-		return View{}, err
-	}
-	return v, nil
-}
-
 // LockSelection waits until no other goroutine of this process selects or locks UTXOs
 // of the wallet. The caller must call done afterwards.
 func (s *Service) LockSelection(ctx context.Context, walletID string) (done func(), err error) {
 	return s.utxos.Lock(ctx, walletID)
-}
-
-// openAll returns the wallet with the caller's alias, or all of the caller's
-// wallets if alias is empty.
-func (s *Service) openAll(ctx context.Context, who *auth.Principal, alias string) ([]View, error) {
-	if alias == "" {
-		return s.list(ctx, who, "", 0)
-	}
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
-	if err != nil {
-		return nil, err
-	}
-	return []View{v}, nil
 }
 
 // edit changes a wallet. It returns ErrNotFound for one that is gone or being

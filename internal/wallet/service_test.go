@@ -32,6 +32,7 @@ func TestService(t *testing.T) {
 		"aliases are not reassigned":            testAliases_Kept,
 		"one wallet per descriptor":             testSameAddresses,
 		"roles":                                 testRoles,
+		"access":                                testAccess,
 		"tokens for certain wallets":            testLimitedTokens,
 		"concurrent addresses":                  testAddressesAtOnce,
 		"UTXOs and labels":                      testUTXOs,

@@ -46,8 +46,10 @@ type Registry interface {
 	// FillHeldBack fills in the reserved and frozen amounts, which the other methods
 	// omit, because computing them reads all reserved and frozen UTXOs.
 	FillHeldBack(ctx context.Context, views []View) error
-	// ViewByAlias returns the wallet for which the user has this alias.
-	ViewByAlias(ctx context.Context, userID, alias string) (View, error)
+	// Memberships returns the user's memberships in the order of their aliases.
+	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
+	// View returns one of the user's wallets.
+	View(ctx context.Context, userID, walletID string) (View, error)
 	// ViewsOfUser returns the user's wallets in the order of their aliases,
 	// beginning after the given one; all of them if limit is 0.
 	ViewsOfUser(ctx context.Context, userID, after string, limit int) ([]View, error)

@@ -43,14 +43,14 @@ type UTXOFilter struct {
 }
 
 // UTXOs returns all unspent outputs, as FilteredUTXOs does.
-func (s *Service) UTXOs(ctx context.Context, who *auth.Principal, alias string, after btc.Outpoint, limit int) ([]UTXO, error) {
-	return s.FilteredUTXOs(ctx, who, alias, UTXOFilter{}, after, limit)
+func (s *Service) UTXOs(ctx context.Context, access Access, after btc.Outpoint, limit int) ([]UTXO, error) {
+	return s.FilteredUTXOs(ctx, access, UTXOFilter{}, after, limit)
 }
 
 // FilteredUTXOs returns unspent outputs in the order of their outpoints, beginning
 // after the given one; the zero value means from the beginning.
-func (s *Service) FilteredUTXOs(ctx context.Context, who *auth.Principal, alias string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+func (s *Service) FilteredUTXOs(ctx context.Context, access Access, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func (s *Service) FilteredUTXOs(ctx context.Context, who *auth.Principal, alias 
 // Freeze excludes an unspent output from spending, or unfreezes it if frozen is
 // false. It requires the role signer, since it blocks what other members propose
 // and sign. It is idempotent and returns ErrUTXONotFound.
-func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string, at btc.Outpoint, frozen bool) error {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleSigner)
+func (s *Service) Freeze(ctx context.Context, access Access, at btc.Outpoint, frozen bool) error {
+	v, err := s.View(ctx, access, auth.RoleSigner)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Service) Freeze(ctx context.Context, who *auth.Principal, alias string,
 	if err != nil {
 		return err
 	}
-	if err := s.freeze(ctx, who, v.Wallet, []UTXO{c}, frozen); err != nil {
+	if err := s.freeze(ctx, access.Caller(), v.Wallet, []UTXO{c}, frozen); err != nil {
 		return err
 	}
 	s.kick(v.ID)

@@ -46,9 +46,9 @@ func (s *Service) list(ctx context.Context, who *auth.Principal, after string, l
 	return views, nil
 }
 
-// Get returns one of the caller's wallets with its balances.
-func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (View, error) {
-	v, err := s.Authorize(ctx, who, alias, auth.RoleViewer)
+// Get returns a wallet with its balances.
+func (s *Service) Get(ctx context.Context, access Access) (View, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return View{}, err
 	}
@@ -57,17 +57,16 @@ func (s *Service) Get(ctx context.Context, who *auth.Principal, alias string) (V
 	return one[0], err
 }
 
-// WaitForHeight waits until the index of a wallet, or of all of the caller's
-// wallets if alias is empty, has reached a height. It returns the wallet, or the
-// one whose index is furthest behind. After ten seconds it returns ErrIndexBehind,
-// which reports the height that was reached.
-func (s *Service) WaitForHeight(ctx context.Context, who *auth.Principal, alias string, height int) (View, error) {
+// WaitForHeight waits until the index of all wallets of a set has reached a height.
+// It returns the wallet whose index is furthest behind. After ten seconds it returns
+// ErrIndexBehind, which reports the height that was reached.
+func (s *Service) WaitForHeight(ctx context.Context, set Set, height int) (View, error) {
 	deadline := time.NewTimer(waitPatience)
 	defer deadline.Stop()
 	tick := time.NewTicker(waitInterval)
 	defer tick.Stop()
 	for {
-		views, err := s.openAll(ctx, who, alias)
+		views, err := s.openSet(ctx, set)
 		if err != nil {
 			return View{}, err
 		}

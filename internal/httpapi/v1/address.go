@@ -77,11 +77,11 @@ func (a *API) ListAddresses(ctx context.Context, in listAddressesRequest) (listA
 	if err != nil {
 		return listAsOf[address]{}, err
 	}
-	v, err := a.view(ctx, in.Alias, in.fresh)
+	v, err := a.view(ctx, in.fresh)
 	if err != nil {
 		return listAsOf[address]{}, err
 	}
-	addresses, err := a.o.Wallets.Addresses(ctx, caller(ctx), in.Alias, filter, after, limit+1)
+	addresses, err := a.o.Wallets.Addresses(ctx, access(ctx), filter, after, limit+1)
 	if err != nil {
 		return listAsOf[address]{}, err
 	}
@@ -128,11 +128,11 @@ type addressDetails struct {
 
 // GetAddress serves GET /api/v1/wallets/{alias}/addresses/{address}.
 func (a *API) GetAddress(ctx context.Context, in getAddressRequest) (addressDetails, error) {
-	v, err := a.view(ctx, in.Alias, in.fresh)
+	v, err := a.view(ctx, in.fresh)
 	if err != nil {
 		return addressDetails{}, err
 	}
-	found, received, err := a.o.Wallets.Address(ctx, caller(ctx), in.Alias, in.Address)
+	found, received, err := a.o.Wallets.Address(ctx, access(ctx), in.Address)
 	return addressDetails{
 		address: addressOf(found), Received: received.Total, Confirmed: received.Confirmed,
 		Transactions: received.Transactions, Txids: append([]string{}, received.Txids...), AsOf: asOfTip(v.Synced),
@@ -148,7 +148,7 @@ type labelAddressRequest struct {
 func (a *API) LabelAddress(ctx context.Context, in labelAddressRequest) (addressDetails, error) {
 	text, err := in.text()
 	if err == nil {
-		err = a.o.Wallets.LabelAddress(ctx, caller(ctx), in.Alias, in.Address, text)
+		err = a.o.Wallets.LabelAddress(ctx, access(ctx), in.Address, text)
 	}
 	if err != nil {
 		return addressDetails{}, err
@@ -172,7 +172,7 @@ type newAddress struct {
 
 // CreateAddress serves POST /api/v1/wallets/{alias}/addresses.
 func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAddress, error) {
-	next, unused, err := a.o.Wallets.NextAddress(ctx, caller(ctx), in.Alias, in.Label)
+	next, unused, err := a.o.Wallets.NextAddress(ctx, access(ctx), in.Label)
 	if err != nil {
 		return newAddress{}, err
 	}

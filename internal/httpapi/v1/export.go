@@ -27,13 +27,13 @@ var HistoryMedia = []route.Media{
 }
 
 // export streams a complete history, as CSV or as JSON Lines.
-func (a *API) export(ctx context.Context, alias string, f wallets.Filter, mediaType string, in history) (route.Streamed, error) {
+func (a *API) export(ctx context.Context, set wallets.Set, f wallets.Filter, mediaType string, in history) (route.Streamed, error) {
 	f.Raw = f.Raw && mediaType != csvType
-	tip, records, err := a.o.Wallets.EachTransaction(ctx, caller(ctx), alias, f)
+	tip, records, err := a.o.Wallets.EachTransaction(ctx, set, f)
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	name := historyName(alias, "transactions", in.period)
+	name := historyName(set.Alias(), "transactions", in.period)
 	out := route.Streamed{ContentType: mediaType, Header: attachment(name + ".jsonl")}
 	out.Body = func(w *bufio.Writer) error { return writeLines(w, records) }
 	if mediaType == csvType {

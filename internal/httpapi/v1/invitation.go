@@ -31,13 +31,13 @@ type createInvitationRequest struct {
 
 // CreateInvitation serves POST /api/v1/wallets/{alias}/invitations.
 func (a *API) CreateInvitation(ctx context.Context, in createInvitationRequest) (invitation, error) {
-	i, err := a.o.Wallets.Invite(ctx, caller(ctx), in.Alias, in.User, auth.WalletRole(in.Role))
+	i, err := a.o.Wallets.Invite(ctx, access(ctx), in.User, auth.WalletRole(in.Role))
 	return invitationOf(i), err
 }
 
 // ListInvitations serves GET /api/v1/wallets/{alias}/invitations.
-func (a *API) ListInvitations(ctx context.Context, in walletRequest) (list[invitation], error) {
-	invitations, err := a.o.Wallets.Invitations(ctx, caller(ctx), in.Alias)
+func (a *API) ListInvitations(ctx context.Context, _ walletRequest) (list[invitation], error) {
+	invitations, err := a.o.Wallets.Invitations(ctx, access(ctx))
 	if err != nil {
 		return list[invitation]{}, err
 	}

@@ -50,7 +50,7 @@ func (a *API) LabelOutput(ctx context.Context, in labelOutputRequest) (output, e
 	if err != nil {
 		return output{}, err
 	}
-	o, err := a.o.Wallets.LabelOutput(ctx, caller(ctx), in.Alias, at, text)
+	o, err := a.o.Wallets.LabelOutput(ctx, access(ctx), at, text)
 	return outputOf(o), err
 }
 
@@ -58,13 +58,13 @@ func (a *API) LabelOutput(ctx context.Context, in labelOutputRequest) (output, e
 var LabelMedia = []route.Media{route.MediaOf[label](linesType)}
 
 // ExportLabels serves GET /api/v1/wallets/{alias}/labels.
-func (a *API) ExportLabels(ctx context.Context, in walletRequest) (route.Streamed, error) {
-	labels, err := a.o.Wallets.Labels(ctx, caller(ctx), in.Alias)
+func (a *API) ExportLabels(ctx context.Context, _ walletRequest) (route.Streamed, error) {
+	labels, err := a.o.Wallets.Labels(ctx, access(ctx))
 	if err != nil {
 		return route.Streamed{}, err
 	}
 	return route.Streamed{
-		ContentType: linesType, Header: attachment(in.Alias + "-labels.jsonl"),
+		ContentType: linesType, Header: attachment(access(ctx).Alias() + "-labels.jsonl"),
 		Body: func(w *bufio.Writer) error {
 			for l, err := range labels {
 				if err != nil {
@@ -115,7 +115,7 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	if err != nil {
 		return importedLabels{}, err
 	}
-	foreign, cleaned, err := a.o.Wallets.ImportLabels(ctx, caller(ctx), in.Alias, labels)
+	foreign, cleaned, err := a.o.Wallets.ImportLabels(ctx, access(ctx), labels)
 	if err != nil {
 		return importedLabels{}, err
 	}

@@ -12,9 +12,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// ledger streams the ledger of one wallet, or of all wallets of the caller if alias is
-// empty.
-func (a *API) ledger(ctx context.Context, alias string, in history) (route.Streamed, error) {
+// ledger streams the ledger of a set of wallets.
+func (a *API) ledger(ctx context.Context, set wallets.Set, in history) (route.Streamed, error) {
 	params, err := in.ledgerParams()
 	if err != nil {
 		return route.Streamed{}, err
@@ -23,14 +22,14 @@ func (a *API) ledger(ctx context.Context, alias string, in history) (route.Strea
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	if err := a.wait(ctx, alias, in.fresh); err != nil {
+	if err := a.wait(ctx, set, in.fresh); err != nil {
 		return route.Streamed{}, err
 	}
-	tip, entries, err := a.o.Wallets.Ledger(ctx, caller(ctx), alias, params)
+	tip, entries, err := a.o.Wallets.Ledger(ctx, set, params)
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	out := route.Streamed{ContentType: csvContentType, Header: attachment(historyName(alias, "ledger", in.period) + ".csv")}
+	out := route.Streamed{ContentType: csvContentType, Header: attachment(historyName(set.Alias(), "ledger", in.period) + ".csv")}
 	out.Body = func(w *bufio.Writer) error { return writeLedger(w, in.BOM, zone, entries) }
 	setAsOf(out.Header, tip)
 	return out, nil

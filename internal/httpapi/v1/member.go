@@ -19,8 +19,8 @@ func memberOf(m wallets.Member) member {
 }
 
 // ListMembers serves GET /api/v1/wallets/{alias}/members.
-func (a *API) ListMembers(ctx context.Context, in walletRequest) (list[member], error) {
-	members, err := a.o.Wallets.Members(ctx, caller(ctx), in.Alias)
+func (a *API) ListMembers(ctx context.Context, _ walletRequest) (list[member], error) {
+	members, err := a.o.Wallets.Members(ctx, access(ctx))
 	if err != nil {
 		return list[member]{}, err
 	}
@@ -39,11 +39,11 @@ type putMemberRequest struct {
 
 // PutMember serves PUT /api/v1/wallets/{alias}/members/{user}.
 func (a *API) PutMember(ctx context.Context, in putMemberRequest) (member, bool, error) {
-	m, created, err := a.o.Wallets.PutMember(ctx, caller(ctx), in.Alias, in.User, auth.WalletRole(in.Role))
+	m, created, err := a.o.Wallets.PutMember(ctx, access(ctx), in.User, auth.WalletRole(in.Role))
 	return memberOf(m), created, err
 }
 
 // DeleteMember serves DELETE /api/v1/wallets/{alias}/members/{user}.
 func (a *API) DeleteMember(ctx context.Context, in memberRequest) error {
-	return a.o.Wallets.RemoveMember(ctx, caller(ctx), in.Alias, in.User)
+	return a.o.Wallets.RemoveMember(ctx, access(ctx), in.User)
 }

@@ -228,11 +228,11 @@ func (a *API) ListProposals(ctx context.Context, in listProposalsRequest) (list[
 	if err != nil {
 		return list[proposalSummary]{}, err
 	}
-	w, err := a.view(ctx, in.Alias, fresh{})
+	w, err := a.view(ctx, fresh{})
 	if err != nil {
 		return list[proposalSummary]{}, err
 	}
-	found, err := a.o.Proposals.List(ctx, caller(ctx), in.Alias, filter, after, limit+1)
+	found, err := a.o.Proposals.List(ctx, access(ctx), filter, after, limit+1)
 	if err != nil {
 		return list[proposalSummary]{}, err
 	}
@@ -261,15 +261,15 @@ type proposalRequest struct {
 
 // GetProposal serves GET /api/v1/wallets/{alias}/proposals/{id}.
 func (a *API) GetProposal(ctx context.Context, in proposalRequest) (proposalDetails, error) {
-	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.Get(ctx, caller(ctx), in.Alias, in.ID)
+	return a.withWallet(ctx, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Get(ctx, access(ctx), in.ID)
 	})
 }
 
 // withWallet calls do, which changes or reads a proposal, and returns its result. It loads
 // the wallet first, so that the request cannot fail after a successful change.
-func (a *API) withWallet(ctx context.Context, alias string, do func() (proposal.Proposal, error)) (proposalDetails, error) {
-	w, err := a.view(ctx, alias, fresh{})
+func (a *API) withWallet(ctx context.Context, do func() (proposal.Proposal, error)) (proposalDetails, error) {
+	w, err := a.view(ctx, fresh{})
 	if err != nil {
 		return proposalDetails{}, err
 	}
@@ -346,8 +346,8 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (propo
 	if err != nil {
 		return proposalDetails{}, err
 	}
-	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.AddSignatures(ctx, caller(ctx), in.Alias, in.ID, data, expected)
+	return a.withWallet(ctx, func() (proposal.Proposal, error) {
+		return a.o.Proposals.AddSignatures(ctx, access(ctx), in.ID, data, expected)
 	})
 }
 
@@ -362,7 +362,7 @@ func (a *API) BroadcastProposal(ctx context.Context, in broadcastProposalRequest
 	if err != nil {
 		return proposalDetails{}, err
 	}
-	return a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.Broadcast(ctx, caller(ctx), in.Alias, in.ID, proposal.BroadcastParams{Expected: expected, Evict: in.Evict})
+	return a.withWallet(ctx, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Broadcast(ctx, access(ctx), in.ID, proposal.BroadcastParams{Expected: expected, Evict: in.Evict})
 	})
 }

@@ -3,7 +3,6 @@ package v1
 import (
 	"context"
 
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
@@ -38,16 +37,16 @@ func (a *API) CancelProposal(ctx context.Context, in changeProposalRequest) (can
 }
 
 // cancel calls do, which cancels or abandons a proposal, and returns its result.
-func (a *API) cancel(ctx context.Context, in changeProposalRequest, do func(ctx context.Context, who *auth.Principal, alias, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledProposal, error) {
+func (a *API) cancel(ctx context.Context, in changeProposalRequest, do func(ctx context.Context, access wallets.Access, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledProposal, error) {
 	expected, err := in.versions()
 	if err != nil {
 		return cancelledProposal{}, err
 	}
-	w, err := a.view(ctx, in.Alias, fresh{})
+	w, err := a.view(ctx, fresh{})
 	if err != nil {
 		return cancelledProposal{}, err
 	}
-	p, err := do(ctx, caller(ctx), in.Alias, in.ID, expected)
+	p, err := do(ctx, access(ctx), in.ID, expected)
 	if err != nil {
 		return cancelledProposal{}, err
 	}

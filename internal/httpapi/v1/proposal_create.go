@@ -108,8 +108,8 @@ func (a *API) CreateProposal(ctx context.Context, in createProposalRequest) (pro
 	if err != nil {
 		return proposalDetails{}, false, err
 	}
-	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.Create(ctx, caller(ctx), in.Alias, params)
+	out, err := a.withWallet(ctx, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Create(ctx, access(ctx), params)
 	})
 	return out, !in.DryRun, err
 }
@@ -131,8 +131,8 @@ func (a *API) BumpProposal(ctx context.Context, in bumpProposalRequest) (proposa
 	if err != nil {
 		return proposalDetails{}, false, err
 	}
-	out, err := a.withWallet(ctx, in.Alias, func() (proposal.Proposal, error) {
-		return a.o.Proposals.Bump(ctx, caller(ctx), in.Alias, in.ID, proposal.BumpParams{
+	out, err := a.withWallet(ctx, func() (proposal.Proposal, error) {
+		return a.o.Proposals.Bump(ctx, access(ctx), in.ID, proposal.BumpParams{
 			FeeRate: btc.FeeRate(*in.FeeRate), MaxFee: most, Evict: in.Evict, DryRun: in.DryRun,
 		})
 	})

@@ -62,17 +62,17 @@ func (a *API) StartRescan(ctx context.Context, in startRescanRequest) (rescanRes
 	if in.Addresses < 0 || in.Addresses > maxRescanned {
 		return rescanResponse{}, fault.InvalidField("addresses", "must be 1 to %d", maxRescanned)
 	}
-	v, err := a.o.Wallets.Rescan(ctx, caller(ctx), in.Alias, from, uint32(in.Addresses))
+	v, err := a.o.Wallets.Rescan(ctx, access(ctx), from, uint32(in.Addresses))
 	return rescanResponseOf(v), err
 }
 
 // GetRescan serves GET /api/v1/wallets/{alias}/rescan.
-func (a *API) GetRescan(ctx context.Context, in walletRequest) (rescanResponse, error) {
-	v, err := a.view(ctx, in.Alias, fresh{})
+func (a *API) GetRescan(ctx context.Context, _ walletRequest) (rescanResponse, error) {
+	v, err := a.view(ctx, fresh{})
 	return rescanResponseOf(v), err
 }
 
 // StopRescan serves DELETE /api/v1/wallets/{alias}/rescan.
-func (a *API) StopRescan(ctx context.Context, in walletRequest) error {
-	return a.o.Wallets.StopRescan(ctx, caller(ctx), in.Alias)
+func (a *API) StopRescan(ctx context.Context, _ walletRequest) error {
+	return a.o.Wallets.StopRescan(ctx, access(ctx))
 }

@@ -126,17 +126,17 @@ type listTransactionsRequest struct {
 
 // ListTransactions serves GET /api/v1/wallets/{alias}/transactions.
 func (a *API) ListTransactions(ctx context.Context, in listTransactionsRequest) (route.Streamed, error) {
-	return a.history(ctx, in.Alias, in.history)
+	return a.history(ctx, wallets.One(access(ctx)), in.history)
 }
 
 // ListAllTransactions serves GET /api/v1/transactions.
 func (a *API) ListAllTransactions(ctx context.Context, in history) (route.Streamed, error) {
-	return a.history(ctx, "", in)
+	return a.history(ctx, wallets.All(caller(ctx)), in)
 }
 
-// history returns a page of the history of one wallet, or of all wallets of the caller
-// if alias is empty; or the complete history if the client prefers a streamed format.
-func (a *API) history(ctx context.Context, alias string, in history) (route.Streamed, error) {
+// history returns a page of the history of a set of wallets, or the complete history if the
+// client prefers a streamed format.
+func (a *API) history(ctx context.Context, set wallets.Set, in history) (route.Streamed, error) {
 	limit, err := in.limit()
 	if err != nil {
 		return route.Streamed{}, err
@@ -146,7 +146,7 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 		return route.Streamed{}, err
 	}
 	if in.View != "" {
-		return a.ledger(ctx, alias, in)
+		return a.ledger(ctx, set, in)
 	}
 	mediaType := preferred(in.Accept, jsonType, csvType, linesType, ndjsonType)
 	if mediaType != jsonType && in.Cursor != "" {
@@ -156,13 +156,13 @@ func (a *API) history(ctx context.Context, alias string, in history) (route.Stre
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	if err := a.wait(ctx, alias, in.fresh); err != nil {
+	if err := a.wait(ctx, set, in.fresh); err != nil {
 		return route.Streamed{}, err
 	}
 	if mediaType != jsonType {
-		return a.export(ctx, alias, filter, mediaType, in)
+		return a.export(ctx, set, filter, mediaType, in)
 	}
-	records, tip, err := a.o.Wallets.Transactions(ctx, caller(ctx), alias, filter, after, limit+1)
+	records, tip, err := a.o.Wallets.Transactions(ctx, set, filter, after, limit+1)
 	if err != nil {
 		return route.Streamed{}, err
 	}
@@ -208,11 +208,11 @@ type transactionAsOf struct {
 
 // GetTransaction serves GET /api/v1/wallets/{alias}/transactions/{txid}.
 func (a *API) GetTransaction(ctx context.Context, in transactionRequest) (transactionAsOf, error) {
-	v, err := a.view(ctx, in.Alias, in.fresh)
+	v, err := a.view(ctx, in.fresh)
 	if err != nil {
 		return transactionAsOf{}, err
 	}
-	r, err := a.o.Wallets.Transaction(ctx, caller(ctx), in.Alias, in.Txid)
+	r, err := a.o.Wallets.Transaction(ctx, access(ctx), in.Txid)
 	return transactionAsOf{transactionOf(r), asOfTip(v.Synced)}, err
 }
 
@@ -225,7 +225,7 @@ type labelTransactionRequest struct {
 func (a *API) LabelTransaction(ctx context.Context, in labelTransactionRequest) (transactionAsOf, error) {
 	text, err := in.text()
 	if err == nil {
-		err = a.o.Wallets.LabelTransaction(ctx, caller(ctx), in.Alias, in.Txid, text)
+		err = a.o.Wallets.LabelTransaction(ctx, access(ctx), in.Txid, text)
 	}
 	if err != nil {
 		return transactionAsOf{}, err

@@ -58,11 +58,11 @@ func (a *API) ListUTXOs(ctx context.Context, in listUTXOsRequest) (listAsOf[utxo
 	if err != nil {
 		return listAsOf[utxo]{}, err
 	}
-	v, err := a.view(ctx, in.Alias, in.fresh)
+	v, err := a.view(ctx, in.fresh)
 	if err != nil {
 		return listAsOf[utxo]{}, err
 	}
-	utxos, err := a.o.Wallets.FilteredUTXOs(ctx, caller(ctx), in.Alias, wallets.UTXOFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
+	utxos, err := a.o.Wallets.FilteredUTXOs(ctx, access(ctx), wallets.UTXOFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
 	if err != nil {
 		return listAsOf[utxo]{}, err
 	}
@@ -102,5 +102,5 @@ func (a *API) freeze(ctx context.Context, in utxoRequest, frozen bool) error {
 	if err != nil {
 		return err
 	}
-	return a.o.Wallets.Freeze(ctx, caller(ctx), in.Alias, at, frozen)
+	return a.o.Wallets.Freeze(ctx, access(ctx), at, frozen)
 }

@@ -106,3 +106,6 @@ func optionalText(text string) *string {
 }
 
 func caller(ctx context.Context) *auth.Principal { return auth.PrincipalFrom(ctx) }
+
+// access returns the caller's access to the wallet that the path names.
+func access(ctx context.Context) wallets.Access { return wallets.AccessFrom(ctx) }

@@ -153,32 +153,31 @@ type fresh struct {
 
 // GetWallet serves GET /api/v1/wallets/{alias}.
 func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, error) {
-	if err := a.wait(ctx, in.Alias, in.fresh); err != nil {
+	if err := a.wait(ctx, wallets.One(access(ctx)), in.fresh); err != nil {
 		return wallet{}, err
 	}
-	v, err := a.o.Wallets.Get(ctx, caller(ctx), in.Alias)
+	v, err := a.o.Wallets.Get(ctx, access(ctx))
 	return walletOf(v), err
 }
 
-// view returns a wallet once its index has reached the requested height. Its balances lack
-// the reserved and frozen amounts; see wallet.Service.Authorize.
-func (a *API) view(ctx context.Context, alias string, f fresh) (wallets.View, error) {
-	if err := a.wait(ctx, alias, f); err != nil {
+// view returns the wallet that the path names, once its index has reached the requested
+// height. Its balances lack the reserved and frozen amounts; see wallet.Service.View.
+func (a *API) view(ctx context.Context, f fresh) (wallets.View, error) {
+	if err := a.wait(ctx, wallets.One(access(ctx)), f); err != nil {
 		return wallets.View{}, err
 	}
-	return a.o.Wallets.Authorize(ctx, caller(ctx), alias, auth.RoleViewer)
+	return a.o.Wallets.View(ctx, access(ctx), auth.RoleViewer)
 }
 
-// wait waits until the index of a wallet, or of all wallets of the caller if alias is
-// empty, has reached the requested height.
-func (a *API) wait(ctx context.Context, alias string, f fresh) error {
+// wait waits until the index of a set of wallets has reached the requested height.
+func (a *API) wait(ctx context.Context, set wallets.Set, f fresh) error {
 	switch {
 	case f.MinHeight < 0:
 		return fault.InvalidField("min_height", "must be 0 or more")
 	case f.MinHeight == 0:
 		return nil
 	}
-	_, err := a.o.Wallets.WaitForHeight(ctx, caller(ctx), alias, f.MinHeight)
+	_, err := a.o.Wallets.WaitForHeight(ctx, set, f.MinHeight)
 	return err
 }
 
@@ -218,7 +217,7 @@ func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet,
 	if in.Name == nil && in.NewAlias == nil {
 		return wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb, is required")
 	}
-	v, err := a.o.Wallets.Rename(ctx, caller(ctx), in.Alias, in.Name, in.NewAlias)
+	v, err := a.o.Wallets.Rename(ctx, access(ctx), in.Name, in.NewAlias)
 	return walletOf(v), err
 }
 
@@ -231,7 +230,7 @@ func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wal
 	if err := a.o.Proposals.CheckMaxFeeRate(field, rate); err != nil {
 		return wallet{}, err
 	}
-	v, err := a.o.Wallets.SetMaxFeeRate(ctx, caller(ctx), in.Alias, rate)
+	v, err := a.o.Wallets.SetMaxFeeRate(ctx, access(ctx), rate)
 	return walletOf(v), err
 }
 
@@ -245,5 +244,5 @@ func (a *API) DeleteWallet(ctx context.Context, in deleteWalletRequest) error {
 	if in.Files != "keep" && in.Files != "delete" {
 		return fault.InvalidField("files", "must be keep or delete")
 	}
-	return a.o.Wallets.Delete(ctx, caller(ctx), in.Alias, in.Files == "delete")
+	return a.o.Wallets.Delete(ctx, access(ctx), in.Files == "delete")
 }

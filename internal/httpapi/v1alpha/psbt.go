@@ -228,13 +228,13 @@ type psbtList struct {
 }
 
 // ListPSBTs serves GET /api/v1alpha/wallets/{alias}/psbt.
-func (a *API) ListPSBTs(ctx context.Context, in walletRequest) (psbtList, error) {
-	who := auth.PrincipalFrom(ctx)
-	v, err := a.o.Wallets.Authorize(ctx, who, in.Alias, auth.RoleViewer)
+func (a *API) ListPSBTs(ctx context.Context, _ walletRequest) (psbtList, error) {
+	access := wallet.AccessFrom(ctx)
+	v, err := a.o.Wallets.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return psbtList{}, err
 	}
-	pending, err := a.pending(ctx, who, in.Alias, v)
+	pending, err := a.pending(ctx, access, v)
 	return psbtList{pending}, err
 }
 
@@ -243,11 +243,11 @@ const proposalsAtATime = 100
 
 // pending returns the open proposals of a wallet, by the id of the unsigned transaction.
 // The ids are unique, because open proposals do not share UTXOs.
-func (a *API) pending(ctx context.Context, who *auth.Principal, alias string, v wallet.View) (map[string]psbtObject, error) {
+func (a *API) pending(ctx context.Context, access wallet.Access, v wallet.View) (map[string]psbtObject, error) {
 	all := map[string]psbtObject{}
 	open := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}
 	for after := (proposal.Cursor{}); ; {
-		found, err := a.o.Proposals.List(ctx, who, alias, open, after, proposalsAtATime)
+		found, err := a.o.Proposals.List(ctx, access, open, after, proposalsAtATime)
 		if err != nil {
 			return nil, err
 		}

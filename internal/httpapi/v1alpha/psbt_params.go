@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 type createPSBTRequest struct {
@@ -188,12 +189,12 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 	if err != nil {
 		return psbtResult{}, err
 	}
-	who := auth.PrincipalFrom(ctx)
-	v, err := a.o.Wallets.Authorize(ctx, who, in.Alias, auth.RoleViewer)
+	access := wallet.AccessFrom(ctx)
+	v, err := a.o.Wallets.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return psbtResult{}, err
 	}
-	p, err := a.o.Proposals.Create(ctx, who, in.Alias, params)
+	p, err := a.o.Proposals.Create(ctx, access, params)
 	if err != nil {
 		return psbtResult{}, asOriginal(err)
 	}

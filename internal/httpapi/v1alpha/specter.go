@@ -61,7 +61,7 @@ func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterR
 	if !who.Scopes.Has(auth.WalletsRead) {
 		return nil
 	}
-	wallets, err := a.o.Memberships.Memberships(ctx, who.UserID)
+	wallets, err := a.o.Wallets.Memberships(ctx, who)
 	if err != nil {
 		return err
 	}
@@ -74,9 +74,6 @@ func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterR
 	}
 	slices.SortFunc(wallets, func(a, b auth.Membership) int { return cmp.Compare(a.Name, b.Name) })
 	for _, w := range wallets {
-		if !who.MaySeeWallet(w.WalletID) {
-			continue
-		}
 		out.WalletsNames = append(out.WalletsNames, w.Name)
 		out.WalletsAlias = append(out.WalletsAlias, w.Alias)
 		out.AliasName[w.Alias] = w.Name

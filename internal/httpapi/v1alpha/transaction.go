@@ -16,7 +16,7 @@ var TransactionList = route.MediaOf[recordList](route.JSONType[0])
 // GetTransactions serves GET /api/v1alpha/specter/full_txlist/: the history of
 // all wallets of the caller, the latest first.
 func (a *API) GetTransactions(ctx context.Context, _ struct{}) (route.Streamed, error) {
-	tip, records, err := a.o.Wallets.EachTransaction(ctx, auth.PrincipalFrom(ctx), "", wallet.Filter{Raw: true})
+	tip, records, err := a.o.Wallets.EachTransaction(ctx, wallet.All(auth.PrincipalFrom(ctx)), wallet.Filter{Raw: true})
 	if err != nil {
 		return route.Streamed{}, err
 	}

@@ -4,7 +4,6 @@
 package v1alpha
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -18,19 +17,13 @@ import (
 // Node returns the last known status of the node without waiting for it.
 type Node interface{ Status() nodestatus.Status }
 
-// Memberships loads the wallets that a user is a member of.
-type Memberships interface {
-	Memberships(ctx context.Context, userID string) ([]auth.Membership, error)
-}
-
 // Options are the dependencies and the settings of the handlers.
 type Options struct {
-	Tokens      *auth.Tokens
-	Memberships Memberships
-	Wallets     *wallet.Service
-	Proposals   *proposal.Service
-	Node        Node
-	Now         func() time.Time
+	Tokens    *auth.Tokens
+	Wallets   *wallet.Service
+	Proposals *proposal.Service
+	Node      Node
+	Now       func() time.Time
 	// DataFolder is shown to admins.
 	DataFolder string
 	// UID identifies this installation, with 16 hexadecimal digits.

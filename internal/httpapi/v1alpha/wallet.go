@@ -27,8 +27,8 @@ type walletRequest struct {
 var WalletResponse = route.MediaOf[walletResponse](route.JSONType[0])
 
 // GetWallet serves GET /api/v1alpha/wallets/{alias}/.
-func (a *API) GetWallet(ctx context.Context, in walletRequest) (route.Streamed, error) {
-	p, err := a.details(ctx, auth.PrincipalFrom(ctx), in.Alias)
+func (a *API) GetWallet(ctx context.Context, _ walletRequest) (route.Streamed, error) {
+	p, err := a.details(ctx, wallet.AccessFrom(ctx))
 	if err != nil {
 		return route.Streamed{}, err
 	}
@@ -43,18 +43,18 @@ type walletDetails struct {
 	history history
 }
 
-func (a *API) details(ctx context.Context, who *auth.Principal, alias string) (*walletDetails, error) {
+func (a *API) details(ctx context.Context, access wallet.Access) (*walletDetails, error) {
 	p := &walletDetails{unspent: map[string][]wallet.Unspent{}}
 	var err error
-	if p.Details, err = a.o.Wallets.Details(ctx, who, alias, shownUnused); err != nil {
+	if p.Details, err = a.o.Wallets.Details(ctx, access, shownUnused); err != nil {
 		return nil, err
 	}
 	for _, o := range p.Unspent {
 		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
 	}
 	p.history = history{read: p.History, limit: maxKept}
-	if who.Scopes.Has(auth.ProposalsRead) {
-		p.pending, err = a.pending(ctx, who, alias, p.View)
+	if access.Caller().Scopes.Has(auth.ProposalsRead) {
+		p.pending, err = a.pending(ctx, access, p.View)
 	}
 	return p, err
 }

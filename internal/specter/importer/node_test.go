@@ -56,18 +56,18 @@ func TestImport_AtItsNode(t *testing.T) {
 					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.RescanFrom)
 				}
 			}
-			open, err := h.proposals().List(t.Context(), admin, "simple_one", proposal.Filter{}, proposal.Cursor{}, 100)
+			open, err := h.proposals().List(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), proposal.Filter{}, proposal.Cursor{}, 100)
 			check(t, err)
 			if len(open) != 6 {
 				t.Errorf("%d proposals", len(open))
 			}
-			_, err = h.proposals().Cancel(t.Context(), admin, "simple_one", open[0].ID, nil)
+			_, err = h.proposals().Cancel(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), open[0].ID, nil)
 			check(t, err)
 			again := h.importFrom(t, folders+"real", false)
 			if n := again.Count(importer.KindProposal, importer.AlreadyImported); n != 8 || again.Count(importer.KindProposal, importer.Skipped) != 2 || again.Count(importer.KindProposal, importer.Imported) != 0 {
 				t.Errorf("after a second import: %s", text(again))
 			}
-			if p, err := h.proposals().Get(t.Context(), admin, "simple_one", open[0].ID); err != nil || p.Status != proposal.Cancelled {
+			if p, err := h.proposals().Get(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), open[0].ID); err != nil || p.Status != proposal.Cancelled {
 				t.Errorf("the cancelled proposal is %s, %v", p.Status, err)
 			}
 		})

@@ -14,9 +14,10 @@ import (
 
 // Proposals is the part of proposal.Service that an Importer uses.
 type Proposals interface {
-	Import(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign, dryRun bool) ([]proposal.Imported, error)
+	Import(ctx context.Context, access wallet.Access, payments []proposal.Foreign) ([]proposal.Imported, error)
+	TryImport(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign) ([]proposal.Imported, error)
 	// Get returns a proposal of a wallet, or proposal.ErrNotFound.
-	Get(ctx context.Context, who *auth.Principal, alias, id string) (proposal.Proposal, error)
+	Get(ctx context.Context, access wallet.Access, id string) (proposal.Proposal, error)
 }
 
 // pendingPSBTs imports the pending PSBTs of a wallet in one call. It remembers which
@@ -27,7 +28,7 @@ func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User,
 	if err != nil || len(payments) == 0 {
 		return err
 	}
-	done, err := r.proposals.Import(ctx, r.as(owner), v, payments, r.DryRun)
+	done, err := r.importPayments(ctx, r.as(owner), v, payments)
 	if err != nil {
 		return err
 	}
@@ -50,6 +51,18 @@ func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User,
 		r.add(KindProposal, proposalName(u, w, txid), result, detail)
 	}
 	return nil
+}
+
+// importPayments imports payments, or returns the expected results in a dry run.
+func (r *run) importPayments(ctx context.Context, who *auth.Principal, v wallet.View, payments []proposal.Foreign) ([]proposal.Imported, error) {
+	if r.DryRun {
+		return r.proposals.TryImport(ctx, who, v, payments)
+	}
+	access, err := r.wallets.Access(ctx, who, v.Alias)
+	if err != nil {
+		return nil, err
+	}
+	return r.proposals.Import(ctx, access, payments)
 }
 
 // newProposals returns the pending PSBTs that were not imported before, and reports the others.
@@ -78,7 +91,11 @@ func (r *run) proposalOrigin(u datadir.User, w datadir.Wallet, txid string) stri
 
 // knownProposal returns the result for a PSBT that was imported before.
 func (r *run) knownProposal(ctx context.Context, who *auth.Principal, v wallet.View, id string) (Result, string, error) {
-	p, err := r.proposals.Get(ctx, who, v.Alias, id)
+	access, err := r.wallets.Access(ctx, who, v.Alias)
+	if err != nil {
+		return "", "", err
+	}
+	p, err := r.proposals.Get(ctx, access, id)
 	switch {
 	case errors.Is(err, proposal.ErrNotFound):
 		return Skipped, auth.ErrImportDeleted.Message, nil

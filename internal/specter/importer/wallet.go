@@ -22,8 +22,9 @@ import (
 type Wallets interface {
 	Create(ctx context.Context, who *auth.Principal, p wallet.Plan) (wallet.View, error)
 	List(ctx context.Context, who *auth.Principal, after string, limit int) ([]wallet.View, error)
-	Labels(ctx context.Context, who *auth.Principal, alias string) (iter.Seq2[btc.Label, error], error)
-	SetLabels(ctx context.Context, who *auth.Principal, alias string, labels []btc.Label) error
+	Access(ctx context.Context, who *auth.Principal, alias string) (wallet.Access, error)
+	Labels(ctx context.Context, access wallet.Access) (iter.Seq2[btc.Label, error], error)
+	SetLabels(ctx context.Context, access wallet.Access, labels []btc.Label) error
 }
 
 // Chain is the state of the node's chain.
@@ -172,9 +173,15 @@ func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w dat
 	if err != nil {
 		return wallet.View{}, "", "", err
 	}
-	labels, err := r.labels(ctx, who, m.View, w, m.known)
+	var access wallet.Access
+	if !r.DryRun || m.known { // otherwise the wallet does not exist
+		if access, err = r.wallets.Access(ctx, who, m.Alias); err != nil {
+			return wallet.View{}, "", "", err
+		}
+	}
+	labels, err := r.labels(ctx, access, m, w)
 	if err == nil {
-		err = r.freeze(ctx, who, m.View, w)
+		err = r.freeze(ctx, access, w)
 	}
 	if err != nil {
 		return wallet.View{}, "", "", err
@@ -288,10 +295,10 @@ func (r *run) create(ctx context.Context, who *auth.Principal, p wallet.Plan) (m
 
 // labels sets the labels of a wallet, and returns their number. Existing labels are not
 // changed.
-func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet, known bool) (int, error) {
+func (r *run) labels(ctx context.Context, access wallet.Access, m made, w datadir.Wallet) (int, error) {
 	here := map[string]bool{}
-	if known {
-		all, err := r.wallets.Labels(ctx, who, v.Alias)
+	if m.known {
+		all, err := r.wallets.Labels(ctx, access)
 		if err != nil {
 			return 0, err
 		}
@@ -306,7 +313,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 	batch := make([]btc.Label, 0, labelBatch)
 	flush := func() error {
 		n += len(batch)
-		err := r.setLabels(ctx, who, v, batch)
+		err := r.setLabels(ctx, access, batch)
 		batch = batch[:0]
 		return err
 	}
@@ -314,7 +321,7 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		address, ok := r.address(l.Address)
 		if !ok {
 			if lost++; lost <= maxLostLabels {
-				r.add(KindLabel, show(v.Alias)+": "+show(l.Text), NotImported, "belongs to an invalid address or one of another chain: "+show(l.Address))
+				r.add(KindLabel, show(m.Alias)+": "+show(l.Text), NotImported, "belongs to an invalid address or one of another chain: "+show(l.Address))
 			}
 			return nil
 		}
@@ -338,30 +345,30 @@ func (r *run) labels(ctx context.Context, who *auth.Principal, v wallet.View, w 
 		return n, err
 	}
 	if cleaned > 0 {
-		r.add(KindLabel, show(v.Alias), Skipped, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
+		r.add(KindLabel, show(m.Alias), Skipped, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
 	}
 	if lost > maxLostLabels {
-		r.add(KindLabel, show(v.Alias), NotImported, fmt.Sprintf("%d more belong to an invalid address or one of another chain", lost-maxLostLabels))
+		r.add(KindLabel, show(m.Alias), NotImported, fmt.Sprintf("%d more belong to an invalid address or one of another chain", lost-maxLostLabels))
 	}
 	return n, nil
 }
 
 // setLabels sets labels or freezes UTXOs, except in a dry run.
-func (r *run) setLabels(ctx context.Context, who *auth.Principal, v wallet.View, labels []btc.Label) error {
+func (r *run) setLabels(ctx context.Context, access wallet.Access, labels []btc.Label) error {
 	if r.DryRun {
 		return nil
 	}
-	return r.wallets.SetLabels(ctx, who, v.Alias, labels)
+	return r.wallets.SetLabels(ctx, access, labels)
 }
 
 // freeze freezes the UTXOs that are frozen in Specter Desktop.
-func (r *run) freeze(ctx context.Context, who *auth.Principal, v wallet.View, w datadir.Wallet) error {
+func (r *run) freeze(ctx context.Context, access wallet.Access, w datadir.Wallet) error {
 	frozen := make([]btc.Label, len(w.Frozen))
 	for i, at := range w.Frozen {
 		frozen[i] = btc.Label{Type: "output", Ref: at.String(), Spendable: new(bool)}
 	}
 	for part := range slices.Chunk(frozen, labelBatch) {
-		if err := r.setLabels(ctx, who, v, part); err != nil {
+		if err := r.setLabels(ctx, access, part); err != nil {
 			return err
 		}
 	}

@@ -56,9 +56,7 @@ func (h *fixture) as(t *testing.T, name string) *auth.Principal {
 // labels returns the labels of a wallet.
 func (h *fixture) labels(t *testing.T, who *auth.Principal, alias string) (labels []string) {
 	t.Helper()
-	v, err := h.ViewByAlias(t.Context(), who.UserID, alias)
-	check(t, err)
-	for l, err := range h.Labels(t.Context(), v.ID) {
+	for l, err := range h.Labels(t.Context(), testkit.Access(t, h.service(), who, alias).WalletID()) {
 		check(t, err)
 		labels = append(labels, *l.Label)
 	}
@@ -111,8 +109,8 @@ func TestImport_Wallets(t *testing.T) {
 
 		// A second import changes nothing, reverts no changes and restores nothing.
 		other := "another label"
-		check(t, h.service().SetLabels(t.Context(), admin, "simple_one", []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
-		check(t, h.service().Delete(t.Context(), admin, "tap", false))
+		check(t, h.service().SetLabels(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
+		check(t, h.service().Delete(t.Context(), testkit.Access(t, h.service(), admin, "tap"), false))
 		again := h.importFrom(t, folders+"real", false)
 		if again.Count(importer.KindWallet, importer.AlreadyImported) != 4 || again.Count(importer.KindWallet, importer.Skipped) != 1 || again.Count(importer.KindWallet, importer.Imported) != 0 {
 			t.Error(text(again))
@@ -146,7 +144,7 @@ func TestImport_MadeUpWallets(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"Alice Smith", "bob"} {
-			if _, err := h.ViewByAlias(t.Context(), h.as(t, name).UserID, "simple"); err != nil {
+			if _, err := h.service().Access(t.Context(), h.as(t, name), "simple"); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

@@ -326,26 +326,26 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 	return err
 }
 
-const ViewByAlias = `-- name: ViewByAlias :one
+const ViewOfUser = `-- name: ViewOfUser :one
 SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
-WHERE m.user_id = $1 AND m.alias = $2 AND w.stage = 'ready'
+WHERE m.user_id = $1 AND m.wallet_id = $2 AND w.stage = 'ready'
 `
 
-type ViewByAliasParams struct {
-	UserID string
-	Alias  string
+type ViewOfUserParams struct {
+	UserID   string
+	WalletID string
 }
 
-type ViewByAliasRow struct {
+type ViewOfUserRow struct {
 	Wallet Wallet
 	Alias  string
 	Role   string
 }
 
-func (q *Queries) ViewByAlias(ctx context.Context, arg ViewByAliasParams) (ViewByAliasRow, error) {
-	row := q.db.QueryRowContext(ctx, ViewByAlias, arg.UserID, arg.Alias)
-	var i ViewByAliasRow
+func (q *Queries) ViewOfUser(ctx context.Context, arg ViewOfUserParams) (ViewOfUserRow, error) {
+	row := q.db.QueryRowContext(ctx, ViewOfUser, arg.UserID, arg.WalletID)
+	var i ViewOfUserRow
 	err := row.Scan(
 		&i.Wallet.WalletID,
 		&i.Wallet.Name,

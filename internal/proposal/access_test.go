@@ -1,0 +1,89 @@
+package proposal_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// withoutAccess are the methods of the services that do not take the access to a wallet.
+var withoutAccess = map[reflect.Type][]string{
+	reflect.TypeFor[*wallet.Service](): {
+		"Access", "Memberships", // they determine it
+		"Create", "Devices", "FindAddress", "List", // for a caller
+		"Accept", "EndInvitation", "OwnInvitations", // for the invited user, or by the invitation's id
+		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
+		"WithAdminsAddingMembers", "WithLookahead",
+	},
+	reflect.TypeFor[*proposal.Service](): {
+		"TryImport",                         // for a wallet that does not exist yet
+		"ExpireOverdue", "Reconcile", "Run", // for the server
+		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or a proposal that was read
+	},
+}
+
+// TestServices_TakeAccess checks that every method of the services on behalf of a caller
+// takes an access to the wallet instead of an alias, and returns ErrNotFound without one,
+// before it uses the database or the node.
+func TestServices_TakeAccess(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	wallets := wallet.New(log, nil, nil, nil, time.Now, nil)
+	proposals := proposal.New(log, nil, wallets, nil, time.Now, proposal.Options{})
+	for _, service := range []any{wallets, proposals} {
+		s := reflect.ValueOf(service)
+		known := withoutAccess[s.Type()]
+		for i := range s.NumMethod() {
+			name, method := s.Type().Method(i).Name, s.Method(i)
+			if slices.Contains(known, name) {
+				continue
+			}
+			if !takesAccess(method.Type()) {
+				t.Errorf("%s.%s takes neither a wallet.Access nor a wallet.Set as its second parameter: %s", s.Type(), name, method.Type())
+				continue
+			}
+			args := []reflect.Value{reflect.ValueOf(context.Background())}
+			for n := 1; n < method.Type().NumIn(); n++ {
+				args = append(args, reflect.Zero(method.Type().In(n)))
+			}
+			results := method.Call(args)
+			if err, _ := results[len(results)-1].Interface().(error); !errors.Is(err, wallet.ErrNotFound) {
+				t.Errorf("%s.%s returns %v for the zero value", s.Type(), name, err)
+			}
+		}
+		for _, name := range known {
+			if !s.MethodByName(name).IsValid() {
+				t.Errorf("%s has no method %s", s.Type(), name)
+			}
+		}
+	}
+}
+
+// takesAccess reports whether a method takes the access to a wallet, and no other caller.
+func takesAccess(method reflect.Type) bool {
+	params := slices.Collect(method.Ins())
+	if len(params) < 2 || slices.Contains(params, reflect.TypeFor[*auth.Principal]()) {
+		return false
+	}
+	return params[1] == reflect.TypeFor[wallet.Access]() || params[1] == reflect.TypeFor[wallet.Set]()
+}
+
+func TestAccess_ZeroValue(t *testing.T) {
+	for name, a := range map[string]wallet.Access{"zero": {}, "from a context without one": wallet.AccessFrom(t.Context())} {
+		for _, role := range []auth.WalletRole{"", auth.RoleViewer, auth.RoleOwner} {
+			if err := a.Need(role); !errors.Is(err, wallet.ErrNotFound) {
+				t.Errorf("%s: the role %q: %v", name, role, err)
+			}
+		}
+		if who := a.Caller(); who.UserID != "" || who.Scopes != 0 || who.IsTrusted() || who.MaySeeWallet("") || a.WalletID()+a.Alias()+string(a.Role()) != "" {
+			t.Errorf("%s: %+v of %+v", name, a, who)
+		}
+	}
+}
