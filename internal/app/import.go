@@ -14,7 +14,8 @@ func (a *App) Importer(n *Node, who *auth.Principal) *importer.Importer {
 	if problem := n.Monitor.Ready(); problem != nil {
 		chain.Problem = problem.Message
 	} else {
-		chain.Network, chain.Height, _ = n.Provider.Chain()
+		chain.Network = n.Provider.Network()
+		chain.Height, _ = n.Provider.Chain(wallet.NodeWallet{}) // no wallet exists yet
 	}
 	leave := func(string) {} // the server's indexer is in another process
 	wallets := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, leave)

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node/backend"
@@ -109,11 +108,8 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 	index = indexer.New(indexer.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch, Store: a.Store, Wallets: service, Reserver: proposals, Provider: n.Provider,
 		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost, WhileLeading: a.onSchedule,
-		Ready: func() error { return n.Monitor.Status().Unusable() },
-		Network: func() btc.Network {
-			network, _, _ := n.Provider.Chain()
-			return network
-		},
+		Ready:   func() error { return n.Monitor.Status().Unusable() },
+		Network: n.Provider.Network,
 	})
 	return service, proposals, index
 }

@@ -355,8 +355,8 @@ func (d *doctor) wallets(ctx context.Context, n *app.Node) {
 		return
 	}
 	well := 0
-	_, tip, _ := n.Provider.Chain()
 	for _, w := range all {
+		tip, _ := n.Provider.Chain(w.NodeWallet())
 		if d.wallet(ctx, n, w, tip) {
 			well++
 		}
@@ -381,7 +381,7 @@ func (d *doctor) wallet(ctx context.Context, n *app.Node, w wallet.Wallet, tip i
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
 	}
-	theirs, err := n.Provider.DeriveAddresses(ctx, w.Receive, 0, 1)
+	theirs, err := n.Provider.DeriveAddresses(ctx, w.NodeWallet(), w.Receive, 0, 1)
 	if err != nil {
 		d.error("wallets", "%q: %v", w.Name, err)
 		return false
@@ -390,7 +390,7 @@ func (d *doctor) wallet(ctx context.Context, n *app.Node, w wallet.Wallet, tip i
 		d.error("wallets", "%q: its first address is %s in the database, but Bitcoin Core derives %s; do not use its addresses, and restore a backup of the database", w.Name, ours.Address, theirs)
 		return false
 	}
-	locked, err := n.Provider.Locked(ctx, w.CoreName)
+	locked, err := n.Provider.Locked(ctx, w.NodeWallet())
 	if err != nil {
 		d.error("wallets", "%q: Bitcoin Core's wallet %s: %v", w.Name, w.CoreName, err)
 		return false

@@ -244,7 +244,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
 	}
 	if isNew && v.Birthday > 0 {
-		if w.Born, err = d.timeOf(ctx, v.Birthday); err != nil {
+		if w.Born, err = d.timeOf(ctx, v.Wallet); err != nil {
 			if ctx.Err() != nil {
 				return w, err
 			}
@@ -254,11 +254,11 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	return w, nil
 }
 
-// timeOf returns the header time of the block at a height in the node's chain.
-func (d *walletCommands) timeOf(ctx context.Context, height int) (time.Time, error) {
-	if err := d.node.Provider.Ready(); err != nil {
+// timeOf returns the header time of the block of a wallet's birthday.
+func (d *walletCommands) timeOf(ctx context.Context, w wallet.Wallet) (time.Time, error) {
+	if err := d.node.Provider.Ready(w.NodeWallet()); err != nil {
 		return time.Time{}, err
 	}
-	header, err := d.node.Backend.HeaderAt(ctx, int64(height))
+	header, err := d.node.Backend.HeaderAt(ctx, int64(w.Birthday))
 	return header.Time, err
 }

@@ -61,8 +61,8 @@ type Reserver interface {
 // Provider is the part of wallet.Node that loads or creates a wallet in Bitcoin Core
 // and locks outputs.
 type Provider interface {
-	Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error)
-	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
+	Provide(ctx context.Context, w wallet.NodeWallet, receive, change string, rangeEnd uint32) (created bool, err error)
+	SetLocked(ctx context.Context, w wallet.NodeWallet, utxos []btc.Outpoint, locked bool) error
 }
 
 // Options are the dependencies and settings of an Indexer.

@@ -110,7 +110,7 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 // restore makes Bitcoin Core load the wallet, or creates it again and queues a rescan
 // if Bitcoin Core lost it.
 func (x *Indexer) restore(ctx context.Context, w wallet.Wallet) error {
-	created, err := x.Provider.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
+	created, err := x.Provider.Provide(ctx, w.NodeWallet(), w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
 		return fmt.Errorf("load wallet %s in the node: %w", w.ID, err)
 	}
@@ -368,7 +368,7 @@ func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.
 	if len(forgotten) == 0 {
 		return nil
 	}
-	if err := x.Provider.SetLocked(ctx, w.CoreName, forgotten, true); err != nil && !errors.Is(err, backend.ErrUTXOUnavailable) { // spent in the meantime
+	if err := x.Provider.SetLocked(ctx, w.NodeWallet(), forgotten, true); err != nil && !errors.Is(err, backend.ErrUTXOUnavailable) { // spent in the meantime
 		return err
 	}
 	frozen, err = x.Store.FrozenUTXOs(ctx, w.ID)
@@ -376,7 +376,7 @@ func (x *Indexer) lockFrozen(ctx context.Context, w wallet.Wallet, locked []btc.
 	if err != nil || len(unfrozen) == 0 {
 		return err
 	}
-	return x.Provider.SetLocked(ctx, w.CoreName, unfrozen, false)
+	return x.Provider.SetLocked(ctx, w.NodeWallet(), unfrozen, false)
 }
 
 // errInconsistent returns an error for an inconsistent response of the node.

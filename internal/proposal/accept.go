@@ -29,15 +29,15 @@ type funded struct {
 func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	if d.replaced != nil {
 		var err error
-		if f.evictions, err = s.evictedBy(ctx, d.view.ID, outpointsOf(f.Inputs), d.replaced.txid); err != nil {
+		if f.evictions, err = s.evictedBy(ctx, d.view.Wallet, outpointsOf(f.Inputs), d.replaced.txid); err != nil {
 			return err
 		}
 		f.Evicts = f.evictions.list
-		if f.Fee < f.evictions.least(f.VSize, s.node.IncrementalFee()) {
+		if f.Fee < f.evictions.least(f.VSize, s.node.IncrementalFee(d.view.NodeWallet())) {
 			return ErrFeeRateTooLow
 		}
 	}
-	return s.node.Check(ctx, f.probe)
+	return s.node.Check(ctx, d.view.NodeWallet(), f.probe)
 }
 
 // tooSmall adds the affected recipient to ErrAmountTooSmall, because the node does not
@@ -82,7 +82,7 @@ const (
 // payment. It returns ErrFeeRateTooLow with that fee rate, or ErrMinimumTooHigh if the
 // fee rate exceeds the maximum.
 func (s *Service) lowestRate(ctx context.Context, d draft, f funded, cause error) error {
-	step := s.node.IncrementalFee()
+	step := s.node.IncrementalFee(d.view.NodeWallet())
 	d.TargetBlocks, d.MaxFee = 0, 0
 	refused := f.FeeRate
 	for range rateTries {

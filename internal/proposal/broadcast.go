@@ -51,13 +51,13 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 	}
 	// Test the transaction first: a caller need not permit evictions if the node refuses
 	// the transaction anyway.
-	if err := s.node.Test(ctx, p.Raw); err != nil {
+	if err := s.node.Test(ctx, v.NodeWallet(), p.Raw); err != nil {
 		return Proposal{}, s.withFeeNeeded(ctx, access, v, p, err)
 	}
-	if err := s.checkEvictions(ctx, access.Caller(), p, b.Evict); err != nil {
+	if err := s.checkEvictions(ctx, access.Caller(), v.Wallet, p, b.Evict); err != nil {
 		return Proposal{}, err
 	}
-	if err := s.node.Send(ctx, p.Raw); err != nil {
+	if err := s.node.Send(ctx, v.NodeWallet(), p.Raw); err != nil {
 		return Proposal{}, err
 	}
 	// The transaction has been sent and must be recorded, even if the request is
@@ -77,11 +77,11 @@ type BroadcastParams struct {
 // checkEvictions returns ErrEvicts if a complete replacement would evict payments that
 // are not the caller's own and that were made after the replacement was created, unless
 // evict is set.
-func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, p Proposal, evict bool) error {
+func (s *Service) checkEvictions(ctx context.Context, who *auth.Principal, w wallet.Wallet, p Proposal, evict bool) error {
 	if p.Replaces == "" || p.Status != Complete || evict {
 		return nil
 	}
-	e, err := s.evictedBy(ctx, p.WalletID, outpointsOf(p.Inputs), p.Replaces)
+	e, err := s.evictedBy(ctx, w, outpointsOf(p.Inputs), p.Replaces)
 	if err != nil {
 		return err
 	}
@@ -104,16 +104,16 @@ func (s *Service) withFeeNeeded(ctx context.Context, access wallet.Access, v wal
 	if !ok || !errors.Is(f, ErrRejected) || !slices.ContainsFunc(feeReasons, isFee) {
 		return err
 	}
-	_, minimum, nodeErr := s.node.EstimateFee(ctx, DefaultTarget)
+	_, minimum, nodeErr := s.node.EstimateFee(ctx, v.NodeWallet(), DefaultTarget)
 	if nodeErr != nil {
 		return nodeErr
 	}
-	e, nodeErr := s.evictedBy(ctx, p.WalletID, outpointsOf(p.Inputs), p.Replaces)
+	e, nodeErr := s.evictedBy(ctx, v.Wallet, outpointsOf(p.Inputs), p.Replaces)
 	if nodeErr != nil {
 		return nodeErr
 	}
-	minimum = max(minimum, s.node.RelayMinimum())
-	need := max(e.least(p.VSize, s.node.IncrementalFee()), minimum.Fee(p.VSize), p.Fee+1)
+	minimum = max(minimum, s.node.RelayMinimum(v.NodeWallet()))
+	need := max(e.least(p.VSize, s.node.IncrementalFee(v.NodeWallet())), minimum.Fee(p.VSize), p.Fee+1)
 	text := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
 	f = f.WithDetail("min_fee_sat", fmt.Sprint(int64(need)))
 	rate, bumpErr := s.bumpRate(ctx, access, v, p)
@@ -129,8 +129,8 @@ func (s *Service) withFeeNeeded(ctx context.Context, access wallet.Access, v wal
 func (s *Service) bumpRate(ctx context.Context, access wallet.Access, v wallet.View, p Proposal) (btc.FeeRate, error) {
 	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
-	network, height, _ := s.node.Chain()
-	_, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: network, height: height})
+	height, _ := s.node.Chain(v.NodeWallet())
+	_, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: s.node.Network(), height: height})
 	if err == nil {
 		return o.FeeRate, nil
 	}
@@ -195,7 +195,7 @@ func (s *Service) Abandon(ctx context.Context, access wallet.Access, id string, 
 	if err := p.expect(expected, Broadcast); err != nil {
 		return Proposal{}, err
 	}
-	if err := s.node.Abandon(ctx, v.CoreName, p.FinalTxid); err != nil {
+	if err := s.node.Abandon(ctx, v.NodeWallet(), p.FinalTxid); err != nil {
 		return Proposal{}, err
 	}
 	ctx = context.WithoutCancel(ctx) // Core has already abandoned it

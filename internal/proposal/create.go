@@ -56,21 +56,22 @@ type draft struct {
 // ErrRejected if the node will not accept the signed transaction. On any error, no
 // proposal is stored and its inputs are not reserved.
 func (s *Service) Create(ctx context.Context, access wallet.Access, o CreateParams) (Proposal, error) {
-	if err := access.Need(auth.RoleProposer); err != nil {
-		return Proposal{}, err
-	}
-	if err := s.node.Ready(); err != nil {
-		return Proposal{}, err
-	}
-	network, height, _ := s.node.Chain()
-	o, err := o.validate(network, s.now())
+	v, err := s.wallets.View(ctx, access, auth.RoleProposer)
 	if err != nil {
+		return Proposal{}, err
+	}
+	if err := s.node.Ready(v.NodeWallet()); err != nil {
+		return Proposal{}, err
+	}
+	network := s.node.Network()
+	if o, err = o.validate(network, s.now()); err != nil {
 		return Proposal{}, err
 	}
 	v, done, err := s.viewLocked(ctx, access, auth.RoleProposer)
 	if err != nil {
 		return Proposal{}, err
 	}
+	height, _ := s.node.Chain(v.NodeWallet())
 	p, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
@@ -151,9 +152,9 @@ func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	d.limit = s.feeLimit(d.view.Wallet)
 	if d.FeeRate > 0 {
 		d.feeSource = FeeRequested
-		return d, d.limit.checkRequested(d.FeeRate, s.node.RelayMinimum())
+		return d, d.limit.checkRequested(d.FeeRate, s.node.RelayMinimum(d.view.NodeWallet()))
 	}
-	estimate, minimum, err := s.node.EstimateFee(ctx, d.TargetBlocks)
+	estimate, minimum, err := s.node.EstimateFee(ctx, d.view.NodeWallet(), d.TargetBlocks)
 	if err != nil {
 		return d, err
 	}
@@ -208,7 +209,7 @@ func (s *Service) namedUTXOs(ctx context.Context, d draft) ([]btc.Outpoint, erro
 // use it for UTXOs that are locked in the index, because the index may lag behind an
 // unlock in Core. The function asks Core at most once.
 func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Outpoint) (bool, error) {
-	ask := sync.OnceValues(func() ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.CoreName) })
+	ask := sync.OnceValues(func() ([]btc.Outpoint, error) { return s.node.Locked(ctx, w.NodeWallet()) })
 	return func(at btc.Outpoint) (bool, error) {
 		locked, err := ask()
 		return slices.Contains(locked, at), err

@@ -48,9 +48,9 @@ type evictions struct {
 
 // evictedBy returns the evictions of a transaction that spends these outpoints. The
 // transaction with the txid replaced is not listed, but its fee counts.
-func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Outpoint, replaced string) (evictions, error) {
+func (s *Service) evictedBy(ctx context.Context, w wallet.Wallet, spent []btc.Outpoint, replaced string) (evictions, error) {
 	var e evictions
-	evicted, err := s.node.Evicted(ctx, spent)
+	evicted, err := s.node.Evicted(ctx, w.NodeWallet(), spent)
 	if err != nil {
 		return e, err
 	}
@@ -64,13 +64,13 @@ func (s *Service) evictedBy(ctx context.Context, walletID string, spent []btc.Ou
 		if tx.Txid == replaced {
 			continue
 		}
-		one, err := s.evictionOf(ctx, walletID, tx)
+		one, err := s.evictionOf(ctx, w.ID, tx)
 		if err != nil {
 			return e, err
 		}
 		e.list = append(e.list, one)
 	}
-	open, err := s.store.Proposals(ctx, walletID, Filter{Statuses: openStatuses, Parents: gone}, Cursor{}, maxEvictedProposals)
+	open, err := s.store.Proposals(ctx, w.ID, Filter{Statuses: openStatuses, Parents: gone}, Cursor{}, maxEvictedProposals)
 	if err != nil {
 		return e, err
 	}

@@ -45,7 +45,7 @@ func (s *Service) explainFee(ctx context.Context, p *Proposal, d draft, f Fundin
 	if p.Fee <= most {
 		return nil
 	}
-	deficit, err := s.deficit(ctx, p, f.FeeRate)
+	deficit, err := s.deficit(ctx, d.view.NodeWallet(), p, f.FeeRate)
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func (d draft) droppable(p *Proposal, f Funding, k *keyring) (btc.Amount, error)
 // fall short of the fee rate. An ancestor of several inputs counts once per input, as it
 // does in Core for UTXOs that are named. A transaction that is confirmed in the index has
 // no deficit, regardless of what the node reports now.
-func (s *Service) deficit(ctx context.Context, p *Proposal, rate btc.FeeRate) (btc.Amount, error) {
-	pool, err := s.node.Ancestry(ctx, txidsOf(p.Inputs))
+func (s *Service) deficit(ctx context.Context, w wallet.NodeWallet, p *Proposal, rate btc.FeeRate) (btc.Amount, error) {
+	pool, err := s.node.Ancestry(ctx, w, txidsOf(p.Inputs))
 	if err != nil {
 		return 0, err
 	}

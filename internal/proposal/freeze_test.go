@@ -7,6 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // testFreezeBrokenOff checks that a process that is killed while a user freezes or
@@ -23,7 +24,7 @@ func testFreezeBrokenOff(w *world) {
 	must(t, err)
 	must(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "utxo.unfreeze"}))
 	must(t, w.store.NoteLock(t.Context(), id, []btc.Outpoint{wanted}))
-	must(t, w.provider.SetLocked(t.Context(), v.coreName, []btc.Outpoint{wanted}, true))
+	must(t, w.provider.SetLocked(t.Context(), wallet.NodeWallet{Name: v.coreName}, []btc.Outpoint{wanted}, true))
 	done()
 	w.follower.Kick(id)
 	testkit.Eventually(t, "nothing is locked", func() bool { return len(v.locked()) == 0 })

@@ -65,7 +65,7 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 
 // ask makes Core create a PSBT and fills the proposal with it; see take.
 func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (probe []byte, err error) {
-	made, err := s.node.Fund(ctx, d.view.CoreName, f)
+	made, err := s.node.Fund(ctx, d.view.NodeWallet(), f)
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,10 @@ type Outputs interface {
 	// Origin returns the transaction that created an output. It returns
 	// wallet.ErrUTXONotFound if the output is unknown or spent, in the chain or in the
 	// mempool (RPC gettxout), and nil if the node has pruned the block.
-	Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
+	Origin(ctx context.Context, w wallet.NodeWallet, at btc.Outpoint) (raw []byte, err error)
 	// Spender returns the transaction in the mempool that spends an output, or nil (RPC
 	// gettxspendingprevout).
-	Spender(ctx context.Context, at btc.Outpoint) (raw []byte, err error)
+	Spender(ctx context.Context, w wallet.NodeWallet, at btc.Outpoint) (raw []byte, err error)
 }
 
 // Import creates proposals from payments that were proposed elsewhere, one by one. The
@@ -98,10 +98,10 @@ type importer struct {
 }
 
 func (i *importer) all(ctx context.Context, payments []Foreign) ([]Imported, error) {
-	if err := i.node.Ready(); err != nil {
+	if err := i.node.Ready(i.view.NodeWallet()); err != nil {
 		return nil, err
 	}
-	i.network, _, _ = i.node.Chain()
+	i.network = i.node.Network()
 	i.taken = map[btc.Outpoint]bool{}
 	var err error
 	if i.keys, err = newKeyring(i.view.Wallet); err != nil {
@@ -208,7 +208,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 			return nil, errImport.WithMessage("it spends the UTXO %s twice", at)
 		}
 		seen[in.PreviousOutPoint] = true
-		raw, err := i.node.Origin(ctx, at)
+		raw, err := i.node.Origin(ctx, i.view.NodeWallet(), at)
 		if errors.Is(err, wallet.ErrUTXONotFound) {
 			return nil, i.gone(ctx, at, posted.Txid())
 		}
@@ -233,7 +233,7 @@ func (i *importer) previous(ctx context.Context, tx *wire.MsgTx, posted psbt.Pos
 
 // gone returns the reason why an input of a payment is not available.
 func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error {
-	raw, err := i.node.Spender(ctx, at)
+	raw, err := i.node.Spender(ctx, i.view.NodeWallet(), at)
 	switch {
 	case err != nil:
 		return fmt.Errorf("find the transaction that spends the UTXO %s: %w", at, err)

@@ -4,61 +4,64 @@ import (
 	"context"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Node is the part of Bitcoin Core that proposals use. Its faults are Unavailable while
+// Node is the part of Bitcoin Core that proposals use. Its methods take the wallet for the
+// reason that wallet.NodeWallet gives. Its faults are Unavailable while
 // the node cannot be reached, and BadGateway for an invalid response.
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.
-	Ready() error
-	// Chain returns the network, the height of the tip, and the height of the
-	// first block that the node still has; see wallet.Node.
-	Chain() (network btc.Network, height, pruneHeight int)
+	Ready(w wallet.NodeWallet) error
+	// Network and Chain return the network, the height of the tip, and the height of
+	// the first block that the node still has; see wallet.Node.
+	Network() btc.Network
+	Chain(w wallet.NodeWallet) (height, pruneHeight int)
 	// EstimateFee returns the node's estimate of the fee rate at which a transaction is
 	// confirmed within a number of blocks, and the minimum of its mempool (RPC
 	// estimatesmartfee, getmempoolinfo). The estimate is never below the minimum, but 0
 	// if the node has none.
-	EstimateFee(ctx context.Context, targetBlocks int) (estimate, minimum btc.FeeRate, err error)
+	EstimateFee(ctx context.Context, w wallet.NodeWallet, targetBlocks int) (estimate, minimum btc.FeeRate, err error)
 	// Fund makes Core select UTXOs and create a PSBT of version 0 (RPC
 	// walletcreatefundedpsbt). Nothing is locked. It returns ErrInsufficientFunds, and
 	// Invalid faults for parameters that Core does not accept.
-	Fund(ctx context.Context, coreName string, f Funding) (Funded, error)
+	Fund(ctx context.Context, w wallet.NodeWallet, f Funding) (Funded, error)
 	// Test asks whether the mempool would accept a transaction (RPC testmempoolaccept),
 	// and returns ErrRejected with the reason as reject_reason if not. A transaction that
 	// is already in the mempool is accepted.
-	Test(ctx context.Context, raw []byte) error
+	Test(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Check asks whether the mempool would accept a transaction once its signatures are
 	// valid, by its rules for fees, sizes, outputs and replacement. It returns
 	// ErrFeeRateTooLow, ErrTooManyEvictions, the faults of Fund, and ErrRejected with the
 	// reason in all other cases.
-	Check(ctx context.Context, raw []byte) error
+	Check(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Evicted returns the mempool transactions that would be evicted by a transaction
 	// that spends these outpoints: the transactions that spend one of them, and all their
 	// descendants, each once.
-	Evicted(ctx context.Context, spent []btc.Outpoint) ([]MempoolTx, error)
+	Evicted(ctx context.Context, w wallet.NodeWallet, spent []btc.Outpoint) ([]MempoolTx, error)
 	// Ancestry returns, by txid, the given transactions that are in the mempool and all
 	// their ancestors there (RPC getmempoolentry). It returns a BadGateway fault if there
 	// are more than any transaction can have.
-	Ancestry(ctx context.Context, txids []string) (map[string]MempoolTx, error)
+	Ancestry(ctx context.Context, w wallet.NodeWallet, txids []string) (map[string]MempoolTx, error)
 	// RelayMinimum is the fee rate below which the node does not relay transactions (RPC
 	// getnetworkinfo).
-	RelayMinimum() btc.FeeRate
+	RelayMinimum(w wallet.NodeWallet) btc.FeeRate
 	// IncrementalFee is the fee rate that a replacement must pay for its own size in
 	// addition to the fees of the transactions that it evicts (BIP-125, rule 4; RPC
 	// getnetworkinfo).
-	IncrementalFee() btc.FeeRate
+	IncrementalFee(w wallet.NodeWallet) btc.FeeRate
 	// Abandon marks a transaction that is not in the mempool, and its descendants, as
 	// abandoned in Core's wallet, so that their inputs can be spent again (RPC
 	// abandontransaction). It returns ErrNotAbandonable.
-	Abandon(ctx context.Context, coreName, txid string) error
+	Abandon(ctx context.Context, w wallet.NodeWallet, txid string) error
 	// Send sends a transaction (RPC sendrawtransaction). It returns ErrRejected.
-	Send(ctx context.Context, raw []byte) error
+	Send(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Locked returns the outputs that Core does not select automatically (RPC
 	// listlockunspent).
-	Locked(ctx context.Context, coreName string) ([]btc.Outpoint, error)
+	Locked(ctx context.Context, w wallet.NodeWallet) ([]btc.Outpoint, error)
 	// SetLocked locks outputs, so that Core does not select them automatically, or
 	// unlocks them; see wallet.Node.
-	SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error
+	SetLocked(ctx context.Context, w wallet.NodeWallet, utxos []btc.Outpoint, locked bool) error
 
 	Outputs
 }

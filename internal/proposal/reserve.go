@@ -62,7 +62,7 @@ func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.
 	if len(asked) == 0 {
 		return nil, nil, nil
 	}
-	locked, err := s.node.Locked(ctx, w.CoreName)
+	locked, err := s.node.Locked(ctx, w.NodeWallet())
 	for _, at := range asked {
 		if slices.Contains(locked, at) {
 			refused = append(refused, at)
@@ -119,7 +119,7 @@ func (s *Service) lock(ctx context.Context, w wallet.Wallet, utxos []btc.Outpoin
 	if len(utxos) == 0 {
 		return nil
 	}
-	err := s.node.SetLocked(ctx, w.CoreName, utxos, true)
+	err := s.node.SetLocked(ctx, w.NodeWallet(), utxos, true)
 	if err == nil || fault.KindOf(err) == fault.Conflict {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (s *Service) unlock(ctx context.Context, w wallet.Wallet, released []btc.Ou
 	if len(free) == 0 {
 		return nil, nil
 	}
-	if err := s.node.SetLocked(ctx, w.CoreName, free, false); err != nil {
+	if err := s.node.SetLocked(ctx, w.NodeWallet(), free, false); err != nil {
 		return nil, fmt.Errorf("unlock UTXOs of wallet %s: %w", w.ID, err)
 	}
 	return free, nil

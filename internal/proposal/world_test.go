@@ -360,7 +360,7 @@ func (v vault) wantLocks(open ...proposal.Proposal) {
 // waitForNode waits until the node status is ready again.
 func (w *world) waitForNode() {
 	w.t.Helper()
-	testkit.Eventually(w.t, "node", func() bool { return w.provider.Ready() == nil })
+	testkit.Eventually(w.t, "node", func() bool { return w.provider.Ready(wallet.NodeWallet{}) == nil })
 }
 
 func (v vault) balances() wallet.Balances {

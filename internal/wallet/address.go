@@ -197,8 +197,7 @@ func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address 
 // canonical returns the spelling of an address that the index uses. It returns text
 // that is not an address unchanged.
 func (s *Service) canonical(address string) string {
-	network, _, _ := s.node.Chain()
-	if canonical, err := btc.ParseAddress(address, network); err == nil {
+	if canonical, err := btc.ParseAddress(address, s.node.Network()); err == nil {
 		return canonical
 	}
 	return address

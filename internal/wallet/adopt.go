@@ -23,7 +23,7 @@ type Adoption interface {
 	// file of this name that has no private keys and watches exactly these two
 	// descriptors. A wallet that is not loaded is loaded for the check and unloaded
 	// again; nothing else is changed.
-	CheckAdoptable(ctx context.Context, coreName, receive, change string) error
+	CheckAdoptable(ctx context.Context, w NodeWallet, receive, change string) error
 }
 
 // adopt makes a new wallet use the Bitcoin Core wallet that the plan names. It
@@ -39,8 +39,8 @@ func (s *Service) adopt(ctx context.Context, w *Wallet, p Plan) error {
 	if slices.ContainsFunc(all, func(other Wallet) bool { return other.CoreName == p.Adopt }) {
 		return ErrHeld
 	}
-	w.CoreName, w.Birthday = p.Adopt, *p.Birthday.Height
-	return s.node.CheckAdoptable(ctx, p.Adopt, w.Receive, w.Change)
+	w.Birthday = *p.Birthday.Height
+	return s.node.CheckAdoptable(ctx, w.NodeWallet(), w.Receive, w.Change)
 }
 
 // Adopted reports whether the Bitcoin Core wallet existed before this one. Other

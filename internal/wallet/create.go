@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -148,9 +149,11 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if alias, err = aliasFor(p.Name, p.Alias); err != nil {
 		return Wallet{}, "", err
 	}
-	network, _, _ := s.node.Chain()
+	id := uuid.NewString()
+	in := NodeWallet{Name: cmp.Or(p.Adopt, corePrefix+id)}
+	network := s.node.Network()
 	if network == "" {
-		return Wallet{}, "", s.node.Ready()
+		return Wallet{}, "", s.node.Ready(in)
 	}
 	policy, err := p.policy(network)
 	if err != nil {
@@ -159,15 +162,14 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if p.rangeEnd(s.lookahead) > maxScanRange {
 		return Wallet{}, "", fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
-	if err := s.node.Ready(); err != nil {
+	if err := s.node.Ready(in); err != nil {
 		return Wallet{}, "", err
 	}
 	w = Wallet{
-		ID: uuid.NewString(), Name: p.Name, Stage: Creating, Script: policy.Script, SignaturesRequired: policy.SignaturesRequired,
+		ID: id, Name: p.Name, Stage: Creating, CoreName: in.Name, Script: policy.Script, SignaturesRequired: policy.SignaturesRequired,
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
 		RangeEnd: p.rangeEnd(s.lookahead), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
-	w.CoreName = corePrefix + w.ID
 	for _, k := range policy.Keys {
 		w.Keys = append(w.Keys, Key{Key: p.asGiven(k)})
 	}
@@ -184,7 +186,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if err != nil {
 		return Wallet{}, "", err
 	}
-	return w, alias, s.compare(ctx, policy)
+	return w, alias, s.compare(ctx, in, policy)
 }
 
 // setBirthday sets the birthday of a new wallet, and requests a rescan from there
@@ -194,7 +196,7 @@ func (s *Service) setBirthday(ctx context.Context, w *Wallet, p Plan) (err error
 	if p.Adopt != "" {
 		return s.adopt(ctx, w, p)
 	}
-	if w.Birthday, err = s.heightOf(ctx, "birthday", p.Birthday); err != nil {
+	if w.Birthday, err = s.heightOf(ctx, w.NodeWallet(), "birthday", p.Birthday); err != nil {
 		return err
 	}
 	if !p.Birthday.Now {
@@ -233,9 +235,9 @@ func ErrExistsAs(alias string) error {
 }
 
 // compare verifies that the node interprets both descriptors as specterd does.
-func (s *Service) compare(ctx context.Context, policy btc.Policy) error {
+func (s *Service) compare(ctx context.Context, w NodeWallet, policy btc.Policy) error {
 	for branch, d := range []btc.Descriptor{policy.Receive, policy.Change} {
-		what, err := s.difference(ctx, d)
+		what, err := s.difference(ctx, w, d)
 		if err != nil {
 			return fmt.Errorf("compare a descriptor with the node's interpretation: %w", err)
 		}
@@ -250,16 +252,16 @@ func (s *Service) compare(ctx context.Context, policy btc.Policy) error {
 
 // difference describes where the node's interpretation of a descriptor differs;
 // empty if it does not.
-func (s *Service) difference(ctx context.Context, d btc.Descriptor) (string, error) {
+func (s *Service) difference(ctx context.Context, w NodeWallet, d btc.Descriptor) (string, error) {
 	text := d.String()
-	canonical, err := s.node.CanonicalDescriptor(ctx, text)
+	canonical, err := s.node.CanonicalDescriptor(ctx, w, text)
 	if err != nil {
 		return "", err
 	}
 	if canonical != text {
 		return "canonical form", nil
 	}
-	theirs, err := s.node.DeriveAddresses(ctx, text, 0, checkedAddresses)
+	theirs, err := s.node.DeriveAddresses(ctx, w, text, 0, checkedAddresses)
 	if err != nil {
 		return "", err
 	}

@@ -25,7 +25,7 @@ func testCreate(r *fixture) {
 	must(t, err)
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.create", v.ID)
-	_, tip, _ := r.provider.Chain()
+	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	if v.Alias != "vault_23" || v.Name != "Vault 2/3" || v.Role != auth.RoleOwner || v.Stage != wallet.Ready ||
 		v.Script != btc.WPKH || v.SignaturesRequired != 1 || v.Birthday != tip || v.Rescanning() || v.Synced.Height != -1 ||
 		v.ReceiveNext != 0 || v.RangeEnd < wallet.Lookahead+1 || len(v.Keys) != 1 || v.Keys[0].Fingerprint != "d34db33f" {
@@ -125,7 +125,7 @@ func testCreateRefuses(r *fixture) {
 	taken := r.storeWallet(r.alice, "taken")
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	good := func() wallet.Plan { return wallet.Plan{Name: "Name", Descriptor: descriptor(), Birthday: fromNow} }
-	_, tip, _ := r.provider.Chain()
+	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	for name, c := range map[string]struct {
 		change func(p *wallet.Plan)
 		field  string // in the fault
@@ -201,13 +201,13 @@ type lyingNode struct {
 	addresses func([]string)
 }
 
-func (n lyingNode) CanonicalDescriptor(ctx context.Context, text string) (string, error) {
-	canonical, err := n.Provider.CanonicalDescriptor(ctx, text)
+func (n lyingNode) CanonicalDescriptor(ctx context.Context, w wallet.NodeWallet, text string) (string, error) {
+	canonical, err := n.Provider.CanonicalDescriptor(ctx, w, text)
 	return n.form(canonical), err
 }
 
-func (n lyingNode) DeriveAddresses(ctx context.Context, text string, first, end uint32) ([]string, error) {
-	addresses, err := n.Provider.DeriveAddresses(ctx, text, first, end)
+func (n lyingNode) DeriveAddresses(ctx context.Context, w wallet.NodeWallet, text string, first, end uint32) ([]string, error) {
+	addresses, err := n.Provider.DeriveAddresses(ctx, w, text, first, end)
 	n.addresses(addresses)
 	return addresses, err
 }
@@ -234,7 +234,7 @@ func testCreateComparesWithTheNode(r *fixture) {
 
 func testBirthday(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	want, err := r.provider.HeightAt(ctx, time.Now())
+	want, err := r.provider.HeightAt(ctx, wallet.NodeWallet{}, time.Now())
 	must(t, err)
 	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birthday: at(time.Now())})
 	must(t, err)
@@ -242,7 +242,7 @@ func testBirthday(r *fixture) {
 		t.Errorf("birthday %d, scan from %d, want %d", v.Birthday, v.RescanFrom, want)
 	}
 	must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
-	_, tip, _ := r.provider.Chain()
+	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	for _, c := range []struct {
 		from wallet.Birthday
 		want int

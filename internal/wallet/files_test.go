@@ -32,7 +32,7 @@ func testDeleteFiles(r *fixture) {
 	r.wantKick(gone.ID)
 	r.wantEvent(r.alice, "wallet.delete", gone.ID)
 	must(t, r.Delete(ctx, r.access(r.alice, "half"), true))
-	must(t, r.provider.RemoveFiles(ctx, half.CoreName)) // then the process ends
+	must(t, r.provider.RemoveFiles(ctx, half.NodeWallet())) // then the process ends
 	must(t, r.Delete(ctx, r.access(r.alice, "kept"), false))
 	for _, w := range []wallet.View{gone, kept} {
 		if !r.hasFiles(w.CoreName) {

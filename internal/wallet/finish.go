@@ -40,11 +40,11 @@ func isTemporary(err error) bool {
 // Refused reports whether the node refused it, as opposed to an error of the
 // database, a canceled context, or a concurrent attempt.
 func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err error) {
-	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, w.RangeEnd)
+	created, err := s.node.Provide(ctx, w.NodeWallet(), w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
 		return ctx.Err() == nil && !errors.Is(err, ErrNodeScanning), fmt.Errorf("provide the Bitcoin Core wallet of %s: %w", w.ID, err)
 	}
-	_, tip, _ := s.node.Chain()
+	tip, _ := s.node.Chain(w.NodeWallet())
 	_, err = s.store.EditWallet(ctx, w.ID, func(e *Edit) error {
 		if e.Stage != Creating {
 			return nil // finished concurrently
@@ -151,14 +151,14 @@ func (s *Service) release(ctx context.Context, w Wallet) error {
 		return err
 	}
 	if len(held) > 0 {
-		if err := s.node.UnlockAll(ctx, w.CoreName, held); err != nil {
+		if err := s.node.UnlockAll(ctx, w.NodeWallet(), held); err != nil {
 			return fmt.Errorf("unlock the UTXOs of wallet %s: %w", w.ID, err)
 		}
 	}
 	if w.Adopted() {
 		return nil
 	}
-	if err := s.node.Unload(ctx, w.CoreName); err != nil {
+	if err := s.node.Unload(ctx, w.NodeWallet()); err != nil {
 		return fmt.Errorf("unload the Bitcoin Core wallet of %s: %w", w.ID, err)
 	}
 	return nil
@@ -169,5 +169,5 @@ func (s *Service) removeFiles(ctx context.Context, w Wallet) error {
 	if w.Adopted() {
 		return ErrForeignFiles
 	}
-	return s.node.RemoveFiles(ctx, w.CoreName)
+	return s.node.RemoveFiles(ctx, w.NodeWallet())
 }

@@ -63,14 +63,14 @@ func (r *fixture) storeWallet(who *auth.Principal, name string) wallet.View {
 func (r *fixture) storeWatched(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
 	v := r.storeWallet(who, name)
-	_, err := r.provider.Provide(r.t.Context(), v.CoreName, v.Receive, v.Change, v.RangeEnd)
+	_, err := r.provider.Provide(r.t.Context(), v.NodeWallet(), v.Receive, v.Change, v.RangeEnd)
 	must(r.t, err)
 	return v
 }
 
 func testFinish(r *fixture) {
 	t, ctx := r.t, r.t.Context()
-	_, tip, _ := r.provider.Chain()
+	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	for name, c := range map[string]struct{ birthday, from int }{
 		"immediately": {tip, -1},          // no blocks since
 		"later":       {tip - 5, tip - 5}, // new blocks since then, which Core's new wallet has not scanned

@@ -131,7 +131,7 @@ func (r *fixture) follow() {
 	f := indexer.New(indexer.Options{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, Store: r.store, Wallets: r.Service,
 		Reserver: proposal.New(slog.New(slog.DiscardHandler), r.store, r.Service, r.provider, time.Now, proposal.Options{Kick: r.kick}), Provider: r.provider,
-		Node: r.core, Scanner: backend.New(client(r.t, r.node)), Ready: r.provider.Ready,
+		Node: r.core, Scanner: backend.New(client(r.t, r.node)), Ready: func() error { return r.provider.Ready(wallet.NodeWallet{}) },
 		Network: func() btc.Network { return btc.Regtest },
 	})
 	ctx, cancel := context.WithCancel(context.Background())

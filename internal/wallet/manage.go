@@ -94,5 +94,5 @@ func (s *Service) checkFiles(w Wallet) error {
 	if w.Adopted() {
 		return ErrForeignFiles
 	}
-	return s.node.CheckFiles(w.CoreName)
+	return s.node.CheckFiles(w.NodeWallet())
 }

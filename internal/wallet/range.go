@@ -87,7 +87,7 @@ func (s *Service) EnsureScanRange(ctx context.Context, w Wallet) (Wallet, error)
 }
 
 func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet, error) {
-	created, err := s.node.Provide(ctx, w.CoreName, w.Receive, w.Change, rangeEnd)
+	created, err := s.node.Provide(ctx, w.NodeWallet(), w.Receive, w.Change, rangeEnd)
 	if err != nil {
 		return w, fmt.Errorf("extend the watched addresses of wallet %s: %w", w.ID, err)
 	}
@@ -113,7 +113,7 @@ func (s *Service) extend(ctx context.Context, w Wallet, rangeEnd uint32) (Wallet
 // derive returns the addresses of both branches of a wallet from first to end,
 // exclusive.
 func (s *Service) derive(ctx context.Context, w Wallet, first, end uint32) ([]Address, error) {
-	network, _, _ := s.node.Chain()
+	network := s.node.Network()
 	var branches [2][]Address
 	both, ctx := errgroup.WithContext(ctx)
 	for branch, text := range map[Branch]string{ReceiveBranch: w.Receive, ChangeBranch: w.Change} {

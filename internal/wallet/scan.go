@@ -45,10 +45,10 @@ func ParseBirthday(field, text string) (Birthday, error) {
 	return Birthday{}, fault.InvalidField(field, `must be "now", a block height, a date such as 2026-01-31, or a time such as 2026-01-31T12:00:00Z`)
 }
 
-// heightOf returns the height of the first block to scan. Field is the caller's
-// name for the point in time in errors.
-func (s *Service) heightOf(ctx context.Context, field string, b Birthday) (int, error) {
-	_, tip, pruneHeight := s.node.Chain()
+// heightOf returns the height of the first block to scan for a wallet. Field is the
+// caller's name for the point in time in errors.
+func (s *Service) heightOf(ctx context.Context, w NodeWallet, field string, b Birthday) (int, error) {
+	tip, pruneHeight := s.node.Chain(w)
 	height, err := 0, error(nil)
 	switch {
 	case b.Now && b.Height == nil && b.Time == nil:
@@ -61,7 +61,7 @@ func (s *Service) heightOf(ctx context.Context, field string, b Birthday) (int, 
 		if b.Time.After(s.now()) {
 			return 0, fault.InvalidField(field, "must not be in the future")
 		}
-		if height, err = s.node.HeightAt(ctx, *b.Time); err != nil {
+		if height, err = s.node.HeightAt(ctx, w, *b.Time); err != nil {
 			return 0, fmt.Errorf("find the block of a time: %w", err)
 		}
 	default:
@@ -93,10 +93,10 @@ func (s *Service) Rescan(ctx context.Context, access Access, from Birthday, rang
 	if rangeEnd > maxScanRange {
 		return View{}, fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
-	if err := s.node.Ready(); err != nil {
+	if err := s.node.Ready(v.NodeWallet()); err != nil {
 		return View{}, err
 	}
-	height, err := s.heightOf(ctx, "from", from)
+	height, err := s.heightOf(ctx, v.NodeWallet(), "from", from)
 	if err != nil {
 		return View{}, err
 	}
@@ -145,7 +145,7 @@ func (s *Service) StopRescan(ctx context.Context, access Access) error {
 }
 
 func (s *Service) abort(ctx context.Context, w Wallet) error {
-	if err := s.node.AbortRescan(ctx, w.CoreName); err != nil {
+	if err := s.node.AbortRescan(ctx, w.NodeWallet()); err != nil {
 		return fmt.Errorf("abort the rescan of wallet %s: %w", w.ID, err)
 	}
 	return nil

@@ -39,7 +39,7 @@ func TestParseBirthday(t *testing.T) {
 func testRescan(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
-	_, tip, _ := r.provider.Chain()
+	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	_, err := r.Rescan(ctx, r.access(r.alice, "vault"), height(tip+1), 0)
 	wantField(t, err, "from")
 	_, err = r.Rescan(ctx, r.access(r.alice, "vault"), wallet.Birthday{}, 0)
@@ -69,7 +69,7 @@ func testRescan(r *fixture) {
 	}
 
 	// A range beyond all known addresses.
-	from, err := r.provider.HeightAt(ctx, time.Now())
+	from, err := r.provider.HeightAt(ctx, wallet.NodeWallet{}, time.Now())
 	must(t, err)
 	got, err = r.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), v.RangeEnd+1100)
 	must(t, err)
@@ -103,7 +103,7 @@ func TestPruned(t *testing.T) {
 	n.CLI(t, "pruneblockchain", 600)
 	onOne(t, n, map[string]func(r *fixture){"birthday and rescan": func(r *fixture) {
 		t, ctx := r.t, r.t.Context()
-		_, _, lowest := r.provider.Chain()
+		_, lowest := r.provider.Chain(wallet.NodeWallet{})
 		if lowest < 2 {
 			t.Fatalf("pruned to %d", lowest)
 		}

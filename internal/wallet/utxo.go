@@ -150,7 +150,7 @@ func (s *Service) lock(ctx context.Context, _ *auth.Principal, w Wallet, utxos [
 	if len(utxos) == 0 {
 		return nil
 	}
-	if err := s.node.SetLocked(ctx, w.CoreName, outpointsOf(utxos), locked); err != nil {
+	if err := s.node.SetLocked(ctx, w.NodeWallet(), outpointsOf(utxos), locked); err != nil {
 		return fmt.Errorf("lock or unlock UTXOs of wallet %s: %w", w.ID, err)
 	}
 	return nil

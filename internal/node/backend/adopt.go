@@ -12,8 +12,8 @@ import (
 )
 
 // CheckAdoptable implements wallet.Adoption.
-func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change string) error {
-	done, err := p.take(ctx, coreName)
+func (p *Provider) CheckAdoptable(ctx context.Context, w wallet.NodeWallet, receive, change string) error {
+	done, err := p.take(ctx, w.Name)
 	if err != nil {
 		return err
 	}
@@ -22,24 +22,24 @@ func (p *Provider) CheckAdoptable(ctx context.Context, coreName, receive, change
 	if err != nil {
 		return fmt.Errorf("list the node's wallets: %w", err)
 	}
-	if !slices.Contains(names, coreName) {
-		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core has no wallet %s", coreName)
+	if !slices.Contains(names, w.Name) {
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core has no wallet %s", w.Name)
 	}
-	err = p.node.whileLoaded(ctx, coreName, func(w *Wallet) error { return w.adoptable(ctx, receive, change) })
+	err = p.node.whileLoaded(ctx, w.Name, func(core *Wallet) error { return core.adoptable(ctx, receive, change) })
 	if isRefusal(err) {
-		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core cannot load its wallet %s; see its log", coreName).WithCause(err)
+		return wallet.ErrNotAdoptable.WithMessage("Bitcoin Core cannot load its wallet %s; see its log", w.Name).WithCause(err)
 	}
 	return err
 }
 
 // UnlockAll implements wallet.Node.
-func (p *Provider) UnlockAll(ctx context.Context, coreName string, utxos []btc.Outpoint) error {
-	done, err := p.take(ctx, coreName)
+func (p *Provider) UnlockAll(ctx context.Context, w wallet.NodeWallet, utxos []btc.Outpoint) error {
+	done, err := p.take(ctx, w.Name)
 	if err != nil {
 		return err
 	}
 	defer done()
-	err = p.node.whileLoaded(ctx, coreName, func(*Wallet) error { return p.SetLocked(ctx, coreName, utxos, false) })
+	err = p.node.whileLoaded(ctx, w.Name, func(*Wallet) error { return p.SetLocked(ctx, w, utxos, false) })
 	if errors.Is(err, ErrWalletMissing) { // a missing wallet has no locks
 		return nil
 	}

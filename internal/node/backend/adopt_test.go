@@ -18,7 +18,7 @@ func TestCheckAdoptable(t *testing.T) {
 	p := provide(t)
 	ctx := t.Context()
 	receive, change := p.canonical(t)
-	third, err := p.CanonicalDescriptor(ctx, strings.ReplaceAll(receiveDescriptor, "/0/*", "/7/*"))
+	third, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, strings.ReplaceAll(receiveDescriptor, "/0/*", "/7/*"))
 	must(t, err)
 	const good = "specter0123456789abcdef/good"
 	watching := map[string][]string{
@@ -39,16 +39,16 @@ func TestCheckAdoptable(t *testing.T) {
 	before := p.loaded(t, p.core)
 
 	for _, name := range []string{good, "loaded"} {
-		must(t, p.CheckAdoptable(ctx, name, receive, change))
+		must(t, p.CheckAdoptable(ctx, in(name), receive, change))
 	}
 	for _, name := range []string{"half", "more", "other", "empty", "keys", "nowhere", "", "specter0123456789abcdef/../loaded", p.WalletFolder() + "/loaded"} {
-		wantErr(t, p.CheckAdoptable(ctx, name, receive, change), wallet.ErrNotAdoptable)
+		wantErr(t, p.CheckAdoptable(ctx, in(name), receive, change), wallet.ErrNotAdoptable)
 	}
 	if after := p.loaded(t, p.core); !slices.Equal(after, before) {
 		t.Errorf("loaded wallets %q, before %q", after, before)
 	}
 	p.Stop(t)
-	wantErr(t, p.CheckAdoptable(ctx, "loaded", receive, change), rpcclient.ErrUnavailable)
+	wantErr(t, p.CheckAdoptable(ctx, in("loaded"), receive, change), rpcclient.ErrUnavailable)
 	p.Start(t)
 	slices.Sort(names)
 	if again := p.loaded(t, backend.New(client(t, p.Node))); !slices.Equal(again, names) {

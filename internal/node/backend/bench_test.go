@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // BenchmarkFirstSync measures the two calls of a first sync, and the same RPC calls
@@ -99,7 +100,7 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 	named := v.payment(1000, 5000)
 	named.Inputs, named.AddInputs = utxos[:1], false
 	fund := func(f proposal.Funding) func() error {
-		return func() error { _, err := v.Fund(ctx, v.name, f); return err }
+		return func() error { _, err := v.Fund(ctx, in(v.name), f); return err }
 	}
 	lock := func(persistent bool) func() error { return func() error { return w.Lock(ctx, at, persistent) } }
 	unlock := func() error { return w.Unlock(ctx, at) }
@@ -114,7 +115,7 @@ func (v vault) benchPayment(b *testing.B, quarter btc.Amount) {
 		{"unlock persistent", unlock, lock(true)},
 		{"lock", lock(false), unlock},
 		{"unlock", unlock, lock(false)},
-		{"test", func() error { return v.Test(ctx, raw) }, nil},
+		{"test", func() error { return v.Test(ctx, wallet.NodeWallet{}, raw) }, nil},
 		{"tip", func() error { _, err := v.core.Tip(ctx); return err }, nil},
 	} {
 		b.Run(v.name+"/"+c.name, func(b *testing.B) { median(b, c.do, c.before) })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Block identifies a block of the chain. The height of the genesis block is 0;
@@ -162,7 +163,7 @@ func (n *Node) Time(ctx context.Context) (time.Time, error) {
 }
 
 // EstimateFee implements proposal.Node.
-func (p *Provider) EstimateFee(ctx context.Context, targetBlocks int) (estimate, minimum btc.FeeRate, err error) {
+func (p *Provider) EstimateFee(ctx context.Context, _ wallet.NodeWallet, targetBlocks int) (estimate, minimum btc.FeeRate, err error) {
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
 		if minimum, err = p.node.MempoolMinimum(ctx); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // Errors of deleting a wallet's files. Core has no RPC for this, so specterd requires
@@ -37,8 +38,8 @@ func (p *Provider) WithWalletFolder(folder string) *Provider {
 
 // CheckFiles implements wallet.Files. It returns ErrWalletFolderUnknown and
 // ErrWalletFilesUnreachable.
-func (p *Provider) CheckFiles(coreName string) error {
-	if err := checkFolderName(coreName); err != nil {
+func (p *Provider) CheckFiles(w wallet.NodeWallet) error {
+	if err := checkFolderName(w.Name); err != nil {
 		return unreachable(err)
 	}
 	root, err := p.openFolder()
@@ -46,12 +47,12 @@ func (p *Provider) CheckFiles(coreName string) error {
 		return unreachable(err)
 	}
 	defer func() { _ = root.Close() }()
-	exists, err := hasFolder(root, coreName)
+	exists, err := hasFolder(root, w.Name)
 	if err == nil && !exists {
 		err = fs.ErrNotExist
 	}
 	if err == nil {
-		err = tryWriting(root, filepath.Join(coreName, probe))
+		err = tryWriting(root, filepath.Join(w.Name, probe))
 	}
 	return unreachable(err)
 }
@@ -72,16 +73,16 @@ func unreachable(err error) error {
 
 // RemoveFiles implements wallet.Files. It holds the wallet's lock until the files
 // are gone, so that no other goroutine loads the wallet meanwhile.
-func (p *Provider) RemoveFiles(ctx context.Context, coreName string) error {
-	if err := checkFolderName(coreName); err != nil {
+func (p *Provider) RemoveFiles(ctx context.Context, w wallet.NodeWallet) error {
+	if err := checkFolderName(w.Name); err != nil {
 		return err
 	}
-	done, err := p.take(ctx, coreName)
+	done, err := p.take(ctx, w.Name)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := p.unload(ctx, coreName); err != nil {
+	if err := p.unload(ctx, w.Name); err != nil {
 		return err
 	}
 	root, err := p.openFolder()
@@ -89,10 +90,10 @@ func (p *Provider) RemoveFiles(ctx context.Context, coreName string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	if exists, err := hasFolder(root, coreName); !exists || err != nil {
+	if exists, err := hasFolder(root, w.Name); !exists || err != nil {
 		return err
 	}
-	return root.RemoveAll(coreName)
+	return root.RemoveAll(w.Name)
 }
 
 // checkFolderName rejects names that are not a plain directory name.

@@ -27,13 +27,13 @@ func TestRemoveFiles(t *testing.T) {
 	ctx, folder := t.Context(), p.WalletFolder()
 	receive, change := p.canonical(t)
 	for _, name := range []string{"gone", "stays"} {
-		_, err := p.Provide(ctx, name, receive, change, 10)
+		_, err := p.Provide(ctx, in(name), receive, change, 10)
 		must(t, err)
 	}
-	wantErr(t, p.CheckFiles("gone"), backend.ErrWalletFolderUnknown)
+	wantErr(t, p.CheckFiles(in("gone")), backend.ErrWalletFolderUnknown)
 	p.WithWalletFolder(folder)
 	before := entries(t, folder)
-	must(t, p.CheckFiles("gone"))
+	must(t, p.CheckFiles(in("gone")))
 	if after := entries(t, folder); !slices.Equal(before, after) {
 		t.Errorf("a check left %q, of %q", after, before)
 	}
@@ -42,9 +42,9 @@ func TestRemoveFiles(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "wallet.dat")
 	must(t, os.WriteFile(outside, []byte("x"), 0o600))
 	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))
-	must(t, p.RemoveFiles(ctx, "gone"))
-	must(t, p.RemoveFiles(ctx, "gone"))
-	wantErr(t, p.CheckFiles("gone"), backend.ErrWalletFilesUnreachable)
+	must(t, p.RemoveFiles(ctx, in("gone")))
+	must(t, p.RemoveFiles(ctx, in("gone")))
+	wantErr(t, p.CheckFiles(in("gone")), backend.ErrWalletFilesUnreachable)
 	want := slices.DeleteFunc(before, func(path string) bool {
 		return path == filepath.Join(folder, "gone") || filepath.Dir(path) == filepath.Join(folder, "gone")
 	})
@@ -64,8 +64,8 @@ func TestRemoveFiles(t *testing.T) {
 	names := []string{"elsewhere", "stays/inner", `stays\inner`, "", ".", "..", "../wallets/stays", up, filepath.Dir(outside)}
 	before = entries(t, folder)
 	for _, name := range names {
-		wantErr(t, p.CheckFiles(name), backend.ErrWalletFilesUnreachable)
-		if err := p.RemoveFiles(ctx, name); err == nil {
+		wantErr(t, p.CheckFiles(in(name)), backend.ErrWalletFilesUnreachable)
+		if err := p.RemoveFiles(ctx, in(name)); err == nil {
 			t.Errorf("%q is accepted", name)
 		}
 	}
@@ -77,13 +77,13 @@ func TestRemoveFiles(t *testing.T) {
 
 	// A missing directory must not be treated as one without the wallet.
 	p.WithWalletFolder(filepath.Join(folder, "missing"))
-	wantErr(t, p.CheckFiles("stays"), backend.ErrWalletFilesUnreachable)
-	if err := p.RemoveFiles(ctx, "stays"); err == nil {
+	wantErr(t, p.CheckFiles(in("stays")), backend.ErrWalletFilesUnreachable)
+	if err := p.RemoveFiles(ctx, in("stays")); err == nil {
 		t.Error("no error for a missing directory")
 	}
 	p.WithWalletFolder(folder)
 	p.Stop(t)
-	if err := p.RemoveFiles(ctx, "stays"); fault.KindOf(err) != fault.Unavailable {
+	if err := p.RemoveFiles(ctx, in("stays")); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("without the node: %v", err)
 	}
 	_, err = os.Stat(filepath.Join(folder, "stays", "wallet.dat"))

@@ -9,32 +9,33 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 var _ proposal.Node = (*Provider)(nil)
 
 // Fund implements proposal.Node. Core accepts any fee rate, so a rate that is not
 // relayed is rejected here. See [Wallet.FundPSBT].
-func (p *Provider) Fund(ctx context.Context, coreName string, f proposal.Funding) (funded proposal.Funded, err error) {
-	if least := p.RelayMinimum(); f.FeeRate > 0 && f.FeeRate < least {
+func (p *Provider) Fund(ctx context.Context, w wallet.NodeWallet, f proposal.Funding) (funded proposal.Funded, err error) {
+	if least := p.RelayMinimum(w); f.FeeRate > 0 && f.FeeRate < least {
 		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s, the minimum relay fee of the Bitcoin node", least)
 	}
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
-		funded, err = p.node.Wallet(coreName).FundPSBT(ctx, f, p.status().Version)
+		funded, err = p.node.Wallet(w.Name).FundPSBT(ctx, f, p.status().Version)
 		return err
 	})
 	return funded, err
 }
 
 // Test implements proposal.Node.
-func (p *Provider) Test(ctx context.Context, raw []byte) error {
+func (p *Provider) Test(ctx context.Context, _ wallet.NodeWallet, raw []byte) error {
 	return p.watched(ctx, func(ctx context.Context) error { return p.node.TestMempoolAccept(ctx, raw) })
 }
 
 // Send implements proposal.Node. It first checks that the node is reachable, so
 // that an unreachable node does not leave it unknown whether the transaction was
 // sent.
-func (p *Provider) Send(ctx context.Context, raw []byte) error {
+func (p *Provider) Send(ctx context.Context, _ wallet.NodeWallet, raw []byte) error {
 	if err := p.usable(ctx); err != nil {
 		return err
 	}
@@ -42,9 +43,9 @@ func (p *Provider) Send(ctx context.Context, raw []byte) error {
 }
 
 // Locked implements proposal.Node.
-func (p *Provider) Locked(ctx context.Context, coreName string) (locked []btc.Outpoint, err error) {
+func (p *Provider) Locked(ctx context.Context, w wallet.NodeWallet) (locked []btc.Outpoint, err error) {
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
-		locked, err = p.node.Wallet(coreName).ListLocked(ctx)
+		locked, err = p.node.Wallet(w.Name).ListLocked(ctx)
 		return err
 	})
 	return locked, err

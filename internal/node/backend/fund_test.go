@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // fakeNode is a node with responses set by the test; it records the calls.
@@ -92,7 +93,7 @@ func TestFund_OneCall(t *testing.T) {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			var s fakeNode
 			p := s.provider(t, version, func(string) string { return emptyPSBT })
-			funded, err := p.Fund(t.Context(), "w", f)
+			funded, err := p.Fund(t.Context(), in("w"), f)
 			must(t, err)
 			if diff := cmp.Diff(proposal.Funded{PSBT: []byte("psbt\xff"), Fee: 141, ChangePosition: -1}, funded); diff != "" {
 				t.Error(diff)
@@ -106,7 +107,7 @@ func TestFund_OneCall(t *testing.T) {
 	var s fakeNode
 	p := s.provider(t, 290000, func(string) string { return emptyPSBT })
 	f = proposal.Funding{TargetBlocks: 6, ChangeAddress: "c"}
-	_, err := p.Fund(t.Context(), "w", f)
+	_, err := p.Fund(t.Context(), in("w"), f)
 	must(t, err)
 	const want = `[[],[],0,{"add_inputs":false,"changeAddress":"c","conf_target":6,"lockUnspents":false,"minconf":0,"replaceable":false,"subtractFeeFromOutputs":[]},true]`
 	if got := string(s.calls[0].Params); got != want {
@@ -122,14 +123,14 @@ func TestBadFunding(t *testing.T) {
 	} {
 		t.Run(result, func(t *testing.T) {
 			var s fakeNode
-			_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), "w", proposal.Funding{})
+			_, err := s.provider(t, 290000, func(string) string { return result }).Fund(t.Context(), in("w"), proposal.Funding{})
 			wantErr(t, err, rpcclient.ErrInvalidResponse)
 		})
 	}
 	for _, result := range []string{`null`, `[]`, `[{"allowed":true},{"allowed":true}]`} {
 		t.Run(result, func(t *testing.T) {
 			var s fakeNode
-			err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), []byte{1})
+			err := s.provider(t, 290000, func(string) string { return result }).Test(t.Context(), wallet.NodeWallet{}, []byte{1})
 			wantErr(t, err, rpcclient.ErrInvalidResponse)
 		})
 	}
@@ -141,11 +142,15 @@ func TestWatched(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(context.Context, *backend.Provider) error{
 		"Fund": func(ctx context.Context, p *backend.Provider) error {
-			_, err := p.Fund(ctx, "w", proposal.Funding{})
+			_, err := p.Fund(ctx, in("w"), proposal.Funding{})
 			return err
 		},
-		"Test": func(ctx context.Context, p *backend.Provider) error { return p.Test(ctx, []byte{1}) },
-		"Send": func(ctx context.Context, p *backend.Provider) error { return p.Send(ctx, []byte{1}) },
+		"Test": func(ctx context.Context, p *backend.Provider) error {
+			return p.Test(ctx, wallet.NodeWallet{}, []byte{1})
+		},
+		"Send": func(ctx context.Context, p *backend.Provider) error {
+			return p.Send(ctx, wallet.NodeWallet{}, []byte{1})
+		},
 	}
 	results := map[string]string{"walletcreatefundedpsbt": emptyPSBT, "testmempoolaccept": `[{"allowed":true}]`, "sendrawtransaction": `"` + noHash + `"`}
 	for name, call := range calls {
@@ -198,7 +203,7 @@ func TestWatched_UnderLoad(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := p.Fund(t.Context(), "w", proposal.Funding{}); err != nil {
+			if _, err := p.Fund(t.Context(), in("w"), proposal.Funding{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -221,7 +226,7 @@ func TestFund_HangingNode(t *testing.T) {
 		return err != nil
 	})
 	start := time.Now()
-	_, err := v.Fund(t.Context(), v.name, v.payment(10_000, 1000))
+	_, err := v.Fund(t.Context(), in(v.name), v.payment(10_000, 1000))
 	wantErr(t, err, rpcclient.ErrUnavailable)
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("gave up after %v", took)
@@ -229,10 +234,10 @@ func TestFund_HangingNode(t *testing.T) {
 	p.Resume()
 	v.make(t, v.payment(10_000, 1000))
 	p.Stop(t)
-	_, err = v.Fund(t.Context(), v.name, v.payment(10_000, 1000)) // the monitor has not noticed the stopped node yet
+	_, err = v.Fund(t.Context(), in(v.name), v.payment(10_000, 1000)) // the monitor has not noticed the stopped node yet
 	wantErr(t, err, rpcclient.ErrUnavailable)
 	p.monitor.Check(t.Context())
-	for _, err := range []error{v.Test(t.Context(), nil), v.Send(t.Context(), nil)} {
+	for _, err := range []error{v.Test(t.Context(), wallet.NodeWallet{}, nil), v.Send(t.Context(), wallet.NodeWallet{}, nil)} {
 		wantErr(t, err, rpcclient.ErrUnavailable)
 	}
 }

@@ -10,18 +10,21 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // IncrementalFee implements proposal.Node.
-func (p *Provider) IncrementalFee() btc.FeeRate {
+func (p *Provider) IncrementalFee(wallet.NodeWallet) btc.FeeRate {
 	return btc.FeeRate(p.status().IncrementalMinimum())
 }
 
 // RelayMinimum implements proposal.Node.
-func (p *Provider) RelayMinimum() btc.FeeRate { return btc.FeeRate(p.status().RelayMinimum()) }
+func (p *Provider) RelayMinimum(wallet.NodeWallet) btc.FeeRate {
+	return btc.FeeRate(p.status().RelayMinimum())
+}
 
 // Evicted implements proposal.Node.
-func (p *Provider) Evicted(ctx context.Context, spent []btc.Outpoint) (evicted []proposal.MempoolTx, err error) {
+func (p *Provider) Evicted(ctx context.Context, _ wallet.NodeWallet, spent []btc.Outpoint) (evicted []proposal.MempoolTx, err error) {
 	err = p.watched(ctx, func(ctx context.Context) error {
 		evicted, err = p.node.evicted(ctx, spent)
 		return err
@@ -149,7 +152,7 @@ const (
 )
 
 // Ancestry implements proposal.Node.
-func (p *Provider) Ancestry(ctx context.Context, txids []string) (found map[string]proposal.MempoolTx, err error) {
+func (p *Provider) Ancestry(ctx context.Context, _ wallet.NodeWallet, txids []string) (found map[string]proposal.MempoolTx, err error) {
 	err = p.watched(ctx, func(ctx context.Context) error {
 		found, err = p.node.ancestry(ctx, txids)
 		return err
@@ -196,8 +199,8 @@ func addNew(asked map[string]bool, txids []string) (list []string) {
 }
 
 // Check implements proposal.Node.
-func (p *Provider) Check(ctx context.Context, raw []byte) error {
-	err := p.Test(ctx, raw)
+func (p *Provider) Check(ctx context.Context, w wallet.NodeWallet, raw []byte) error {
+	err := p.Test(ctx, w, raw)
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, proposal.ErrRejected) {
 		return err
@@ -246,8 +249,8 @@ func policyFault(rejected *fault.Error) error {
 }
 
 // Abandon implements proposal.Node.
-func (p *Provider) Abandon(ctx context.Context, coreName, txid string) error {
-	return p.watched(ctx, func(ctx context.Context) error { return p.node.Wallet(coreName).abandon(ctx, txid) })
+func (p *Provider) Abandon(ctx context.Context, w wallet.NodeWallet, txid string) error {
+	return p.watched(ctx, func(ctx context.Context) error { return p.node.Wallet(w.Name).abandon(ctx, txid) })
 }
 
 // abandon makes the wallet treat a transaction that is not in the mempool, and its

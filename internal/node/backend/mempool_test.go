@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // mempool is a node that responds to getmempoolentry with the JSON result of entry,
@@ -65,7 +66,7 @@ func TestAncestry(t *testing.T) {
 		"other":  `{"vsize": 300, "fees": {"modified": 0.1}, "depends": []}`,
 	}
 	p := mempool(t, func(txid string) string { return entries[txid] })
-	got, err := p.Ancestry(t.Context(), []string{"child", "confirmed", "child"})
+	got, err := p.Ancestry(t.Context(), wallet.NodeWallet{}, []string{"child", "confirmed", "child"})
 	must(t, err)
 	want := map[string]proposal.MempoolTx{
 		"child":  {Txid: "child", VSize: 100, Fee: 100, Parents: []string{"parent", "other"}},
@@ -92,7 +93,7 @@ func TestAncestry_Impossible(t *testing.T) {
 		"negative": func(string) string { return `{"vsize": -5}` },
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := mempool(t, entry).Ancestry(t.Context(), []string{"a"})
+			_, err := mempool(t, entry).Ancestry(t.Context(), wallet.NodeWallet{}, []string{"a"})
 			wantErr(t, err, rpcclient.ErrInvalidResponse)
 			t.Log(err)
 		})

@@ -13,7 +13,7 @@ import (
 var _ proposal.Outputs = (*Provider)(nil)
 
 // Origin implements proposal.Outputs.
-func (p *Provider) Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err error) {
+func (p *Provider) Origin(ctx context.Context, _ wallet.NodeWallet, at btc.Outpoint) (raw []byte, err error) {
 	err = p.watched(ctx, func(ctx context.Context) error {
 		raw, err = p.node.origin(ctx, at)
 		return err
@@ -22,7 +22,7 @@ func (p *Provider) Origin(ctx context.Context, at btc.Outpoint) (raw []byte, err
 }
 
 // Spender implements proposal.Outputs.
-func (p *Provider) Spender(ctx context.Context, at btc.Outpoint) (raw []byte, err error) {
+func (p *Provider) Spender(ctx context.Context, _ wallet.NodeWallet, at btc.Outpoint) (raw []byte, err error) {
 	err = p.watched(ctx, func(ctx context.Context) error {
 		raw, err = p.node.spender(ctx, at)
 		return err

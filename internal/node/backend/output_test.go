@@ -49,31 +49,31 @@ func TestOrigin(t *testing.T) {
 	}
 	at := utxo(p.pay(t, "payer", to, "1.5"))
 	for range 2 { // in the mempool, and in a block below the tip
-		got, err := p.Origin(ctx, at)
+		got, err := p.Origin(ctx, wallet.NodeWallet{}, at)
 		must(t, err)
 		if !bytes.Equal(got, raw(at.Txid)) {
 			t.Errorf("got %x", got)
 		}
 		p.Mine(t, 2)
 	}
-	spender, err := p.Spender(ctx, at)
+	spender, err := p.Spender(ctx, wallet.NodeWallet{}, at)
 	must(t, err)
 	if spender != nil {
 		t.Errorf("spent by %x", spender)
 	}
 	var sent struct{ Txid string }
 	decode(t, p.WalletCLI(t, "payer", "send", []map[string]any{{to: 1}}, nil, nil, nil, map[string]any{"inputs": []map[string]any{{"txid": at.Txid, "vout": at.Vout}}}), &sent)
-	_, err = p.Origin(ctx, at)
+	_, err = p.Origin(ctx, wallet.NodeWallet{}, at)
 	wantErr(t, err, wallet.ErrUTXONotFound)
-	spender, err = p.Spender(ctx, at)
+	spender, err = p.Spender(ctx, wallet.NodeWallet{}, at)
 	must(t, err)
 	if !bytes.Equal(spender, raw(sent.Txid)) {
 		t.Errorf("spent by %x", spender)
 	}
 	p.Mine(t, 1)
-	_, err = p.Origin(ctx, at)
+	_, err = p.Origin(ctx, wallet.NodeWallet{}, at)
 	wantErr(t, err, wallet.ErrUTXONotFound)
-	if spender, err = p.Spender(ctx, at); spender != nil || err != nil {
+	if spender, err = p.Spender(ctx, wallet.NodeWallet{}, at); spender != nil || err != nil {
 		t.Errorf("spent in the mempool by %x, %v", spender, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestOriginPruned(t *testing.T) {
 	p.Mine(t, 500)
 	p.CLI(t, "pruneblockchain", 400)
 	at := btc.Outpoint{Txid: txid}
-	if raw, err := p.Origin(t.Context(), at); raw != nil || err != nil {
+	if raw, err := p.Origin(t.Context(), wallet.NodeWallet{}, at); raw != nil || err != nil {
 		t.Errorf("%x, %v", raw, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // unloadPatience is the delay before retrying to unload a wallet whose rescan was
@@ -37,7 +38,9 @@ func NewProvider(n *Node, status func() nodestatus.Status) *Provider {
 }
 
 // Ready implements wallet.Node.
-func (p *Provider) Ready() error {
+func (p *Provider) Ready(wallet.NodeWallet) error { return p.ready() }
+
+func (p *Provider) ready() error {
 	if f := p.status().Ready(); f != nil {
 		return f
 	}
@@ -67,29 +70,45 @@ func (p *Provider) usable(ctx context.Context) error {
 // seconds old.
 func (p *Provider) lastKnown() error {
 	if p.status().Problem != nil {
-		return p.Ready()
+		return p.ready()
 	}
 	return nil
 }
 
+// Network implements wallet.Node.
+func (p *Provider) Network() btc.Network {
+	network, _ := p.chain()
+	return network
+}
+
 // Chain implements wallet.Node.
-func (p *Provider) Chain() (network btc.Network, height, pruneHeight int) {
-	s := p.status()
-	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) { // all other values describe the wrong chain
-		return "", 0, 0
-	}
-	network, err := btc.ParseNetwork(s.Chain)
-	if err != nil { // no contact yet
-		return "", 0, 0
+func (p *Provider) Chain(wallet.NodeWallet) (height, pruneHeight int) {
+	network, s := p.chain()
+	if network == "" {
+		return 0, 0
 	}
 	if s.Pruned {
 		pruneHeight = int(s.PruneHeight)
 	}
-	return network, int(s.Blocks), pruneHeight
+	return int(s.Blocks), pruneHeight
+}
+
+// chain returns the network and the last known status, or an empty network if the status
+// does not describe the chain of the database.
+func (p *Provider) chain() (btc.Network, nodestatus.Status) {
+	s := p.status()
+	if s.Problem != nil && errors.Is(s.Problem, nodestatus.ErrWrongChain) {
+		return "", s
+	}
+	network, err := btc.ParseNetwork(s.Chain)
+	if err != nil { // no contact yet
+		return "", s
+	}
+	return network, s
 }
 
 // CanonicalDescriptor implements wallet.Node.
-func (p *Provider) CanonicalDescriptor(ctx context.Context, descriptor string) (string, error) {
+func (p *Provider) CanonicalDescriptor(ctx context.Context, _ wallet.NodeWallet, descriptor string) (string, error) {
 	if err := p.usable(ctx); err != nil {
 		return "", err
 	}
@@ -98,7 +117,7 @@ func (p *Provider) CanonicalDescriptor(ctx context.Context, descriptor string) (
 }
 
 // DeriveAddresses implements wallet.Node.
-func (p *Provider) DeriveAddresses(ctx context.Context, descriptor string, first, end uint32) ([]string, error) {
+func (p *Provider) DeriveAddresses(ctx context.Context, _ wallet.NodeWallet, descriptor string, first, end uint32) ([]string, error) {
 	if err := p.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -106,7 +125,7 @@ func (p *Provider) DeriveAddresses(ctx context.Context, descriptor string, first
 }
 
 // HeightAt implements wallet.Node.
-func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
+func (p *Provider) HeightAt(ctx context.Context, _ wallet.NodeWallet, t time.Time) (int, error) {
 	if err := p.usable(ctx); err != nil {
 		return 0, err
 	}
@@ -118,19 +137,19 @@ func (p *Provider) HeightAt(ctx context.Context, t time.Time) (int, error) {
 // unchanged. Created is also true for an existing wallet that lacked a descriptor,
 // because its creation was interrupted. It returns ErrScanning if descriptors must be
 // imported while the node rescans this wallet.
-func (p *Provider) Provide(ctx context.Context, coreName, receive, change string, rangeEnd uint32) (created bool, err error) {
-	done, err := p.take(ctx, coreName)
+func (p *Provider) Provide(ctx context.Context, w wallet.NodeWallet, receive, change string, rangeEnd uint32) (created bool, err error) {
+	done, err := p.take(ctx, w.Name)
 	if err != nil {
 		return false, err
 	}
 	defer done()
-	w := p.node.Wallet(coreName)
-	known, err := w.Descriptors(ctx)
+	core := p.node.Wallet(w.Name)
+	known, err := core.Descriptors(ctx)
 	if errors.Is(err, ErrWalletNotLoaded) {
-		if err := p.load(ctx, coreName); err != nil {
+		if err := p.load(ctx, w.Name); err != nil {
 			return false, err
 		}
-		known, err = w.Descriptors(ctx)
+		known, err = core.Descriptors(ctx)
 	}
 	if err != nil {
 		return false, fmt.Errorf("list the wallet's descriptors: %w", err)
@@ -139,7 +158,7 @@ func (p *Provider) Provide(ctx context.Context, coreName, receive, change string
 	if len(imports) == 0 {
 		return false, nil
 	}
-	if _, err := w.ImportDescriptors(ctx, imports); err != nil {
+	if _, err := core.ImportDescriptors(ctx, imports); err != nil {
 		return false, fmt.Errorf("import descriptors: %w", err)
 	}
 	return created, nil
@@ -189,13 +208,13 @@ func normalDescriptor(descriptor string) string {
 
 // Unload implements wallet.Node. It aborts a rescan first. It succeeds if the
 // wallet is not loaded.
-func (p *Provider) Unload(ctx context.Context, coreName string) error {
-	done, err := p.take(ctx, coreName)
+func (p *Provider) Unload(ctx context.Context, w wallet.NodeWallet) error {
+	done, err := p.take(ctx, w.Name)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return p.unload(ctx, coreName)
+	return p.unload(ctx, w.Name)
 }
 
 // unload is Unload for callers that hold the wallet's lock.
@@ -208,7 +227,7 @@ func (p *Provider) unload(ctx context.Context, coreName string) error {
 		case !errors.Is(err, ErrScanning):
 			return err
 		}
-		if err := p.AbortRescan(ctx, coreName); err != nil {
+		if err := p.abortRescan(ctx, coreName); err != nil {
 			return err
 		}
 		select {
@@ -221,17 +240,17 @@ func (p *Provider) unload(ctx context.Context, coreName string) error {
 
 // SetLocked implements wallet.Node. It returns ErrUTXOUnavailable if some outputs
 // cannot be locked; the others are locked anyway.
-func (p *Provider) SetLocked(ctx context.Context, coreName string, utxos []btc.Outpoint, locked bool) error {
+func (p *Provider) SetLocked(ctx context.Context, w wallet.NodeWallet, utxos []btc.Outpoint, locked bool) error {
 	if err := p.usable(ctx); err != nil {
 		return err
 	}
-	w := p.node.Wallet(coreName)
+	core := p.node.Wallet(w.Name)
 	set := func(utxos []btc.Outpoint) error {
 		const persistent = true
 		if locked {
-			return w.Lock(ctx, utxos, persistent)
+			return core.Lock(ctx, utxos, persistent)
 		}
-		return w.Unlock(ctx, utxos)
+		return core.Unlock(ctx, utxos)
 	}
 	return setInHalves(utxos, set)
 }
@@ -265,7 +284,11 @@ func unlessUnlocked(err error) error {
 
 // AbortRescan implements wallet.Node. Without a running rescan or without the wallet, it
 // does nothing.
-func (p *Provider) AbortRescan(ctx context.Context, coreName string) error {
+func (p *Provider) AbortRescan(ctx context.Context, w wallet.NodeWallet) error {
+	return p.abortRescan(ctx, w.Name)
+}
+
+func (p *Provider) abortRescan(ctx context.Context, coreName string) error {
 	if err := p.usable(ctx); err != nil {
 		return err
 	}

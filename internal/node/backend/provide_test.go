@@ -20,6 +20,9 @@ import (
 
 var _ wallet.Node = (*backend.Provider)(nil)
 
+// in returns the wallet of this name.
+func in(name string) wallet.NodeWallet { return wallet.NodeWallet{Name: name} }
+
 // provider is a test node from the view of package wallet.
 type provider struct {
 	scene
@@ -32,13 +35,13 @@ func provide(t testing.TB, extraArgs ...string) provider {
 	s := start(t, extraArgs...)
 	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{})
 	p := provider{s, backend.NewProvider(s.core, m.Status), m}
-	wantErr(t, p.Ready(), rpcclient.ErrUnavailable) // before the first contact
-	if network, _, _ := p.Chain(); network != "" {
+	wantErr(t, p.Ready(wallet.NodeWallet{}), rpcclient.ErrUnavailable) // before the first contact
+	if network := p.Network(); network != "" {
 		t.Errorf("network %q", network)
 	}
 	s.Mine(t, 1) // ends the initial block download
 	m.Check(t.Context())
-	must(t, p.Ready())
+	must(t, p.Ready(wallet.NodeWallet{}))
 	return p
 }
 
@@ -50,9 +53,9 @@ const (
 // canonical returns both descriptors with their checksums.
 func (p provider) canonical(t *testing.T) (receive, change string) {
 	t.Helper()
-	receive, err := p.CanonicalDescriptor(t.Context(), receiveDescriptor)
+	receive, err := p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, receiveDescriptor)
 	must(t, err)
-	change, err = p.CanonicalDescriptor(t.Context(), changeDescriptor)
+	change, err = p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, changeDescriptor)
 	must(t, err)
 	return receive, change
 }
@@ -79,7 +82,7 @@ func TestProvide(t *testing.T) {
 	receive, change := p.canonical(t)
 	ensure := func(rangeEnd uint32, want bool) {
 		t.Helper()
-		created, err := p.Provide(ctx, "w", receive, change, rangeEnd)
+		created, err := p.Provide(ctx, in("w"), receive, change, rangeEnd)
 		must(t, err)
 		if created != want {
 			t.Errorf("created %v, want %v", created, want)
@@ -100,18 +103,18 @@ func TestProvide(t *testing.T) {
 	p.CLI(t, "unloadwallet", "w")
 	ensure(20, false)
 	p.CLI(t, "createwallet", "half", true, true, nil, false, true, true)
-	created, err := p.Provide(ctx, "half", receive, change, 1010)
+	created, err := p.Provide(ctx, in("half"), receive, change, 1010)
 	must(t, err)
 	if !created {
 		t.Error("a wallet without descriptors must count as created")
 	}
 	p.wantRanges(t, "half", 1009)
 
-	must(t, p.Unload(ctx, "w"))
-	must(t, p.Unload(ctx, "w"))
-	must(t, p.Unload(ctx, "never"))
+	must(t, p.Unload(ctx, in("w")))
+	must(t, p.Unload(ctx, in("w")))
+	must(t, p.Unload(ctx, in("never")))
 	p.Stop(t)
-	_, err = p.Provide(ctx, "w", receive, change, 10)
+	_, err = p.Provide(ctx, in("w"), receive, change, 10)
 	wantErr(t, err, rpcclient.ErrUnavailable)
 	p.Start(t)
 	if list, err := backend.New(client(t, p.Node)).ListWallets(ctx); err != nil || !slices.Equal(list, []string{"half"}) {
@@ -129,7 +132,7 @@ func TestProvide_Concurrent(t *testing.T) {
 	for i := range created {
 		wg.Go(func() {
 			var err error
-			if created[i], err = p.Provide(t.Context(), "w", receive, change, uint32(1020+i%2)); err != nil {
+			if created[i], err = p.Provide(t.Context(), in("w"), receive, change, uint32(1020+i%2)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -147,17 +150,18 @@ func TestProvider_Chain(t *testing.T) {
 	ctx := t.Context()
 	p.Mine(t, 4)
 	p.monitor.Check(ctx)
-	network, height, pruneHeight := p.Chain()
+	network := p.Network()
+	height, pruneHeight := p.Chain(wallet.NodeWallet{})
 	if network != btc.Regtest || height != 5 || pruneHeight != 0 {
 		t.Errorf("chain %s, height %d, pruned to %d", network, height, pruneHeight)
 	}
-	if height, err := p.HeightAt(ctx, time.Now().Add(24*time.Hour)); err != nil || height != 5 {
+	if height, err := p.HeightAt(ctx, wallet.NodeWallet{}, time.Now().Add(24*time.Hour)); err != nil || height != 5 {
 		t.Errorf("height %d, %v", height, err)
 	}
 	receive, _ := p.canonical(t)
-	three, err := p.DeriveAddresses(ctx, receive, 0, 3)
+	three, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 0, 3)
 	must(t, err)
-	two, err := p.DeriveAddresses(ctx, receive, 1, 3)
+	two, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 1, 3)
 	must(t, err)
 	if len(three) != 3 || !slices.Equal(two, three[1:]) {
 		t.Errorf("addresses %q, %q", three, two)
@@ -165,24 +169,24 @@ func TestProvider_Chain(t *testing.T) {
 	p.Stop(t)
 	p.monitor.Check(ctx)
 	for name, call := range map[string]func() error{
-		"Ready":               p.Ready,
-		"CanonicalDescriptor": func() error { _, err := p.CanonicalDescriptor(ctx, receive); return err },
-		"DeriveAddresses":     func() error { _, err := p.DeriveAddresses(ctx, receive, 0, 1); return err },
-		"HeightAt":            func() error { _, err := p.HeightAt(ctx, time.Now()); return err },
-		"Provide":             func() error { _, err := p.Provide(ctx, "w", receive, receive, 1); return err },
-		"Unload":              func() error { return p.Unload(ctx, "w") },
-		"SetLocked":           func() error { return p.SetLocked(ctx, "w", []btc.Outpoint{{}}, true) },
-		"Fund":                func() error { _, err := p.Fund(ctx, "w", proposal.Funding{}); return err },
-		"Test":                func() error { return p.Test(ctx, nil) },
-		"Send":                func() error { return p.Send(ctx, nil) },
-		"AbortRescan":         func() error { return p.AbortRescan(ctx, "w") },
+		"Ready":               func() error { return p.Ready(in("w")) },
+		"CanonicalDescriptor": func() error { _, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, receive); return err },
+		"DeriveAddresses":     func() error { _, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 0, 1); return err },
+		"HeightAt":            func() error { _, err := p.HeightAt(ctx, wallet.NodeWallet{}, time.Now()); return err },
+		"Provide":             func() error { _, err := p.Provide(ctx, in("w"), receive, receive, 1); return err },
+		"Unload":              func() error { return p.Unload(ctx, in("w")) },
+		"SetLocked":           func() error { return p.SetLocked(ctx, in("w"), []btc.Outpoint{{}}, true) },
+		"Fund":                func() error { _, err := p.Fund(ctx, in("w"), proposal.Funding{}); return err },
+		"Test":                func() error { return p.Test(ctx, wallet.NodeWallet{}, nil) },
+		"Send":                func() error { return p.Send(ctx, wallet.NodeWallet{}, nil) },
+		"AbortRescan":         func() error { return p.AbortRescan(ctx, in("w")) },
 	} {
 		if err := call(); !errors.Is(err, rpcclient.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if network, height, _ := p.Chain(); network != btc.Regtest || height != 5 {
-		t.Errorf("chain %s, height %d after the node went away", network, height)
+	if height, _ := p.Chain(in("w")); p.Network() != btc.Regtest || height != 5 {
+		t.Errorf("chain %s, height %d after the node went away", p.Network(), height)
 	}
 }
 
@@ -193,10 +197,10 @@ func TestProvider_WrongChain(t *testing.T) {
 	m := nodestatus.New(slog.New(slog.DiscardHandler), client(t, s.Node), time.Now, nodestatus.Options{Identity: stranger{}})
 	m.Check(t.Context())
 	p := backend.NewProvider(s.core, m.Status)
-	if network, _, _ := p.Chain(); network != "" {
-		t.Errorf("network %q", network)
+	if height, _ := p.Chain(in("w")); p.Network() != "" || height != 0 {
+		t.Errorf("network %q, height %d", p.Network(), height)
 	}
-	_, err := p.Provide(t.Context(), "w", receiveDescriptor, changeDescriptor, 1)
+	_, err := p.Provide(t.Context(), in("w"), receiveDescriptor, changeDescriptor, 1)
 	wantErr(t, err, nodestatus.ErrWrongChain)
 	if list, err := s.core.ListWallets(t.Context()); err != nil || len(list) != 0 {
 		t.Errorf("wallets %q, %v", list, err)
@@ -228,21 +232,21 @@ func TestSetLocked(t *testing.T) {
 		}
 	}
 	for _, locked := range []bool{true, true, false, false, true} {
-		must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, locked))
+		must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, locked))
 		if locked {
 			want(first)
 		} else {
 			want()
 		}
 	}
-	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown}, true), backend.ErrUTXOUnavailable)
+	wantErr(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{unknown}, true), backend.ErrUTXOUnavailable)
 	// An output that cannot be locked or unlocked does not prevent the others.
-	wantErr(t, p.SetLocked(ctx, "w", []btc.Outpoint{unknown, second}, true), backend.ErrUTXOUnavailable)
+	wantErr(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{unknown, second}, true), backend.ErrUTXOUnavailable)
 	want(first, second)
-	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second}, false))
-	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{second, unknown, first}, false))
+	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second}, false))
+	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second, unknown, first}, false))
 	want()
-	must(t, p.SetLocked(ctx, "w", []btc.Outpoint{first}, true))
+	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, true))
 	p.Stop(t)
 	p.Start(t)
 	if list, err := backend.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{utxos[0].Outpoint}) {
@@ -256,18 +260,18 @@ func TestUnload_DuringRescan(t *testing.T) {
 	p := provide(t, "-blockfilterindex=0")
 	ctx := t.Context()
 	receive, change := p.canonical(t)
-	_, err := p.Provide(ctx, "w", receive, change, 2000)
+	_, err := p.Provide(ctx, in("w"), receive, change, 2000)
 	must(t, err)
 	p.Mine(t, 1500)
 	var wider, same, unloaded error
 	end := uint32(2000)
 	p.duringScan(t, p.core.Wallet("w"), func() {
-		_, wider = p.Provide(ctx, "w", receive, change, end+1000)
+		_, wider = p.Provide(ctx, in("w"), receive, change, end+1000)
 		if wider == nil {
 			end += 1000
 		}
-		_, same = p.Provide(ctx, "w", receive, change, end)
-		unloaded = p.Unload(ctx, "w")
+		_, same = p.Provide(ctx, in("w"), receive, change, end)
+		unloaded = p.Unload(ctx, in("w"))
 	})
 	wantErr(t, wider, wallet.ErrNodeScanning)
 	must(t, same)

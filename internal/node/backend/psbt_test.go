@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // feeRates are the tested fee rates in satoshis per 1000 virtual bytes.
@@ -104,7 +105,7 @@ func (v vault) paid(d decodedPSBT) (sum btc.Amount) {
 func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded proposal.Funded, excess btc.Amount) {
 	t.Helper()
 	raw, tx := v.signed(t, funded.PSBT)
-	must(t, v.Test(t.Context(), raw))
+	must(t, v.Test(t.Context(), wallet.NodeWallet{}, raw))
 	exact := rate.Fee(tx.VSize)
 	above := 100 * float64(funded.Fee-exact) / float64(exact)
 	t.Logf("%-8s %-10s asked %6s: %6d sat for %4d vB, %7.3f sat/vB, %+6.2f %%, %d inputs",
@@ -150,13 +151,13 @@ func TestFund(t *testing.T) {
 	// confirmations than requested.
 	v.WalletCLI(t, "payer", "sendtoaddress", v.addresses[4], "10")
 	v.CLI(t, "syncwithvalidationinterfacequeue")
-	_, err := v.Fund(t.Context(), v.name, v.payment(btc.BTC, 1000))
+	_, err := v.Fund(t.Context(), in(v.name), v.payment(btc.BTC, 1000))
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 	v.Mine(t, 1)
 	f = v.payment(btc.BTC, 1000)
 	v.make(t, f)
 	f.MinConf = 2
-	_, err = v.Fund(t.Context(), v.name, f)
+	_, err = v.Fund(t.Context(), in(v.name), f)
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 }
 
@@ -191,8 +192,8 @@ func TestNamedUTXOs(t *testing.T) {
 	v := p.vault(t, testkit.WPKH, 1_000_000)
 	ctx := t.Context()
 	utxos, _ := v.utxos(t)
-	must(t, v.SetLocked(ctx, v.name, utxos[:1], true))
-	_, err := v.Fund(ctx, v.name, v.payment(10_000, 1000))
+	must(t, v.SetLocked(ctx, in(v.name), utxos[:1], true))
+	_, err := v.Fund(ctx, in(v.name), v.payment(10_000, 1000))
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 	named := v.payment(10_000, 1000)
 	named.Inputs, named.AddInputs = utxos, false
@@ -201,10 +202,10 @@ func TestNamedUTXOs(t *testing.T) {
 	named.Outputs[0].Amount++ // makes each transaction different
 	funded, _ := v.make(t, named)
 	raw, _ := v.signed(t, funded.PSBT)
-	t.Logf("spent by the mempool already, Core tests it with %q", reason(v.Test(ctx, raw)))
+	t.Logf("spent by the mempool already, Core tests it with %q", reason(v.Test(ctx, wallet.NodeWallet{}, raw)))
 	v.Mine(t, 1)
 	v.make(t, named)
-	wantRejected(t, v.Test(ctx, raw), "missing-inputs")
+	wantRejected(t, v.Test(ctx, wallet.NodeWallet{}, raw), "missing-inputs")
 }
 
 func TestFund_Refused(t *testing.T) {
@@ -253,11 +254,11 @@ func TestFund_Refused(t *testing.T) {
 		v.wantRefused(t, c.name, c.funding, c.want)
 	}
 
-	_, err = v.Fund(t.Context(), "none", v.payment(10_000, 1000))
+	_, err = v.Fund(t.Context(), in("none"), v.payment(10_000, 1000))
 	wantErr(t, err, backend.ErrWalletNotLoaded)
 	bad := v.payment(10_000, 1000)
 	bad.Outputs[0].Address = "nonsense"
-	_, err = v.Fund(t.Context(), v.name, bad)
+	_, err = v.Fund(t.Context(), in(v.name), bad)
 	if _, ok := errors.AsType[*rpcclient.RPCError](err); !ok || fault.KindOf(err) != fault.Refused {
 		t.Errorf("an invalid address: %v", err)
 	}
@@ -266,7 +267,7 @@ func TestFund_Refused(t *testing.T) {
 // wantRefused checks an error, and logs its message.
 func (v vault) wantRefused(t *testing.T, name string, f proposal.Funding, want error) {
 	t.Helper()
-	_, err := v.Fund(t.Context(), v.name, f)
+	_, err := v.Fund(t.Context(), in(v.name), f)
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	if !errors.Is(err, want) || !ok {
 		t.Errorf("%s: got %v, want %v", name, err, want)
@@ -283,7 +284,7 @@ func TestFund_BelowRelayFee(t *testing.T) {
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000)
 	low := v.payment(10_000, 500)
-	_, err := v.Fund(t.Context(), v.name, low)
+	_, err := v.Fund(t.Context(), in(v.name), low)
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Kind != fault.Invalid || f.Fields[0].Name != "fee_rate_sat_vb" || !strings.Contains(f.Message, "at least 1,") {
 		t.Errorf("got %v", err)
@@ -291,8 +292,8 @@ func TestFund_BelowRelayFee(t *testing.T) {
 	funded, err := p.core.Wallet(v.name).FundPSBT(t.Context(), low, 0)
 	must(t, err)
 	raw, _ := v.signed(t, funded.PSBT)
-	wantRejected(t, v.Test(t.Context(), raw), "min relay fee not met")
-	wantRejected(t, v.Send(t.Context(), raw), "min relay fee not met")
+	wantRejected(t, v.Test(t.Context(), wallet.NodeWallet{}, raw), "min relay fee not met")
+	wantRejected(t, v.Send(t.Context(), wallet.NodeWallet{}, raw), "min relay fee not met")
 }
 
 func TestFund_InsufficientFunds(t *testing.T) {
@@ -312,9 +313,9 @@ func TestFund_InsufficientFunds(t *testing.T) {
 
 	many := v.payment(1000, 1000)
 	many.Outputs = nil
-	descriptor, err := p.CanonicalDescriptor(t.Context(), receiveDescriptor)
+	descriptor, err := p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, receiveDescriptor)
 	must(t, err)
-	addresses, err := p.DeriveAddresses(t.Context(), descriptor, 0, proposal.MaxRecipients+500)
+	addresses, err := p.DeriveAddresses(t.Context(), wallet.NodeWallet{}, descriptor, 0, proposal.MaxRecipients+500)
 	must(t, err)
 	for _, a := range addresses {
 		many.Outputs = append(many.Outputs, proposal.FundingOutput{Address: a, Amount: 1000})
@@ -413,13 +414,13 @@ func TestTestAndSend(t *testing.T) {
 	named.Inputs, named.AddInputs = utxos[:1], false
 	funded, _ := v.make(t, named)
 	raw, tx := v.signed(t, funded.PSBT)
-	must(t, v.Test(ctx, raw))
+	must(t, v.Test(ctx, wallet.NodeWallet{}, raw))
 
 	broken := slices.Clone(raw)
 	broken[len(broken)-4] = 1 // the lock time, which was signed as 0
-	wantReason(t, v.Test(ctx, broken), "script-verify-flag-failed")
-	wantReason(t, v.Send(ctx, broken), "script-verify-flag-failed")
-	for name, err := range map[string]error{"Test": v.Test(ctx, raw[:50]), "Send": v.Send(ctx, raw[:50])} {
+	wantReason(t, v.Test(ctx, wallet.NodeWallet{}, broken), "script-verify-flag-failed")
+	wantReason(t, v.Send(ctx, wallet.NodeWallet{}, broken), "script-verify-flag-failed")
+	for name, err := range map[string]error{"Test": v.Test(ctx, wallet.NodeWallet{}, raw[:50]), "Send": v.Send(ctx, wallet.NodeWallet{}, raw[:50])} {
 		if _, ok := errors.AsType[*rpcclient.RPCError](err); !ok || errors.Is(err, proposal.ErrRejected) {
 			t.Errorf("%s of half a transaction: %v", name, err)
 		}
@@ -427,11 +428,11 @@ func TestTestAndSend(t *testing.T) {
 
 	again := func(when string) {
 		t.Helper()
-		if err := errors.Join(v.Test(ctx, raw), v.Send(ctx, raw)); err != nil {
+		if err := errors.Join(v.Test(ctx, wallet.NodeWallet{}, raw), v.Send(ctx, wallet.NodeWallet{}, raw)); err != nil {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
-	must(t, v.Send(ctx, raw))
+	must(t, v.Send(ctx, wallet.NodeWallet{}, raw))
 	again("in the mempool")
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 
@@ -439,14 +440,14 @@ func TestTestAndSend(t *testing.T) {
 	named.FeeRate = 50_000
 	rival, _ := v.make(t, named)
 	other, _ := v.signed(t, rival.PSBT)
-	t.Logf("a conflicting transaction with a lower fee: %v; %v", reason(v.Test(ctx, other)), reason(v.Send(ctx, other)))
-	wantErr(t, v.Test(ctx, other), proposal.ErrRejected)
-	wantErr(t, v.Send(ctx, other), proposal.ErrRejected)
+	t.Logf("a conflicting transaction with a lower fee: %v; %v", reason(v.Test(ctx, wallet.NodeWallet{}, other)), reason(v.Send(ctx, wallet.NodeWallet{}, other)))
+	wantErr(t, v.Test(ctx, wallet.NodeWallet{}, other), proposal.ErrRejected)
+	wantErr(t, v.Send(ctx, wallet.NodeWallet{}, other), proposal.ErrRejected)
 
 	v.Mine(t, 1)
 	again("in the chain")
-	wantRejected(t, v.Test(ctx, other), "missing-inputs")
-	wantRejected(t, v.Send(ctx, other), "missing-inputs")
+	wantRejected(t, v.Test(ctx, wallet.NodeWallet{}, other), "missing-inputs")
+	wantRejected(t, v.Send(ctx, wallet.NodeWallet{}, other), "missing-inputs")
 	var change btc.Outpoint
 	for i, out := range tx.Outputs {
 		if btc.AddressOf(out.Script, btc.Regtest) == v.change {

@@ -8,6 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // vault is a wallet with separate signers: a watch-only wallet created by the
@@ -26,15 +27,15 @@ type vault struct {
 func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) vault {
 	t.Helper()
 	ctx, v := t.Context(), vault{provider: p, name: k.Name}
-	receive, err := p.CanonicalDescriptor(ctx, k.Descriptor(t, 0, "0", -1))
+	receive, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, k.Descriptor(t, 0, "0", -1))
 	must(t, err)
-	change, err := p.CanonicalDescriptor(ctx, k.Descriptor(t, 0, "1", -1))
+	change, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, k.Descriptor(t, 0, "1", -1))
 	must(t, err)
-	_, err = p.Provide(ctx, v.name, receive, change, uint32(max(1000, len(amounts))))
+	_, err = p.Provide(ctx, in(v.name), receive, change, uint32(max(1000, len(amounts))))
 	must(t, err)
-	v.addresses, err = p.DeriveAddresses(ctx, receive, 0, uint32(max(10, len(amounts))))
+	v.addresses, err = p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 0, uint32(max(10, len(amounts))))
 	must(t, err)
-	changes, err := p.DeriveAddresses(ctx, change, 0, 1)
+	changes, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, change, 0, 1)
 	must(t, err)
 	v.change = changes[0]
 	for i := range k.SignaturesRequired() {
@@ -88,7 +89,7 @@ func (v vault) payment(amount btc.Amount, rate btc.FeeRate) proposal.Funding {
 // that Core returned.
 func (v vault) make(t testing.TB, f proposal.Funding) (proposal.Funded, decodedPSBT) {
 	t.Helper()
-	funded, err := v.Fund(t.Context(), v.name, f)
+	funded, err := v.Fund(t.Context(), in(v.name), f)
 	must(t, err)
 	d := v.decode(t, funded.PSBT)
 	if funded.Fee != btc.Amount(d.Fee) {
@@ -117,7 +118,7 @@ func (v vault) pay(t testing.TB, f proposal.Funding) (raw []byte, tx btc.Tx) {
 	t.Helper()
 	funded, _ := v.make(t, f)
 	raw, tx = v.signed(t, funded.PSBT)
-	must(t, v.Send(t.Context(), raw))
+	must(t, v.Send(t.Context(), wallet.NodeWallet{}, raw))
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 	return raw, tx
 }

@@ -33,7 +33,8 @@ func (h *fixture) atNode(t *testing.T, n *testkit.Node) {
 	monitor.Check(t.Context())
 	h.node = backend.NewProvider(backend.New(client), monitor.Status)
 	h.chain = importer.Chain{}
-	h.chain.Network, h.chain.Height, _ = h.node.Chain()
+	h.chain.Network = h.node.Network()
+	h.chain.Height, _ = h.node.Chain(wallet.NodeWallet{})
 }
 
 func (h *fixture) service() *wallet.Service {
