@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -47,7 +48,7 @@ func (s *Service) replaced(ctx context.Context, access wallet.Access, name strin
 	case p.Status == Broadcast:
 		r.txid = p.FinalTxid
 	case p.Replaces != "":
-		r.permitted = append(p.Evicts, Eviction{Txid: p.Replaces, ProposalID: p.ReplacesID})
+		r.permitted = append(slices.Clone(p.Evicts), Eviction{Txid: p.Replaces, ProposalID: p.ReplacesID})
 	}
 	return r, nil
 }
