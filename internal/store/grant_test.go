@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -187,6 +188,38 @@ func TestCreateToken_ParentRetired(t *testing.T) {
 	})
 }
 
+// TestCreateToken_ExceedsCreator checks that a token never gets a scope or a wallet that the
+// token that creates it lacks.
+func TestCreateToken_ExceedsCreator(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		u := b.user("alice", true)
+		one, other := b.wallet(u, "one"), b.wallet(u, "other")
+		creator := tokenFor(u, "creator", "", b.now)
+		creator.Scopes, creator.Wallets = auth.TokensWrite|auth.WalletsRead, []string{one.ID}
+		must(t, b.CreateToken(t.Context(), operator, creator, auth.Event{At: b.now}))
+		for name, c := range map[string]struct {
+			scopes  auth.Scopes
+			wallets []string
+			code    string
+		}{
+			"the same":             {creator.Scopes, []string{one.ID}, ""},
+			"fewer":                {auth.WalletsRead, []string{}, ""},
+			"a scope more":         {creator.Scopes | auth.NodeRead, []string{one.ID}, "scope_exceeded"},
+			"a scope of admins":    {auth.UsersWrite, []string{one.ID}, "scope_exceeded"},
+			"another wallet":       {creator.Scopes, []string{other.ID}, "token_limited_to_wallets"},
+			"a wallet more":        {creator.Scopes, []string{one.ID, other.ID}, "token_limited_to_wallets"},
+			"no limit for wallets": {creator.Scopes, nil, "token_limited_to_wallets"},
+		} {
+			child := tokenFor(u, name, creator.ID, b.now)
+			child.Scopes, child.Wallets = c.scopes, c.wallets
+			err := b.CreateToken(t.Context(), b.caller(creator.ID), child, auth.Event{At: b.now})
+			if f, ok := errors.AsType[*fault.Error](err); ok != (c.code != "") || ok && f.Code != c.code || b.tokenExists(child.ID) != (err == nil) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 // TestAccessVersion checks that changes of the password, the role or the state of a user
 // increment AccessVersion, and that other changes do not.
 func TestAccessVersion(t *testing.T) {
@@ -218,6 +251,53 @@ func TestAccessVersion(t *testing.T) {
 			t.Errorf("the versions of other users were raised by %d", n)
 		}
 	})
+}
+
+// TestGrants_Lock checks that the caller's token or user cannot be changed between the check in a
+// transaction that grants access and its commit. SQLite has only one writer.
+func TestGrants_Lock(t *testing.T) {
+	for name, c := range map[string]struct {
+		who func(g *granting) *auth.Principal
+		end func(g *granting, other *store.Store) error
+	}{
+		"token": {
+			func(g *granting) *auth.Principal { return g.caller(g.token.ID) },
+			func(g *granting, other *store.Store) error {
+				return other.DeleteToken(g.t.Context(), g.alice.ID, g.token.ID, "", func(*auth.Deletion) error { return nil })
+			},
+		},
+		"user": {
+			func(g *granting) *auth.Principal { return g.byPassword("alice") },
+			func(g *granting, other *store.Store) error {
+				_, err := other.EditUser(g.t.Context(), operator, "alice", func(u *auth.UserEdit) error { u.DisabledAt = g.now; return nil })
+				return err
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGranting(openPostgres(t))
+			other, who := g.reopen(), c.who(g)
+			ended := make(chan error, 1)
+			hasBegun, isEarly := false, false
+			_, err := g.EditUser(t.Context(), who, "bob", func(u *auth.UserEdit) error {
+				if !hasBegun {
+					hasBegun = true
+					go func() { ended <- c.end(g, other) }()
+				}
+				testkit.Eventually(t, "the change ended or waits for this transaction", func() bool {
+					return len(ended) > 0 || g.count("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
+				})
+				isEarly = len(ended) > 0
+				u.PasswordHash = "new"
+				return nil
+			})
+			if isEarly || err != nil {
+				t.Errorf("the change ended before the transaction: %t, %v", isEarly, err)
+			}
+			must(t, <-ended)
+		})
+	}
 }
 
 // TestGrants_DeletionInAnotherProcess checks that, once another process has deleted a

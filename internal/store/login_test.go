@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -8,8 +9,51 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
+
+// interruptedStore is a store in which something else happens after a user was read.
+type interruptedStore struct {
+	*store.Store
+
+	then func()
+}
+
+func (s interruptedStore) UserByName(ctx context.Context, name string) (auth.User, error) {
+	u, err := s.Store.UserByName(ctx, name)
+	s.then()
+	return u, err
+}
+
+// TestLogin_UserChangesMeanwhile checks that a login fails if the user was changed while the
+// password was compared, which takes long.
+func TestLogin_UserChangesMeanwhile(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		passwords, err := auth.NewPasswords(4, 2)
+		must(t, err)
+		log := slog.New(slog.DiscardHandler)
+		for name, c := range map[string]struct {
+			change string
+			fails  bool
+		}{
+			"nothing":        {"UPDATE users SET quotas = '' WHERE name = $1", false},
+			"password reset": {"UPDATE users SET password_hash = 'x' WHERE name = $1", true},
+			"role taken":     {"UPDATE users SET is_admin = FALSE WHERE name = $1", true},
+			"disabled":       {"UPDATE users SET disabled_at = 1 WHERE name = $1", true},
+			"deleted":        {"DELETE FROM users WHERE name = $1", true},
+		} {
+			const password = "correct horse battery"
+			_, err := auth.NewUsers(b.Store, passwords, func() time.Time { return b.now }).Create(t.Context(), operator, name, password, true)
+			must(t, err)
+			during := interruptedStore{b.Store, func() { b.exec(c.change, name) }}
+			login := auth.NewLogin(log, during, passwords, nil, auth.NewRecorder(log, b.Store), func() time.Time { return b.now })
+			if _, err := login.Password(t.Context(), name, password, "10.0.0.1"); errors.Is(err, auth.ErrUnauthenticated) != c.fails || err != nil && !c.fails {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
 
 // TestRefusedLogins_BoundedAuditLog checks that guessing user names does not fill the
 // audit log, and that its hash chain stays intact.
