@@ -233,6 +233,39 @@ func TestQuota_ServerDefault(t *testing.T) {
 	})
 }
 
+// TestQuota_OtherWays checks that wallets and tokens also count if they are added by joining a
+// wallet and by a rotation with a grace period.
+func TestQuota_OtherWays(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		alice, bob := b.user("alice", false), b.user("bob", false)
+		b.limit(bob, auth.QuotaWallets, 1)
+		join := func(alias string) error {
+			w := b.wallet(alice, alias)
+			return b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
+				e.Members = append(e.Members, wallet.Member{UserID: bob.ID, Role: auth.RoleViewer, Alias: alias, CreatedAt: b.now})
+				return nil
+			})
+		}
+		must(t, join("first"))
+		wantExceeded(t, join("second"), auth.QuotaWallets, "1")
+		if use := b.use(bob, auth.QuotaWallets); use.Used != 1 {
+			t.Errorf("%d wallets", use.Used)
+		}
+
+		old := b.token(alice, "a", "")
+		b.limit(alice, auth.QuotaTokens, 1)
+		err := b.RotateToken(t.Context(), b.caller(old.ID), old.ID, func(r *auth.Rotation) error {
+			r.Successor, r.RetireAt, r.RetiredAs, r.ByToken = tokenFor(alice, "a", "", b.now), old.ExpiresAt, "old", true
+			r.Successor.RotatedFrom = old.ID
+			return nil
+		})
+		wantExceeded(t, err, auth.QuotaTokens, "1")
+		if use := b.use(alice, auth.QuotaTokens); use.Used != 1 {
+			t.Errorf("%d tokens", use.Used)
+		}
+	})
+}
+
 // TestQuota_Labels checks that only new labels count, and deleted ones do not.
 func TestQuota_Labels(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
