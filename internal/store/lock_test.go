@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,4 +25,24 @@ func TestLock(t *testing.T) {
 	second, err := store.Lock(t.Context(), path, "process 2", 0)
 	must(t, err)
 	must(t, second.Release())
+}
+
+// TestLock_Link checks that no file is opened or created through a symbolic link in the place of
+// the lock file.
+func TestLock_Link(t *testing.T) {
+	dir := t.TempDir()
+	path, target := filepath.Join(dir, "x.db"), filepath.Join(dir, "target")
+	must(t, os.Symlink(target, path+".lock"))
+	for _, exists := range []bool{false, true} {
+		if exists {
+			must(t, os.WriteFile(target, nil, 0o600))
+		}
+		if lock, err := store.Lock(t.Context(), path, "process 1", 0); err == nil {
+			t.Errorf("a lock through a link, whose target exists: %t", exists)
+			must(t, lock.Release())
+		}
+		if _, err := os.Lstat(target); (err == nil) != exists {
+			t.Errorf("the target exists: %t", err == nil)
+		}
+	}
 }
