@@ -193,6 +193,15 @@ func testInvitationsEnd(r *fixture) {
 		}
 	}
 
+	// An invitation stays if its inviter is demoted in a shell, but cannot be accepted.
+	r.member("vault", carol, auth.RoleOwner)
+	i, err := r.Invite(ctx, carol, "vault", "bob", auth.RoleOwner)
+	must(t, err)
+	r.exec("UPDATE members SET role = 'signer' WHERE user_id = $1", carol.UserID)
+	_, err = r.Accept(ctx, r.bob, i.ID, "")
+	wantErr(t, err, wallet.ErrInvitationNotFound)
+	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+
 	i = r.invite("vault", "bob", auth.RoleViewer)
 	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	gone("the wallet is deleted", i)
@@ -327,6 +336,11 @@ func testAliases_Kept(r *fixture) {
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Other", Descriptor: descriptor(), Birthday: fromNow})
 	wantFault(t, err, fault.Conflict, "alias_exists") // the alias is in use
+	_, err = r.Create(ctx, r.bob, wallet.Plan{Name: "Third", Descriptor: descriptor(), Birthday: fromNow, KeepAlias: true})
+	wantFault(t, err, fault.Conflict, "alias_exists")
+	if !strings.Contains(faultOf(err).Message, "had another wallet") {
+		t.Errorf("message %q", faultOf(err).Message)
+	}
 	r.storeCreating(r.bob, "half", 0)
 	if n := r.count("SELECT count(*) FROM used_aliases WHERE alias = 'half'"); n != 0 {
 		t.Error("the alias of a wallet that is not ready counts as used")

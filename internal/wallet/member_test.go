@@ -1,13 +1,16 @@
 package wallet_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -176,6 +179,60 @@ func (r *fixture) operations() []operation {
 		{"Invitations", auth.RoleOwner, func(who *auth.Principal) error { _, err := r.Invitations(ctx, r.access(who, "vault")); return err }},
 		{"RemoveMember", auth.RoleOwner, func(who *auth.Principal) error { return r.RemoveMember(ctx, r.access(who, "vault"), "guest") }},
 		{"Delete", auth.RoleOwner, func(who *auth.Principal) error { return r.Delete(ctx, r.access(who, "vault"), false) }},
+	}
+}
+
+// interruptedStore is a store in which something else happens after a wallet was loaded.
+type interruptedStore struct {
+	*store.Store
+
+	then func()
+}
+
+func (s interruptedStore) ViewByAlias(ctx context.Context, userID, alias string) (wallet.View, error) {
+	v, err := s.Store.ViewByAlias(ctx, userID, alias)
+	s.then()
+	return v, err
+}
+
+// interruptedUsers is a store in which something else happens after a user was loaded.
+type interruptedUsers interruptedStore
+
+func (s interruptedUsers) UserByName(ctx context.Context, name string) (auth.User, error) {
+	u, err := s.Store.UserByName(ctx, name)
+	s.then()
+	return u, err
+}
+
+// testRoleTaken checks that an owner who loses the role while a request is processed cannot
+// change, add, invite or remove members with that request.
+func testRoleTaken(r *fixture) {
+	t, ctx := r.t, r.t.Context()
+	r.storeWallet(r.alice, "vault")
+	r.member("vault", r.user("carol"), auth.RoleViewer)
+	r.user("dave")
+	for statement, code := range map[string]string{
+		"UPDATE members SET role = 'signer' WHERE user_id = $1": "insufficient_role",
+		"DELETE FROM members WHERE user_id = $1":                "wallet_not_found",
+	} {
+		end := func() { r.exec(statement, r.bob.UserID) }
+		during := wallet.New(r.logger(), interruptedStore{r.store, end}, r.store, r.provider, time.Now, r.kick)
+		adding := wallet.New(r.logger(), r.store, interruptedUsers{r.store, end}, r.provider, time.Now, r.kick).WithAdminsAddingMembers(true)
+		for what, do := range map[string]func() error{
+			"role":       func() error { _, _, err := during.PutMember(ctx, r.bob, "vault", "carol", auth.RoleOwner); return err },
+			"addition":   func() error { _, _, err := adding.PutMember(ctx, r.bob, "vault", "dave", auth.RoleOwner); return err },
+			"invitation": func() error { _, err := during.Invite(ctx, r.bob, "vault", "dave", auth.RoleOwner); return err },
+			"removal":    func() error { return during.RemoveMember(ctx, r.bob, "vault", "carol") },
+		} {
+			r.member("vault", r.bob, auth.RoleOwner)
+			if err := do(); faultOf(err).Code != code {
+				t.Errorf("%s after %s: %v", what, statement, err)
+			}
+			if n := r.count("SELECT count(*) FROM members WHERE role = 'viewer'"); n != 1 || r.count("SELECT count(*) FROM members WHERE role = 'owner'") != 1 {
+				t.Errorf("%s after %s changed the members", what, statement)
+			}
+			r.wantPending("vault")
+		}
 	}
 }
 

@@ -66,6 +66,7 @@ func TestAliasFor(t *testing.T) {
 		{"Vault", "a__b", "a__b"},
 		{"Tom & Jerry", "", "tom__jerry"},
 		{"Vault", "a_\u0301b", ""},
+		{"Vault", "a\u3164b", ""}, // a letter that is invisible
 		{"Vault", strings.Repeat("a", 65), ""},
 	} {
 		got, err := aliasFor(c.name, c.asked)

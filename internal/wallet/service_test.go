@@ -33,6 +33,7 @@ func TestService(t *testing.T) {
 		"one wallet per descriptor":             testSameAddresses,
 		"roles":                                 testRoles,
 		"access":                                testAccess,
+		"role taken meanwhile":                  testRoleTaken,
 		"tokens for certain wallets":            testLimitedTokens,
 		"concurrent addresses":                  testAddressesAtOnce,
 		"UTXOs and labels":                      testUTXOs,
