@@ -69,6 +69,8 @@ func TestMaxFeeRate(t *testing.T) {
 		whole.UTXOs = []btc.Outpoint{v.utxo(10_000_000)}
 		whole.Recipients[0].Amount = 10_000_000 - 1400
 		v.wantLimited(whole, proposal.ErrFeeTooHigh.Code, "5", byWallet)
+		whole.MaxFee = btc.BTC
+		v.wantLimited(whole, proposal.ErrFeeTooHigh.Code, "5", byWallet)
 		v.limit(500)
 		v.wantLimited(pay(10_000, 400), proposal.ErrMinimumTooHigh.Code, "0.5", byWallet)
 

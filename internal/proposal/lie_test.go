@@ -50,6 +50,14 @@ func (a *answer) change() *wire.TxOut { return a.out("") }
 func (a *answer) in(i int) *btcutilpsbt.PInput { return &a.Inputs[i] }
 func (a *answer) output() *btcutilpsbt.POutput { return &a.Outputs[a.changePos] }
 
+// amount returns the amount of an input.
+func (a *answer) amount(i int) int64 {
+	if out := a.in(i).WitnessUtxo; out != nil {
+		return out.Value
+	}
+	return a.in(i).NonWitnessUtxo.TxOut[a.tx().TxIn[i].PreviousOutPoint.Index].Value
+}
+
 // add adds an output and deducts its amount from the change.
 func (a *answer) add(script []byte, amount int64) {
 	a.change().Value -= amount
@@ -196,14 +204,22 @@ var nodeLies = []nodeLie{
 	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos() }},
 	{name: "one UTXO less than requested", kinds: all, lie: func(a *answer) {
 		last := len(a.Inputs) - 1
-		value := a.Inputs[last].WitnessUtxo
-		if at := a.tx().TxIn[last].PreviousOutPoint; value == nil {
-			value = a.Inputs[last].NonWitnessUtxo.TxOut[at.Index]
-		}
+		a.change().Value -= a.amount(last)
 		a.Inputs, a.tx().TxIn = a.Inputs[:last], a.tx().TxIn[:last]
-		a.change().Value -= value.Value
 	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos(); o.Recipients = o.Recipients[1:] }},
 	{name: "UTXOs that were not requested", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
+	{name: "a UTXO in addition to those requested", kinds: all, lie: func(a *answer) {
+		// The fee is the one for the larger transaction: that of the usual one, which has one more output.
+		more := a.usual.fee - btc.FeeRate(2000).Fee(9+len(script(a.vault.t, payee))) - a.fee
+		for i, in := range a.usual.tx().TxIn {
+			if in.PreviousOutPoint != a.tx().TxIn[0].PreviousOutPoint {
+				a.tx().AddTxIn(in)
+				a.Inputs = append(a.Inputs, a.usual.Inputs[i])
+				a.change().Value += a.usual.amount(i)
+			}
+		}
+		a.overpay(more)
+	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
 	{name: "response to another request", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(_ vault, o *proposal.CreateParams) { o.Recipients[0].Amount -= 10 }},
 
 	{name: "not replaceable", kinds: all, lie: func(a *answer) {
