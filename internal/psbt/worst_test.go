@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -98,6 +99,21 @@ func TestDecode_MemoryPerByte(t *testing.T) {
 			if most := uint64(perByte*len(data) + atLeast); allocated > most {
 				t.Errorf("%s, %s: allocated %d bytes for %d bytes of input", name, format, allocated, len(data))
 			}
+		}
+	}
+}
+
+// TestDecode_PartLimits checks that data with too many inputs, outputs or witness items is refused
+// in every format.
+func TestDecode_PartLimits(t *testing.T) {
+	cases := worstCases()
+	for name, limit := range map[string]string{
+		"inputs": "10000 inputs", "a PSBT of inputs": "10000 inputs", "a PSBT of inputs, version 2": "input_count must not be more than 10000",
+		"outputs": "10000 outputs", "a PSBT of outputs": "10000 outputs",
+		"empty witness items": "100 items", "empty items in final_scriptwitness": "100 items",
+	} {
+		if _, err := psbt.Decode(cases[name]); err == nil || !strings.Contains(err.Error(), limit) {
+			t.Errorf("%s: %v, want %s", name, err, limit)
 		}
 	}
 }
