@@ -136,6 +136,36 @@ func TestBuffer(t *testing.T) {
 	})
 }
 
+// TestPatience: a request waits exactly as long as Patience allows, for each of the limits.
+func TestPatience(t *testing.T) {
+	for name, wait := range map[string]func(ctx context.Context, g *admission.Gate) error{
+		"a place": func(ctx context.Context, g *admission.Gate) error {
+			return must(g.Enter(ctx, "alice", admission.Work)).err
+		},
+		"a slot": func(ctx context.Context, g *admission.Gate) error {
+			return must(g.Enter(ctx, "bob", admission.Work)).err
+		},
+		"the memory of a user":     func(ctx context.Context, g *admission.Gate) error { _, err := g.Buffer(ctx, "alice", 1); return err },
+		"the memory of the server": func(ctx context.Context, g *admission.Gate) error { _, err := g.Buffer(ctx, "bob", 80<<10); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := admission.New(limits)
+				enter(t, g, "alice").Pause()
+				enter(t, g, "alice")
+				if _, err := g.Buffer(t.Context(), "alice", limits.UserBytes); err != nil {
+					t.Fatal(err)
+				}
+				begin := time.Now()
+				err := wait(t.Context(), g)
+				if waited := time.Since(begin); err == nil || waited != limits.Patience {
+					t.Errorf("waited for %v, and then got %v", waited, err)
+				}
+			})
+		})
+	}
+}
+
 // entered is the result of Enter.
 type entered struct {
 	slot *admission.Slot

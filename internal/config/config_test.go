@@ -47,6 +47,22 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestSecretFlags checks that the help of each flag for a secret says that other users of the
+// machine can see it, and names the alternatives.
+func TestSecretFlags(t *testing.T) {
+	flags := pflag.NewFlagSet("specterd", pflag.ContinueOnError)
+	AddFlags(flags)
+	for _, s := range settings {
+		if !s.flag {
+			continue
+		}
+		help := flags.Lookup(s.name).Usage
+		if warns := strings.Contains(help, "ps shows flags to all users"); warns != s.secret || s.secret && !strings.Contains(help, s.env+"_FILE") {
+			t.Errorf("--%s, secret: %t: %s", s.name, s.secret, help)
+		}
+	}
+}
+
 func TestFlagPrecedence(t *testing.T) {
 	environment := map[string]string{"PORT": "1", "HOST": "::1", "SPECTER_DATA_FOLDER": "~/x", "SPECTER_LOG_LEVEL": "debug"}
 	got, err := load(t, environment, "--port", "2", "--database-url", "y.db")
