@@ -109,3 +109,23 @@ func TestQueue_AppliesToNewPasswords(t *testing.T) {
 		t.Errorf("compare: %v", err)
 	}
 }
+
+// TestQueue_AdmitsAgain checks that a password that waited in the queue is not compared if logins
+// were refused meanwhile, even if it is right.
+func TestQueue_AdmitsAgain(t *testing.T) {
+	t.Parallel()
+	p, err := NewPasswords(4, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashed, err := p.hash(t.Context(), "192.0.2.1", "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []error{nil, ErrTooManyFailures} {
+		good, err := p.matches(t.Context(), "192.0.2.1", hashed, "correct horse", func() error { return want })
+		if !errors.Is(err, want) || good != (want == nil) {
+			t.Errorf("%t, %v, want %v", good, err, want)
+		}
+	}
+}
