@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/specterd/specterd/internal/admission"
+	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -94,6 +96,20 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")
 }
 
+// TestHeavyRequests_Routes checks that every route is limited that parses or creates a PSBT, derives
+// the addresses of a new wallet, or accepts a body larger than usual.
+func TestHeavyRequests_Routes(t *testing.T) {
+	t.Parallel()
+	light := []string{"CancelProposal", "AbandonProposal"}
+	for _, to := range httpapi.Routes(httpapi.Options{}) {
+		hasPSBTs := strings.Contains(to.Path, "/proposals") || strings.HasSuffix(to.Path, "/psbt")
+		isHeavy := hasPSBTs && !slices.Contains(light, to.Handler.Name) || to.Handler.Name == "CreateWallet" || to.Handler.MaxBody > route.DefaultMaxBody
+		if isHeavy && !to.Handler.IsHeavy {
+			t.Errorf("%s %s is not limited", to.Method, to.Path)
+		}
+	}
+}
+
 // TestHeavyRequests_OfOneUser checks that if one user sends many heavy requests concurrently,
 // one is executed and the others get 429 or 503.
 func TestHeavyRequests_OfOneUser(t *testing.T) {
@@ -160,6 +176,25 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 			t.Errorf("slow request: status %s, want 200", got.Status)
 		}
 	}
+}
+
+// TestHeavyRequests_UnknownLength checks that a body of unknown length counts as the largest body of
+// its route.
+func TestHeavyRequests_UnknownLength(t *testing.T) {
+	t.Parallel()
+	s, h := startHeavy(t)
+	close(h.end)
+	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
+	for range 2 {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		check(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = fmt.Fprintf(conn, "POST /api/v1/heavy HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", alice)
+		check(t, err)
+	}
+	testkit.Eventually(t, "the memory limit of alice is reached", func() bool {
+		return s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "x"}`).status == 429
+	})
 }
 
 // TestHeavyRequests_SlowReaders checks that a client that does not read a streamed response

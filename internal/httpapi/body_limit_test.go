@@ -66,6 +66,24 @@ func TestBodyLimit_ContentLength(t *testing.T) {
 	}
 }
 
+// TestBodyLimit_Unauthenticated checks that no route asks a client without valid credentials for
+// the body of its request.
+func TestBodyLimit_Unauthenticated(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, to := range httpapi.Routes(s.Options) {
+		if to.Credentials == route.Public {
+			continue
+		}
+		for _, credentials := range [][]string{nil, {bearer("x")}} {
+			r := request{method: to.Method, path: pathParameter.ReplaceAllString(to.Path, "x"), auth: credentials, body: "{}"}
+			if got, asked := s.inTwoParts(t, r, func() {}); asked || got.status != http.StatusUnauthorized {
+				t.Errorf("%s %s with %q: %d, asked for the body: %t", to.Method, to.Path, credentials, got.status, asked)
+			}
+		}
+	}
+}
+
 // TestBodyLimit_Chunked checks that a body of unknown length is refused as soon as it
 // exceeds the limit, in every code path that reads bodies.
 func TestBodyLimit_Chunked(t *testing.T) {

@@ -210,6 +210,23 @@ func TestRecheck_BadBody(t *testing.T) {
 	})
 }
 
+// TestRecheck_ShownScope checks that the response to a change is not shown if the token loses the
+// scope for it before the body is complete.
+func TestRecheck_ShownScope(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	bob := s.user(t, "bob", false)
+	for names, status := range map[string]int{"users:read users:write": 200, "users:write": 204} {
+		k := s.token(t, s.user(t, unique("admin"), true), auth.UsersRead|auth.UsersWrite)
+		got, _ := s.inTwoParts(t, request{method: "PATCH", path: userPath(bob.Name), auth: []string{k.bearer()}, body: `{"disabled": true}`}, func() {
+			s.sql(t, "UPDATE tokens SET scopes = $1 WHERE token_id = $2", names, k.id)
+		})
+		if got.want(t, status); (got.body == "") != (status == 204) {
+			t.Errorf("with %s: %d %s", names, got.status, got.body)
+		}
+	}
+}
+
 // TestRecheck_StillGood checks that a request succeeds if the concurrent change does not reduce
 // the rights of the caller.
 func TestRecheck_StillGood(t *testing.T) {

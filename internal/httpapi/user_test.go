@@ -258,6 +258,28 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// TestGuessablePasswords checks that no user can get a password that consists of the user's name
+// or of a name or alias of the user's wallets, however it is set.
+func TestGuessablePasswords(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	root := s.user(t, "admin", true).basic()
+	p := s.user(t, "Theodora Whitfield", false)
+	s.sql(t, "UPDATE wallets SET name = 'Larkspur Meadow' WHERE wallet_id = $1", s.wallet(t, p, "quartzbarn", "viewer"))
+	for _, password := range []string{"theodorawhitfield1", "larkspurmeadow1", "quartzbarn2026"} {
+		for _, set := range []request{
+			{method: "POST", path: users, auth: []string{root}, body: fmt.Sprintf(`{"name": "theodora_whitfield", "password": %q}`, password)},
+			{method: "PATCH", path: userPath(p.Name), auth: []string{root}, body: fmt.Sprintf(`{"password": %q}`, password)},
+			{method: "PATCH", path: users + "/me", auth: []string{p.basic()}, body: fmt.Sprintf(`{"password": %q}`, password)},
+		} {
+			if set.method == "POST" && password != "theodorawhitfield1" {
+				continue // a new user has no wallets
+			}
+			s.do(t, set).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"password"`, "names known here")
+		}
+	}
+}
+
 // TestFirstPassword checks that default_password is true until the first admin changes the
 // password, and that the default password cannot be set again.
 func TestFirstPassword(t *testing.T) {
