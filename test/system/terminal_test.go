@@ -35,6 +35,9 @@ func TestTerminalEscapes(t *testing.T) {
 	if out, err = tool(t, dir, "restore", "--check", evil).CombinedOutput(); err == nil || strings.ContainsAny(string(out), "\x1b\u202e") {
 		t.Errorf("an error of restore --check: %v\n%q", err, out)
 	}
+	if out, err = tool(t, dir, "restore", "--check", "missing"+sequence+".zip").CombinedOutput(); err == nil || strings.ContainsAny(string(out), "\x1b\u202e") {
+		t.Errorf("an error with the name of a file: %v\n%q", err, out)
+	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db"))
 	check(t, err)
 	_, err = db.ExecContext(t.Context(), "UPDATE users SET name = ?", "admin"+sequence)

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -60,6 +61,39 @@ func TestTLS(t *testing.T) {
 	renew(t, certFile, keyFile, roots)
 	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "the new certificate", func() bool { return !ask().Equal(first) })
+}
+
+// TestDefaultPassword_OtherMachines checks that a server that can be reached from other machines
+// does not start while the first admin has the default password.
+func TestDefaultPassword_OtherMachines(t *testing.T) {
+	t.Parallel()
+	if s, err := tryServer(t, serveCommand(t.TempDir(), "HOST=0.0.0.0", "SPECTER_ADMIN_PASSWORD=")); err == nil {
+		t.Errorf("it listens on %s", s.url)
+	}
+}
+
+// TestUnencryptedWarning checks that a server that can be reached from other machines without TLS
+// logs a warning.
+func TestUnencryptedWarning(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile, _ := certificate(t, dir)
+	for name, c := range map[string]struct {
+		settings []string
+		warns    bool
+	}{
+		"loopback":           {nil, false},
+		"every address":      {[]string{"HOST=0.0.0.0"}, true},
+		"with a certificate": {[]string{"HOST=0.0.0.0", "SPECTER_TLS_CERT_FILE=" + certFile, "SPECTER_TLS_KEY_FILE=" + keyFile}, false},
+		"behind a proxy":     {[]string{"HOST=0.0.0.0", "SPECTER_TRUSTED_PROXIES=10.0.0.0/8"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startServer(t, t.TempDir(), c.settings...)
+			if got := strings.Contains(s.log.String(), app.UnencryptedWarning); got != c.warns {
+				t.Errorf("warned: %t\n%s", got, s.log)
+			}
+		})
+	}
 }
 
 // renew writes another certificate for 127.0.0.1, with a new key.
