@@ -7,16 +7,18 @@ set -euo pipefail
 all=$(cat <<'TABLE'
 outsider    | ./internal/httpapi  | TestMatrix|TestIsolation | every route with every kind of credential
 outsider    | ./internal/httpapi  | TestLoginThrottle_.* | guess passwords of one user, of all, of unknown ones
-outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.* | guessable passwords; find user names by the duration of a login
+outsider    | ./internal/auth     | TestGuessablePasswords.*|TestLoginThrottle_.*|TestLoginCounts.*|TestQueue_.* | guessable passwords; find user names by the duration of a login
 outsider    | ./internal/store    | TestRefusedLogins_BoundedAuditLog | fill the audit log with refused logins
-outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestLogin_UnknownUserTiming|TestDefaultPasswords_ReachableServer | large bodies; claim another address; the default password; find user names by the duration of a login
-outsider    | ./test/system       | TestSlowHeaders|TestLoginFlood | slow headers, a flood of logins
+outsider    | ./internal/httpapi  | TestBodyLimit_.*|TestForwardedFor|TestTrustedProxies|TestUndeclaredProxy|TestLogin_UnknownUserTiming|TestDefaultPasswords_ReachableServer|TestGuessablePasswords | large bodies; claim another address; the default password; find user names by the duration of a login
+outsider    | ./test/system       | TestSlowHeaders|TestLoginFlood|TestDefaultPassword_OtherMachines|TestUnencryptedWarning | slow headers, a flood of logins, a server without TLS or with the default password
 user        | ./internal/httpapi  | TestRecheck_.* | continue with a credential that was revoked while the body was being sent
-user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_ParentRetired | the same, between authorization and transaction
+user        | ./internal/store    | TestGrants_.*|TestAccessVersion|TestCreateToken_.*|TestLogin_UserChangesMeanwhile | the same, between authorization and transaction
+user        | ./internal/wallet   | TestService | use a role that was taken meanwhile, an invitation that ended, or wallets of others
 user        | ./internal/httpapi  | TestWallets | re-point the alias of another member, join uninvited, find out user names
 user        | ./internal/store    | TestUsedAliases|TestInvitations.*|TestQuota.* | take over a used alias; exceed the quota with two concurrent requests
 user        | ./internal/httpapi  | TestHeavyRequests_.*|TestQuota | occupy the server with heavy requests
-user        | ./internal/psbt     | TestDecode_MemoryPerByte | bodies that use much memory once decoded
+user        | ./internal/admission | Test.* | hold more places, slots or memory than a user may
+user        | ./internal/psbt     | TestDecode_MemoryPerByte|TestDecode_PartLimits | bodies that use much memory once decoded
 user        | ./internal/indexer | TestRescans_FairByUser | delay the rescans of other users
 token       | ./internal/httpapi  | TestRightsSearch|TestPasswordRequired|TestRoles_RequiredScopes|TestRoleScopes | obtain rights that the token does not have
 token       | ./internal/httpapi  | TestSuccessors.*|TestToken_DeletesItself|TestUserTokens | stay valid after the deletion of a stolen token, delete other tokens
@@ -27,6 +29,7 @@ node        | ./internal/node/backend     | TestBadHistories|TestBadFunding|Test
 node        | ./internal/node/zmq      | TestSources.*|TestBadPublishers | announcements from other hosts, and malformed ones
 file        | ./test/system       | TestPlantedSymlinks|TestTerminalEscapes | symbolic links in the data directory, escapes for the terminal
 file        | ./internal/privatefile | Test.* | symbolic links in place of written files
+file        | ./internal/store    | TestLock_Link | a symbolic link in place of the lock file
 file        | ./internal/text     | Test.* | deceptive text
 file        | ./internal/backup   | Test.* | damaged and forged backups
 file        | ./internal/specter/datadir | Test.* | manipulated Specter Desktop directories
