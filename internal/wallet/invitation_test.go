@@ -195,7 +195,7 @@ func testInvitationsEnd(r *fixture) {
 
 	// An invitation stays if its inviter is demoted in a shell, but cannot be accepted.
 	r.member("vault", carol, auth.RoleOwner)
-	i, err := r.Invite(ctx, carol, "vault", "bob", auth.RoleOwner)
+	i, err := r.Invite(ctx, r.access(carol, "vault"), "bob", auth.RoleOwner)
 	must(t, err)
 	r.exec("UPDATE members SET role = 'signer' WHERE user_id = $1", carol.UserID)
 	_, err = r.Accept(ctx, r.bob, i.ID, "")

@@ -189,8 +189,8 @@ type interruptedStore struct {
 	then func()
 }
 
-func (s interruptedStore) ViewByAlias(ctx context.Context, userID, alias string) (wallet.View, error) {
-	v, err := s.Store.ViewByAlias(ctx, userID, alias)
+func (s interruptedStore) View(ctx context.Context, userID, walletID string) (wallet.View, error) {
+	v, err := s.Store.View(ctx, userID, walletID)
 	s.then()
 	return v, err
 }
@@ -216,13 +216,14 @@ func testRoleTaken(r *fixture) {
 		"DELETE FROM members WHERE user_id = $1":                "wallet_not_found",
 	} {
 		end := func() { r.exec(statement, r.bob.UserID) }
+		as := func() wallet.Access { return r.access(r.bob, "vault") }
 		during := wallet.New(r.logger(), interruptedStore{r.store, end}, r.store, r.provider, time.Now, r.kick)
 		adding := wallet.New(r.logger(), r.store, interruptedUsers{r.store, end}, r.provider, time.Now, r.kick).WithAdminsAddingMembers(true)
 		for what, do := range map[string]func() error{
-			"role":       func() error { _, _, err := during.PutMember(ctx, r.bob, "vault", "carol", auth.RoleOwner); return err },
-			"addition":   func() error { _, _, err := adding.PutMember(ctx, r.bob, "vault", "dave", auth.RoleOwner); return err },
-			"invitation": func() error { _, err := during.Invite(ctx, r.bob, "vault", "dave", auth.RoleOwner); return err },
-			"removal":    func() error { return during.RemoveMember(ctx, r.bob, "vault", "carol") },
+			"role":       func() error { _, _, err := during.PutMember(ctx, as(), "carol", auth.RoleOwner); return err },
+			"addition":   func() error { _, _, err := adding.PutMember(ctx, as(), "dave", auth.RoleOwner); return err },
+			"invitation": func() error { _, err := during.Invite(ctx, as(), "dave", auth.RoleOwner); return err },
+			"removal":    func() error { return during.RemoveMember(ctx, as(), "carol") },
 		} {
 			r.member("vault", r.bob, auth.RoleOwner)
 			if err := do(); faultOf(err).Code != code {
