@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 var now = time.Date(2026, 11, 22, 9, 47, 10, 5, time.UTC)
@@ -47,18 +48,11 @@ func (r rows) Rows(context.Context, backup.Table) iter.Seq2[[]any, error] {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // save writes a backup into a new directory and returns its path.
 func save(t testing.TB, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.zip")
-	must(t, backup.Save(path, func(out io.Writer) error {
+	testkit.Check(t, backup.Save(path, func(out io.Writer) error {
 		_, err := backup.Write(t.Context(), out, src, "specterd test", now)
 		return err
 	}))
@@ -85,12 +79,12 @@ func TestRoundTrip(t *testing.T) {
 		{"y", int64(9007199254740993), -5e-324, []byte("z")},
 	}
 	f, err := backup.Open(save(t, want))
-	must(t, err)
-	defer func() { must(t, f.Close()) }()
-	must(t, f.Check(t.Context()))
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, f.Close()) }()
+	testkit.Check(t, f.Check(t.Context()))
 	var got rows
 	for row, err := range f.Rows(t.Context(), things) {
-		must(t, err)
+		testkit.Check(t, err)
 		got = append(got, row)
 	}
 	if !reflect.DeepEqual(want, got) { // cmp is slow for long values
@@ -135,20 +129,20 @@ func TestDamage(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
 	whole, err := os.ReadFile(path)
-	must(t, err)
+	testkit.Check(t, err)
 	before := contents(t, path)
 	broken := filepath.Join(t.TempDir(), "b.zip")
 	harmless := 0
 	for i := range whole {
 		if i%8 == 0 {
-			must(t, os.WriteFile(broken, whole[:i], 0o600))
+			testkit.Check(t, os.WriteFile(broken, whole[:i], 0o600))
 			if err := check(t, broken); err == nil {
 				t.Fatalf("truncated at %d of %d bytes, the file passes the check", i, len(whole))
 			}
 		}
 		other := bytes.Clone(whole)
 		other[i] ^= 0x55
-		must(t, os.WriteFile(broken, other, 0o600))
+		testkit.Check(t, os.WriteFile(broken, other, 0o600))
 		if check(t, broken) == nil {
 			// A change of metadata, such as a member's time, is not detected, but the
 			// contents must be unchanged.
@@ -167,13 +161,13 @@ func TestDamage(t *testing.T) {
 func contents(t *testing.T, path string) string {
 	t.Helper()
 	f, err := backup.Open(path)
-	must(t, err)
-	defer func() { must(t, f.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, f.Close()) }()
 	manifest, err := json.Marshal(f.Tables)
-	must(t, err)
+	testkit.Check(t, err)
 	text := string(manifest)
 	for row, err := range f.Rows(t.Context(), things) {
-		must(t, err)
+		testkit.Check(t, err)
 		text += fmt.Sprint(row)
 	}
 	return text
@@ -184,14 +178,14 @@ func contents(t *testing.T, path string) string {
 func rewrite(t *testing.T, path string, change func(members map[string][]byte)) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)
-	must(t, err)
-	defer func() { must(t, archive.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, archive.Close()) }()
 	members := map[string][]byte{}
 	for _, member := range archive.File {
 		in, err := member.Open()
-		must(t, err)
+		testkit.Check(t, err)
 		members[member.Name], err = io.ReadAll(in)
-		must(t, err)
+		testkit.Check(t, err)
 	}
 	change(members)
 	var out bytes.Buffer
@@ -201,13 +195,13 @@ func rewrite(t *testing.T, path string, change func(members map[string][]byte)) 
 			continue
 		}
 		member, err := w.Create(strings.TrimSuffix(name, " again"))
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = member.Write(text)
-		must(t, err)
+		testkit.Check(t, err)
 	}
-	must(t, w.Close())
+	testkit.Check(t, w.Close())
 	changed := filepath.Join(t.TempDir(), "c.zip")
-	must(t, os.WriteFile(changed, out.Bytes(), 0o600))
+	testkit.Check(t, os.WriteFile(changed, out.Bytes(), 0o600))
 	return changed
 }
 
@@ -272,7 +266,7 @@ func TestManipulatedFiles(t *testing.T) {
 		}
 	}
 	empty := filepath.Join(t.TempDir(), "empty")
-	must(t, os.WriteFile(empty, nil, 0o600))
+	testkit.Check(t, os.WriteFile(empty, nil, 0o600))
 	for path, want := range map[string]string{
 		empty: "is incomplete", t.TempDir(): "is not a regular file", "/nothing": "no such file", "backup.go": "is not a specterd backup",
 	} {
@@ -301,7 +295,7 @@ func TestSave(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left is %v, %v", left, err)
 	}
-	must(t, backup.Save(path, write("first", nil)))
+	testkit.Check(t, backup.Save(path, write("first", nil)))
 	if err := backup.Save(path, write("second", nil)); err == nil || !strings.Contains(err.Error(), "already exists") {
 		t.Errorf("got %v", err)
 	}
@@ -313,9 +307,9 @@ func TestSave(t *testing.T) {
 	}
 	for path, want := range map[string]string{path: "first", other: "theirs"} {
 		text, err := os.ReadFile(path)
-		must(t, err)
+		testkit.Check(t, err)
 		info, err := os.Stat(path)
-		must(t, err)
+		testkit.Check(t, err)
 		if string(text) != want || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has %q, %v", path, text, info.Mode())
 		}

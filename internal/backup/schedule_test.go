@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/backup"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // names returns the entries of a directory.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
-	must(t, err)
+	testkit.Check(t, err)
 	var out []string
 	for _, e := range entries {
 		out = append(out, e.Name())
@@ -72,11 +73,11 @@ func TestSchedule(t *testing.T) {
 		"specterd-backup-20400101T000000Z.zip", ".specterd-backup-1.partial", ".specterd-backup-2.partial",
 	}
 	for _, name := range others {
-		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
 	}
-	must(t, os.Mkdir(filepath.Join(dir, "specterd-backup-20190101T000000Z.zip"), 0o700))
-	must(t, os.Chtimes(filepath.Join(dir, ".specterd-backup-1.partial"), now, now))
-	must(t, os.Chtimes(filepath.Join(dir, ".specterd-backup-2.partial"), clock.Add(25*time.Hour), clock.Add(25*time.Hour)))
+	testkit.Check(t, os.Mkdir(filepath.Join(dir, "specterd-backup-20190101T000000Z.zip"), 0o700))
+	testkit.Check(t, os.Chtimes(filepath.Join(dir, ".specterd-backup-1.partial"), now, now))
+	testkit.Check(t, os.Chtimes(filepath.Join(dir, ".specterd-backup-2.partial"), clock.Add(25*time.Hour), clock.Add(25*time.Hour)))
 	want := slices.Concat(others, []string{"specterd-backup-20190101T000000Z.zip", third, fourth})
 	want = slices.DeleteFunc(want, func(name string) bool { return name == ".specterd-backup-1.partial" })
 	slices.Sort(want)

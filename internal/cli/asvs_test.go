@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 var (
@@ -23,7 +25,7 @@ const asvsRequirements = 253
 // existing tests and files.
 func TestASVS(t *testing.T) {
 	page, err := os.ReadFile("../../docs/asvs.md")
-	check(t, err)
+	testkit.Check(t, err)
 	tests := testsOfTheRepository(t)
 	listed, statuses := map[string]bool{}, map[string]int{}
 	for _, row := range asvsRow.FindAllStringSubmatch(string(page), -1) {
@@ -79,7 +81,7 @@ func testsOfTheRepository(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
 	for _, folder := range []string{"../../internal", "../../test"} {
-		check(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		testkit.Check(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // maxReadmeWords is the length limit of README.md in words.
@@ -16,7 +17,7 @@ const maxReadmeWords = 900
 // TestReadmeLength checks that README.md stays short.
 func TestReadmeLength(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
-	check(t, err)
+	testkit.Check(t, err)
 	if n := len(strings.Fields(string(text))); n > maxReadmeWords {
 		t.Errorf("README.md has %d words, must be at most %d", n, maxReadmeWords)
 	}
@@ -25,9 +26,9 @@ func TestReadmeLength(t *testing.T) {
 // TestDocsIndex checks that docs/README.md links to every document of docs.
 func TestDocsIndex(t *testing.T) {
 	index, err := os.ReadFile("../../docs/README.md")
-	check(t, err)
+	testkit.Check(t, err)
 	documents, err := filepath.Glob("../../docs/*.md")
-	check(t, err)
+	testkit.Check(t, err)
 	for _, document := range documents {
 		name := filepath.Base(document)
 		if name != "README.md" && !strings.Contains(string(index), "]("+name+")") {
@@ -45,7 +46,7 @@ var settingRow = regexp.MustCompile("(?m)^\\| `(\\w+)`(\\*?) \\|(.*)\\|$")
 func TestDocsSettings(t *testing.T) {
 	rows := func(document string) map[string][]string {
 		text, err := os.ReadFile("../../" + document)
-		check(t, err)
+		testkit.Check(t, err)
 		found := map[string][]string{}
 		for _, row := range settingRow.FindAllStringSubmatch(string(text), -1) {
 			found[row[1]] = row[2:]

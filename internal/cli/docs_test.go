@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // quotedFile matches a code block below the comment that names the file it shows.
@@ -18,11 +20,11 @@ func TestDocsQuoteFiles(t *testing.T) {
 	quotes := 0
 	for _, page := range repositoryFiles(t, "docs/*.md") {
 		text, err := os.ReadFile(page)
-		check(t, err)
+		testkit.Check(t, err)
 		for _, quote := range quotedFile.FindAllStringSubmatch(string(text), -1) {
 			quotes++
 			file, err := os.ReadFile(filepath.Join("../..", quote[1]))
-			check(t, err)
+			testkit.Check(t, err)
 			if string(file) != quote[2] {
 				t.Errorf("%s does not quote %s exactly", page, quote[1])
 			}
@@ -44,7 +46,7 @@ var (
 func TestDocsLinks(t *testing.T) {
 	for _, page := range repositoryFiles(t, "*.md", "docs/*.md", "docs/adr/*.md") {
 		text, err := os.ReadFile(page)
-		check(t, err)
+		testkit.Check(t, err)
 		for _, target := range link.FindAllStringSubmatch(string(text), -1) {
 			checkLink(t, page, target[1], target[2])
 		}
@@ -66,7 +68,7 @@ func checkLink(t *testing.T, page, path, anchor string) {
 		return
 	}
 	text, err := os.ReadFile(target)
-	check(t, err)
+	testkit.Check(t, err)
 	for _, h := range heading.FindAllStringSubmatch(fence.ReplaceAllString(string(text), ""), -1) {
 		if slug(h[1]) == anchor {
 			return
@@ -90,7 +92,7 @@ func TestDocsPaths(t *testing.T) {
 			continue
 		}
 		text, err := os.ReadFile(page)
-		check(t, err)
+		testkit.Check(t, err)
 		for _, path := range sourcePath.FindAllStringSubmatch(string(text), -1) {
 			if _, err := os.Stat(filepath.Join("../..", path[1])); err != nil {
 				t.Errorf("%s names %s, which does not exist", page, path[1])
@@ -109,7 +111,7 @@ func repositoryFiles(t *testing.T, patterns ...string) (pages []string) {
 	t.Helper()
 	for _, pattern := range patterns {
 		matches, err := filepath.Glob("../../" + pattern)
-		check(t, err)
+		testkit.Check(t, err)
 		pages = append(pages, matches...)
 	}
 	return pages

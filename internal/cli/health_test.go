@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestHealth_OtherServer checks that responses of a server that is not specterd count as
@@ -21,7 +23,7 @@ func TestHealth_OtherServer(t *testing.T) {
 		other := httptest.NewServer(answer)
 		defer other.Close()
 		_, port, err := net.SplitHostPort(other.Listener.Addr().String())
-		check(t, err)
+		testkit.Check(t, err)
 		getenv := func(name string) string { return map[string]string{"PORT": port}[name] }
 		err = run(t.Context(), []string{"health"}, getenv, strings.NewReader(""), io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "responded with "+want+", which is not") {

@@ -35,10 +35,3 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestRoutes_OfWallets checks that the alias in a path is resolved for every route that has
@@ -13,7 +14,7 @@ import (
 // start otherwise.
 func TestRoutes_OfWallets(t *testing.T) {
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
-		check(t, to.Check())
+		testkit.Check(t, to.Check())
 		if strings.Contains(to.Path, "{alias}") != to.Role.OfWallet() {
 			t.Errorf("%s %s requires the role %q", to.Method, to.Path, to.Role)
 		}

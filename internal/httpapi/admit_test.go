@@ -138,12 +138,12 @@ func TestHeavyRequests_OfOneUser(t *testing.T) {
 func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	body := `{"text": "` + strings.Repeat("x", size-len(`{"text": ""}`)) + `"}`
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		path, bearer, len(body), body[:len(body)-1])
-	check(t, err)
+	testkit.Check(t, err)
 	return conn
 }
 
@@ -168,10 +168,10 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 	s.call(t, "GET", "/api/v1/users/me", alice, "").want(t, 200)
 	for _, conn := range []net.Conn{first, second} {
 		_, err := io.WriteString(conn, "}")
-		check(t, err)
+		testkit.Check(t, err)
 		got, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		check(t, err)
-		check(t, got.Body.Close())
+		testkit.Check(t, err)
+		testkit.Check(t, got.Body.Close())
 		if got.StatusCode != http.StatusOK {
 			t.Errorf("slow request: status %s, want 200", got.Status)
 		}
@@ -187,10 +187,10 @@ func TestHeavyRequests_UnknownLength(t *testing.T) {
 	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
 	for range 2 {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
-		check(t, err)
+		testkit.Check(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 		_, err = fmt.Fprintf(conn, "POST /api/v1/heavy HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", alice)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	testkit.Eventually(t, "the memory limit of alice is reached", func() bool {
 		return s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "x"}`).status == 429
@@ -206,10 +206,10 @@ func TestHeavyRequests_SlowReaders(t *testing.T) {
 	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
 	for range 2 {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
-		check(t, err)
+		testkit.Check(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 		_, err = fmt.Fprintf(conn, "GET /api/v1/endless HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: %s\r\n\r\n", alice)
-		check(t, err)
+		testkit.Check(t, err)
 		if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
 			t.Fatal(line, err)
 		}

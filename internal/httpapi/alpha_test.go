@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const alphaTokens = "/api/v1alpha/token/"
@@ -58,12 +59,12 @@ func TestAlphaTokenLifecycle(t *testing.T) {
 func wantClaims(t *testing.T, s *server, secret, id string) {
 	t.Helper()
 	parts := strings.Split(secret, ".")
-	head := string(must(base64.RawURLEncoding.DecodeString(parts[0])))
+	head := string(testkit.Must(base64.RawURLEncoding.DecodeString(parts[0])))
 	if !regexp.MustCompile(`^{"alg":"HS256","salt":"[A-Z2-7]{26}","typ":"JWT"}$`).MatchString(head) { // the salt is specterd's addition
 		t.Errorf("the token's header is %s", head)
 	}
 	var claims map[string]any
-	check(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[1])), &claims))
+	testkit.Check(t, json.Unmarshal(testkit.Must(base64.RawURLEncoding.DecodeString(parts[1])), &claims))
 	now := float64(s.clock.now().Unix())
 	want := map[string]any{"username": "admin", "jwt_token_id": id, "jwt_token_description": "A token", "iat": now, "exp": now + 2592000}
 	if fmt.Sprint(claims) != fmt.Sprint(want) {

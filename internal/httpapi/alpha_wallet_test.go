@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -75,12 +76,12 @@ func TestAlphaNewWallet(t *testing.T) {
 			t.Errorf("%s: the response has the members %v", alias, got)
 		}
 		var w map[string]any
-		check(t, json.Unmarshal([]byte(member(t, body, alias)), &w))
+		testkit.Check(t, json.Unmarshal([]byte(member(t, body, alias)), &w))
 		for name, empty := range map[string]string{
 			"_addresses": "{}", "_transactions": "{}", "_full_utxo": "[]", "full_utxo": "[]", "keys": "[]", "_devices": "[]", "devices": "[]",
 			"pending_psbts": "{}", "frozen_utxo": "[]", "last_block": "null", "balance": `{"immature":0,"trusted":0,"untrusted_pending":0}`,
 		} {
-			if got := string(must(json.Marshal(w[name]))); got != empty {
+			if got := string(testkit.Must(json.Marshal(w[name]))); got != empty {
 				t.Errorf("%s: %s is %s, want %s", alias, name, got, empty)
 			}
 		}
@@ -126,7 +127,7 @@ func TestAlphaDeadTransactions(t *testing.T) {
 			shown[x.Txid] = true
 		}
 	}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
+	testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
 	body := s.call(t, "GET", alphaWallets+"w", k.bearer(), "").want(t, 200).body
 	for what, list := range map[string][]map[string]any{
 		"txlist": listOf(t, member(t, body, "txlist")), "full_txlist": records(t, s.call(t, "GET", fullTxList, k.bearer(), "")),
@@ -177,7 +178,7 @@ func TestAlphaUTXOs(t *testing.T) {
 		}
 		changes.Added = append(changes.Added, x)
 	}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
+	testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{changes}))
 	frozen := btc.Outpoint{Txid: received(2, 0).Txid, Vout: 1}
 	s.sql(t, "INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, $2, $3, 0)", id, frozen.Txid, frozen.Vout)
 	body := s.call(t, "GET", alphaWallets+"w", s.token(t, p, 0).bearer(), "").want(t, 200, fmt.Sprintf(`"frozen_utxo":["%s:1"]`, frozen.Txid)).body
@@ -204,7 +205,7 @@ func TestAlphaTransactions_AllWallets(t *testing.T) {
 	for i, w := range []string{s.wallet(t, p, "one", "owner"), s.wallet(t, p, "two", "viewer"), s.wallet(t, other, "one", "owner")} {
 		changes = append(changes, wallet.Change{WalletID: w, Synced: &wallet.Tip{Height: 10, Hash: "aa"}, Added: []wallet.Transaction{received(0, 1), received(i+1, 1)}})
 	}
-	check(t, s.store.WriteIndex(t.Context(), changes))
+	testkit.Check(t, s.store.WriteIndex(t.Context(), changes))
 	got := s.call(t, "GET", fullTxList, s.token(t, p, auth.WalletsRead).bearer(), "").want(t, 200)
 	var shown []string
 	for _, r := range records(t, got) {
@@ -229,8 +230,8 @@ func TestAlphaDevices(t *testing.T) {
 		for _, fingerprint := range fingerprints {
 			w.Keys = append(w.Keys, wallet.Key{Key: btc.Key{Fingerprint: fingerprint, XPub: unique("xpub")}})
 		}
-		check(t, s.store.AddWallet(t.Context(), w, admin.ID, alias, nil, auth.Event{Action: "wallet.create"}))
-		must(s.store.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error {
+		testkit.Check(t, s.store.AddWallet(t.Context(), w, admin.ID, alias, nil, auth.Event{Action: "wallet.create"}))
+		testkit.Must(s.store.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error {
 			e.Stage = wallet.Ready
 			return nil
 		}))
@@ -255,7 +256,7 @@ func records(t *testing.T, a answer) []map[string]any {
 
 func listOf(t *testing.T, text string) (list []map[string]any) {
 	t.Helper()
-	check(t, json.Unmarshal([]byte(text), &list))
+	testkit.Check(t, json.Unmarshal([]byte(text), &list))
 	return list
 }
 
@@ -263,11 +264,11 @@ func listOf(t *testing.T, text string) (list []map[string]any) {
 func names(t *testing.T, object string) (found []string) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader([]byte(object)))
-	must(dec.Token())
+	testkit.Must(dec.Token())
 	for dec.More() {
-		found = append(found, must(dec.Token()).(string))
+		found = append(found, testkit.Must(dec.Token()).(string))
 		var value json.RawMessage
-		check(t, dec.Decode(&value))
+		testkit.Check(t, dec.Decode(&value))
 	}
 	return found
 }
@@ -275,6 +276,6 @@ func names(t *testing.T, object string) (found []string) {
 func member(t *testing.T, object, name string) string {
 	t.Helper()
 	var members map[string]json.RawMessage
-	check(t, json.Unmarshal([]byte(object), &members))
+	testkit.Check(t, json.Unmarshal([]byte(object), &members))
 	return string(members[name])
 }

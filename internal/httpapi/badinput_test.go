@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // badCase is a request of testdata/bad-input; the README there documents the fields.
@@ -70,11 +72,11 @@ func wantErrorDocument(t *testing.T, name string, got answer) {
 func badCases(t *testing.T) map[string]badCase {
 	t.Helper()
 	files, err := filepath.Glob("../../testdata/bad-input/*.json")
-	check(t, err)
+	testkit.Check(t, err)
 	all := map[string]badCase{}
 	for _, file := range files {
 		var cases []badCase
-		check(t, json.Unmarshal(must(os.ReadFile(file)), &cases))
+		testkit.Check(t, json.Unmarshal(testkit.Must(os.ReadFile(file)), &cases))
 		for _, c := range cases {
 			all[filepath.Base(file)+": "+c.Name] = c
 		}
@@ -88,7 +90,7 @@ func badCases(t *testing.T) map[string]badCase {
 func (c badCase) request(s *server, admin testUser, k token) request {
 	r := request{body: c.Body, header: c.Headers, auth: []string{k.bearer()}}
 	if c.Body64 != "" {
-		r.body = string(must(base64.StdEncoding.DecodeString(c.Body64)))
+		r.body = string(testkit.Must(base64.StdEncoding.DecodeString(c.Body64)))
 	}
 	r.method, r.path, _ = strings.Cut(repeat(c.Route, c.Fill), " ")
 	r.path = strings.Replace(r.path, "{id}", k.id, 1)
@@ -120,15 +122,15 @@ type rawCase struct {
 func rawCases(t *testing.T) map[string]rawCase {
 	t.Helper()
 	files, err := filepath.Glob("../../testdata/bad-input/*.txt")
-	check(t, err)
+	testkit.Check(t, err)
 	all := map[string]rawCase{}
 	for _, file := range files {
-		head, text, _ := strings.Cut(string(must(os.ReadFile(file))), "\n")
+		head, text, _ := strings.Cut(string(testkit.Must(os.ReadFile(file))), "\n")
 		status, says, found := strings.Cut(strings.TrimPrefix(head, "# "), ": ")
 		if !found {
 			t.Fatalf("%s has no first line with status and message", file)
 		}
-		all[filepath.Base(file)] = rawCase{must(strconv.Atoi(status)), says, text}
+		all[filepath.Base(file)] = rawCase{testkit.Must(strconv.Atoi(status)), says, text}
 	}
 	return all
 }
@@ -138,7 +140,7 @@ var filling = regexp.MustCompile(`{{fill (\d+)}}`)
 func (s *server) fillIn(text string, k token) string {
 	text = strings.NewReplacer("{{host}}", strings.TrimPrefix(s.url, "http://"), "{{bearer}}", k.bearer()).Replace(text)
 	text = filling.ReplaceAllStringFunc(text, func(fill string) string {
-		return strings.Repeat("x", must(strconv.Atoi(filling.FindStringSubmatch(fill)[1])))
+		return strings.Repeat("x", testkit.Must(strconv.Atoi(filling.FindStringSubmatch(fill)[1])))
 	})
 	return strings.ReplaceAll(text, "\n", "\r\n")
 }
@@ -149,15 +151,15 @@ func (s *server) fillIn(text string, k token) string {
 func (s *server) raw(t *testing.T, text string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = conn.Close() }()
 	_, err = conn.Write([]byte(text))
-	check(t, err)
+	testkit.Check(t, err)
 	if !isComplete(text) {
-		check(t, conn.(*net.TCPConn).CloseWrite())
+		testkit.Check(t, conn.(*net.TCPConn).CloseWrite())
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = res.Body.Close() }()
 	return s.read(t, res)
 }

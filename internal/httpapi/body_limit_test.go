@@ -13,6 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // soon is less than 10 seconds, the minimum time for which the server waits for a body.
@@ -23,11 +24,11 @@ const soon = 8 * time.Second
 func (s *server) unfinished(t *testing.T, head string, body string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = conn.Close() }()
-	check(t, conn.SetDeadline(time.Now().Add(soon)))
+	testkit.Check(t, conn.SetDeadline(time.Now().Add(soon)))
 	_, err = io.WriteString(conn, head+"\r\nHost: 127.0.0.1\r\n\r\n"+body)
-	check(t, err)
+	testkit.Check(t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatalf("%.80s: %v", head, err)

@@ -37,7 +37,7 @@ func (s *server) user(t *testing.T, name string, admin bool) testUser {
 	s.secret(p.password)
 	var err error
 	p.User, err = s.Users.Create(t.Context(), auth.Operator("test"), name, p.password, admin)
-	check(t, err)
+	testkit.Check(t, err)
 	return p
 }
 
@@ -70,7 +70,7 @@ func (s *server) tokenFor(t *testing.T, p testUser, life time.Duration, scopes a
 	}
 	order := auth.CreateTokenParams{Description: unique("token"), Lifetime: life, Scopes: scopes, Wallets: wallets}
 	made, secret, err := s.Tokens.Create(t.Context(), p.principal(), order)
-	check(t, err)
+	testkit.Check(t, err)
 	s.secret(secret)
 	return token{made.ID, secret}
 }
@@ -82,7 +82,7 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	if scopes == nil {
 		scopes = []string{"tokens:*", "node:read"}
 	}
-	body := fmt.Sprintf(`{"description": %q, "lifetime": "10 minutes", "scopes": %s}`, unique("child"), must(json.Marshal(scopes)))
+	body := fmt.Sprintf(`{"description": %q, "lifetime": "10 minutes", "scopes": %s}`, unique("child"), testkit.Must(json.Marshal(scopes)))
 	made := s.call(t, "POST", "/api/v1/tokens", parent.bearer(), body).want(t, 201)
 	return token{made.text("id"), made.text("token")}
 }
@@ -127,7 +127,7 @@ func (s *server) call(t testing.TB, method, path, authorization, body string) an
 func (s *server) do(t testing.TB, r request) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), r.method, s.url+r.path, strings.NewReader(r.body))
-	check(t, err)
+	testkit.Check(t, err)
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -142,7 +142,7 @@ func (s *server) do(t testing.TB, r request) answer {
 		s.credentialIsSecret(value)
 	}
 	res, err := s.client.Do(req)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = res.Body.Close() }()
 	return s.read(t, res)
 }
@@ -150,7 +150,7 @@ func (s *server) do(t testing.TB, r request) answer {
 func (s *server) read(t testing.TB, res *http.Response) answer {
 	t.Helper()
 	body, err := io.ReadAll(res.Body)
-	check(t, err)
+	testkit.Check(t, err)
 	a := answer{status: res.StatusCode, header: res.Header, body: string(body)}
 	if contentType := res.Header.Get("Content-Type"); strings.HasSuffix(contentType, "json") && contentType != "application/x-ndjson" && len(body) > 0 && body[0] != '[' {
 		if err := json.Unmarshal(body, &a.fields); err != nil {

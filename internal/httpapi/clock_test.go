@@ -41,7 +41,7 @@ func TestClockJumps(t *testing.T) {
 				s.do(t, keyedRequest("/api/v1/count", p.basic(), key, `{"text": "a"}`)).want(t, 201, want)
 			}
 			rows := func() (n int) {
-				check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM tokens").Scan(&n))
+				testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM tokens").Scan(&n))
 				return n
 			}
 

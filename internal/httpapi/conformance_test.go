@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 type object = map[string]any
@@ -27,8 +28,8 @@ type specification struct {
 // theSpecification returns the specification of all routes. Its schemas are stricter than
 // the published ones: objects must not have undeclared properties.
 var theSpecification = sync.OnceValue(func() *specification {
-	document := must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test"))
-	s := &specification{document: must(jsonschema.UnmarshalJSON(bytes.NewReader(document))).(object), schemas: map[string]*jsonschema.Schema{}}
+	document := testkit.Must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test"))
+	s := &specification{document: testkit.Must(jsonschema.UnmarshalJSON(bytes.NewReader(document))).(object), schemas: map[string]*jsonschema.Schema{}}
 	components := in(s.document, "components", "schemas")
 	for _, schema := range components {
 		if schema := schema.(object); schema["properties"] != nil && schema["additionalProperties"] == nil {
@@ -39,7 +40,7 @@ var theSpecification = sync.OnceValue(func() *specification {
 	c.AssertFormat()
 	check1(c.AddResource("openapi.json", s.document))
 	for name := range components {
-		s.schemas[name] = must(c.Compile("openapi.json#/components/schemas/" + name))
+		s.schemas[name] = testkit.Must(c.Compile("openapi.json#/components/schemas/" + name))
 	}
 	return s
 })

@@ -12,6 +12,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // credential is one kind of credential of TestMatrix.
@@ -107,7 +108,7 @@ var badTokens = []credential{
 	}), verdict: refused},
 	{name: "signature of other claims", headers: alteredSecret(func(secret string) string {
 		parts := strings.Split(secret, ".")
-		claims := string(must(base64.RawURLEncoding.DecodeString(parts[1])))
+		claims := string(testkit.Must(base64.RawURLEncoding.DecodeString(parts[1])))
 		claims = strings.Replace(claims, `"username":"`, `"username":"x`, 1)
 		return parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "." + parts[2]
 	}), verdict: refused},
@@ -125,13 +126,13 @@ var badTokens = []credential{
 	}, verdict: refused},
 	{name: "revoked token", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		k := w.token(t, w.caller, 0)
-		must(w.Tokens.Delete(t.Context(), w.caller.principal(), k.id, false))
+		testkit.Must(w.Tokens.Delete(t.Context(), w.caller.principal(), k.id, false))
 		return []string{k.bearer()}
 	}, verdict: refused},
 	{name: "token whose parent was revoked", headers: func(t *testing.T, w *world, _ route.Route) []string {
 		parent := w.token(t, w.caller, 0)
 		child := w.child(t, parent)
-		must(w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id, false))
+		testkit.Must(w.Tokens.Delete(t.Context(), w.caller.principal(), parent.id, false))
 		return []string{child.bearer()}
 	}, verdict: refused},
 	{name: "token of a disabled user", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
@@ -139,11 +140,11 @@ var badTokens = []credential{
 	}), verdict: refused},
 	{name: "token of a user who was disabled and enabled", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
 		for _, disabled := range []bool{true, false} {
-			must(w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Disabled: &disabled}))
+			testkit.Must(w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Disabled: &disabled}))
 		}
 	}), verdict: refused},
 	{name: "token of a deleted user", headers: endedCredential(func(t *testing.T, w *world, p testUser) {
-		check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name, false))
+		testkit.Check(t, w.Users.Delete(t.Context(), auth.Operator("test"), p.Name, false))
 	}), verdict: refused},
 	{name: "password of a disabled user", headers: func(t *testing.T, w *world, to route.Route) []string {
 		p := w.user(t, unique("disabled"), to.Role == route.Admin)
@@ -200,13 +201,13 @@ func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, 
 	return func(t *testing.T, w *world, _ route.Route) []string {
 		var claims jwt.MapClaims
 		_, _, err := jwt.NewParser().ParseUnverified(w.good.secret, &claims)
-		check(t, err)
+		testkit.Check(t, err)
 		return []string{bearer(forge(w, claims))}
 	}
 }
 
 func sign(method jwt.SigningMethod, claims jwt.MapClaims, key any) string {
-	return must(jwt.NewWithClaims(method, claims).SignedString(key))
+	return testkit.Must(jwt.NewWithClaims(method, claims).SignedString(key))
 }
 
 func alteredSecret(spoil func(secret string) string) func(*testing.T, *world, route.Route) []string {

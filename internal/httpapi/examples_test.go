@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const (
@@ -143,7 +144,7 @@ func isMoreComplete(a, b any) bool {
 	if x, y := countValues(a), countValues(b); x != y {
 		return x > y
 	}
-	x, y := string(must(json.Marshal(a))), string(must(json.Marshal(b)))
+	x, y := string(testkit.Must(json.Marshal(a))), string(testkit.Must(json.Marshal(b)))
 	if len(x) != len(y) {
 		return len(x) < len(y)
 	}
@@ -199,7 +200,7 @@ func writeExamples(s *specification) error {
 
 func readExamples() map[string]map[string]any {
 	var examples map[string]map[string]any
-	decoder := json.NewDecoder(bytes.NewReader(must(os.ReadFile(examplesFile))))
+	decoder := json.NewDecoder(bytes.NewReader(testkit.Must(os.ReadFile(examplesFile))))
 	decoder.UseNumber()
 	check1(decoder.Decode(&examples))
 	return examples
@@ -212,7 +213,7 @@ func (s *specification) checkExample(key, mediaType string, example any) error {
 		path, status, _ := strings.Cut(rest, " ")
 		response = in(s.document, "paths", path, strings.ToLower(method), "responses", status)
 	}
-	return s.checkBody(in(response, "content", mediaType), mediaType, must(json.Marshal(example)))
+	return s.checkBody(in(response, "content", mediaType), mediaType, testkit.Must(json.Marshal(example)))
 }
 
 // TestExamples_EveryResponseHasAValidOne fails if an example is missing or does not match the

@@ -15,12 +15,13 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // fieldClasses returns the scopes that fieldsFile lists for each property.
 var fieldClasses = sync.OnceValue(func() map[string][]string {
 	classes := map[string][]string{}
-	for line := range strings.Lines(string(must(os.ReadFile(fieldsFile)))) {
+	for line := range strings.Lines(string(testkit.Must(os.ReadFile(fieldsFile)))) {
 		words := strings.Fields(line)
 		classes[words[0]] = words[1:]
 	}

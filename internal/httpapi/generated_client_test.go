@@ -32,12 +32,12 @@ func TestGeneratedClient(t *testing.T) {
 // compiler as an overlay and is not written to the source tree.
 func buildClient(t *testing.T) string {
 	t.Helper()
-	source := must(filepath.Abs("../../tools/openapi/client"))
+	source := testkit.Must(filepath.Abs("../../tools/openapi/client"))
 	dir := t.TempDir()
 	specification, generated, overlay, program := filepath.Join(dir, "openapi.json"), filepath.Join(dir, "api.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "client")
-	check(t, os.WriteFile(specification, must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test")), 0o600))
+	testkit.Check(t, os.WriteFile(specification, testkit.Must(httpapi.Describe(httpapi.Routes(httpapi.Options{}), "test")), 0o600))
 	files := map[string]map[string]string{"Replace": {filepath.Join(source, "api.go"): generated}}
-	check(t, os.WriteFile(overlay, must(json.Marshal(files)), 0o600))
+	testkit.Check(t, os.WriteFile(overlay, testkit.Must(json.Marshal(files)), 0o600))
 	for _, args := range [][]string{
 		{"tool", "oapi-codegen", "-generate", "types,client", "-package", "main", "-o", generated, specification},
 		{"build", "-overlay", overlay, "-tags", "generated", "-o", program, "."},

@@ -98,11 +98,11 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	}
 	kept := s.openStore(t, set.database)
 	s.store = kept
-	t.Cleanup(func() { check(t, kept.Close()) })
+	t.Cleanup(func() { testkit.Check(t, kept.Close()) })
 	recorder := auth.NewRecorder(set.Log, kept)
-	passwords := must(auth.NewPasswords(set.cost, 16))
-	check(t, kept.BindKey(t.Context(), auth.Fingerprint(s.key)))
-	signer := must(auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{s.key}, nil }, s.clock.now))
+	passwords := testkit.Must(auth.NewPasswords(set.cost, 16))
+	testkit.Check(t, kept.BindKey(t.Context(), auth.Fingerprint(s.key)))
+	signer := testkit.Must(auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{s.key}, nil }, s.clock.now))
 	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, recorder, s.clock.now)
 	set.Users = auth.NewUsers(kept, passwords, s.clock.now)
 	set.Tokens = auth.NewTokens(kept, signer, s.clock.now)
@@ -116,9 +116,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	}
 	s.Options = set.Options
 	if set.routes != nil {
-		s.handler = must(httpapi.NewHandler(s.Options, set.routes(httpapi.Routes(s.Options))))
+		s.handler = testkit.Must(httpapi.NewHandler(s.Options, set.routes(httpapi.Routes(s.Options))))
 	} else {
-		s.handler = described(t, s.fieldsChecked(t, must(httpapi.New(s.Options))))
+		s.handler = described(t, s.fieldsChecked(t, testkit.Must(httpapi.New(s.Options))))
 	}
 	s.serve(t, recorder)
 	return s
@@ -148,7 +148,7 @@ func (s *server) rpc(t *testing.T, set *setup) *rpcclient.Client {
 	if n != nil {
 		cfg = rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()}
 	}
-	client := must(rpcclient.New(cfg))
+	client := testkit.Must(rpcclient.New(cfg))
 	t.Cleanup(client.Close)
 	return client
 }
@@ -160,7 +160,7 @@ func (s *server) monitor(t *testing.T, rpc *rpcclient.Client) *nodestatus.Monito
 	m.Check(t.Context())
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { check(t, m.Run(ctx)) })
+	running.Go(func() { testkit.Check(t, m.Run(ctx)) })
 	t.Cleanup(func() {
 		stop()
 		running.Wait()
@@ -171,22 +171,22 @@ func (s *server) monitor(t *testing.T, rpc *rpcclient.Client) *nodestatus.Monito
 func (s *server) openStore(t *testing.T, url string) *store.Store {
 	t.Helper()
 	kept, err := store.Open(t.Context(), store.Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: s.clock.now})
-	check(t, err)
-	check(t, kept.Migrate(t.Context()))
+	testkit.Check(t, err)
+	testkit.Check(t, kept.Migrate(t.Context()))
 	driver, source := "sqlite", "file:"+url+"?_pragma=busy_timeout(5000)"
 	if store.IsPostgres(url) {
 		driver, source = "pgx", url
 	}
 	s.db, err = sql.Open(driver, source)
-	check(t, err)
-	t.Cleanup(func() { check(t, s.db.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, s.db.Close()) })
 	return kept
 }
 
 func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
+	testkit.Check(t, err)
 	s.url = "http://" + listener.Addr().String()
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	s.client = &http.Client{
@@ -218,7 +218,7 @@ func (s *server) inspect(t *testing.T) {
 	if !s.mayFail && strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("the log has an internal error:\n%s", linesWith(log, `"level":"ERROR"`))
 	}
-	check(t, testkit.CheckLog(context.Background(), t, s.db, log))
+	testkit.Check(t, testkit.CheckLog(context.Background(), t, s.db, log))
 	s.inspectAudit(t)
 	s.secrets.Range(func(secret, _ any) bool {
 		if strings.Contains(log, secret.(string)) {
@@ -241,16 +241,16 @@ var privateToWallets = regexp.MustCompile(`[0-9a-f]{64}|bcrt1|BTC|^"`)
 func (s *server) inspectAudit(t *testing.T) {
 	t.Helper()
 	rows, err := s.db.QueryContext(context.Background(), "SELECT action, detail FROM audit")
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var action, detail string
-		check(t, rows.Scan(&action, &detail))
+		testkit.Check(t, rows.Scan(&action, &detail))
 		if privateToWallets.MatchString(detail) {
 			t.Errorf("the audit event %s has data that is private to a wallet: %s", action, detail)
 		}
 	}
-	check(t, rows.Err())
+	testkit.Check(t, rows.Err())
 }
 
 func (s *server) secret(text string) {
@@ -263,7 +263,7 @@ func (s *server) secret(text string) {
 func (s *server) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	result, err := s.db.ExecContext(t.Context(), statement, args...)
-	check(t, err)
+	testkit.Check(t, err)
 	if n, err := result.RowsAffected(); err != nil || n == 0 {
 		t.Fatalf("%s: %d rows, %v", statement, n, err)
 	}
@@ -295,7 +295,7 @@ func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 	kept, ok := s.selects.Load(query)
 	if !ok {
 		statement, err := s.db.PrepareContext(context.Background(), query)
-		check(t, err)
+		testkit.Check(t, err)
 		kept, _ = s.selects.LoadOrStore(query, statement)
 	}
 	return kept.(*sql.Stmt)
@@ -304,17 +304,17 @@ func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	t.Helper()
 	rows, err := s.statement(t, "SELECT * FROM "+table).QueryContext(context.Background()) //nolint:sqlclosecheck // the statement is cached
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
-	check(t, err)
+	testkit.Check(t, err)
 	values, targets := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		targets[i] = &values[i]
 	}
 	var lines []string
 	for rows.Next() {
-		check(t, rows.Scan(targets...))
+		testkit.Check(t, rows.Scan(targets...))
 		var line strings.Builder
 		for i, column := range columns {
 			seal := table == "audit" && (column == "chain_position" || column == "previous_hash" || column == "hash")
@@ -324,7 +324,7 @@ func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 		}
 		lines = append(lines, line.String())
 	}
-	check(t, rows.Err())
+	testkit.Check(t, rows.Err())
 	slices.Sort(lines)
 	text.WriteString(strings.Join(append(lines, ""), "\n"))
 }
@@ -362,18 +362,4 @@ func linesWith(text, part string) string {
 		}
 	}
 	return strings.Join(found, "")
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -142,7 +142,7 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 			t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
 		}
 	}
-	lines := must(csv.NewReader(strings.NewReader(got.body)).ReadAll())
+	lines := testkit.Must(csv.NewReader(strings.NewReader(got.body)).ReadAll())
 	if len(lines) != 5 {
 		t.Fatalf("%d lines: %s", len(lines), got.body)
 	}
@@ -164,7 +164,7 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 		seen := map[any]bool{}
 		for line := range strings.Lines(got.body) {
 			var one map[string]any
-			check(t, json.Unmarshal([]byte(line), &one))
+			testkit.Check(t, json.Unmarshal([]byte(line), &one))
 			if seen[one["txid"]] = true; one["category"] != "receive" || one["hex"] == nil || one["outputs"] == nil {
 				t.Errorf("%s", line)
 			}
@@ -175,7 +175,7 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 	}
 	s.vault(t, p, "other")
 	all := ask("GET", "/api/v1/transactions", "text/csv").want(t, 200)
-	if lines := must(csv.NewReader(strings.NewReader(all.body)).ReadAll()); len(lines) != 9 || all.header.Get("Content-Disposition") != "attachment; filename=transactions.csv" {
+	if lines := testkit.Must(csv.NewReader(strings.NewReader(all.body)).ReadAll()); len(lines) != 9 || all.header.Get("Content-Disposition") != "attachment; filename=transactions.csv" {
 		t.Errorf("%d lines, %v", len(lines), all.header)
 	}
 	for _, accept := range []string{"", "*/*", "application/json", "text/html", "text/csv;q=0.5, */*"} {
@@ -295,26 +295,26 @@ func TestExport_DatabaseError(t *testing.T) {
 		for i := range 1000 {
 			part.Added = append(part.Added, received(first+i, 1))
 		}
-		check(t, s.store.WriteIndex(t.Context(), []wallet.Change{part}))
+		testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{part}))
 	}
 	k := s.token(t, p, 0).bearer()
 	open := func() *http.Response {
-		req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/wallets/vault/transactions", nil))
+		req := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/wallets/vault/transactions", nil))
 		req.Header = http.Header{"Authorization": {k}, "Accept": {"application/jsonl"}}
-		res := must(s.client.Do(req))
+		res := testkit.Must(s.client.Do(req))
 		t.Cleanup(func() { _ = res.Body.Close() })
 		return res
 	}
 	whole, err := io.ReadAll(open().Body) //nolint:bodyclose // at the end of the test
-	check(t, err)
+	testkit.Check(t, err)
 	if n := bytes.Count(whole, []byte("\n")); n != number {
 		t.Fatalf("%d lines", n)
 	}
 	res := open() //nolint:bodyclose // at the end of the test
 	_, err = io.ReadFull(res.Body, make([]byte, 1000))
-	check(t, err)
+	testkit.Check(t, err)
 	_, err = s.db.ExecContext(t.Context(), "ALTER TABLE outputs RENAME TO elsewhere")
-	check(t, err)
+	testkit.Check(t, err)
 	rest, err := io.ReadAll(res.Body)
 	if err == nil || len(rest) >= len(whole)-1000 {
 		t.Errorf("%d of %d bytes, %v", len(rest), len(whole), err)
@@ -323,5 +323,5 @@ func TestExport_DatabaseError(t *testing.T) {
 		t.Errorf("%v", line)
 	}
 	_, err = s.db.ExecContext(context.Background(), "ALTER TABLE elsewhere RENAME TO outputs")
-	check(t, err)
+	testkit.Check(t, err)
 }

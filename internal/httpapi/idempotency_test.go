@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // counter is a route that accepts idempotency keys and counts how often it was executed.
@@ -151,7 +152,7 @@ func TestIdempotencyKey_ConcurrentRequestInProgress(t *testing.T) {
 			ctx, leave := context.WithCancel(t.Context())
 			var client sync.WaitGroup
 			client.Go(func() {
-				req := must(http.NewRequestWithContext(ctx, http.MethodPost, s.url+r.path, strings.NewReader(r.body)))
+				req := testkit.Must(http.NewRequestWithContext(ctx, http.MethodPost, s.url+r.path, strings.NewReader(r.body)))
 				req.Header = http.Header{"Authorization": r.auth, "Idempotency-Key": {"k"}, "Content-Type": {"application/json"}}
 				if res, err := s.client.Do(req); err == nil {
 					_ = res.Body.Close()
@@ -234,7 +235,7 @@ func TestIdempotencyKey_DryRun(t *testing.T) {
 				}
 			}
 			var stored int
-			check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM idempotency").Scan(&stored))
+			testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM idempotency").Scan(&stored))
 			if stored != 0 {
 				t.Errorf("%d responses are stored", stored)
 			}

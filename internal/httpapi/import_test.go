@@ -13,18 +13,19 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // imports returns an importer of users and tokens into the server's database, as the import
 // command uses it while the server is running.
 func (s *server) imports() *auth.Imports {
-	return auth.NewImports(s.store, must(auth.NewPasswords(4, 16)), s.clock.now)
+	return auth.NewImports(s.store, testkit.Must(auth.NewPasswords(4, 16)), s.clock.now)
 }
 
 // foreign returns a user in the format of Specter Desktop.
 func foreign(name, password string, admin bool) auth.ForeignUser {
 	salt := base64.StdEncoding.EncodeToString(make([]byte, 32))
-	hash := must(pbkdf2.Key(sha256.New, password, []byte(salt), 10_000, 32))
+	hash := testkit.Must(pbkdf2.Key(sha256.New, password, []byte(salt), 10_000, 32))
 	return auth.ForeignUser{Origin: "specter/" + name, Name: name, Admin: admin, Salt: salt, Hash: hash}
 }
 
@@ -33,7 +34,7 @@ func (s *server) imported(t *testing.T, name, password string, admin bool) testU
 	in := foreign(name, password, admin)
 	s.secret(base64.StdEncoding.EncodeToString(in.Hash)) // the weak hash must not be stored
 	u, outcome, err := s.imports().User(t.Context(), auth.Operator("me"), in, false)
-	check(t, err)
+	testkit.Check(t, err)
 	if outcome != auth.OutcomeNew {
 		t.Errorf("%s: %s", name, outcome)
 	}
@@ -44,7 +45,7 @@ func (s *server) imported(t *testing.T, name, password string, admin bool) testU
 // does not have.
 func foreignToken(p testUser, life time.Duration, now time.Time) auth.ForeignToken {
 	id := uuid.NewString()
-	text := must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+	text := testkit.Must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"username": p.Name, "jwt_token_id": id, "jwt_token_description": "x", "exp": now.Add(life).Unix(), "iat": now.Unix(),
 	}).SignedString([]byte("a key of Specter Desktop")))
 	return auth.ForeignToken{Origin: "specter/" + id, ID: id, UserName: p.Name, Text: text, Description: "x", Lifetime: life}
@@ -65,7 +66,7 @@ func TestImportedPasswords(t *testing.T) {
 				s.call(t, "PATCH", "/api/v1/users/me", p.basic(), `{"password": "a new password"}`).want(t, 200)
 				s.call(t, "GET", "/api/v1/users/me", p.basic(), "").want(t, 401)
 				s.call(t, "GET", "/api/v1/users/me", basic(name, "a new password"), "").want(t, 200)
-				if u := must(s.store.UserByName(t.Context(), name)); !strings.HasPrefix(u.PasswordHash, "$2a$04$") {
+				if u := testkit.Must(s.store.UserByName(t.Context(), name)); !strings.HasPrefix(u.PasswordHash, "$2a$04$") {
 					t.Errorf("the new password is stored as %.20s", u.PasswordHash)
 				}
 			})
@@ -84,10 +85,10 @@ func TestImportedTokens(t *testing.T) {
 		k := token{in.ID, in.Text}
 		s.works(t, k, false)
 		_, _, err := s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, true)
-		check(t, err)
+		testkit.Check(t, err)
 		s.works(t, k, false) // the import was a dry run
 		_, _, err = s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, false)
-		check(t, err)
+		testkit.Check(t, err)
 		s.call(t, "GET", "/api/v1/wallets", k.bearer(), "").want(t, 200)
 		s.call(t, "GET", "/api/v1alpha/specter", k.bearer(), "").want(t, 200)
 		s.call(t, "GET", "/api/v1/users", k.bearer(), "").wantProblem(t, 403, "insufficient_scope")
@@ -99,8 +100,8 @@ func TestImportedTokens(t *testing.T) {
 		parts := strings.Split(in.Text, ".")
 		for _, other := range []string{
 			in.Text + "=", in.Text[:len(in.Text)-1], parts[0] + "." + parts[1] + ".", parts[0] + "." + parts[1] + "." + strings.Repeat("A", 43),
-			must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": k.id, "username": "p", "exp": 1e10}).SignedString([]byte("another"))),
-			must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": k.id, "username": "p", "exp": 1e10}).SignedString(s.key)),
+			testkit.Must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": k.id, "username": "p", "exp": 1e10}).SignedString([]byte("another"))),
+			testkit.Must(jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"jwt_token_id": k.id, "username": "p", "exp": 1e10}).SignedString(s.key)),
 		} {
 			s.works(t, token{k.id, other}, false)
 		}
@@ -139,7 +140,7 @@ func TestImportedTokens_Expiry(t *testing.T) {
 	p := s.imported(t, "p", "a password", false)
 	in := foreignToken(p, time.Hour, s.clock.now())
 	_, _, err := s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, false)
-	check(t, err)
+	testkit.Check(t, err)
 	k := token{in.ID, in.Text}
 	s.clock.advance(59 * time.Minute)
 	s.works(t, k, true)

@@ -190,7 +190,7 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
 	p := s.proposal(t, who, &v, 0)
 	i, err := s.Wallets.Invite(t.Context(), testkit.Access(t, s.Wallets, who.principal(), v.alias), "a guest", auth.RoleViewer)
-	check(t, err)
+	testkit.Check(t, err)
 	return identifiers{
 		alias: v.alias, address: v.receive[0], txid: v.sent, outpoint: v.utxo.String(), label: v.label, user: who.Name,
 		cursor: page.text("next_cursor"), etag: page.header.Get("Etag"), key: "her key",
@@ -255,7 +255,7 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 		}
 	}
 	var count int
-	check(t, s.db.QueryRow("SELECT count(*) FROM wallets WHERE name = 'Same'").Scan(&count))
+	testkit.Check(t, s.db.QueryRow("SELECT count(*) FROM wallets WHERE name = 'Same'").Scan(&count))
 	if count != 2 {
 		t.Errorf("%d wallets", count)
 	}

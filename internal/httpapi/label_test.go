@@ -88,6 +88,6 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 // audit counts the audit events about labels of a wallet.
 func (s *server) audit(t *testing.T, walletID string) (n int) {
 	t.Helper()
-	check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE action = 'wallet.label' AND target = $1", walletID).Scan(&n))
+	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE action = 'wallet.label' AND target = $1", walletID).Scan(&n))
 	return n
 }

@@ -21,7 +21,7 @@ func testLedger(t *testing.T, s *server, _ *testkit.Node) {
 	}
 	lines := func(a answer) (lines []string) {
 		t.Helper()
-		for _, line := range must(csv.NewReader(strings.NewReader(a.want(t, 200).body)).ReadAll())[1:] {
+		for _, line := range testkit.Must(csv.NewReader(strings.NewReader(a.want(t, 200).body)).ReadAll())[1:] {
 			lines = append(lines, strings.Join(line, "|"))
 		}
 		return lines

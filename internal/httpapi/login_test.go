@@ -153,7 +153,7 @@ func TestLogin_UnknownUserTiming(t *testing.T) {
 		u.PasswordHash = strings.Replace(u.PasswordHash, "$04$", "$09$", 1)
 		return nil
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	s.sql(t, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", disabled.ID)
 	s.sql(t, "DELETE FROM users WHERE user_id = $1", deleted.ID)
 	credentials := map[string]string{

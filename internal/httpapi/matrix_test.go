@@ -137,7 +137,7 @@ func (w *world) try(t *testing.T, to route.Route, c credential) {
 // acts counts the changes so far: every change writes an audit event in its transaction.
 func (w *world) acts(t *testing.T) (n int) {
 	t.Helper()
-	check(t, w.statement(t, "SELECT count(*) FROM audit WHERE action <> 'login'").QueryRow().Scan(&n)) //nolint:sqlclosecheck // the statement is cached
+	testkit.Check(t, w.statement(t, "SELECT count(*) FROM audit WHERE action <> 'login'").QueryRow().Scan(&n)) //nolint:sqlclosecheck // the statement is cached
 	return n
 }
 

@@ -35,9 +35,9 @@ func testMembers(t *testing.T, s *server, _ *testkit.Node) {
 func (s *server) member(t *testing.T, owner testUser, alias string, who testUser, role auth.WalletRole) {
 	t.Helper()
 	i, err := s.Wallets.Invite(t.Context(), testkit.Access(t, s.Wallets, owner.principal(), alias), who.Name, role)
-	check(t, err)
+	testkit.Check(t, err)
 	_, err = s.Wallets.Accept(t.Context(), who.principal(), i.ID, "")
-	check(t, err)
+	testkit.Check(t, err)
 }
 
 func testRescan(t *testing.T, s *server, _ *testkit.Node) {

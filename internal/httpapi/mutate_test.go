@@ -114,7 +114,7 @@ func newMutationTest(t *testing.T, s *server, seed uint64, postgres bool) *mutat
 	}
 	for _, table := range tables {
 		_, err := s.db.ExecContext(t.Context(), "CREATE TABLE kept_"+table+" AS SELECT * FROM "+table)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	b.recordState(t)
 	return b
@@ -130,11 +130,11 @@ func (b *mutationTest) recordState(t *testing.T) {
 func (b *mutationTest) restore(t *testing.T) {
 	t.Helper()
 	tx, err := b.db.BeginTx(t.Context(), nil)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = tx.Rollback() }()
 	do := func(statement string) {
 		_, err := tx.ExecContext(t.Context(), statement)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	if b.postgres {
 		do("SET LOCAL session_replication_role = replica") // disables foreign keys
@@ -145,7 +145,7 @@ func (b *mutationTest) restore(t *testing.T) {
 	for _, table := range tables {
 		do("INSERT INTO " + table + " SELECT * FROM kept_" + table)
 	}
-	check(t, tx.Commit())
+	testkit.Check(t, tx.Commit())
 	b.recordState(t)
 }
 
@@ -295,9 +295,9 @@ var notOurs = regexp.MustCompile(`(?m)^HTTP/1\.1 (501 Not Implemented|505 HTTP V
 func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = conn.Close() }()
-	check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	testkit.Check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	_, _ = io.WriteString(conn, text) // the server may refuse the request before it is complete
 	_ = conn.(*net.TCPConn).CloseWrite()
 	got, err := io.ReadAll(conn)
@@ -328,9 +328,9 @@ func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
-	check(t, err)
+	testkit.Check(t, err)
 	body, err := io.ReadAll(r.Body)
-	check(t, err)
+	testkit.Check(t, err)
 	scheme, credential, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	known := slices.ContainsFunc(b.credentials, func(c string) bool {
 		kind, secret, _ := strings.Cut(c, " ")

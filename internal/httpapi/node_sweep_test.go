@@ -74,10 +74,10 @@ func newSweep(t *testing.T) *sweep {
 		sw.requests = append(sw.requests, sweepRequest{to, r})
 	}
 	var genesis string
-	check(t, json.Unmarshal(bitcoind.CLI(t, "getblockhash", 0), &genesis))
-	check(t, w.store.CheckChain(t.Context(), "regtest", genesis))
+	testkit.Check(t, json.Unmarshal(bitcoind.CLI(t, "getblockhash", 0), &genesis))
+	testkit.Check(t, w.store.CheckChain(t.Context(), "regtest", genesis))
 	_, err := w.db.ExecContext(t.Context(), "VACUUM INTO '"+sw.database+"'")
-	check(t, err)
+	testkit.Check(t, err)
 	bitcoind.Stop(t)
 	return sw
 }
@@ -87,7 +87,7 @@ func (sw *sweep) try(t *testing.T, setting testkit.NodeSetting) map[string]int {
 	t.Helper()
 	n := testkit.BitcoindCopy(t, sw.bitcoind, setting.Args...)
 	database := filepath.Join(t.TempDir(), "specterd.db")
-	check(t, os.WriteFile(database, must(os.ReadFile(sw.database)), 0o600))
+	testkit.Check(t, os.WriteFile(database, testkit.Must(os.ReadFile(sw.database)), 0o600))
 	s := start(t, onNode(n), func(c *setup) { c.isPolled, c.database = true, database })
 	sw.checkStatus(t, s, setting)
 	parallel, rounds := 1, 1

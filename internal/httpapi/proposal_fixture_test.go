@@ -31,7 +31,7 @@ func newNodeWallet(t *testing.T, n *testkit.Node) *nodeWallet {
 	t.Helper()
 	n.CLI(t, "createwallet", nodeWalletName)
 	var address string
-	check(t, json.Unmarshal(n.WalletCLI(t, nodeWalletName, "getnewaddress"), &address))
+	testkit.Check(t, json.Unmarshal(n.WalletCLI(t, nodeWalletName, "getnewaddress"), &address))
 	n.CLI(t, "generatetoaddress", 20, address)
 	n.Mine(t, 100)
 	return &nodeWallet{n}
@@ -46,7 +46,7 @@ func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...bt
 	branch := wallet.ReceiveBranch
 	const skip = 20 // addresses that other fixtures use
 	addresses, err := s.store.AddressesOf(t.Context(), walletID, wallet.AddressFilter{Branch: &branch}, nil, skip+len(amounts))
-	check(t, err)
+	testkit.Check(t, err)
 	outputs := map[string]json.Number{}
 	at := map[string]wallet.Address{}
 	for i, amount := range amounts {
@@ -54,17 +54,17 @@ func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...bt
 		outputs[a.Address], at[a.Address] = json.Number(amount.String()), a
 	}
 	var txid string
-	check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "send", outputs), &struct{ Txid *string }{&txid}))
+	testkit.Check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "send", outputs), &struct{ Txid *string }{&txid}))
 	p.node.Mine(t, 1)
 	var sent struct{ Hex string }
-	check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "gettransaction", txid), &sent))
-	raw := must(hex.DecodeString(sent.Hex))
+	testkit.Check(t, json.Unmarshal(p.node.WalletCLI(t, nodeWalletName, "gettransaction", txid), &sent))
+	raw := testkit.Must(hex.DecodeString(sent.Hex))
 	now := s.clock.now()
 	entry := wallet.Transaction{
 		Txid: txid, Time: now, ReceivedAt: now, Category: wallet.Receive, VSize: 141, Raw: raw,
 		State: wallet.State{Status: wallet.Confirmed, Replaceable: "no", Trusted: true, Block: &wallet.Block{Height: tipHeight, Hash: tipHash, Time: now}},
 	}
-	for vout, out := range must(btc.ParseTx(raw)).Outputs {
+	for vout, out := range testkit.Must(btc.ParseTx(raw)).Outputs {
 		address := btc.AddressOf(out.Script, btc.Regtest)
 		if a, ok := at[address]; ok {
 			entry.Address, entry.Own = address, &a.Place
@@ -72,7 +72,7 @@ func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...bt
 			entry.Outputs = append(entry.Outputs, wallet.Output{Vout: uint32(vout), Address: address, Amount: out.Amount, Own: &a.Place})
 		}
 	}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{WalletID: walletID, Added: []wallet.Transaction{entry}}}))
+	testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{WalletID: walletID, Added: []wallet.Transaction{entry}}}))
 	return txid
 }
 
@@ -80,23 +80,23 @@ func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...bt
 func (v *vault) sign(t *testing.T, p proposal.Proposal) []byte {
 	t.Helper()
 	_, text, _ := strings.Cut(v.private, "]")
-	account := must(hdkeychain.NewKeyFromString(text))
-	tx := must(psbt.Parse(p.PSBT)).Tx()
+	account := testkit.Must(hdkeychain.NewKeyFromString(text))
+	tx := testkit.Must(psbt.Parse(p.PSBT)).Tx()
 	outputs := txscript.NewMultiPrevOutFetcher(nil)
 	scripts := make([][]byte, len(p.Inputs))
 	for i, in := range p.Inputs {
-		scripts[i] = must(btc.ScriptOf(in.Address, btc.Regtest))
+		scripts[i] = testkit.Must(btc.ScriptOf(in.Address, btc.Regtest))
 		outputs.AddPrevOut(tx.TxIn[i].PreviousOutPoint, wire.NewTxOut(int64(in.Amount), scripts[i]))
 	}
 	hashes := txscript.NewTxSigHashes(tx, outputs)
 	for i, in := range p.Inputs {
-		key := must(must(account.Derive(uint32(in.Branch))).Derive(in.Index))
-		witness, err := txscript.WitnessSignature(tx, hashes, i, int64(in.Amount), scripts[i], txscript.SigHashAll, must(key.ECPrivKey()), true)
-		check(t, err)
+		key := testkit.Must(testkit.Must(account.Derive(uint32(in.Branch))).Derive(in.Index))
+		witness, err := txscript.WitnessSignature(tx, hashes, i, int64(in.Amount), scripts[i], txscript.SigHashAll, testkit.Must(key.ECPrivKey()), true)
+		testkit.Check(t, err)
 		tx.TxIn[i].Witness = witness
 	}
 	var raw bytes.Buffer
-	check(t, tx.Serialize(&raw))
+	testkit.Check(t, tx.Serialize(&raw))
 	return raw.Bytes()
 }
 
@@ -106,10 +106,10 @@ func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) pr
 	t.Helper()
 	utxo := btc.Outpoint{Txid: hash(v.id, "UTXO"), Vout: uint32(number)}
 	tx := wire.NewMsgTx(2)
-	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(must(chainhash.NewHashFromStr(utxo.Txid)), utxo.Vout), nil, nil))
-	tx.AddTxOut(wire.NewTxOut(1000, must(btc.ScriptOf(v.foreign, btc.Regtest))))
+	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(testkit.Must(chainhash.NewHashFromStr(utxo.Txid)), utxo.Vout), nil, nil))
+	tx.AddTxOut(wire.NewTxOut(1000, testkit.Must(btc.ScriptOf(v.foreign, btc.Regtest))))
 	var unsigned bytes.Buffer
-	check(t, tx.Serialize(&unsigned))
+	testkit.Check(t, tx.Serialize(&unsigned))
 	packet := append([]byte("psbt\xff\x01\x00"), byte(unsigned.Len()))
 	packet = append(append(packet, unsigned.Bytes()...), 0, 0, 0)
 	now := s.clock.now()
@@ -123,7 +123,7 @@ func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) pr
 		Outputs: []proposal.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: proposal.External}},
 	}
 	p.Steps = []proposal.Step{{At: now, Action: string(proposal.Created), By: p.Creator}}
-	check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "proposal.create"}))
+	testkit.Check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "proposal.create"}))
 	return p
 }
 

@@ -24,9 +24,9 @@ func testProposalSize(t *testing.T, w *spending) {
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
 		Name: "large", Descriptor: script.Descriptor(t, device, "<0;1>", -1), Birthday: wallet.Birthday{Now: true}, RangeEnd: 2 * utxos,
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	txid := w.purse.pay(t, w.server, view.ID, slices.Repeat([]btc.Amount{10_000}, utxos)...)
-	own := must(w.store.UTXOs(t.Context(), view.ID, btc.Outpoint{}, utxos))
+	own := testkit.Must(w.store.UTXOs(t.Context(), view.ID, btc.Outpoint{}, utxos))
 	at := make([]string, len(own))
 	for i, c := range own {
 		at[i] = c.String()
@@ -37,14 +37,14 @@ func testProposalSize(t *testing.T, w *spending) {
 	path := "/api/v1/wallets/large/proposals"
 	propose := func(n int) answer {
 		return w.call(t, "POST", path, w.role["owner"], fmt.Sprintf(
-			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "utxos": %s}`, payee, must(json.Marshal(at[:n]))))
+			`{"recipients": [{"address": %q}], "send_max": true, "fee_rate_sat_vb": 1, "utxos": %s}`, payee, testkit.Must(json.Marshal(at[:n]))))
 	}
 	propose(utxos).wantProblem(t, 409, "transaction_too_large").want(t, 409, "spend fewer UTXOs at once")
 	made := answer{}
 	for n := utxos - 3; made.status != 201; n -= 2 {
 		made = propose(n)
 	}
-	unsigned := must(base64.StdEncoding.DecodeString(made.text("psbt")))
+	unsigned := testkit.Must(base64.StdEncoding.DecodeString(made.text("psbt")))
 	signed := w.node.Sign(t, unsigned, "large")
 	if len(unsigned) < psbt.MaxSize*98/100 || len(signed) > psbt.MaxSize {
 		t.Errorf("the largest PSBT has %d bytes, and %d bytes with signatures", len(unsigned), len(signed))
@@ -63,7 +63,7 @@ func testProposalSize(t *testing.T, w *spending) {
 	alpha := w.call(t, "GET", alphaWallets+"large/psbt", w.role["owner"], "").want(t, 200)
 	result := alpha.fields["result"].(map[string]any)[made.text("txid")].(map[string]any)
 	for _, text := range []string{shown.text("psbt"), result["base64"].(string), shown.text("raw_hex"), result["raw"].(string)} {
-		w.call(t, "POST", path, w.role["owner"], string(must(json.Marshal(map[string]string{"psbt": text})))).want(t, 200, `"status":"complete"`)
+		w.call(t, "POST", path, w.role["owner"], string(testkit.Must(json.Marshal(map[string]string{"psbt": text})))).want(t, 200, `"status":"complete"`)
 	}
 	w.call(t, "DELETE", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
 }
@@ -77,7 +77,7 @@ func formatsOf(packet []byte) map[string]map[string]string {
 	}
 	bodies := map[string]string{}
 	for name, text := range texts {
-		bodies[name] = string(must(json.Marshal(map[string]string{"psbt": text})))
+		bodies[name] = string(testkit.Must(json.Marshal(map[string]string{"psbt": text})))
 	}
 	return map[string]map[string]string{"application/octet-stream": {"binary": string(packet)}, "text/plain": texts, "application/json": bodies}
 }

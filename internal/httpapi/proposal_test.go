@@ -77,7 +77,7 @@ func (w *spending) multisig(t *testing.T, alias string) string {
 	view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
 		Name: alias, Alias: alias, Descriptor: script.Descriptor(t, firstDevice, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	return view.ID
 }
 
@@ -96,7 +96,7 @@ func (w *spending) ask(t *testing.T, method, path, role, body string, header map
 // signed returns the PSBT of a response with the signature of a device added.
 func (w *spending) signed(t *testing.T, a answer, device int) []byte {
 	t.Helper()
-	return w.node.Sign(t, must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
+	return w.node.Sign(t, testkit.Must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
 }
 
 func testProposalFlow(t *testing.T, w *spending) {
@@ -191,7 +191,7 @@ func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
 }
 
 func hasSignatures(base64PSBT string) bool {
-	return must(psbt.Parse(must(base64.StdEncoding.DecodeString(base64PSBT)))).HasSignatures()
+	return testkit.Must(psbt.Parse(testkit.Must(base64.StdEncoding.DecodeString(base64PSBT)))).HasSignatures()
 }
 
 // wantRate checks that the fee rate of a proposal is at most 2% above the requested one.
@@ -283,7 +283,7 @@ func testProposalCancel(t *testing.T, w *spending) {
 		t.Errorf("the cancelled proposal has signatures: %s", cancelled.body)
 	}
 	w.ask(t, "GET", path, "signer", "", nil).want(t, 200, `"raw_hex":null,"signatures_withheld":false}`, stillValid, stillSendable)
-	remedy := string(must(json.Marshal(cancelled.fields["remedy"])))
+	remedy := string(testkit.Must(json.Marshal(cancelled.fields["remedy"])))
 	w.ask(t, "POST", "", "proposer", remedy, nil).want(t, 201, `"kind":"own"`, `"send_max":true`)
 	w.cancelAll(t)
 }
@@ -299,7 +299,7 @@ func (w *spending) cancelAll(t *testing.T) {
 func testProposalAmounts(t *testing.T, w *spending) {
 	paid := func(a answer) (amounts []int64) {
 		t.Helper()
-		tx := must(psbt.Parse(must(base64.StdEncoding.DecodeString(a.text("psbt"))))).Tx()
+		tx := testkit.Must(psbt.Parse(testkit.Must(base64.StdEncoding.DecodeString(a.text("psbt"))))).Tx()
 		for _, out := range tx.TxOut {
 			amounts = append(amounts, out.Value)
 		}
@@ -406,7 +406,7 @@ func testAlphaProposal(t *testing.T, w *spending) {
 				t.Errorf("to a %s: %v", role, signed["base64"])
 			}
 			shown := w.call(t, "GET", alphaWallets+"vault_23_fam", w.role[role], "").want(t, 200)
-			if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(must(json.Marshal(pending))) != string(must(json.Marshal(listed.fields["result"]))) {
+			if pending := shown.fields["vault_23_fam"].(map[string]any)["pending_psbts"]; string(testkit.Must(json.Marshal(pending))) != string(testkit.Must(json.Marshal(listed.fields["result"]))) {
 				t.Error("pending_psbts differs from the list")
 			}
 		}
@@ -433,7 +433,7 @@ func testAlphaScripts(t *testing.T, w *spending) {
 		view, err := w.Wallets.Create(t.Context(), w.owner.principal(), wallet.Plan{
 			Name: alias, Alias: alias, Descriptor: fmt.Sprintf(form, public+"/<0;1>/*"), Birthday: wallet.Birthday{Now: true},
 		})
-		check(t, err)
+		testkit.Check(t, err)
 		w.purse.pay(t, w.server, view.ID, btc.BTC)
 		made := w.call(t, "POST", alphaWallets+alias+"/psbt", w.role["owner"], `{"recipients": [{"address": "`+payee+`", "amount": 0.1, "unit": "btc"}], "fee_rate": 2}`).want(t, 200)
 		type scope struct {
@@ -449,9 +449,9 @@ func testAlphaScripts(t *testing.T, w *spending) {
 				Inputs, Outputs []scope
 			}
 		}
-		check(t, json.Unmarshal([]byte(made.body), &got))
+		testkit.Check(t, json.Unmarshal([]byte(made.body), &got))
 		var want struct{ Inputs, Outputs []scope }
-		check(t, json.Unmarshal(w.node.CLI(t, "decodepsbt", got.Result.Base64), &want))
+		testkit.Check(t, json.Unmarshal(w.node.CLI(t, "decodepsbt", got.Result.Base64), &want))
 		for at, said := range map[string][2][]scope{"input": {got.Result.Inputs, want.Inputs}, "output": {got.Result.Outputs, want.Outputs}} {
 			for n := range said[1] {
 				ours, theirs := said[0][n], said[1][n]

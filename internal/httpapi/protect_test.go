@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestHosts checks that a server on loopback refuses unknown Host headers, which protects it
@@ -134,7 +135,7 @@ func (s *server) logged(t *testing.T, message string) (found map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(s.log.String()) {
 		var fields map[string]any
-		check(t, json.Unmarshal([]byte(line), &fields))
+		testkit.Check(t, json.Unmarshal([]byte(line), &fields))
 		if fields["msg"] == message {
 			found = fields
 		}

@@ -50,7 +50,7 @@ var passwordEndings = []ending{
 	{"password reset", func(t *testing.T, w *world, p testUser, _ token) {
 		password := "correct horse after the reset"
 		_, err := w.Users.Change(t.Context(), auth.Operator("test"), p.Name, auth.UserChange{Password: &password})
-		check(t, err)
+		testkit.Check(t, err)
 	}, unknown, nil},
 	endingBySQL("password changed in a shell", unknown, nil, "UPDATE users SET password_hash = 'x' WHERE user_id = $1", userID),
 	endingBySQL("user disabled", unknown, nil, "UPDATE users SET disabled_at = 1 WHERE user_id = $1", userID),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // inTwoParts sends the header of a request and, once the server asks for the body, sends the
@@ -19,9 +20,9 @@ import (
 func (s *server) inTwoParts(t *testing.T, r request, between func()) (a answer, asked bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = conn.Close() }()
-	check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	testkit.Check(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	var head strings.Builder
 	fmt.Fprintf(&head, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\n", r.method, r.path)
 	for _, credential := range r.auth {
@@ -39,22 +40,22 @@ func (s *server) inTwoParts(t *testing.T, r request, between func()) (a answer, 
 		fmt.Fprintf(&head, "%s: %s\r\n", name, value)
 	}
 	_, err = io.WriteString(conn, head.String()+"\r\n")
-	check(t, err)
+	testkit.Check(t, err)
 	answers := bufio.NewReader(conn)
 	res, err := http.ReadResponse(answers, nil)
-	check(t, err)
+	testkit.Check(t, err)
 	if asked = res.StatusCode == http.StatusContinue; asked {
 		first, second := r.body[:len(r.body)/2], r.body[len(r.body)/2:]
 		if chunked {
 			first, second = fmt.Sprintf("%x\r\n%s\r\n", len(first), first), fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(second), second)
 		}
 		_, err = io.WriteString(conn, first)
-		check(t, err)
+		testkit.Check(t, err)
 		between()
 		_, err = io.WriteString(conn, second)
-		check(t, err)
+		testkit.Check(t, err)
 		res, err = http.ReadResponse(answers, nil)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	return s.read(t, res), asked
@@ -243,7 +244,7 @@ func TestRecheck_StillGood(t *testing.T) {
 					u.PasswordHash, u.KeepAccess = u.PasswordHash+" ", true
 					return nil
 				})
-				check(t, err)
+				testkit.Check(t, err)
 			},
 			"the token rotated with a grace period": func(t *testing.T, _ testUser, k token) {
 				s.call(t, "POST", tokens+"/"+k.id+"/rotate", k.bearer(), `{"grace_period": "10m"}`).want(t, 201)

@@ -149,13 +149,13 @@ func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]
 	who, ctx := whose.principal(), t.Context()
 	if id := kept()[whose.ID]; id != "" {
 		p, err := w.Proposals.Get(ctx, testkit.Access(t, w.Wallets, who, v.alias), id)
-		check(t, err)
+		testkit.Check(t, err)
 		if slices.Contains(statuses, p.Status) {
 			return p
 		}
 	}
 	p, err := w.Proposals.Create(ctx, testkit.Access(t, w.Wallets, who, v.alias), proposal.CreateParams{Recipients: []proposal.Recipient{{Address: v.foreign, Amount: 100_000}}, FeeRate: 2000})
-	check(t, err)
+	testkit.Check(t, err)
 	kept()[whose.ID] = p.ID
 	return p
 }
@@ -180,7 +180,7 @@ func ofSignedProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	v := w.vaultOf(t, whose)
 	if p.Status == proposal.Created {
 		_, err := w.Proposals.AddSignatures(t.Context(), testkit.Access(t, w.Wallets, whose.principal(), v.alias), p.ID, v.sign(t, p), nil)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + "/broadcast", ""
 }
@@ -193,7 +193,7 @@ func ofLostProposal(t *testing.T, w *world, whose testUser) (string, string) {
 			u.Status, u.FinalTxid, u.Changed = proposal.Broadcast, u.Txid, true
 			return nil
 		})
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + "/abandon", ""
 }
@@ -240,7 +240,7 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (s
 		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
 		w.wallet(t, host, alias, "owner")
 		i, err := w.Wallets.Invite(t.Context(), testkit.Access(t, w.Wallets, host.principal(), alias), whose.Name, auth.RoleViewer)
-		check(t, err)
+		testkit.Check(t, err)
 		if named {
 			body = fmt.Sprintf(`{"alias": %q}`, alias)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // rows has the contents of the tables in rightsTables.
@@ -37,22 +39,22 @@ func (h *search) rows() rows {
 
 func (h *search) table(name string) (t table) {
 	found, err := h.statement(h.t, "SELECT * FROM "+name).Query() //nolint:sqlclosecheck // the statement is cached
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	defer func() { _ = found.Close() }()
-	t.columns = must(found.Columns())
+	t.columns = testkit.Must(found.Columns())
 	for found.Next() {
 		values, targets := make([]any, len(t.columns)), make([]any, len(t.columns))
 		for i := range values {
 			targets[i] = &values[i]
 		}
-		check(h.t, found.Scan(targets...))
+		testkit.Check(h.t, found.Scan(targets...))
 		row := map[string]any{}
 		for i, column := range t.columns {
 			row[column] = values[i]
 		}
 		t.all = append(t.all, row)
 	}
-	check(h.t, found.Err())
+	testkit.Check(h.t, found.Err())
 	return t
 }
 

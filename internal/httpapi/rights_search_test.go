@@ -57,7 +57,7 @@ func pairs() (all []auth.Scopes) {
 	names := auth.AllScopes.Names()
 	for i := range names {
 		for j := range i {
-			all = append(all, must(auth.ParseScopes("", []string{names[i], names[j]})))
+			all = append(all, testkit.Must(auth.ParseScopes("", []string{names[i], names[j]})))
 		}
 	}
 	return all
@@ -145,7 +145,7 @@ func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requ
 		wallets = []string{limit}
 	}
 	stolen := h.tokenFor(h.t, h.alice, time.Hour, scopes, wallets)
-	row := must(h.store.TokenOfUser(h.t.Context(), h.alice.ID, stolen.id))
+	row := testkit.Must(h.store.TokenOfUser(h.t.Context(), h.alice.ID, stolen.id))
 	h.wallets, h.end = row.Wallets, row.ExpiresAt
 	first := state{rows: h.rows(), has: holding{map[string]string{stolen.id: stolen.secret}, map[string]string{"mallory": h.mallory.password}}}
 	known := map[string]bool{h.canonical(first): true}
@@ -247,7 +247,7 @@ func (h *search) possible(s state) []step {
 }
 
 func (h *search) aboutTokens(by string, ids []string) []step {
-	own, every := must(json.Marshal(h.scopes.Names())), must(json.Marshal(auth.AllScopes.Names()))
+	own, every := testkit.Must(json.Marshal(h.scopes.Names())), testkit.Must(json.Marshal(auth.AllScopes.Names()))
 	var all []step
 	for _, fields := range []string{
 		`"lifetime": "1 hour"`, `"lifetime": "2 hours", "scopes": ` + string(own), `"lifetime": "1 hour", "scopes": ` + string(own),
@@ -364,7 +364,7 @@ func (h *search) check(s state, stolen string) bool {
 		if errors.Is(err, auth.ErrUnauthenticated) {
 			continue
 		}
-		check(h.t, err)
+		testkit.Check(h.t, err)
 		if !h.scopes.Has(who.Scopes) {
 			fail("a token has the scopes %s", who.Scopes)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const manyBytes = 1 << 20
@@ -44,7 +45,7 @@ func streams(routes []route.Route) []route.Route {
 			return errors.Join(writeX(w, manyBytes), errors.New("the inside story"))
 		})
 		add(version+"/panic", func(_ context.Context, w *bufio.Writer) error {
-			check(nil, writeX(w, manyBytes))
+			testkit.Check(nil, writeX(w, manyBytes))
 			panic("the inside story")
 		})
 		add(version+"/endless", func(_ context.Context, w *bufio.Writer) error {
@@ -83,7 +84,7 @@ func TestStream(t *testing.T) {
 		"/api/v1/empty": {"0", "0"}, "/api/v1/small": {"3000", "3000"}, "/api/v1alpha/large": {"1048576", ""},
 	} {
 		got := s.call(t, "GET", path, "", "").want(t, 200)
-		if string(must(json.Marshal(len(got.body)))) != c.length || strings.Trim(got.body, "x") != "" || got.header.Get("Content-Length") != c.declared {
+		if string(testkit.Must(json.Marshal(len(got.body)))) != c.length || strings.Trim(got.body, "x") != "" || got.header.Get("Content-Length") != c.declared {
 			t.Errorf("%s: %d bytes, Content-Length %q", path, len(got.body), got.header.Get("Content-Length"))
 		}
 		head := s.call(t, "HEAD", path, "", "").want(t, 200)
@@ -139,13 +140,13 @@ func TestStream_ClientDisconnects(t *testing.T) {
 	s := start(t, func(s *setup) { s.routes = streams })
 	res := s.get(t, "/api/v1/endless")
 	_, err := io.CopyN(io.Discard, res.Body, manyBytes)
-	check(t, err)
-	check(t, res.Body.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, res.Body.Close())
 	if line := s.waitFor(t, "response aborted", res.Header.Get("X-Request-Id")); line["level"] != "DEBUG" {
 		t.Errorf("%v", line)
 	}
 	ctx, leave := context.WithCancel(t.Context())
-	req := must(http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/waits", nil))
+	req := testkit.Must(http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/waits", nil))
 	req.Header.Set("X-Request-Id", "waits")
 	time.AfterFunc(50*time.Millisecond, leave)
 	if _, err := s.client.Do(req); err == nil { //nolint:bodyclose // there is no response
@@ -192,9 +193,9 @@ func TestStream_LongerThanTimeouts(t *testing.T) {
 	// Keep-alive reuses the connection, so a deadline left by the first request would break the second.
 	for range 2 {
 		res, err := short.Client().Get(short.URL + "/api/v1/slow")
-		check(t, err)
+		testkit.Check(t, err)
 		body, err := io.ReadAll(res.Body)
-		if check(t, errors.Join(err, res.Body.Close())); len(body) != ticks*40<<10 {
+		if testkit.Check(t, errors.Join(err, res.Body.Close())); len(body) != ticks*40<<10 {
 			t.Errorf("%d bytes", len(body))
 		}
 	}
@@ -204,9 +205,9 @@ func TestStream_LongerThanTimeouts(t *testing.T) {
 func (s *server) get(t *testing.T, path string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
-	check(t, err)
+	testkit.Check(t, err)
 	res, err := s.client.Do(req)
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = res.Body.Close() })
 	return res
 }
@@ -219,7 +220,7 @@ func (s *server) waitFor(t *testing.T, message, requestID string) map[string]any
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
 		for line := range strings.Lines(s.log.String()) {
 			var fields map[string]any
-			check(t, json.Unmarshal([]byte(line), &fields))
+			testkit.Check(t, json.Unmarshal([]byte(line), &fields))
 			if fields["msg"] == message && fields["request_id"] == requestID {
 				return fields
 			}
@@ -231,7 +232,7 @@ func (s *server) waitFor(t *testing.T, message, requestID string) map[string]any
 
 func TestDescribe_Streams(t *testing.T) {
 	t.Parallel()
-	document := string(must(httpapi.Describe(streams(nil)[:1], "v1")))
+	document := string(testkit.Must(httpapi.Describe(streams(nil)[:1], "v1")))
 	for _, part := range []string{`"text/csv": {`, `"application/json": {`} {
 		if !strings.Contains(document, part) {
 			t.Errorf("the specification lacks %s:\n%s", part, document)

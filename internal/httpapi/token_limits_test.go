@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const tooLong = "must be at most %s (SPECTER_TOKEN_MAX_LIFETIME)"
@@ -61,7 +62,7 @@ func TestTokenIdleLimit(t *testing.T) {
 	p := s.user(t, "p", false)
 	used, unused := s.tokenFor(t, p, 30*24*time.Hour, 0, nil), s.tokenFor(t, p, 30*24*time.Hour, 0, nil)
 	lastUse := func() (micros int64) {
-		check(t, s.statement(t, "SELECT coalesce(max(last_used_at), 0) FROM tokens").QueryRow().Scan(&micros)) //nolint:sqlclosecheck // the statement is cached
+		testkit.Check(t, s.statement(t, "SELECT coalesce(max(last_used_at), 0) FROM tokens").QueryRow().Scan(&micros)) //nolint:sqlclosecheck // the statement is cached
 		return micros
 	}
 	for range 3 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 const users = "/api/v1/users"
@@ -57,7 +58,7 @@ func TestUserNames(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, s *server) {
 		root := s.user(t, "admin", true).basic()
 		add := func(name string) answer {
-			return s.call(t, "POST", users, root, fmt.Sprintf(`{"name": %s, "password": "correct horse of the user"}`, must(jsonText(name))))
+			return s.call(t, "POST", users, root, fmt.Sprintf(`{"name": %s, "password": "correct horse of the user"}`, testkit.Must(jsonText(name))))
 		}
 		for _, name := range []string{
 			"bob smith", "Ünïcödé 名前 ☕", "a/b", "50%", "%2f", "..", "x+y", "it's", `quo"te`, "O'Brien; DROP TABLE users", "me-too",
@@ -159,7 +160,7 @@ func TestLastAdmin_Concurrent(t *testing.T) {
 			a, b := s.user(t, unique("a"), true), s.user(t, unique("b"), true)
 			s.act(t, round, s.token(t, a, 0), b, s.token(t, b, 0), a)
 			var active int
-			check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM users WHERE is_admin AND disabled_at IS NULL").Scan(&active))
+			testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM users WHERE is_admin AND disabled_at IS NULL").Scan(&active))
 			if active != 1 {
 				t.Fatalf("round %d: %d active admins, want 1", round, active)
 			}
@@ -285,7 +286,7 @@ func TestGuessablePasswords(t *testing.T) {
 func TestFirstPassword(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	must(s.Users.CreateFirst(t.Context(), ""))
+	testkit.Must(s.Users.CreateFirst(t.Context(), ""))
 	first := basic("admin", auth.DefaultPassword)
 	s.call(t, "GET", users+"/me", first, "").want(t, 200, `"default_password":true`)
 	s.call(t, "PATCH", users+"/me", first, `{"password": "admin"}`).wantProblem(t, 400, "invalid_input")

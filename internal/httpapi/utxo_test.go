@@ -87,7 +87,7 @@ func testUTXOs(t *testing.T, s *server, n *testkit.Node) {
 	if len(order) != 3 || order[0] > order[1] || order[1] > order[2] {
 		t.Errorf("UTXOs of %v", order)
 	}
-	answer{body: string(must(json.Marshal(all)))}.wantJSON(t, fmt.Sprintf(`{
+	answer{body: string(testkit.Must(json.Marshal(all)))}.wantJSON(t, fmt.Sprintf(`{
 		%q: {"txid": %[1]q, "vout": 1, "address": %q, "amount_sat": 199668, "branch": "change", "index": 0, "label": "", "time": "2026-12-01T07:00:00.25Z",
 			"status": "confirmed", "height": 182, "confirmations": 5, "trusted": true, "immature": false, "frozen": false, "reserved": false, "locked": false},
 		%q: {"txid": %[3]q, "vout": 0, "address": %q, "amount_sat": 5000000000, "branch": "receive", "index": 1, "label": "", "time": "2026-12-01T05:00:00.25Z",
@@ -129,7 +129,7 @@ func testUTXOFilters(t *testing.T, s *server, n *testkit.Node) {
 	k := s.token(t, p, 0).bearer()
 	mined := s.minedUTXO(t, n, &v)
 	s.call(t, "PUT", "/api/v1/wallets/vault/utxos/"+mined.String()+"/freeze", k, "").want(t, 204)
-	check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
+	testkit.Check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
 		{Type: "addr", Ref: v.change[0], Label: new("savings")},
 		{Type: "output", Ref: v.utxo.String(), Label: new("change")},
 		{Type: "addr", Ref: v.receive[1], Label: new("savings")},

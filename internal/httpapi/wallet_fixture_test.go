@@ -65,7 +65,7 @@ func (s *server) vault(t *testing.T, owner testUser, alias string) vault {
 	view, err := s.Wallets.Create(t.Context(), owner.principal(), wallet.Plan{
 		Name: alias, Alias: alias, Descriptor: "wpkh(" + public + "/<0;1>/*)", Birthday: wallet.Birthday{Now: true},
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	v := vault{
 		id: view.ID, alias: alias, private: private, foreign: "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x",
 		generated: hash(view.ID, "generated"), received: hash(view.ID, "received"), sent: hash(view.ID, "sent"),
@@ -74,15 +74,15 @@ func (s *server) vault(t *testing.T, owner testUser, alias string) vault {
 	v.utxo = btc.Outpoint{Txid: v.sent, Vout: 1}
 	for branch, to := range map[wallet.Branch]*[]string{wallet.ReceiveBranch: &v.receive, wallet.ChangeBranch: &v.change} {
 		addresses, err := s.store.AddressesOf(t.Context(), v.id, wallet.AddressFilter{Branch: &branch}, nil, 5)
-		check(t, err)
+		testkit.Check(t, err)
 		for _, a := range addresses {
 			*to = append(*to, a.Address)
 		}
 	}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{
+	testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{
 		WalletID: v.id, Added: v.history(s.clock.now()), Synced: &wallet.Tip{Height: tipHeight, Hash: tipHash}, CoreTxCount: 5, CoreInfo: "{}",
 	}}))
-	check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
+	testkit.Check(t, s.store.SetLabels(t.Context(), v.id, []btc.Label{
 		{Type: "tx", Ref: v.sent, Label: &v.label}, {Type: "addr", Ref: v.receive[0], Label: &v.note},
 	}, auth.Event{}))
 	return v
@@ -133,12 +133,12 @@ func (s *server) minedUTXO(t *testing.T, n *testkit.Node, v *vault) btc.Outpoint
 	mining.Lock()
 	defer mining.Unlock()
 	var hashes []string
-	check(t, json.Unmarshal(n.CLI(t, "generatetoaddress", 1, v.receive[4]), &hashes))
+	testkit.Check(t, json.Unmarshal(n.CLI(t, "generatetoaddress", 1, v.receive[4]), &hashes))
 	var block struct{ Tx []string }
-	check(t, json.Unmarshal(n.CLI(t, "getblock", hashes[0]), &block))
+	testkit.Check(t, json.Unmarshal(n.CLI(t, "getblock", hashes[0]), &block))
 	now := s.clock.now()
 	place := &wallet.Place{Branch: wallet.ReceiveBranch, Index: 4}
-	check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{WalletID: v.id, Added: []wallet.Transaction{{
+	testkit.Check(t, s.store.WriteIndex(t.Context(), []wallet.Change{{WalletID: v.id, Added: []wallet.Transaction{{
 		Txid: block.Tx[0], Time: now, ReceivedAt: now, Category: wallet.Generate, Flow: 5_000_000_000, VSize: 100, Address: v.receive[4], Own: place,
 		Raw:     []byte{0},
 		State:   wallet.State{Status: wallet.Confirmed, Replaceable: "no", Trusted: true, Block: &wallet.Block{Height: 186, Hash: tipHash, Time: now}},

@@ -61,8 +61,8 @@ func TestWallets(t *testing.T) {
 func (a answer) wantJSON(t *testing.T, want string) {
 	t.Helper()
 	var w, g any
-	check(t, json.Unmarshal([]byte(want), &w))
-	check(t, json.Unmarshal([]byte(a.body), &g))
+	testkit.Check(t, json.Unmarshal([]byte(want), &w))
+	testkit.Check(t, json.Unmarshal([]byte(a.body), &g))
 	if diff := cmp.Diff(w, g, cmp.FilterValues(func(x, y any) bool { return x == "…" || y == "…" }, cmp.Ignore())); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -204,7 +204,7 @@ func testShowWallet(t *testing.T, s *server, _ *testkit.Node) {
 		t.Errorf("304 with %s", again.body)
 	}
 	s.sql(t, "UPDATE wallets SET problem = 'the node lost it', rescan_from = 7, rescan_progress = 0.5 WHERE wallet_id = $1", v.id)
-	check(t, s.store.SetFrozen(t.Context(), v.id, []btc.Outpoint{v.utxo}, true, s.clock.now(), auth.Event{}))
+	testkit.Check(t, s.store.SetFrozen(t.Context(), v.id, []btc.Outpoint{v.utxo}, true, s.clock.now(), auth.Event{}))
 	s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).
 		want(t, 200, `"problem":"the node lost it"`, `"status":"rescanning"`, `"rescan":{"from_height":7,"progress":0.5,"addresses":60,"addresses_ready":60}`, `"frozen_sat":199668,"available_sat":0`)
 

@@ -150,12 +150,12 @@ func (w *world) fresh(wallets []*watched) *world {
 		made := old.Wallet
 		made.Stage, made.Synced, made.CoreTxCount, made.ReceiveNext, made.ChangeNext = wallet.Creating, wallet.Tip{Height: -1}, -1, 0, 0
 		made.Balances = wallet.Balances{}
-		must(w.t, other.store.AddWallet(w.t.Context(), made, other.who.UserID, old.Alias, addresses, auth.Event{At: time.Now()}))
+		testkit.Check(w.t, other.store.AddWallet(w.t.Context(), made, other.who.UserID, old.Alias, addresses, auth.Event{At: time.Now()}))
 		_, err := other.store.EditWallet(w.t.Context(), made.ID, func(e *wallet.Edit) error {
 			e.Stage = wallet.Ready
 			return nil
 		})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 	}
 	other.start()
 	return other
@@ -169,7 +169,7 @@ func (w *world) same(v *watched) *watched {
 func (v *watched) addresses() []wallet.Address {
 	v.t.Helper()
 	list, err := v.service.Addresses(v.t.Context(), v.access(v.who, v.alias), wallet.AddressFilter{}, nil, 1_000_000)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return list
 }
 
@@ -183,7 +183,7 @@ func (v *watched) index() map[string]wallet.Record {
 	all := map[string]wallet.Record{}
 	for txid := range v.history() {
 		r, err := v.service.Transaction(v.t.Context(), v.access(v.who, v.alias), txid)
-		must(v.t, err)
+		testkit.Check(v.t, err)
 		all[txid] = r
 	}
 	return all

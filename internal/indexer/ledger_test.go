@@ -2,6 +2,7 @@ package indexer_test
 
 import (
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -10,7 +11,7 @@ func (v *watched) compareLedger(d *differences, got wallet.View) {
 	want := got.Balances.Trusted + got.Balances.UntrustedPending + got.Balances.Immature // compareBalances compares it with Core's
 	for _, descending := range []bool{false, true} {
 		_, entries, err := v.service.Ledger(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.LedgerParams{Descending: descending})
-		must(v.t, err)
+		testkit.Check(v.t, err)
 		var sum, last btc.Amount
 		first := true
 		for e, err := range entries {

@@ -48,7 +48,7 @@ func TestRescan_ExtendsRangeInBackground(t *testing.T) {
 
 		begin := time.Now()
 		got, err := w.service.Rescan(ctx, w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, wanted)
-		must(t, err)
+		testkit.Check(t, err)
 		if took := time.Since(begin); took > time.Second {
 			t.Errorf("the request took %s", took)
 		}
@@ -97,19 +97,19 @@ func TestRescans_FairByUser(t *testing.T) {
 		slices.SortFunc(all, func(a, b *watched) int { return cmp.Compare(a.id, b.id) })
 		last := all[queued]
 		bob := auth.User{ID: uuid.NewString(), Name: "bob", PasswordHash: "x", CreatedAt: time.Now()}
-		must(t, w.store.CreateUser(ctx, auth.Operator("test"), bob, auth.Event{At: bob.CreatedAt, Action: "user.create"}))
-		must(t, w.store.EditMembers(ctx, auth.Operator("test"), last.id, func(e *wallet.MemberEdit) error {
+		testkit.Check(t, w.store.CreateUser(ctx, auth.Operator("test"), bob, auth.Event{At: bob.CreatedAt, Action: "user.create"}))
+		testkit.Check(t, w.store.EditMembers(ctx, auth.Operator("test"), last.id, func(e *wallet.MemberEdit) error {
 			e.Members = append(e.Members, wallet.Member{UserID: bob.ID, Role: auth.RoleOwner, Alias: "shared", CreatedAt: bob.CreatedAt})
 			return nil
 		}))
 		w.halt()
 		for _, v := range all[:queued] {
 			_, err := w.service.Rescan(ctx, w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, wanted)
-			must(t, err)
+			testkit.Check(t, err)
 		}
 		who := &auth.Principal{UserID: bob.ID, UserName: bob.Name, Scopes: auth.AllScopes}
 		_, err := w.service.Rescan(ctx, w.access(who, "shared"), wallet.Birthday{Height: new(int)}, wanted)
-		must(t, err)
+		testkit.Check(t, err)
 		w.start()
 		testkit.Eventually(t, "the rescan of the second user has finished", last.scanned)
 		waiting := 0
@@ -150,9 +150,9 @@ func TestRangeExtension_DoesNotBlockOtherWallets(t *testing.T) {
 	slow.wantSynced()
 	other.wantSynced()
 	_, err := w.service.Rescan(t.Context(), w.access(w.who, slow.alias), wallet.Birthday{Height: new(int)}, 20_000)
-	must(t, err)
+	testkit.Check(t, err)
 	var tip int
-	must(t, json.Unmarshal(w.node.CLI(t, "getblockcount"), &tip))
+	testkit.Check(t, json.Unmarshal(w.node.CLI(t, "getblockcount"), &tip))
 	w.node.Mine(t, 1)
 	if _, err := w.service.WaitForHeight(t.Context(), wallet.One(w.access(w.who, other.alias)), tip+1); err != nil {
 		t.Errorf("the other wallet: %v", err)
@@ -173,14 +173,14 @@ func TestRescan_FailureIsShown(t *testing.T) {
 			e.StartRescan(1_000_000) // as if the chain were that long
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		w.kick(v.id)
 		testkit.Eventually(t, "the rescan has failed", v.scanned)
 		if got := v.view().RescanProblem; got != "the Bitcoin node does not know this block" {
 			t.Errorf("the problem is %q", got)
 		}
 		_, err = w.service.Rescan(t.Context(), w.access(w.who, v.alias), wallet.Birthday{Height: new(int)}, 0)
-		must(t, err)
+		testkit.Check(t, err)
 		testkit.Eventually(t, "the next rescan has finished", v.scanned)
 		if got := v.view().RescanProblem; got != "" {
 			t.Errorf("after the next scan: %q", got)

@@ -309,13 +309,13 @@ func TestRescans_Sequential(t *testing.T) {
 	w.halt()
 	for _, v := range all {
 		_, err := w.service.Rescan(t.Context(), w.access(w.who, v.alias), birthday, 0)
-		must(t, err)
+		testkit.Check(t, err)
 	}
 	begin := time.Now()
 	w.start()
 	testkit.Eventually(t, "all rescans have finished", func() bool {
 		views, err := w.service.List(t.Context(), w.who, "", 0)
-		must(t, err)
+		testkit.Check(t, err)
 		return !slices.ContainsFunc(views, func(v wallet.View) bool { return v.Rescanning() })
 	})
 	if took := time.Since(begin); took > 15*time.Second { // polling would start the next rescan only after 10 s
@@ -347,12 +347,12 @@ func TestUnfreeze_StaleFrozenState(t *testing.T) {
 	v.wantSynced()
 	w.halt()
 	utxos, err := w.service.UTXOs(t.Context(), w.access(w.who, v.alias), btc.Outpoint{}, 1)
-	must(t, err)
+	testkit.Check(t, err)
 	s := &staleStore{Store: w.store, utxo: utxos[0].Outpoint}
 	w.startOn(s)
 	testkit.Eventually(t, "the UTXO is locked and unlocked", func() bool {
 		locked, err := w.core.Wallet(v.view().CoreName).ListLocked(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		return s.asked.Load() > 1 && len(locked) == 0
 	})
 	v.wantSynced()
@@ -430,7 +430,7 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	var last wallet.Address
 	for i := range 1300 {
 		a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
-		must(t, err)
+		testkit.Check(t, err)
 		if a.Index != uint32(i) || unused != i+1 {
 			t.Fatalf("address %d has the index %d, %d unused", i, a.Index, unused)
 		}
@@ -444,7 +444,7 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	w.node.Mine(t, 1)
 	v.wantSynced()
 	a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
-	must(t, err)
+	testkit.Check(t, err)
 	if a.Index != 1300 || unused != 1 {
 		t.Errorf("the next has the index %d, %d unused", a.Index, unused)
 	}
@@ -467,7 +467,7 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 	}
 	height := 0
 	_, err := w.service.Rescan(t.Context(), w.access(w.who, v.alias), wallet.Birthday{Height: &height}, 6001)
-	must(t, err)
+	testkit.Check(t, err)
 	v.wantSynced()
 	if n := len(v.history()); n != 1 {
 		t.Fatalf("%d transactions after the scan", n)

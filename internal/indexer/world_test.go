@@ -67,11 +67,11 @@ func worldOn(t *testing.T, node *testkit.Node, database string) *world {
 	w := &world{t: t, node: node, core: newCore(t, node), scanner: newCore(t, node)}
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	must(t, err)
-	must(t, w.store.Migrate(t.Context()))
+	testkit.Check(t, err)
+	testkit.Check(t, w.store.Migrate(t.Context()))
 	t.Cleanup(func() { _ = w.store.Close() })
 	user := auth.User{ID: uuid.NewString(), Name: "alice", PasswordHash: "-", CreatedAt: time.Now()}
-	must(t, w.store.CreateUser(t.Context(), auth.Operator("test"), user, auth.Event{At: time.Now()}))
+	testkit.Check(t, w.store.CreateUser(t.Context(), auth.Operator("test"), user, auth.Event{At: time.Now()}))
 	w.who = &auth.Principal{UserID: user.ID, UserName: user.Name, Scopes: auth.AllScopes}
 	w.checkLog(database)
 	w.monitor = monitorOf(t, node)
@@ -90,9 +90,9 @@ func (w *world) checkLog(database string) {
 		driver = "pgx"
 	}
 	shell, err := sql.Open(driver, database)
-	must(w.t, err)
+	testkit.Check(w.t, err)
 	w.t.Cleanup(func() {
-		must(w.t, testkit.CheckLog(context.Background(), w.t, shell, w.log.String()))
+		testkit.Check(w.t, testkit.CheckLog(context.Background(), w.t, shell, w.log.String()))
 		_ = shell.Close()
 	})
 }
@@ -100,7 +100,7 @@ func (w *world) checkLog(database string) {
 func newCore(t *testing.T, node *testkit.Node) *backend.Node {
 	t.Helper()
 	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", node.Host(), node.Port()), CookieFile: node.CookieFile()})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return backend.New(rpc)
 }
@@ -109,7 +109,7 @@ func newCore(t *testing.T, node *testkit.Node) *backend.Node {
 func monitorOf(t *testing.T, n *testkit.Node) *nodestatus.Monitor {
 	t.Helper()
 	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	m := nodestatus.New(slog.New(slog.DiscardHandler), rpc, time.Now, nodestatus.Options{Interval: 200 * time.Millisecond})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -274,7 +274,7 @@ type watched struct {
 func (h *hot) watch(birthday wallet.Birthday) *watched {
 	h.t.Helper()
 	v, err := h.service.Create(h.t.Context(), h.who, wallet.Plan{Name: h.name, Descriptor: h.receive, Change: h.change, Birthday: birthday})
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	return &watched{world: h.world, alias: v.Alias, core: v.CoreName, id: v.ID}
 }
 
@@ -352,7 +352,7 @@ func (v *watched) wantSynced() {
 func (v *watched) view() wallet.View {
 	v.t.Helper()
 	got, err := v.service.Get(v.t.Context(), v.access(v.who, v.alias))
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return got
 }
 
@@ -360,10 +360,10 @@ func (v *watched) view() wallet.View {
 func (v *watched) history() map[string]wallet.Record {
 	v.t.Helper()
 	_, records, err := v.service.EachTransaction(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.Filter{Dead: true, Raw: true, Outputs: true})
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	all := map[string]wallet.Record{}
 	for r, err := range records {
-		must(v.t, err)
+		testkit.Check(v.t, err)
 		if _, twice := all[r.Txid]; twice {
 			v.t.Fatalf("%s is in the history twice", r.Txid)
 		}
@@ -442,7 +442,7 @@ func (v *watched) compareUTXOs(d *differences) {
 		wantLocked = append(wantLocked, fmt.Sprintf("%s:%d", c.Txid, c.Vout))
 	}
 	utxos, err := v.service.UTXOs(v.t.Context(), v.access(v.who, v.alias), btc.Outpoint{}, 100_000)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	for _, c := range utxos {
 		switch {
 		case c.Locked:
@@ -620,13 +620,6 @@ func (v *watched) statusOf(txid string, want coreTransaction) wallet.Status {
 	return wallet.Inactive
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func decode(t testing.TB, text json.RawMessage, into any) {
 	t.Helper()
 	if err := json.Unmarshal(text, into); err != nil {
@@ -669,7 +662,7 @@ func (v *watched) hex(txid string) string {
 func (v *watched) shown() map[string]wallet.Record {
 	v.t.Helper()
 	records, _, err := v.service.Transactions(v.t.Context(), wallet.One(v.access(v.who, v.alias)), wallet.Filter{}, wallet.HistoryCursor{}, 1000)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	all := map[string]wallet.Record{}
 	for _, r := range records {
 		all[r.Txid] = r

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/privatefile"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // service is the account that owns the directories in tests that run as root.
@@ -24,28 +25,21 @@ func planted(t *testing.T) (dir, target string) {
 	t.Helper()
 	above := t.TempDir()
 	dir, target = filepath.Join(above, "data"), filepath.Join(above, "target")
-	check(t, os.Mkdir(dir, 0o700))
-	check(t, os.WriteFile(target, []byte(victim), 0o600))
+	testkit.Check(t, os.Mkdir(dir, 0o700))
+	testkit.Check(t, os.WriteFile(target, []byte(victim), 0o600))
 	if os.Geteuid() == 0 {
-		check(t, os.Chown(dir, service, service))
+		testkit.Check(t, os.Chown(dir, service, service))
 	}
 	return dir, target
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // unharmed checks that the target file is unchanged.
 func unharmed(t *testing.T, target string) {
 	t.Helper()
 	content, err := os.ReadFile(target)
-	check(t, err)
+	testkit.Check(t, err)
 	info, err := os.Stat(target)
-	check(t, err)
+	testkit.Check(t, err)
 	if owner := info.Sys().(*syscall.Stat_t).Uid; string(content) != victim || int(owner) != os.Geteuid() || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file outside has the content %q, the owner %d and the mode %v", content, owner, info.Mode())
 	}
@@ -76,7 +70,7 @@ func TestPlantedLinks(t *testing.T) {
 				t.Run(name+"/"+kind+"/"+at, func(t *testing.T) {
 					t.Parallel()
 					dir, target := planted(t)
-					check(t, link(target, filepath.Join(dir, at)))
+					testkit.Check(t, link(target, filepath.Join(dir, at)))
 					err := do(filepath.Join(dir, "file"))
 					if name == "replace" && err != nil {
 						t.Errorf("a planted link keeps the file from being replaced: %v", err)
@@ -95,7 +89,7 @@ func TestDanglingLink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, _ := planted(t)
 			target := filepath.Join(filepath.Dir(dir), "nothing")
-			check(t, os.Symlink(target, filepath.Join(dir, "file")))
+			testkit.Check(t, os.Symlink(target, filepath.Join(dir, "file")))
 			_ = do(filepath.Join(dir, "file"))
 			if _, err := os.Lstat(target); err == nil {
 				t.Errorf("%s: the target was created", name)
@@ -108,9 +102,9 @@ func TestDanglingLink(t *testing.T) {
 func TestReadExisting(t *testing.T) {
 	t.Parallel()
 	dir, target := planted(t)
-	check(t, os.Symlink(target, filepath.Join(dir, "link")))
-	check(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
-	check(t, os.WriteFile(filepath.Join(dir, "file"), []byte(strings.Repeat("x", 20)), 0o600))
+	testkit.Check(t, os.Symlink(target, filepath.Join(dir, "link")))
+	testkit.Check(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(dir, "file"), []byte(strings.Repeat("x", 20)), 0o600))
 	for _, name := range []string{"link", "pipe"} {
 		if content, err := privatefile.ReadExisting(filepath.Join(dir, name), 10); err == nil {
 			t.Errorf("%s: %q", name, content)
@@ -130,12 +124,12 @@ func TestOwner(t *testing.T) {
 		return
 	}
 	dir, _ := planted(t)
-	check(t, privatefile.Ensure(filepath.Join(dir, "ensured")))
-	check(t, replace(filepath.Join(dir, "replaced")))
-	check(t, privatefile.MkdirAll(filepath.Join(dir, "folder")))
+	testkit.Check(t, privatefile.Ensure(filepath.Join(dir, "ensured")))
+	testkit.Check(t, replace(filepath.Join(dir, "replaced")))
+	testkit.Check(t, privatefile.MkdirAll(filepath.Join(dir, "folder")))
 	for _, name := range []string{"ensured", "replaced", "folder"} {
 		info, err := os.Lstat(filepath.Join(dir, name))
-		check(t, err)
+		testkit.Check(t, err)
 		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != service || owner.Gid != service || info.Mode().Perm()&0o077 != 0 {
 			t.Errorf("%s belongs to %d, %v", name, owner.Uid, info.Mode())
 		}
@@ -148,14 +142,14 @@ func TestResolve(t *testing.T) {
 	t.Parallel()
 	dir, target := planted(t)
 	link := filepath.Join(dir, "link")
-	check(t, os.Symlink("../target", link))
+	testkit.Check(t, os.Symlink("../target", link))
 	if to, err := privatefile.Resolve(link); err != nil || to != target {
 		t.Errorf("%q, %v", to, err)
 	}
 	if os.Geteuid() != 0 {
 		return
 	}
-	check(t, os.Lchown(link, service, service))
+	testkit.Check(t, os.Lchown(link, service, service))
 	if to, err := privatefile.Resolve(link); err == nil {
 		t.Errorf("a link of the service account leads root to %q", to)
 	}
@@ -170,12 +164,12 @@ func TestReplaceFails(t *testing.T) {
 	t.Parallel()
 	dir, _ := planted(t)
 	path := filepath.Join(dir, "file")
-	check(t, os.WriteFile(path, []byte("before"), 0o600))
+	testkit.Check(t, os.WriteFile(path, []byte("before"), 0o600))
 	if err := privatefile.Replace(path, func(io.Writer) error { return fs.ErrInvalid }); err == nil {
 		t.Error("no error")
 	}
 	entries, err := os.ReadDir(dir)
-	check(t, err)
+	testkit.Check(t, err)
 	if content, err := os.ReadFile(path); err != nil || string(content) != "before" || len(entries) != 1 {
 		t.Errorf("%q, %v, %v", content, err, entries)
 	}

@@ -26,17 +26,17 @@ func (w *world) adopted(k testkit.Script) vault {
 	ctx := w.t.Context()
 	name := "specter/" + uuid.NewString()[:8]
 	descriptor := k.Descriptor(w.t, int(firstKey.Add(10)), "<0;1>", -1)
-	must(w.t, w.core.CreateWatchOnly(ctx, name))
+	testkit.Check(w.t, w.core.CreateWatchOnly(ctx, name))
 	for branch, internal := range map[string]bool{"0": false, "1": true} {
 		info, err := w.core.DescriptorInfo(ctx, strings.Replace(descriptor, "<0;1>", branch, 1))
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		w.node.WalletCLI(w.t, name, "importdescriptors", []map[string]any{{
 			"desc": info.Canonical, "timestamp": "now", "active": true, "internal": internal, "range": 20,
 		}})
 	}
 	height := 1
 	view, err := w.wallets.Create(ctx, w.alice, wallet.Plan{Name: name, Descriptor: descriptor, Adopt: name, Birthday: wallet.Birthday{Height: &height}})
-	must(w.t, err)
+	testkit.Check(w.t, err)
 	return vault{world: w, alias: view.Alias, coreName: name, required: k.SignaturesRequired()}
 }
 
@@ -51,20 +51,20 @@ func TestDeleteAdoptedWallet_ReleasesLocks(t *testing.T) {
 			v := w.adopted(testkit.WPKH)
 			v.fund(1_000_000, 2_000_000, 3_000_000, 4_000_000)
 			foreign, frozen, cancelled := v.utxo(1_000_000), v.utxo(2_000_000), v.utxo(3_000_000)
-			must(t, w.core.Wallet(v.coreName).Lock(ctx, []btc.Outpoint{foreign}, true))
-			must(t, w.wallets.Freeze(ctx, w.access(w.alice, v.alias), frozen, true))
+			testkit.Check(t, w.core.Wallet(v.coreName).Lock(ctx, []btc.Outpoint{foreign}, true))
+			testkit.Check(t, w.wallets.Freeze(ctx, w.access(w.alice, v.alias), frozen, true))
 			o := pay(2_500_000, 1000)
 			o.UTXOs = []btc.Outpoint{cancelled}
 			p := v.create(o)
 			v.create(pay(3_500_000, 1000))
 			testkit.Eventually(t, "four UTXOs are locked", func() bool { return len(v.locked()) == 4 })
-			must(t, v.Cancel(ctx, v.access(v.alice, v.alias), p.ID, nil))
+			testkit.Check(t, v.Cancel(ctx, v.access(v.alice, v.alias), p.ID, nil))
 
 			id := v.get0().ID
 			w.stopFollower()
-			must(t, w.wallets.Delete(ctx, w.access(w.alice, v.alias), false))
+			testkit.Check(t, w.wallets.Delete(ctx, w.access(w.alice, v.alias), false))
 			row, err := w.store.WalletByID(ctx, id)
-			must(t, err)
+			testkit.Check(t, err)
 			if !loaded {
 				w.node.CLI(t, "unloadwallet", v.coreName)
 			}
@@ -72,10 +72,10 @@ func TestDeleteAdoptedWallet_ReleasesLocks(t *testing.T) {
 			if err := crashing.Finish(ctx, row); !errors.Is(err, errCrashed) {
 				t.Fatalf("interrupted deletion: %v", err)
 			}
-			must(t, w.wallets.Finish(ctx, row))
-			must(t, w.wallets.Finish(ctx, row))
+			testkit.Check(t, w.wallets.Finish(ctx, row))
+			testkit.Check(t, w.wallets.Finish(ctx, row))
 			names, err := w.core.ListWallets(ctx)
-			must(t, err)
+			testkit.Check(t, err)
 			if slices.Contains(names, v.coreName) != loaded {
 				t.Errorf("Core has %q loaded", names)
 			}
@@ -97,15 +97,15 @@ func TestDeleteAdoptedWallet_MissingFiles(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.adopted(testkit.WPKH)
 		v.fund(1_000_000)
-		must(w.t, w.wallets.Freeze(w.t.Context(), w.access(w.alice, v.alias), v.utxo(1_000_000), true))
+		testkit.Check(w.t, w.wallets.Freeze(w.t.Context(), w.access(w.alice, v.alias), v.utxo(1_000_000), true))
 		id := v.get0().ID
 		w.stopFollower()
 		w.node.CLI(w.t, "unloadwallet", v.coreName)
-		must(w.t, os.RemoveAll(filepath.Join(w.node.WalletFolder(), v.coreName)))
-		must(w.t, w.wallets.Delete(w.t.Context(), w.access(w.alice, v.alias), false))
+		testkit.Check(w.t, os.RemoveAll(filepath.Join(w.node.WalletFolder(), v.coreName)))
+		testkit.Check(w.t, w.wallets.Delete(w.t.Context(), w.access(w.alice, v.alias), false))
 		row, err := w.store.WalletByID(w.t.Context(), id)
-		must(w.t, err)
-		must(w.t, w.wallets.Finish(w.t.Context(), row))
+		testkit.Check(w.t, err)
+		testkit.Check(w.t, w.wallets.Finish(w.t.Context(), row))
 	})
 }
 

@@ -19,14 +19,14 @@ func (v vault) payUnindexed(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
 	a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))
 	v.node.CLI(v.t, "generatetoaddress", 1, otherPayee)
 	testkit.Eventually(v.t, "the node has the UTXO", func() bool { return v.trusted() == was+amount })
 	var at btc.Outpoint
 	utxos, err := v.core.Wallet(v.coreName).Unspent(v.t.Context())
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	for _, c := range utxos {
 		if c.Txid == txid {
 			at = c.Outpoint
@@ -60,7 +60,7 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 			t.Errorf("the request waited for %s", took)
 		}
 		p, err := service(followed).Create(ctx, v.access(v.alice, v.alias), pay(4_000_000, 1000))
-		must(t, err)
+		testkit.Check(t, err)
 		if p.Sent() != 4_000_000 {
 			t.Errorf("the proposal is %+v", p)
 		}
@@ -72,7 +72,7 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 			t.Fatalf("without waiting: %v", err)
 		}
 		_, err = service(followed).Create(ctx, v.access(v.alice, v.alias), o)
-		must(t, err)
+		testkit.Check(t, err)
 	})
 }
 
@@ -85,12 +85,12 @@ func TestBroadcast_InHistoryImmediately(t *testing.T) {
 		for range 3 {
 			p := v.broadcast(v.complete(v.create(pay(100_000, 1000))))
 			r, err := w.store.TransactionByID(w.t.Context(), p.WalletID, p.FinalTxid)
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			if r.Status.Dead() {
 				w.t.Errorf("the status is %s", r.Status)
 			}
 			utxos, err := w.wallets.UTXOs(w.t.Context(), w.access(v.alice, v.alias), btc.Outpoint{}, 10)
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			if len(utxos) != 1 || utxos[0].Txid != p.FinalTxid {
 				w.t.Errorf("the UTXOs are %+v", utxos)
 			}

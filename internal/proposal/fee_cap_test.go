@@ -16,7 +16,7 @@ import (
 func (v vault) limit(rate btc.FeeRate) {
 	v.t.Helper()
 	_, err := v.wallets.SetMaxFeeRate(v.t.Context(), v.access(v.alice, v.alias), rate)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 }
 
 // wantLimited checks that a request is refused with a code, that details and message
@@ -55,7 +55,7 @@ func TestMaxFeeRate(t *testing.T) {
 		over.MaxFee = btc.BTC
 		v.wantLimited(over, proposal.ErrFeeTooHigh.Code, "100", byServer)
 		p := v.create(pay(10_000_000, 100_000))
-		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+		testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 
 		v.limit(5000)

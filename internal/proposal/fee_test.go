@@ -25,7 +25,7 @@ func TestFeeSources(t *testing.T) {
 	v := w.vault(testkit.WPKH, 10_000_000)
 	v.makeFeesEstimable()
 	var estimate struct{ FeeRate btc.JSONBTC }
-	must(t, json.Unmarshal(n.CLI(t, "estimatesmartfee", 2, "economical"), &estimate))
+	testkit.Check(t, json.Unmarshal(n.CLI(t, "estimatesmartfee", 2, "economical"), &estimate))
 	o := pay(10_000, 0)
 	o.TargetBlocks = 2
 	v.wantFee(o, proposal.FeeEstimate, btc.FeeRate(estimate.FeeRate))
@@ -33,7 +33,7 @@ func TestFeeSources(t *testing.T) {
 	// The mempool's minimum fee rate is above the estimate.
 	n.Stop(t)
 	settings := filepath.Join(filepath.Dir(n.WalletFolder()), "settings.json")
-	must(t, os.WriteFile(settings, []byte(`{"minrelaytxfee": "0.0005"}`), 0o600))
+	testkit.Check(t, os.WriteFile(settings, []byte(`{"minrelaytxfee": "0.0005"}`), 0o600))
 	n.Start(t)
 	n.CLI(t, "loadwallet", payer)
 	w = newWorld(t, n, t.TempDir()+"/specterd.db")
@@ -52,7 +52,7 @@ func (v vault) wantFee(o proposal.CreateParams, source proposal.FeeSource, rate 
 			v.t.Errorf("%s: %s from %q, want %s from %q", what, got.FeeRate, got.FeeSource, rate, source)
 		}
 	}
-	must(v.t, v.Cancel(v.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+	testkit.Check(v.t, v.Cancel(v.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 	v.wantLocks()
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // event is a step that affects the node or specterd, and therefore all wallets.
@@ -162,7 +163,7 @@ func (h *histories) expireProposals([5]uint32) string {
 			}
 		}
 	}
-	must(h.t, h.ExpireOverdue(h.t.Context()))
+	testkit.Check(h.t, h.ExpireOverdue(h.t.Context()))
 	return "expire proposals"
 }
 
@@ -199,7 +200,7 @@ func (h *histories) coinbase(n [5]uint32) string {
 	var block struct {
 		Tx []struct{ Hex string }
 	}
-	must(h.t, json.Unmarshal(h.chain.CLI(h.t, "getblock", hash, 2), &block))
+	testkit.Check(h.t, json.Unmarshal(h.chain.CLI(h.t, "getblock", hash, 2), &block))
 	s.addTransaction(parseTx(h.t, block.Tx[0].Hex), fmt.Sprintf("c%d", len(s.txids)))
 	h.chain.generate(100, h.chain.miner())
 	h.withCoinbase = hash
@@ -207,7 +208,7 @@ func (h *histories) coinbase(n [5]uint32) string {
 }
 
 func (c *chain) generate(count int, address string) (hashes []string) {
-	must(c.t, json.Unmarshal(c.CLI(c.t, "generatetoaddress", count, address), &hashes))
+	testkit.Check(c.t, json.Unmarshal(c.CLI(c.t, "generatetoaddress", count, address), &hashes))
 	return hashes
 }
 

@@ -57,14 +57,14 @@ func newChain(t *testing.T) *chain {
 	c.CLI(t, "generatetoaddress", 1, btc.AddressOf(script, btc.Regtest))
 	c.CLI(t, "generatetoaddress", 100, otherPayee)
 	var block struct{ Tx []struct{ Txid string } }
-	must(t, json.Unmarshal(c.CLI(t, "getblock", text(t, c.CLI(t, "getblockhash", 1)), 2), &block))
+	testkit.Check(t, json.Unmarshal(c.CLI(t, "getblock", text(t, c.CLI(t, "getblockhash", 1)), 2), &block))
 	tx := wire.NewMsgTx(2)
 	from := utxo{at: outpoint(t, block.Tx[0].Txid, 0), amount: 50 * btcutil.SatoshiPerBitcoin, script: script, keys: []*btcec.PrivateKey{c.payer}}
 	tx.AddTxIn(wire.NewTxIn(&from.at, nil, nil))
 	for range 1200 {
 		tx.AddTxOut(wire.NewTxOut(payerUTXO, script))
 	}
-	must(t, sign(tx, []utxo{from}))
+	testkit.Check(t, sign(tx, []utxo{from}))
 	c.CLI(t, "sendrawtransaction", hexOf(serialize(tx)), 0)
 	c.CLI(t, "generatetoaddress", 10, otherPayee)
 	for i := range tx.TxOut {
@@ -106,7 +106,7 @@ func (c *chain) pay(from utxo, fee int64, to ...*wire.TxOut) *wire.MsgTx {
 		rest -= out.Value
 	}
 	tx.AddTxOut(wire.NewTxOut(rest, scriptOf(otherPayee)))
-	must(c.t, sign(tx, []utxo{from}))
+	testkit.Check(c.t, sign(tx, []utxo{from}))
 	return tx
 }
 
@@ -174,7 +174,7 @@ func newKeys(t *testing.T, kind testkit.Script, first int) *keys {
 	for i := range kind.Keys {
 		_, private := testkit.Key(t, first+i)
 		account, err := hdkeychain.NewKeyFromString(private[len("[d34db33f/48h/1h/0h]"):])
-		must(t, err)
+		testkit.Check(t, err)
 		k.accounts = append(k.accounts, account)
 	}
 	return k
@@ -189,11 +189,11 @@ func (k *keys) at(t *testing.T, place wallet.Place) []*btcec.PrivateKey {
 	var found []*btcec.PrivateKey
 	for _, account := range k.accounts {
 		branch, err := account.Derive(uint32(place.Branch))
-		must(t, err)
+		testkit.Check(t, err)
 		child, err := branch.Derive(place.Index)
-		must(t, err)
+		testkit.Check(t, err)
 		key, err := child.ECPrivKey()
-		must(t, err)
+		testkit.Check(t, err)
 		found = append(found, key)
 	}
 	slices.SortFunc(found, func(a, b *btcec.PrivateKey) int {
@@ -214,7 +214,7 @@ func (k *keys) utxo(t *testing.T, at btc.Outpoint, place wallet.Place, address s
 		}
 		var err error
 		c.witness, err = b.AddInt64(int64(k.kind.Keys)).AddOp(txscript.OP_CHECKMULTISIG).Script()
-		must(t, err)
+		testkit.Check(t, err)
 	}
 	return c
 }
@@ -266,7 +266,7 @@ func sign(tx *wire.MsgTx, utxos []utxo) error {
 func outpoint(t *testing.T, txid string, vout uint32) wire.OutPoint {
 	t.Helper()
 	raw, err := hex.DecodeString(txid)
-	must(t, err)
+	testkit.Check(t, err)
 	slices.Reverse(raw)
 	at := wire.OutPoint{Index: vout}
 	copy(at.Hash[:], raw)

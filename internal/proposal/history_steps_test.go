@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -148,7 +149,7 @@ func (c *chain) refuses(tx *wire.MsgTx) string {
 		Allowed bool
 		Reason  string `json:"reject-reason"`
 	}
-	must(c.t, json.Unmarshal(c.CLI(c.t, "testmempoolaccept", []string{hexOf(serialize(tx))}, 0), &tests))
+	testkit.Check(c.t, json.Unmarshal(c.CLI(c.t, "testmempoolaccept", []string{hexOf(serialize(tx))}, 0), &tests))
 	if tests[0].Allowed {
 		return ""
 	}
@@ -234,9 +235,9 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 // the wallet is multisig, otherwise with a signature of the first input only.
 func (h *histories) partly(s *testWallet, e *expected) []byte {
 	p, err := h.Get(h.t.Context(), h.access(h.alice, s.alias), e.id)
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	fetcher := txscript.NewMultiPrevOutFetcher(nil)
 	utxos := make([]utxo, len(p.Inputs))
 	for i, in := range p.Inputs {
@@ -255,14 +256,14 @@ func (h *histories) partly(s *testWallet, e *expected) []byte {
 		default:
 			signature, err = txscript.RawTxInSignature(packet.UnsignedTx, i, c.script, txscript.SigHashAll, key)
 		}
-		must(h.t, err)
+		testkit.Check(h.t, err)
 		packet.Inputs[i].PartialSigs = []*psbt.PartialSig{{PubKey: key.PubKey().SerializeCompressed(), Signature: signature}}
 		if len(c.keys) == 1 {
 			break
 		}
 	}
 	var b bytes.Buffer
-	must(h.t, packet.Serialize(&b))
+	testkit.Check(h.t, packet.Serialize(&b))
 	return b.Bytes()
 }
 

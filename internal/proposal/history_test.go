@@ -37,7 +37,7 @@ func TestReplacementHistories(t *testing.T) {
 			if text := os.Getenv("SPECTERD_HISTORIES"); text != "" {
 				var err error
 				many, err = strconv.Atoi(text)
-				must(t, err)
+				testkit.Check(t, err)
 			}
 			done, steps, reached := 0, 0, map[proposal.Status]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
@@ -176,14 +176,14 @@ func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 	view, err := h.wallets.Create(h.t.Context(), h.alice, wallet.Plan{
 		Name: uuid.NewString(), Descriptor: kind.Descriptor(h.t, first, "<0;1>", -1), Birthday: wallet.Birthday{Now: true},
 	})
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	s := &testWallet{
 		alias: view.Alias, id: view.ID, coreName: view.CoreName, number: number, keys: newKeys(h.t, kind, first),
 		txs: map[string]*wire.MsgTx{}, names: map[string]string{},
 	}
 	for range 3 {
 		a, _, err := h.wallets.NextAddress(h.t.Context(), h.access(h.alice, s.alias), "")
-		must(h.t, err)
+		testkit.Check(h.t, err)
 		s.addresses = append(s.addresses, a.Address)
 	}
 	return s
@@ -298,7 +298,7 @@ func (h *histories) fund() {
 func (h *histories) sweep(s *testWallet) {
 	h.t.Helper()
 	utxos, err := h.wallets.UTXOs(h.t.Context(), h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	var from []utxo
 	var sum int64
 	for _, c := range utxos {
@@ -312,7 +312,7 @@ func (h *histories) sweep(s *testWallet) {
 	}
 	tx := spendOf(from...)
 	tx.AddTxOut(wire.NewTxOut(sum-int64(len(from))*2000, scriptOf(otherPayee)))
-	must(h.t, sign(tx, from))
+	testkit.Check(h.t, sign(tx, from))
 	s.addTransaction(tx, fmt.Sprintf("s%d", len(s.txids)))
 	if refused := h.chain.send(tx); refused != "" {
 		h.t.Fatal("the sweep of the wallet" + refused)
@@ -430,8 +430,8 @@ func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 func parseTx(t *testing.T, raw string) *wire.MsgTx {
 	t.Helper()
 	b, err := hex.DecodeString(raw)
-	must(t, err)
+	testkit.Check(t, err)
 	tx := wire.NewMsgTx(2)
-	must(t, tx.Deserialize(bytes.NewReader(b)))
+	testkit.Check(t, tx.Deserialize(bytes.NewReader(b)))
 	return tx
 }

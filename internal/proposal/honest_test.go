@@ -57,9 +57,9 @@ func (h *honestCase) derive() {
 	h.id = view.ID
 	for i, descriptor := range []string{view.Receive, view.Change} {
 		d, err := btc.ParseDescriptor(descriptor, btc.Regtest)
-		must(h.t, err)
+		testkit.Check(h.t, err)
 		h.branches[i], err = d.Deriver()
-		must(h.t, err)
+		testkit.Check(h.t, err)
 	}
 }
 
@@ -82,9 +82,9 @@ func (h *honestCase) request() string {
 			h.refusal(o, err)
 			bumped = p
 		}
-		must(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), bumped.ID, nil))
+		testkit.Check(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), bumped.ID, nil))
 	default:
-		must(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), p.ID, nil))
+		testkit.Check(h.t, h.Cancel(h.t.Context(), h.access(h.alice, h.alias), p.ID, nil))
 	}
 	return "proposal"
 }
@@ -193,11 +193,11 @@ func (h *honestCase) address() string {
 	branch, index := wallet.Branch(h.IntN(2)), uint32(h.IntN(keypool+5))
 	if h.IntN(3) != 0 { // the next change address, or one close to it
 		free, err := h.store.FreeChange(h.t.Context(), h.id, nil)
-		must(h.t, err)
+		testkit.Check(h.t, err)
 		branch, index = wallet.ChangeBranch, free+uint32(h.IntN(3))
 	}
 	address, err := h.branches[branch].Address(index)
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	return address
 }
 
@@ -205,7 +205,7 @@ func (h *honestCase) address() string {
 func (h *honestCase) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	h.t.Helper()
 	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)
-	must(h.t, err)
+	testkit.Check(h.t, err)
 	all = slices.DeleteFunc(all, func(c wallet.UTXO) bool { return c.Reserved })
 	if len(all) == 0 { // earlier requests have spent or reserved all of them
 		return nil, 0

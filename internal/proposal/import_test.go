@@ -22,7 +22,7 @@ import (
 func (v vault) utxo(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	utxos, err := v.wallets.UTXOs(v.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 100)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	for _, c := range utxos {
 		if c.Amount == amount {
 			return c.Outpoint
@@ -41,9 +41,9 @@ const foreignFee btc.Amount = 2000
 func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.access(v.alice, v.alias))
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	change, err := v.store.AddressAt(v.t.Context(), view.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: 3})
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	outputs := []map[string]btc.JSONBTC{{change.Address: btc.JSONBTC(amount - amount/2 - fee)}, {payee: btc.JSONBTC(amount / 2)}}
 	const lockTime, replaceable = 1, true
 	return decoded(v.t, v.node.CLI(v.t, "createpsbt", []map[string]any{{"txid": at.Txid, "vout": at.Vout}}, outputs, lockTime, replaceable))
@@ -51,7 +51,7 @@ func (v vault) foreign(at btc.Outpoint, amount, fee btc.Amount) []byte {
 
 func decoded(t testing.TB, result json.RawMessage) (raw []byte) {
 	t.Helper()
-	must(t, json.Unmarshal(result, &raw))
+	testkit.Check(t, json.Unmarshal(result, &raw))
 	return raw
 }
 
@@ -60,14 +60,14 @@ func (v vault) filled(raw []byte) []byte {
 	v.t.Helper()
 	var done struct{ PSBT []byte }
 	const sign = false
-	must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "walletprocesspsbt", raw, sign), &done))
+	testkit.Check(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "walletprocesspsbt", raw, sign), &done))
 	return done.PSBT
 }
 
 func asForeign(t testing.TB, raw []byte) proposal.Foreign {
 	t.Helper()
 	p, err := psbt.Parse(raw)
-	must(t, err)
+	testkit.Check(t, err)
 	return proposal.Foreign{Txid: p.Txid(), PSBT: base64.StdEncoding.EncodeToString(raw), At: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Maker: "alice there"}
 }
 
@@ -75,14 +75,14 @@ func (v vault) imports(who *auth.Principal, dryRun bool, payments ...proposal.Fo
 	v.t.Helper()
 	access := v.access(who, v.alias)
 	view, err := v.wallets.Get(v.t.Context(), access)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	var done []proposal.Imported
 	if dryRun {
 		done, err = v.TryImport(v.t.Context(), who, view, payments)
 	} else {
 		done, err = v.Import(v.t.Context(), access, payments)
 	}
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	if len(done) != len(payments) {
 		v.t.Fatalf("%d results for %d payments", len(done), len(payments))
 	}
@@ -162,7 +162,7 @@ func TestImport_Refused(t *testing.T) {
 		wrongTxid.Txid = asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)).Txid
 		badRaw := asForeign(w.t, good)
 		badRaw.Raw = "00"
-		must(w.t, v.wallets.Freeze(w.t.Context(), v.access(w.alice, v.alias), v.utxo(3_000_000), true))
+		testkit.Check(w.t, v.wallets.Freeze(w.t.Context(), v.access(w.alice, v.alias), v.utxo(3_000_000), true))
 		reserved := v.create(proposal.CreateParams{UTXOs: []btc.Outpoint{v.utxo(4_000_000)}, FeeRate: 2000, Recipients: []proposal.Recipient{{Address: payee, Amount: 10_000}}})
 		rival := v.utxo(5_000_000)
 		spent := asForeign(w.t, v.foreign(rival, 5_000_000, foreignFee))
@@ -203,7 +203,7 @@ func TestImport_Refused(t *testing.T) {
 			}
 		}
 		list, err := v.List(w.t.Context(), v.access(w.alice, v.alias), proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, 100)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if len(list) != 2 { // the imported proposal and the proposal that reserves a UTXO
 			w.t.Errorf("%d proposals are open", len(list))
 		}
@@ -219,24 +219,24 @@ func TestImport_BeforeRescan(t *testing.T) {
 		v := w.vault(testkit.WSH, 1_000_000)
 		signed := v.node.Sign(w.t, v.filled(v.foreign(v.utxo(1_000_000), 1_000_000, foreignFee)), v.signers[0])
 		view, err := v.wallets.Get(w.t.Context(), v.access(w.alice, v.alias))
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		bob := w.user("bob")
 		again, err := w.wallets.Create(w.t.Context(), bob, wallet.Plan{Name: "again", Descriptor: view.Receive, Change: view.Change, Birthday: wallet.Birthday{Now: true}})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		b := vault{world: w, alias: again.Alias, coreName: again.CoreName, required: v.required, signers: v.signers}
 		b.alice = bob
 		one := b.imports(bob, false, asForeign(w.t, signed))[0]
-		must(w.t, one.Err)
+		testkit.Check(w.t, one.Err)
 		if one.Status != proposal.PartiallySigned || len(one.Signatures) != 1 {
 			w.t.Errorf("the status is %s with %d signatures", one.Status, len(one.Signatures))
 		}
 		testkit.Eventually(w.t, "the end of the first rescan", func() bool { v := b.get0(); return !v.Rescanning() })
 		first := 0
 		_, err = w.wallets.Rescan(w.t.Context(), w.access(bob, again.Alias), wallet.Birthday{Height: &first}, 0)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		testkit.Eventually(w.t, "a lock on the UTXO in the node", func() bool { return b.locked()[one.Inputs[0].Outpoint] })
 		complete, err := w.AddSignatures(w.t.Context(), w.access(bob, again.Alias), one.ID, v.node.Sign(w.t, one.PSBT, v.signers[1]), nil)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if _, err := w.Broadcast(w.t.Context(), w.access(bob, again.Alias), complete.ID, proposal.BroadcastParams{}); err != nil {
 			w.t.Error(err)
 		}

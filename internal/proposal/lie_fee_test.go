@@ -64,7 +64,7 @@ func TestDeficitOfAncestors(t *testing.T) {
 		if p.ExcessFee < lacks*9/10 || p.ExcessFee > lacks*11/10 {
 			t.Errorf("%s: paid %d sat for ancestors with a deficit of %d sat", k.Name, p.ExcessFee, lacks)
 		}
-		must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+		testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 
 		overpay := v.changed(func(a *answer) { a.overpay(lacks / 5) })
@@ -88,11 +88,11 @@ func TestDeficitOfAncestors(t *testing.T) {
 func inMempool(t *testing.T, x *testkit.Exchange) []byte {
 	_, body := x.Ask()
 	var replies []map[string]any
-	must(t, json.Unmarshal(body, &replies))
+	testkit.Check(t, json.Unmarshal(body, &replies))
 	for _, r := range replies {
 		r["error"], r["result"] = nil, map[string]any{"vsize": 100_000, "fees": map[string]any{"modified": 0}, "depends": []string{}}
 	}
 	body, err := json.Marshal(replies)
-	must(t, err)
+	testkit.Check(t, err)
 	return body
 }

@@ -87,14 +87,14 @@ func (a *answer) own(branch, index int) []byte {
 	view := a.vault.get0()
 	text := []string{view.Receive, view.Change}[branch]
 	var list []string
-	must(a.vault.t, json.Unmarshal(a.vault.node.CLI(a.vault.t, "deriveaddresses", text, []int{index, index}), &list))
+	testkit.Check(a.vault.t, json.Unmarshal(a.vault.node.CLI(a.vault.t, "deriveaddresses", text, []int{index, index}), &list))
 	return script(a.vault.t, list[0])
 }
 
 func script(t testing.TB, address string) []byte {
 	t.Helper()
 	raw, err := btc.ScriptOf(address, btc.Regtest)
-	must(t, err)
+	testkit.Check(t, err)
 	return raw
 }
 
@@ -327,7 +327,7 @@ func strangersKey() *btcutilpsbt.Bip32Derivation {
 func (v vault) utxos() (list []btc.Outpoint) {
 	v.t.Helper()
 	utxos, err := v.wallets.UTXOs(v.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
 	for _, c := range utxos {
 		list = append(list, c.Outpoint)
@@ -403,7 +403,7 @@ func TestLyingNode(t *testing.T) {
 		var changePos int
 		v.alterFunding(relay, func(a *answer) { // the true response, parsed and serialized again
 			var raw bytes.Buffer
-			must(t, a.Serialize(&raw))
+			testkit.Check(t, a.Serialize(&raw))
 			seen, fee, changePos = raw.Bytes(), a.fee, a.changePos
 		})
 		for name, order := range map[string]func(vault, *proposal.CreateParams){"usual": nil, "subtract": subtract, "all": sendMax} {
@@ -413,13 +413,13 @@ func TestLyingNode(t *testing.T) {
 			}
 			p := v.create(o)
 			v.wantLocks(p)
-			must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+			testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 			v.wantLocks()
 			if name == "usual" {
 				kept, keptFee, keptPos := seen, fee, changePos
 				usuals[k.Name] = func() *answer {
 					packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(kept), false)
-					must(t, err)
+					testkit.Check(t, err)
 					return &answer{Packet: packet, vault: v, fee: keptFee, changePos: keptPos}
 				}
 			}
@@ -455,7 +455,7 @@ func TestLyingNode(t *testing.T) {
 					t.Errorf("got %v, want %s", err, want)
 				}
 				if err == nil {
-					must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+					testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 				}
 				if after := v.rows(); after != before {
 					t.Errorf("rows changed: got %s, want %s", after, before)
@@ -506,10 +506,10 @@ func TestLyingSigner(t *testing.T) {
 		honest := v.signed(p, 0)
 		for name, lie := range signerLies {
 			packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(honest), false)
-			must(t, err)
+			testkit.Check(t, err)
 			lie(packet)
 			var raw bytes.Buffer
-			must(t, packet.Serialize(&raw))
+			testkit.Check(t, packet.Serialize(&raw))
 			before := v.rows()
 			_, err = v.AddSignatures(t.Context(), v.access(v.alice, v.alias), p.ID, raw.Bytes(), nil)
 			if fault.KindOf(err) != fault.Invalid {

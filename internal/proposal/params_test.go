@@ -23,9 +23,9 @@ func TestCreate_Invalid(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000, 3_000_000)
 		utxos, err := w.wallets.UTXOs(w.t.Context(), w.access(v.alice, v.alias), btc.Outpoint{}, 10)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		frozen, locked, free := utxos[0].Outpoint, utxos[1].Outpoint, utxos[2].Outpoint
-		must(w.t, w.wallets.Freeze(w.t.Context(), w.access(v.alice, v.alias), frozen, true))
+		testkit.Check(w.t, w.wallets.Freeze(w.t.Context(), w.access(v.alice, v.alias), frozen, true))
 		w.node.WalletCLI(w.t, v.coreName, "lockunspent", false, []any{map[string]any{"txid": locked.Txid, "vout": locked.Vout}})
 		testkit.Eventually(w.t, "lock in the index", func() bool {
 			c, err := w.store.UTXO(w.t.Context(), v.get0().ID, locked)
@@ -74,9 +74,9 @@ func TestCreate_Invalid(t *testing.T) {
 		o := pay(10_000, 1000)
 		o.DryRun, o.Recipients[0].Label = true, "never to be seen"
 		first, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), o)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		second, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), o)
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if first.ID != "" || changeOf(first) == "" || changeOf(first) != changeOf(second) || first.Inputs[0].Outpoint != free {
 			w.t.Errorf("the dry runs are %+v and %+v", first, second)
 		}
@@ -93,7 +93,7 @@ func TestCreate_Invalid(t *testing.T) {
 func (v vault) get0() wallet.View {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.access(v.alice, v.alias))
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return view
 }
 
@@ -113,7 +113,7 @@ func TestFees(t *testing.T) {
 			if paid < rate || paid > 1.02*rate {
 				t.Errorf("%s, %s: the fee rate is %.0f sat/kvB, want %d", k.Name, what, paid, rate)
 			}
-			must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+			testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 			v.wantLocks()
 		}
 		p := v.create(proposal.CreateParams{FeeRate: rate, SendMax: true, Recipients: []proposal.Recipient{{Address: otherPayee, Amount: 50_000}, {Address: payee}}})
@@ -130,10 +130,10 @@ func TestFees(t *testing.T) {
 
 		whole := v.create(pay(1_000_000-1, rate)) // to know what one input and one output cost
 		size := whole.VSize
-		must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), whole.ID, nil))
+		testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), whole.ID, nil))
 		v.wantLocks()
 		utxos, err := w.wallets.UTXOs(t.Context(), w.access(v.alice, v.alias), btc.Outpoint{}, 10)
-		must(t, err)
+		testkit.Check(t, err)
 		o := pay(utxos[0].Amount-btc.FeeRate(rate).Fee(size)-200, rate)
 		o.UTXOs = []btc.Outpoint{utxos[0].Outpoint}
 		p = v.create(o)
@@ -168,7 +168,7 @@ func TestRoles(t *testing.T) {
 	_, err := v.Create(t.Context(), v.access(viewer, v.alias), pay(100_000, 1000))
 	refused("a viewer proposes", err)
 	p, err := v.Create(t.Context(), v.access(proposer, v.alias), pay(100_000, 20_000))
-	must(t, err)
+	testkit.Check(t, err)
 	if _, err := v.Get(t.Context(), v.access(viewer, v.alias), p.ID); err != nil {
 		t.Error(err)
 	}
@@ -176,7 +176,7 @@ func TestRoles(t *testing.T) {
 	_, err = v.AddSignatures(t.Context(), v.access(proposer, v.alias), p.ID, post, nil)
 	refused("a proposer signs", err)
 	p, err = v.AddSignatures(t.Context(), v.access(signer, v.alias), p.ID, post, proposal.Versions{p.Version})
-	must(t, err)
+	testkit.Check(t, err)
 	if s := p.Signatures[0]; s.By.UserName != "signer" || p.Creator.UserName != "proposer" {
 		t.Errorf("signed by %+v, created by %+v", s.By, p.Creator)
 	}
@@ -186,7 +186,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("broadcast with the version before the signature: %v", err)
 	}
 	other, err := v.Create(t.Context(), v.access(v.alice, v.alias), pay(100_000, 20_000))
-	must(t, err)
+	testkit.Check(t, err)
 	o := pay(100_000, 30_000)
 	o.Replaces = other.ID
 	_, err = v.Create(t.Context(), v.access(proposer, v.alias), o)
@@ -194,34 +194,34 @@ func TestRoles(t *testing.T) {
 	_, err = v.Bump(t.Context(), v.access(proposer, v.alias), other.ID, proposal.BumpParams{FeeRate: 30_000})
 	refused("a proposer bumps another's", err)
 	refused("a proposer cancels another's", v.Cancel(t.Context(), v.access(proposer, v.alias), other.ID, nil))
-	must(t, v.Cancel(t.Context(), v.access(signer, v.alias), other.ID, nil))
+	testkit.Check(t, v.Cancel(t.Context(), v.access(signer, v.alias), other.ID, nil))
 	mine, err := v.Create(t.Context(), v.access(proposer, v.alias), pay(100_000, 20_000))
-	must(t, err)
-	must(t, v.Cancel(t.Context(), v.access(proposer, v.alias), mine.ID, nil))
+	testkit.Check(t, err)
+	testkit.Check(t, v.Cancel(t.Context(), v.access(proposer, v.alias), mine.ID, nil))
 	stranger := w.user("stranger")
 	if _, err := v.Get(t.Context(), v.access(stranger, v.alias), p.ID); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("a user who is not a member: %v", err)
 	}
 
 	list, err := v.List(t.Context(), v.access(viewer, v.alias), proposal.Filter{Statuses: []proposal.Status{proposal.Cancelled}}, proposal.Cursor{}, 10)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 2 || list[0].ID != mine.ID || list[1].ID != other.ID {
 		t.Errorf("%d proposals are cancelled", len(list))
 	}
 	list, err = v.List(t.Context(), v.access(viewer, v.alias), proposal.Filter{}, proposal.Cursor{CreatedAt: mine.CreatedAt, ID: mine.ID}, 1)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 1 || list[0].ID != other.ID {
 		t.Error("the next page is wrong")
 	}
 
 	// A payment that spends a frozen UTXO cannot be sent.
-	must(t, w.wallets.Freeze(t.Context(), w.access(signer, v.alias), p.Inputs[0].Outpoint, true))
+	testkit.Check(t, w.wallets.Freeze(t.Context(), w.access(signer, v.alias), p.Inputs[0].Outpoint, true))
 	if _, err = v.Broadcast(t.Context(), v.access(signer, v.alias), p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrUTXOFrozen) {
 		t.Errorf("with a frozen UTXO: %v", err)
 	}
-	must(t, w.wallets.Freeze(t.Context(), w.access(signer, v.alias), p.Inputs[0].Outpoint, false))
+	testkit.Check(t, w.wallets.Freeze(t.Context(), w.access(signer, v.alias), p.Inputs[0].Outpoint, false))
 	sent, err := v.Broadcast(t.Context(), v.access(signer, v.alias), p.ID, proposal.BroadcastParams{Expected: proposal.Versions{p.Version}})
-	must(t, err)
+	testkit.Check(t, err)
 	if step := sent.Steps[len(sent.Steps)-1]; step.Action != "broadcast" || step.By.UserName != "signer" {
 		t.Errorf("sent by %+v", step)
 	}
@@ -238,7 +238,7 @@ func TestReplaceTransaction(t *testing.T) {
 	v := w.vault(testkit.WPKH, 1_000_000)
 	p := v.create(pay(100_000, 1000))
 	raw := v.node.Finalize(t, v.signed(p, 0))
-	must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+	testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 	txid := text(t, v.node.CLI(t, "sendrawtransaction", hexOf(raw)))
 	v.until(p, proposal.Broadcast)
 	o := pay(90_000, 1000)
@@ -261,7 +261,7 @@ func (w *world) rows() (counts string) {
 	w.t.Helper()
 	for _, table := range []string{"proposals", "proposal_inputs", "proposal_outputs", "proposal_steps", "reserved WHERE proposal_id IS NOT NULL", "labels", "frozen", "audit", "addresses"} {
 		var n int
-		must(w.t, w.shell.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
+		testkit.Check(w.t, w.shell.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
 		counts += fmt.Sprintf("%s %d ", table, n)
 	}
 	return counts

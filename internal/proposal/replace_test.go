@@ -24,7 +24,7 @@ func lowest(t testing.TB, err error) btc.FeeRate {
 		t.Fatalf("not refused for its fee rate: %v", err)
 	}
 	rate, err := btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"])
-	must(t, err)
+	testkit.Check(t, err)
 	return rate
 }
 
@@ -55,9 +55,9 @@ func (w *world) memberAs(v vault, name string, role auth.WalletRole) *auth.Princ
 	w.t.Helper()
 	who := w.user(name)
 	i, err := w.wallets.Invite(w.t.Context(), w.access(w.alice, v.alias), name, role)
-	must(w.t, err)
+	testkit.Check(w.t, err)
 	_, err = w.wallets.Accept(w.t.Context(), who, i.ID, "")
-	must(w.t, err)
+	testkit.Check(w.t, err)
 	return who
 }
 
@@ -73,7 +73,7 @@ func TestReplacementFee(t *testing.T) {
 			n.CLI(t, "createwallet", payer)
 			n.CLI(t, "generatetoaddress", 101, text(t, n.WalletCLI(t, payer, "getnewaddress")))
 			step, err := btc.ParseBTC(incremental)
-			must(t, err)
+			testkit.Check(t, err)
 			w := newWorld(t, n, t.TempDir()+"/specterd.db")
 			for _, k := range []testkit.Script{testkit.WPKH, testkit.WSH, testkit.TR} {
 				v := w.vault(k, 10_000_000)
@@ -89,7 +89,7 @@ func TestReplacementFee(t *testing.T) {
 					}
 				}
 				replacement, err := v.bump(first, proposal.BumpParams{FeeRate: rate})
-				must(t, err)
+				testkit.Check(t, err)
 				v.broadcast(v.complete(replacement))
 				v.until(first, proposal.Replaced)
 
@@ -99,7 +99,7 @@ func TestReplacementFee(t *testing.T) {
 				evictedFee := replacement.Fee + child.Fee + grandchild.Fee
 				_, err = v.bump(replacement, proposal.BumpParams{FeeRate: replacement.FeeRate + 10_000})
 				last, err := v.bump(replacement, proposal.BumpParams{FeeRate: lowest(t, err)})
-				must(t, err)
+				testkit.Check(t, err)
 				if least := evictedFee + btc.FeeRate(step).Fee(last.VSize) - 1; last.Fee < least || last.Fee > least+least/100 {
 					t.Errorf("%s: paid %d sat, want at least %d", k.Name, last.Fee, least)
 				}
@@ -119,13 +119,13 @@ func TestEvictions(t *testing.T) {
 		bob := w.member(v, "bob")
 		first := v.sent(pay(100_000, 2000))
 		byBob, err := w.Create(w.t.Context(), w.access(bob, v.alias), pay(300_000, 3000))
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
 		open := v.sign(v.create(pay(200_000, 3000)), 0)
 
 		dry, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000, DryRun: true})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if len(dry.Evicts) != 2 || dry.ID != "" {
 			w.t.Fatalf("a dry run evicts %+v", dry.Evicts)
 		}
@@ -143,7 +143,7 @@ func TestEvictions(t *testing.T) {
 			w.t.Errorf("evicting another member's payment was not refused: %v", err)
 		}
 		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000, Evict: true})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if stored := v.get(replacement); len(stored.Evicts) != 2 {
 			w.t.Errorf("the stored evictions are %+v", stored.Evicts)
 		}
@@ -200,15 +200,15 @@ func TestEvictions_AfterCreation(t *testing.T) {
 		v := w.vault(testkit.WPKH, 10_000_000)
 		first := v.sent(pay(100_000, 2000))
 		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 50_000})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		replacement = v.complete(replacement)
 		later, err := w.Create(w.t.Context(), w.access(w.member(v, "bob"), v.alias), pay(300_000, 3000))
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), replacement.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrEvicts) {
 			w.t.Errorf("evicting another member's payment was not refused: %v", err)
 		}
 		_, err = v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), replacement.ID, proposal.BroadcastParams{Evict: true})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		v.until(later, proposal.Conflicted)
 	})
 }
@@ -223,28 +223,28 @@ func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
 		v := w.vault(testkit.WSH, 10_000_000)
 		bob := w.member(v, "bob")
 		byBob, err := w.Create(t.Context(), v.access(bob, v.alias), pay(100_000, 2000))
-		must(t, err)
+		testkit.Check(t, err)
 		first := v.broadcast(v.complete(byBob))
 		v.until(first, proposal.Broadcast)
 		byBob, err = w.Create(t.Context(), v.access(bob, v.alias), pay(300_000, 3000))
-		must(t, err)
+		testkit.Check(t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
 
 		rate, replacement := btc.FeeRate(50_000), first
 		for range 3 { // each bump replaces the previous replacement
 			replacement, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: replacement.ID == first.ID})
-			must(t, err)
+			testkit.Check(t, err)
 			rate += 10_000
 		}
 		byBob, err = w.Create(t.Context(), v.access(bob, v.alias), pay(200_000, 3000))
-		must(t, err)
+		testkit.Check(t, err)
 		if _, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate}); !errors.Is(err, proposal.ErrEvicts) {
 			t.Fatalf("evicting a payment that was made later was not refused: %v", err)
 		} else if f, _ := errors.AsType[*fault.Error](err); f.Details["evicts"] != byBob.ID {
 			t.Errorf("the error names %q, want %s", f.Details["evicts"], byBob.ID)
 		}
-		must(t, w.Cancel(t.Context(), v.access(bob, v.alias), byBob.ID, nil))
+		testkit.Check(t, w.Cancel(t.Context(), v.access(bob, v.alias), byBob.ID, nil))
 		v.broadcast(v.complete(replacement))
 		v.until(first, proposal.Replaced)
 		v.until(child, proposal.Conflicted)
@@ -261,12 +261,12 @@ func TestBroadcast_FeeTooLow(t *testing.T) {
 		v := w.vault(testkit.WSH, 10_000_000)
 		first := v.sent(pay(100_000, 2000))
 		replacement, err := v.bump(first, proposal.BumpParams{FeeRate: 5000})
-		must(t, err)
+		testkit.Check(t, err)
 		replacement = v.complete(replacement)
 		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: 1000})
 		lowest(t, err)
 		byBob, err := w.Create(t.Context(), w.access(w.member(v, "bob"), v.alias), pay(300_000, 30_000))
-		must(t, err)
+		testkit.Check(t, err)
 		child := v.broadcast(v.complete(byBob))
 		v.until(child, proposal.Broadcast)
 
@@ -276,18 +276,18 @@ func TestBroadcast_FeeTooLow(t *testing.T) {
 			t.Fatalf("not refused for its fee: %v", err)
 		}
 		least, err := strconv.Atoi(f.Details["min_fee_sat"])
-		must(t, err)
+		testkit.Check(t, err)
 		if evicted := first.Fee + child.Fee; btc.Amount(least) <= evicted || btc.Amount(least) > evicted+evicted/5 {
 			t.Errorf("the fee must be %d sat to evict %d sat", least, evicted)
 		}
 		rate, err := btc.ParseFeeRate(f.Details["min_fee_rate_sat_vb"])
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = v.bump(replacement, proposal.BumpParams{FeeRate: rate - 1})
 		if lowest(t, err) != rate {
 			t.Errorf("the lowest fee rate is %s, want %s", lowest(t, err), rate)
 		}
 		last, err := v.bump(replacement, proposal.BumpParams{FeeRate: rate, Evict: true})
-		must(t, err)
+		testkit.Check(t, err)
 		v.broadcast(v.complete(last))
 	})
 }
@@ -299,12 +299,12 @@ func TestLostInputs(t *testing.T) {
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000)
 		a, _, err := v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		txid := text(w.t, v.node.WalletCLI(w.t, payer, "sendtoaddress", a.Address, "0.02", "", "", false, true))
 		var at btc.Outpoint
 		testkit.Eventually(w.t, "the payment in the index", func() bool {
 			utxos, err := v.wallets.UTXOs(w.t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Txid == txid })
 			if i >= 0 {
 				at = utxos[i].Outpoint
@@ -317,7 +317,7 @@ func TestLostInputs(t *testing.T) {
 		v.wantLocks(p)
 		bumped := v.node.WalletCLI(w.t, payer, "bumpfee", txid)
 		var replacement struct{ Txid string }
-		must(w.t, json.Unmarshal(bumped, &replacement))
+		testkit.Check(w.t, json.Unmarshal(bumped, &replacement))
 		v.until(p, proposal.Conflicted)
 		v.mine()
 		v.until(p, proposal.Conflicted)
@@ -325,13 +325,13 @@ func TestLostInputs(t *testing.T) {
 
 		// One reorganization removes a coinbase from the chain, and a second restores it.
 		a, _, err = v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		var blocks []string
-		must(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))
+		testkit.Check(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))
 		v.node.CLI(w.t, "generatetoaddress", 100, otherPayee)
 		v.synced(number(w.t, v.node.CLI(w.t, "getblockcount")))
 		var block struct{ Tx []string }
-		must(w.t, json.Unmarshal(v.node.CLI(w.t, "getblock", blocks[0]), &block))
+		testkit.Check(w.t, json.Unmarshal(v.node.CLI(w.t, "getblock", blocks[0]), &block))
 		o.UTXOs = []btc.Outpoint{{Txid: block.Tx[0], Vout: 0}}
 		p = v.sign(v.create(o), 0)
 		v.wantLocks(p)
@@ -362,7 +362,9 @@ func TestStatus_FieldsPerStatus(t *testing.T) {
 				}
 				v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, v.signed(p, signers...))))
 			}
-			cancelled := func(p proposal.Proposal) { must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil)) }
+			cancelled := func(p proposal.Proposal) {
+				testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+			}
 			ways := []struct {
 				name string
 				do   func(p proposal.Proposal) proposal.Proposal
@@ -390,7 +392,7 @@ func TestStatus_FieldsPerStatus(t *testing.T) {
 				}
 			}
 			replacement, err := v.bump(sent[1], proposal.BumpParams{FeeRate: 9000})
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			v.broadcast(v.complete(replacement))
 			wantFields(w.t, k.Name+", replaced", v.until(sent[1], proposal.Replaced), v.required)
 			v.mine()
@@ -453,7 +455,7 @@ func TestAbandon(t *testing.T) {
 		t.Fatal("the mempool still contains the transaction")
 	}
 	abandoned, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
-	must(t, err)
+	testkit.Check(t, err)
 	wantFields(t, "abandoned", abandoned, 1)
 	if r := v.Remedy(t.Context(), abandoned); r == nil {
 		t.Errorf("the remedy is %+v", r)
@@ -463,7 +465,7 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("the status is %s", got.Status)
 	}
 	other := v.create(pay(200_000, 2000))
-	must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), other.ID, nil))
+	testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), other.ID, nil))
 	n.CLI(t, "sendrawtransaction", hexOf(p.Raw)) // sent by a user who kept a copy
 	v.until(p, proposal.Broadcast)
 	v.mine()
@@ -483,7 +485,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 		restart := func() {
 			t.Helper()
 			var loaded []string
-			must(t, json.Unmarshal(n.CLI(t, "listwallets"), &loaded))
+			testkit.Check(t, json.Unmarshal(n.CLI(t, "listwallets"), &loaded))
 			n.Stop(t)
 			n.Start(t)
 			for _, name := range loaded {
@@ -494,7 +496,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 		p := v.sent(pay(100_000, 2000))
 		restart()
 		_, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
-		must(t, err)
+		testkit.Check(t, err)
 		other := v.broadcast(v.complete(v.create(pay(200_000, 2000))))
 		v.mine()
 		v.until(other, proposal.Confirmed)
@@ -504,7 +506,7 @@ func TestAbandon_ForgottenByNode(t *testing.T) {
 		v.until(p, proposal.Broadcast)
 		for _, sent := range []proposal.Proposal{p, other} {
 			_, err := v.Abandon(t.Context(), v.access(v.alice, v.alias), sent.ID, nil)
-			must(t, err)
+			testkit.Check(t, err)
 			v.until(sent, proposal.Cancelled)
 		}
 		testkit.Eventually(t, "free UTXOs", func() bool { return v.balances().Trusted == 1_000_000 })
@@ -534,6 +536,6 @@ func TestDustLimit(t *testing.T) {
 
 func mempool(t testing.TB, n *testkit.Node) (txids []string) {
 	t.Helper()
-	must(t, json.Unmarshal(n.CLI(t, "getrawmempool"), &txids))
+	testkit.Check(t, json.Unmarshal(n.CLI(t, "getrawmempool"), &txids))
 	return txids
 }

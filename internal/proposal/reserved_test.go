@@ -20,7 +20,7 @@ func TestReservedUTXOs(t *testing.T) {
 		v := w.vault(testkit.WPKH, 10_000_000, 20_000_000)
 		sent := v.sent(pay(100_000, 2000))
 		bumped, err := v.bump(sent, proposal.BumpParams{FeeRate: 9000})
-		must(t, err)
+		testkit.Check(t, err)
 		open := v.create(pay(50_000, 2000))
 		named := pay(40_000, 2000)
 		named.UTXOs = []btc.Outpoint{open.Inputs[0].Outpoint}
@@ -40,7 +40,7 @@ func TestReservedUTXOs(t *testing.T) {
 		v.wantLocks(open)
 		// An open proposal gives its UTXOs to its replacement.
 		dry, err := v.bump(bumped, proposal.BumpParams{FeeRate: 20_000, DryRun: true})
-		must(t, err)
+		testkit.Check(t, err)
 		if dry.ID != "" || v.get(bumped).Status != proposal.Created {
 			t.Errorf("the dry run has the ID %q, and the proposal it would replace is %s", dry.ID, v.get(bumped).Status)
 		}

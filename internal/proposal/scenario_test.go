@@ -73,7 +73,7 @@ func (v vault) compare(p proposal.Proposal) {
 		Fee     btc.JSONBTC
 		Version int `json:"psbt_version"`
 	}
-	must(v.t, json.Unmarshal(v.node.CLI(v.t, "decodepsbt", p.PSBT), &d))
+	testkit.Check(v.t, json.Unmarshal(v.node.CLI(v.t, "decodepsbt", p.PSBT), &d))
 	if d.Tx.Txid != p.Txid || btc.Amount(d.Fee) != p.Fee || len(d.Tx.Vin) != len(p.Inputs) || len(d.Tx.Vout) != len(p.Outputs) || d.Version != 0 {
 		v.t.Errorf("the node decodes %+v, the proposal is %+v", d, p)
 		return
@@ -89,7 +89,7 @@ func (v vault) compare(p proposal.Proposal) {
 			IsChange bool `json:"ischange"`
 			Path     string
 		}
-		must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "getaddressinfo", out.Address), &info))
+		testkit.Check(v.t, json.Unmarshal(v.node.WalletCLI(v.t, v.coreName, "getaddressinfo", out.Address), &info))
 		if out.Amount != btc.Amount(d.Tx.Vout[i].Value) || out.Address != d.Tx.Vout[i].ScriptPubKey.Address || info.IsMine != (out.Kind != proposal.External) {
 			v.t.Errorf("output %d is %+v, the node has %+v, %+v", i, out, d.Tx.Vout[i], info)
 		}
@@ -153,7 +153,7 @@ func TestReplacement(t *testing.T) {
 				w.t.Error("a replacement without a higher fee was created")
 			}
 			second, err := v.Bump(w.t.Context(), v.access(v.alice, v.alias), first.ID, proposal.BumpParams{FeeRate: 5000})
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			if second.Replaces != first.FinalTxid || second.Inputs[0].Outpoint != first.Inputs[0].Outpoint || second.Sent() != first.Sent() {
 				w.t.Errorf("the replacement is %+v", second)
 			}
@@ -196,7 +196,7 @@ func TestSpentElsewhere(t *testing.T) {
 		// Core spends explicitly selected inputs even if they are locked.
 		var funded struct{ PSBT []byte }
 		in := map[string]any{"txid": p.Inputs[0].Txid, "vout": p.Inputs[0].Vout}
-		must(t, json.Unmarshal(v.node.WalletCLI(w.t, v.coreName, "walletcreatefundedpsbt",
+		testkit.Check(t, json.Unmarshal(v.node.WalletCLI(w.t, v.coreName, "walletcreatefundedpsbt",
 			[]any{in}, map[string]string{otherPayee: "0.004"}, 0, map[string]any{"add_inputs": false, "fee_rate": 2}), &funded))
 		raw := v.node.Finalize(w.t, v.node.Sign(w.t, funded.PSBT, v.signers[0], v.signers[1]))
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(raw))
@@ -212,7 +212,7 @@ func TestSpentElsewhere(t *testing.T) {
 		// A cancelled proposal becomes broadcast if its transaction is sent by other software.
 		p = v.create(pay(100_000, 1000))
 		post := v.signed(p, 0, 1)
-		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+		testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
 		v.node.CLI(w.t, "sendrawtransaction", hexOf(v.node.Finalize(w.t, post)))
 		v.until(p, proposal.Broadcast)
@@ -370,7 +370,7 @@ func TestCancelAndExpire(t *testing.T) {
 		if _, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), o); !errors.Is(err, proposal.ErrUTXOReserved) {
 			w.t.Errorf("with the only UTXO selected explicitly: %v", err)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.Versions{p.Version}))
+		testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.Versions{p.Version}))
 		v.wantShown(p, false)
 		if err := v.Cancel(w.t.Context(), v.access(v.alice, v.alias), p.ID, nil); !errors.Is(err, proposal.ErrWrongState) {
 			w.t.Errorf("it was cancelled twice: %v", err)
@@ -379,7 +379,7 @@ func TestCancelAndExpire(t *testing.T) {
 		if got, was := again.Outputs, p.Outputs; len(got) == 2 && changeOf(again) != changeOf(p) {
 			w.t.Errorf("the change address is %v, want %v", got, was)
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), again.ID, nil))
+		testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), again.ID, nil))
 
 		o.ExpiresAt = w.clock.now().Add(time.Hour)
 		p = v.create(o)
@@ -390,12 +390,12 @@ func TestCancelAndExpire(t *testing.T) {
 			w.t.Errorf("an expired proposal was signed: %v", err)
 		}
 		wary := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Watch: watch})
-		must(w.t, wary.ExpireOverdue(w.t.Context()))
+		testkit.Check(w.t, wary.ExpireOverdue(w.t.Context()))
 		if got := v.get(p).Status; got != proposal.Created {
 			w.t.Errorf("the status is %s although the clock is in doubt", got)
 		}
 		v.wantShown(p, true)
-		must(w.t, v.ExpireOverdue(w.t.Context()))
+		testkit.Check(w.t, v.ExpireOverdue(w.t.Context()))
 		v.wantShown(p, false)
 		v.until(p, proposal.Expired)
 		v.wantLocks()
@@ -410,7 +410,7 @@ func (v vault) wantShown(p proposal.Proposal, held bool) {
 	v.t.Helper()
 	for _, in := range p.Inputs {
 		c, err := v.store.UTXO(v.t.Context(), p.WalletID, in.Outpoint)
-		must(v.t, err)
+		testkit.Check(v.t, err)
 		if c.Reserved != held || c.Locked != held {
 			v.t.Errorf("reserved %v, locked %v, want %v", c.Reserved, c.Locked, held)
 		}

@@ -23,7 +23,7 @@ func TestCreate_OwnRecipients(t *testing.T) {
 		v := w.vault(testkit.WPKH, 1_000_000, 2_000_000)
 		own := func(branch wallet.Branch, index uint32) string {
 			a, err := w.store.AddressAt(w.t.Context(), v.get0().ID, wallet.Place{Branch: branch, Index: index})
-			must(w.t, err)
+			testkit.Check(w.t, err)
 			return a.Address
 		}
 		o := proposal.CreateParams{FeeRate: 2000, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0), Amount: 300_000}, {Address: own(wallet.ChangeBranch, 1), Amount: 200_000}}}
@@ -36,7 +36,7 @@ func TestCreate_OwnRecipients(t *testing.T) {
 		p := v.create(o)
 		check("first", p, own(wallet.ChangeBranch, 2))
 		bumped, err := v.Bump(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BumpParams{FeeRate: 4000})
-		must(w.t, err)
+		testkit.Check(w.t, err)
 		check("bumped", bumped, own(wallet.ChangeBranch, 3))
 		bumped = v.broadcast(v.complete(bumped))
 		o.FeeRate, o.Replaces = 20_000, bumped.ID
@@ -47,7 +47,7 @@ func TestCreate_OwnRecipients(t *testing.T) {
 				w.t.Errorf("replacing: %+v", replacing.Outputs)
 			}
 		}
-		must(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), replacing.ID, nil))
+		testkit.Check(w.t, v.Cancel(w.t.Context(), v.access(v.alice, v.alias), replacing.ID, nil))
 
 		v.mine()
 		all := v.create(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: own(wallet.ChangeBranch, 0)}}})
@@ -109,7 +109,7 @@ func TestUnknownFields(t *testing.T) {
 	})
 	p := v.create(usual())
 	packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
-	must(t, err)
+	testkit.Check(t, err)
 	left := len(packet.Unknowns)
 	for _, in := range packet.Inputs {
 		left += len(in.Unknowns)

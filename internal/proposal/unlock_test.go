@@ -24,9 +24,9 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 				o := pay(20_000, 2000)
 				o.UTXOs = utxos
 				p, err := h.Create(t.Context(), h.access(h.alice, s.alias), o)
-				must(t, err)
+				testkit.Check(t, err)
 				e, err := h.expect(s, p)
-				must(t, err)
+				testkit.Check(t, err)
 				h.wantSettled()
 				return e
 			}
@@ -34,7 +34,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 				h.expireMempool([5]uint32{})
 				h.wantSettled()
 				_, err := h.Abandon(t.Context(), h.access(h.alice, s.alias), e.id, nil)
-				must(t, err)
+				testkit.Check(t, err)
 				e.base, e.last = proposal.Cancelled, proposal.Cancelled
 				h.wantSettled()
 			}
@@ -45,7 +45,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			second := create(first.inputs...)
 			h.chain.send(first.tx) // Core's wallet knows it already, so it keeps the lock
 			h.wantSettled()
-			must(t, h.Cancel(t.Context(), h.access(h.alice, s.alias), second.id, nil))
+			testkit.Check(t, h.Cancel(t.Context(), h.access(h.alice, s.alias), second.id, nil))
 			second.base = proposal.Cancelled
 			h.wantSettled()
 			drop(first)

@@ -33,9 +33,9 @@ func TestSignatures_Withheld(t *testing.T) {
 				caller.Scopes = scopes
 				shows := role.Covers(auth.RoleSigner) && (scopes.Has(auth.ProposalsSign) || scopes.Has(auth.ProposalsBroadcast))
 				list, err := v.List(t.Context(), v.access(&caller, v.alias), proposal.Filter{}, proposal.Cursor{}, 10)
-				must(t, err)
+				testkit.Check(t, err)
 				got, err := v.Get(t.Context(), v.access(&caller, v.alias), complete.ID)
-				must(t, err)
+				testkit.Check(t, err)
 				for _, p := range append(list, got) {
 					signed := p.ID == complete.ID
 					if has := parsed(t, p).HasSignatures(); has != shows || p.SignaturesWithheld == shows || (len(p.Raw) > 0) != (shows && signed) {
@@ -66,14 +66,14 @@ func TestSignatures_DeletedWhenClosed(t *testing.T) {
 		for _, k := range []testkit.Script{testkit.WSH, testkit.SHWPKH, testkit.TR} {
 			v := w.vault(k, 1_000_000, 1_000_000, 1_000_000)
 			cancelled := v.complete(v.create(pay(100_000, 20_000)))
-			must(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), cancelled.ID, nil))
+			testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), cancelled.ID, nil))
 			replaced := v.complete(v.create(pay(100_000, 20_000)))
 			o := pay(100_000, 30_000)
 			o.Replaces = replaced.ID
 			v.create(o)
 			expired := v.sign(v.create(pay(100_000, 20_000)), 0)
 			w.clock.forward(proposal.DefaultLifetime)
-			must(t, v.ExpireOverdue(t.Context()))
+			testkit.Check(t, v.ExpireOverdue(t.Context()))
 			w.clock.forward(-proposal.DefaultLifetime)
 			for status, p := range map[proposal.Status]proposal.Proposal{proposal.Cancelled: cancelled, proposal.Replaced: replaced, proposal.Expired: expired} {
 				got := v.get(p)
@@ -104,7 +104,7 @@ func TestRemedy(t *testing.T) {
 		cancel := func(p proposal.Proposal) *proposal.CreateParams {
 			t.Helper()
 			p, err := v.Service.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil)
-			must(t, err)
+			testkit.Check(t, err)
 			if p.Status != proposal.Cancelled || parsed(t, p).HasSignatures() {
 				t.Errorf("the status is %s, with signatures: %t", p.Status, parsed(t, p).HasSignatures())
 			}
@@ -134,7 +134,7 @@ func TestRemedy(t *testing.T) {
 
 		sent := v.broadcast(v.complete(v.create(pay(100_000, 2000))))
 		replacement, err := v.Bump(t.Context(), v.access(v.alice, v.alias), sent.ID, proposal.BumpParams{FeeRate: 9000})
-		must(t, err)
+		testkit.Check(t, err)
 		if r := cancel(v.complete(replacement)); r != nil {
 			t.Errorf("for a replacement: %+v", r)
 		}
@@ -144,6 +144,6 @@ func TestRemedy(t *testing.T) {
 func parsed(t testing.TB, p proposal.Proposal) *psbt.Packet {
 	t.Helper()
 	packet, err := psbt.Parse(p.PSBT)
-	must(t, err)
+	testkit.Check(t, err)
 	return packet
 }

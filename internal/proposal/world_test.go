@@ -104,19 +104,19 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: w.clock.now})
-	must(t, err)
-	cleanup(func() { must(t, w.store.Close()) })
+	testkit.Check(t, err)
+	cleanup(func() { testkit.Check(t, w.store.Close()) })
 	driver := "sqlite"
 	if store.IsPostgres(database) {
 		driver = "pgx"
 	}
 	w.shell, err = sql.Open(driver, database)
-	must(t, err)
-	cleanup(func() { must(t, w.shell.Close()) })
-	must(t, w.store.Migrate(t.Context()))
+	testkit.Check(t, err)
+	cleanup(func() { testkit.Check(t, w.shell.Close()) })
+	testkit.Check(t, w.store.Migrate(t.Context()))
 	rpc := func() *rpcclient.Client {
 		c, err := rpcclient.New(rpcclient.Config{URL: url, CookieFile: n.CookieFile()})
-		must(t, err)
+		testkit.Check(t, err)
 		cleanup(c.Close)
 		return c
 	}
@@ -157,7 +157,7 @@ func background(cleanup func(func()), run func(context.Context)) (stop func()) {
 func (w *world) user(name string) *auth.Principal {
 	w.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
-	must(w.t, w.store.CreateUser(w.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now(), Action: "user.create"}))
+	testkit.Check(w.t, w.store.CreateUser(w.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now(), Action: "user.create"}))
 	return u.Credential().Principal("")
 }
 
@@ -189,7 +189,7 @@ func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	first := int(firstKey.Add(10))
 	descriptor := func(branch string, signer int) string { return k.Descriptor(w.t, first, branch, signer) }
 	view, err := w.wallets.Create(w.t.Context(), w.alice, wallet.Plan{Name: name, Descriptor: descriptor("<0;1>", -1), Birthday: wallet.Birthday{Now: true}})
-	must(w.t, err)
+	testkit.Check(w.t, err)
 	v.alias, v.coreName = view.Alias, view.CoreName
 	for i := range k.Keys {
 		signer := fmt.Sprintf("signer %d of %s", i, name)
@@ -206,14 +206,14 @@ func (v vault) fund(amounts ...btc.Amount) {
 	outputs := map[string]btc.JSONBTC{}
 	for _, amount := range amounts {
 		a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
-		must(v.t, err)
+		testkit.Check(v.t, err)
 		outputs[a.Address] = btc.JSONBTC(amount)
 	}
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendmany", "", outputs))
 	if _, err := v.node.Call(v.t.Context(), "getmempoolentry", txid); err != nil { // as with walletbroadcast=0
 		var sent struct{ Hex string }
-		must(v.t, json.Unmarshal(v.node.WalletCLI(v.t, payer, "gettransaction", txid), &sent))
+		testkit.Check(v.t, json.Unmarshal(v.node.WalletCLI(v.t, payer, "gettransaction", txid), &sent))
 		v.node.CLI(v.t, "sendrawtransaction", sent.Hex)
 	}
 	v.mine()
@@ -228,7 +228,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 func (v vault) trusted() btc.Amount {
 	v.t.Helper()
 	b, err := v.core.Wallet(v.coreName).Balances(v.t.Context())
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return b.Trusted
 }
 
@@ -243,7 +243,7 @@ func (v vault) mine() {
 func (v vault) synced(height int) {
 	v.t.Helper()
 	_, err := v.wallets.WaitForHeight(v.t.Context(), wallet.One(v.access(v.alice, v.alias)), height)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 }
 
 // pay returns a request for one payment.
@@ -278,7 +278,7 @@ func (v vault) create(o proposal.CreateParams) proposal.Proposal {
 func (v vault) sign(p proposal.Proposal, signer int) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.AddSignatures(v.t.Context(), v.access(v.alice, v.alias), p.ID, v.signed(p, signer), nil)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return p
 }
 
@@ -307,14 +307,14 @@ func (v vault) complete(p proposal.Proposal) proposal.Proposal {
 func (v vault) broadcast(p proposal.Proposal) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.Broadcast(v.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{})
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return p
 }
 
 func (v vault) get(p proposal.Proposal) proposal.Proposal {
 	v.t.Helper()
 	p, err := v.Get(v.t.Context(), v.access(v.alice, v.alias), p.ID)
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return p
 }
 
@@ -329,7 +329,7 @@ func (v vault) until(p proposal.Proposal, status proposal.Status) proposal.Propo
 func (v vault) locked() map[btc.Outpoint]bool {
 	v.t.Helper()
 	list, err := v.core.Wallet(v.coreName).ListLocked(v.t.Context())
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	all := map[btc.Outpoint]bool{}
 	for _, at := range list {
 		all[at] = true
@@ -366,27 +366,20 @@ func (w *world) waitForNode() {
 func (v vault) balances() wallet.Balances {
 	v.t.Helper()
 	view, err := v.wallets.Get(v.t.Context(), v.access(v.alice, v.alias))
-	must(v.t, err)
+	testkit.Check(v.t, err)
 	return view.Balances
 }
 
 func hexOf(raw []byte) string { return hex.EncodeToString(raw) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func text(t testing.TB, result json.RawMessage) (s string) {
 	t.Helper()
-	must(t, json.Unmarshal(result, &s))
+	testkit.Check(t, json.Unmarshal(result, &s))
 	return s
 }
 
 func number(t testing.TB, result json.RawMessage) (n int) {
 	t.Helper()
-	must(t, json.Unmarshal(result, &n))
+	testkit.Check(t, json.Unmarshal(result, &n))
 	return n
 }

@@ -91,11 +91,11 @@ func TestSign(t *testing.T) {
 
 func finalizeWithBtcutil(t *testing.T, raw []byte) []byte {
 	t.Helper()
-	p := must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(raw), false))(t)
+	p := testkit.Value(btcutilpsbt.NewFromRawBytes(bytes.NewReader(raw), false))(t)
 	if err := btcutilpsbt.MaybeFinalizeAll(p); err != nil {
 		t.Fatal(err)
 	}
-	return serialize(must(btcutilpsbt.Extract(p))(t))
+	return serialize(testkit.Value(btcutilpsbt.Extract(p))(t))
 }
 
 // sameFields reports whether two PSBTs have the same fields, in any order.
@@ -298,9 +298,9 @@ var tampered = []struct {
 		p.from[0] = honest
 	}, "invalid_signature", "inputs[0].*"},
 	{"valid signature by a foreign key", everyone, func(p *payment, raw *rawPSBT) {
-		foreign := must(p.accounts[0].Derive(99))(p.t)
-		key := must(foreign.ECPrivKey())(p.t)
-		s := slices.Concat(must(txscript.RawTxInSignature(p.tx, 1, p.inputs[1].Solution.Script, txscript.SigHashAll, key))(p.t))
+		foreign := testkit.Value(p.accounts[0].Derive(99))(p.t)
+		key := testkit.Value(foreign.ECPrivKey())(p.t)
+		s := slices.Concat(testkit.Value(txscript.RawTxInSignature(p.tx, 1, p.inputs[1].Solution.Script, txscript.SigHashAll, key))(p.t))
 		set(&raw.in[1], append([]byte{2}, key.PubKey().SerializeCompressed()...), s)
 	}, "signature_key_unknown", "inputs[1].partial_sig"},
 	{"signature by the key of another UTXO of the wallet", ecdsaOnes, func(p *payment, raw *rawPSBT) {
@@ -320,8 +320,8 @@ var tampered = []struct {
 		set(&raw.in[0], append([]byte{2}, p.inputs[0].Solution.Keys[0].PubKey...), []byte{1})
 	}, "signature_key_unknown", "inputs[0].partial_sig"},
 	{"taproot signature by the untweaked key", taproot, func(p *payment, raw *rawPSBT) {
-		hash := must(schnorrHash(p, 0))(p.t)
-		*firstSignature(raw) = must(schnorr.Sign(p.private(0, 0), hash))(p.t).Serialize()
+		hash := testkit.Value(schnorrHash(p, 0))(p.t)
+		*firstSignature(raw) = testkit.Value(schnorr.Sign(p.private(0, 0), hash))(p.t).Serialize()
 	}, "invalid_signature", "inputs[0].*"},
 	{"taproot signature for DEFAULT with sighash byte ALL", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 1) }), "invalid_signature", "inputs[0].*"},
 	{"taproot signature with sighash byte DEFAULT", taproot, editsSignature(func(_ *payment, s []byte) []byte { return append(s, 0) }), "invalid_signature", "inputs[0].*"},
@@ -394,7 +394,7 @@ var finals = []struct {
 	{"an annex", taproot, func(_ *payment, in *wire.TxIn) { in.Witness = append(in.Witness, []byte{0x50, 1}) }, "invalid_signature", "final_scriptwitness"},
 	{"no key", []string{"wpkh", "sh-wpkh"}, func(_ *payment, in *wire.TxIn) { in.Witness = in.Witness[:1] }, "invalid_signature", "final_scriptwitness"},
 	{"a foreign key", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) {
-		in.Witness[1] = must(btcec.NewPrivateKey())(p.t).PubKey().SerializeCompressed()
+		in.Witness[1] = testkit.Value(btcec.NewPrivateKey())(p.t).PubKey().SerializeCompressed()
 	}, "invalid_signature", "final_scriptwitness"},
 	{"high S", []string{"wpkh", "sh-wpkh"}, func(p *payment, in *wire.TxIn) { in.Witness[0] = withHighS(p.t, in.Witness[0]) }, "invalid_signature", "final_scriptwitness"},
 	{"high S in a multisig", []string{"wsh-sortedmulti", "sh-wsh-sortedmulti"}, func(p *payment, in *wire.TxIn) { in.Witness[1] = withHighS(p.t, in.Witness[1]) }, "invalid_signature", "final_scriptwitness"},
@@ -530,7 +530,7 @@ func TestCollect_IrrelevantChanges(t *testing.T) {
 		for _, form := range c.forms {
 			t.Run(c.name+"/"+form, func(t *testing.T) {
 				p := newWallet(t, form).pay(t)
-				want := must(p.after(p.stored(), p.signed(p.enough()...).bytes()))(t)
+				want := testkit.Value(p.after(p.stored(), p.signed(p.enough()...).bytes()))(t)
 				raw := p.signed(p.enough()...)
 				c.edit(p, &raw)
 				ways := map[string][]byte{"binary": raw.bytes(), "base64": []byte("\n " + lines(base64.StdEncoding.EncodeToString(raw.bytes())) + "\r\n"), "hex": []byte(hex.EncodeToString(raw.bytes()))}
@@ -563,7 +563,7 @@ func TestCollect_Finalized(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			p := newWallet(t, f.name).pay(t)
 			tx := p.final()
-			want := must(p.after(p.stored(), p.signed(p.enough()...).bytes()))(t)
+			want := testkit.Value(p.after(p.stored(), p.signed(p.enough()...).bytes()))(t)
 			final := p.finalized(tx)
 			both := p.finalized(tx)
 			for i := range both.in {
@@ -601,7 +601,7 @@ func TestTaproot_SighashAll(t *testing.T) {
 	}
 	hashes := txscript.NewTxSigHashes(p.tx, outputs)
 	for i, in := range p.inputs {
-		s := must(txscript.RawTxInTaprootSignature(p.tx, hashes, i, int64(in.Amount), in.Solution.Script, nil, txscript.SigHashAll, p.private(i, 0)))(t)
+		s := testkit.Value(txscript.RawTxInTaprootSignature(p.tx, hashes, i, int64(in.Amount), in.Solution.Script, nil, txscript.SigHashAll, p.private(i, 0)))(t)
 		if len(s) != 65 {
 			t.Fatalf("%d bytes", len(s))
 		}
@@ -684,7 +684,7 @@ func TestDecode_FieldLimit(t *testing.T) {
 func TestInputs_NotMatchingPSBT(t *testing.T) {
 	p := newWallet(t, "wsh-multi").pay(t)
 	stored := p.stored()
-	posted := must(psbt.Decode(p.signed(0, 1).bytes()))(t)
+	posted := testkit.Value(psbt.Decode(p.signed(0, 1).bytes()))(t)
 	other := newWallet(t, "wsh-sortedmulti").pay(t)
 	for name, inputs := range map[string][]psbt.Input{
 		"one":          p.inputs[:1],
@@ -731,7 +731,7 @@ func TestTxid(t *testing.T) {
 	p := newWallet(t, "sh-wpkh").pay(t)
 	final := p.final()
 	for _, data := range [][]byte{p.created().bytes(), p.signed(0).version2(t).bytes(), serialize(final), p.finalized(final).bytes()} {
-		if posted := must(psbt.Decode(data))(t); posted.Txid() != p.tx.TxID() {
+		if posted := testkit.Value(psbt.Decode(data))(t); posted.Txid() != p.tx.TxID() {
 			t.Errorf("got %s, want %s", posted.Txid(), p.tx.TxID())
 		}
 	}
@@ -750,7 +750,7 @@ func BenchmarkCollect(b *testing.B) {
 	for _, form := range []string{"wpkh", "wsh-sortedmulti", "wsh-20"} {
 		p := newWallet(b, form).pay(b)
 		stored := p.stored()
-		posted := must(psbt.Decode(p.signed(p.enough()...).bytes()))(b)
+		posted := testkit.Value(psbt.Decode(p.signed(p.enough()...).bytes()))(b)
 		b.Run(fmt.Sprintf("%s/%d_signatures", form, 2*p.required), func(b *testing.B) {
 			for b.Loop() {
 				if _, err := psbt.Collect(stored, p.inputs, posted); err != nil {

@@ -34,10 +34,10 @@ func TestCore(t *testing.T) {
 		if len(results) != 2 || !results[0].Success || !results[1].Success {
 			t.Fatalf("%s: %+v", f.name, results)
 		}
-		address := must(w.receive.Address(3))(t)
+		address := testkit.Value(w.receive.Address(3))(t)
 		addresses = append(addresses, address)
 		node.CLI(t, "generatetoaddress", 1, address)
-		node.CLI(t, "generatetoaddress", 1, must(w.change.Address(4))(t))
+		node.CLI(t, "generatetoaddress", 1, testkit.Value(w.change.Address(4))(t))
 	}
 	node.Mine(t, 100)
 	for i, f := range forms {
@@ -62,7 +62,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 		ChangePos int
 	}
 	unmarshal(t, node.WalletCLI(t, w.name, "walletcreatefundedpsbt", []any{}, []any{map[string]any{address: 60}}, 0, map[string]any{"fee_rate": feeRate}, true), &funded)
-	created := must(psbt.Parse(must(base64.StdEncoding.DecodeString(funded.PSBT))(t)))(t)
+	created := testkit.Value(psbt.Parse(testkit.Value(base64.StdEncoding.DecodeString(funded.PSBT))(t)))(t)
 	p := w.fromCore(t, node, created, funded.ChangePos)
 	if err := psbt.Verify(created, p.inputs, p.own); err != nil {
 		t.Fatalf("%v: %s", err, funded.PSBT)
@@ -75,7 +75,7 @@ func spendWithCore(t *testing.T, node *testkit.Node, w *wallet, address string) 
 		t.Errorf("Core pays for %.1f vB, the estimate is %d", assumed, estimate)
 	}
 
-	withKeys := must(created.WithXPubs(w.keys))(t)
+	withKeys := testkit.Value(created.WithXPubs(w.keys))(t)
 	var decoded struct {
 		Tx          struct{ Txid string }
 		GlobalXPubs []any `json:"global_xpubs"`
@@ -121,7 +121,7 @@ func accepted(t *testing.T, node *testkit.Node, w *wallet, raw string) int {
 	if w.name == "wsh-20" {
 		// By default, Knots does not relay such long scripts (-maxscriptsize), but
 		// accepts them in a block.
-		node.CLI(t, "generateblock", must(w.receive.Address(0))(t), []string{raw})
+		node.CLI(t, "generateblock", testkit.Value(w.receive.Address(0))(t), []string{raw})
 	}
 	var results []struct {
 		Allowed bool
@@ -146,7 +146,7 @@ func (w *wallet) fromCore(t *testing.T, node *testkit.Node, created *psbt.Packet
 		var text string
 		unmarshal(t, node.CLI(t, "getrawtransaction", in.PreviousOutPoint.Hash.String(), false, w.blockOf(t, node, in.PreviousOutPoint)), &text)
 		from := wire.NewMsgTx(2)
-		if err := from.Deserialize(bytes.NewReader(must(hex.DecodeString(text))(t))); err != nil {
+		if err := from.Deserialize(bytes.NewReader(testkit.Value(hex.DecodeString(text))(t))); err != nil {
 			t.Fatal(err)
 		}
 		out := from.TxOut[in.PreviousOutPoint.Index]
@@ -179,7 +179,7 @@ func (w *wallet) solve(t *testing.T, script []byte) btc.Solution {
 	t.Helper()
 	for index := range uint32(20) {
 		for _, d := range []*btc.Deriver{w.receive, w.change} {
-			if s := must(d.Solve(index))(t); bytes.Equal(s.Script, script) {
+			if s := testkit.Value(d.Solve(index))(t); bytes.Equal(s.Script, script) {
 				return s
 			}
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // An independent parser and serializer of PSBTs.
@@ -33,16 +34,16 @@ type rawPSBT struct {
 func readRaw(t testing.TB, data []byte) rawPSBT {
 	t.Helper()
 	r := bytes.NewReader(data)
-	if head := make([]byte, 5); must(r.Read(head))(t) != 5 || string(head) != "psbt\xff" {
+	if head := make([]byte, 5); testkit.Value(r.Read(head))(t) != 5 || string(head) != "psbt\xff" {
 		t.Fatal("no magic")
 	}
 	readMap := func() (m []kv) {
 		for {
-			key := must(wire.ReadVarBytes(r, 0, 1<<23, ""))(t)
+			key := testkit.Value(wire.ReadVarBytes(r, 0, 1<<23, ""))(t)
 			if len(key) == 0 {
 				return m
 			}
-			m = append(m, kv{key, must(wire.ReadVarBytes(r, 0, 1<<23, ""))(t)})
+			m = append(m, kv{key, testkit.Value(wire.ReadVarBytes(r, 0, 1<<23, ""))(t)})
 		}
 	}
 	p := rawPSBT{global: readMap()}
@@ -175,16 +176,6 @@ func serializeWitness(stack wire.TxWitness) []byte {
 	return b.Bytes()
 }
 
-func must[T any](value T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return value
-	}
-}
-
 // forms are the tested kinds of descriptors, with placeholders for the keys.
 var forms = []struct {
 	name     string
@@ -237,11 +228,11 @@ func newWallet(t testing.TB, name string) *wallet {
 			w.accounts = append(w.accounts, account)
 			texts = append(texts, text+"/<0;1>/*")
 		}
-		d := must(btc.ParseDescriptor(fmt.Sprintf(f.form, strings.Join(texts, ",")), btc.Regtest))(t)
+		d := testkit.Value(btc.ParseDescriptor(fmt.Sprintf(f.form, strings.Join(texts, ",")), btc.Regtest))(t)
 		w.keys = d.Keys()
 		receive, change := d.Split()
 		w.descriptors = [2]btc.Descriptor{receive, change}
-		w.receive, w.change = must(receive.Deriver())(t), must(change.Deriver())(t)
+		w.receive, w.change = testkit.Value(receive.Deriver())(t), testkit.Value(change.Deriver())(t)
 		wallets.Store(name, w)
 		return w
 	}
@@ -254,13 +245,13 @@ const hard = hdkeychain.HardenedKeyStart
 // newKey returns the account m/48h/1h/0h of a master key, and its text.
 func newKey(t testing.TB, number byte) (string, *hdkeychain.ExtendedKey) {
 	t.Helper()
-	key := must(hdkeychain.NewMaster(bytes.Repeat([]byte{number + 1}, 32), &chaincfg.RegressionNetParams))(t)
-	child := must(key.Derive(hard))(t)
+	key := testkit.Value(hdkeychain.NewMaster(bytes.Repeat([]byte{number + 1}, 32), &chaincfg.RegressionNetParams))(t)
+	child := testkit.Value(key.Derive(hard))(t)
 	fingerprint := child.ParentFingerprint()
 	for _, step := range []uint32{hard + 48, hard + 1, hard} {
-		key = must(key.Derive(step))(t)
+		key = testkit.Value(key.Derive(step))(t)
 	}
-	return fmt.Sprintf("[%08x/48h/1h/0h]%s", fingerprint, must(key.Neuter())(t)), key
+	return fmt.Sprintf("[%08x/48h/1h/0h]%s", fingerprint, testkit.Value(key.Neuter())(t)), key
 }
 
 // payment is a transaction of a wallet to an external address, with change.
@@ -283,7 +274,7 @@ func (w *wallet) pay(t testing.TB) *payment {
 	p := &payment{wallet: w, t: t, tx: wire.NewMsgTx(2)}
 	p.tx.LockTime = 186
 	for i, deriver := range []*btc.Deriver{w.receive, w.change} {
-		solution := must(deriver.Solve(uint32(7 + i)))(t)
+		solution := testkit.Value(deriver.Solve(uint32(7 + i)))(t)
 		from := wire.NewMsgTx(2)
 		from.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: chainhash.Hash{byte(i + 1)}, Index: 3}, nil, wire.TxWitness{{1, 2, 3}}))
 		from.AddTxOut(wire.NewTxOut(5000, stranger))
@@ -296,7 +287,7 @@ func (w *wallet) pay(t testing.TB) *payment {
 			Outpoint: btc.Outpoint{Txid: from.TxID(), Vout: 1}, Amount: btc.Amount(100_000 * (i + 1)), Kind: w.kind, SignaturesRequired: w.required, Solution: solution,
 		})
 	}
-	change := must(w.change.Solve(9))(t)
+	change := testkit.Value(w.change.Solve(9))(t)
 	p.tx.AddTxOut(wire.NewTxOut(250_000, stranger))
 	p.tx.AddTxOut(wire.NewTxOut(49_000, change.Script))
 	p.own = []*btc.Solution{nil, &change}
@@ -352,7 +343,7 @@ func solutionFields(kind btc.Script, s btc.Solution, redeem, witness, bip32, tap
 // stored returns the stored PSBT of the payment, after verification.
 func (p *payment) stored() *psbt.Packet {
 	p.t.Helper()
-	packet := must(psbt.Parse(p.created().bytes()))(p.t)
+	packet := testkit.Value(psbt.Parse(p.created().bytes()))(p.t)
 	if err := psbt.Verify(packet, p.inputs, p.own); err != nil {
 		p.t.Fatal(err)
 	}
@@ -367,7 +358,7 @@ func (p *payment) wantNew(created *psbt.Packet) {
 	for i := range previous {
 		previous[i] = created.Input(i).NonWitnessUTXO
 	}
-	made := must(psbt.New(p.tx, p.inputs, previous, p.own))(p.t)
+	made := testkit.Value(psbt.New(p.tx, p.inputs, previous, p.own))(p.t)
 	if err := psbt.Verify(made, p.inputs, p.own); err != nil {
 		p.t.Error(err)
 	}
@@ -382,9 +373,9 @@ func (p *payment) private(input, key int) *btcec.PrivateKey {
 	path := p.inputs[input].Solution.Keys[key].Path
 	k := p.accounts[key]
 	for _, step := range path[len(path)-2:] {
-		k = must(k.Derive(step))(p.t)
+		k = testkit.Value(k.Derive(step))(p.t)
 	}
-	return must(k.ECPrivKey())(p.t)
+	return testkit.Value(k.ECPrivKey())(p.t)
 }
 
 // sign signs an input of a transaction, which may differ from the payment's, with
@@ -402,17 +393,17 @@ func (p *payment) sign(tx *wire.MsgTx, input, key int, hashType txscript.SigHash
 		if hashType == txscript.SigHashAll {
 			hashType = txscript.SigHashDefault
 		}
-		return must(txscript.RawTxInTaprootSignature(tx, hashes, input, amount, solution.Script, nil, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInTaprootSignature(tx, hashes, input, amount, solution.Script, nil, hashType, private))(p.t)
 	case btc.PKH:
-		return must(txscript.RawTxInSignature(tx, input, solution.Script, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInSignature(tx, input, solution.Script, hashType, private))(p.t)
 	case btc.Sh:
-		return must(txscript.RawTxInSignature(tx, input, solution.RedeemScript, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInSignature(tx, input, solution.RedeemScript, hashType, private))(p.t)
 	case btc.WPKH:
-		return must(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.Script, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.Script, hashType, private))(p.t)
 	case btc.ShWPKH:
-		return must(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.RedeemScript, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.RedeemScript, hashType, private))(p.t)
 	default:
-		return must(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.WitnessScript, hashType, private))(p.t)
+		return testkit.Value(txscript.RawTxInWitnessSignature(tx, hashes, input, amount, solution.WitnessScript, hashType, private))(p.t)
 	}
 }
 
@@ -448,8 +439,8 @@ func (p *payment) enough() []int {
 func (p *payment) final() *wire.MsgTx {
 	p.t.Helper()
 	stored := p.stored()
-	signatures := must(p.collect(stored, p.signed(p.enough()...).bytes()))(p.t)
-	raw := must(stored.WithSignatures(p.inputs, signatures).Finalize(p.inputs))(p.t)
+	signatures := testkit.Value(p.collect(stored, p.signed(p.enough()...).bytes()))(p.t)
+	raw := testkit.Value(stored.WithSignatures(p.inputs, signatures).Finalize(p.inputs))(p.t)
 	tx := wire.NewMsgTx(2)
 	if err := tx.Deserialize(bytes.NewReader(raw)); err != nil {
 		p.t.Fatal(err)

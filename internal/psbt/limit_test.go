@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestSizeLimit checks that a PSBT of MaxSize is accepted in every format, that none of
@@ -37,7 +38,7 @@ func TestSizeLimit(t *testing.T) {
 			if name == "binary" || want != nil {
 				continue
 			}
-			if body := must(json.Marshal(map[string]string{"psbt": text}))(t); len(body) > psbt.MaxTextSize {
+			if body := testkit.Value(json.Marshal(map[string]string{"psbt": text}))(t); len(body) > psbt.MaxTextSize {
 				t.Errorf("%s in JSON has %d bytes, the limit is %d", name, len(body), psbt.MaxTextSize)
 			}
 		}

@@ -85,7 +85,7 @@ func TestEveryFieldTampered(t *testing.T) {
 		p := newWallet(t, f.name).pay(t)
 		stored := p.stored()
 		honest := p.signed(p.enough()...)
-		want := must(p.collect(stored, honest.bytes()))(t)
+		want := testkit.Value(p.collect(stored, honest.bytes()))(t)
 		for _, raw := range []rawPSBT{honest, honest.version2(t), p.finalized(p.final())} {
 			list := edits(raw)
 			rand.New(rand.NewPCG(seed, 0)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })

@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 type vector struct {
@@ -25,12 +26,12 @@ type vector struct {
 func readVectors(t testing.TB, file string) []vector {
 	t.Helper()
 	var vectors []vector
-	for line := range strings.Lines(string(must(os.ReadFile("testdata/" + file))(t))) {
+	for line := range strings.Lines(string(testkit.Value(os.ReadFile("testdata/" + file))(t))) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
 		parts := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		v := vector{kind: parts[0], raw: must(hex.DecodeString(parts[1]))(t)}
+		v := vector{kind: parts[0], raw: testkit.Value(hex.DecodeString(parts[1]))(t)}
 		if len(parts) > 2 {
 			v.name = parts[2]
 		}
@@ -60,7 +61,7 @@ func TestBIP174(t *testing.T) {
 		if !bytes.Equal(p.Bytes(), v.raw) {
 			t.Errorf("%s: got\n%x, want\n%x", v.name, p.Bytes(), v.raw)
 		}
-		compareWithBtcutil(t, p, must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(v.raw), false))(t))
+		compareWithBtcutil(t, p, testkit.Value(btcutilpsbt.NewFromRawBytes(bytes.NewReader(v.raw), false))(t))
 	}
 }
 
@@ -137,7 +138,7 @@ func TestBIP370(t *testing.T) {
 			if got := strconv.FormatUint(uint64(p.Tx().LockTime), 10); got != lockTime {
 				t.Errorf("%s: got the lock time %s, want %s", v.name, got, lockTime)
 			}
-			compareWithBtcutil(t, p, must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(p.Bytes()), false))(t))
+			compareWithBtcutil(t, p, testkit.Value(btcutilpsbt.NewFromRawBytes(bytes.NewReader(p.Bytes()), false))(t))
 			checkVersion2Tx(t, v, p.Tx())
 		}
 	}
@@ -166,10 +167,10 @@ func TestBIP174Example(t *testing.T) {
 	for _, v := range readVectors(t, "bip174_example.txt") {
 		steps[v.kind] = v.raw
 	}
-	stored := must(psbt.Parse(steps["updated"]))(t)
+	stored := testkit.Value(psbt.Parse(steps["updated"]))(t)
 	inputs := describe(t, steps["updated"])
 	post := func(stored *psbt.Packet, step string, want int) *psbt.Packet {
-		found, err := psbt.Collect(stored, inputs, must(psbt.Decode(steps[step]))(t))
+		found, err := psbt.Collect(stored, inputs, testkit.Value(psbt.Decode(steps[step]))(t))
 		if err != nil || len(found) != want {
 			t.Fatalf("%s: %v, %v", step, found, err)
 		}
@@ -194,7 +195,7 @@ func TestBIP174Example(t *testing.T) {
 // describe derives inputs from the content of a multisig PSBT.
 func describe(t *testing.T, raw []byte) []psbt.Input {
 	t.Helper()
-	p := must(btcutilpsbt.NewFromRawBytes(bytes.NewReader(raw), false))(t)
+	p := testkit.Value(btcutilpsbt.NewFromRawBytes(bytes.NewReader(raw), false))(t)
 	var inputs []psbt.Input
 	for i, in := range p.Inputs {
 		spent := p.UnsignedTx.TxIn[i].PreviousOutPoint

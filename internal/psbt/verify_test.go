@@ -13,6 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // manipulations are changes that a lying node makes to a PSBT and that must be detected.
@@ -100,7 +101,7 @@ func TestVerify(t *testing.T) {
 	for _, f := range forms {
 		p := newWallet(t, f.name).pay(t)
 		for how, raw := range map[string]rawPSBT{"version 0": p.created(), "version 2": p.created().version2(t)} {
-			if err := psbt.Verify(must(psbt.Parse(raw.bytes()))(t), p.inputs, p.own); err != nil {
+			if err := psbt.Verify(testkit.Value(psbt.Parse(raw.bytes()))(t), p.inputs, p.own); err != nil {
 				t.Errorf("%s of %s: %v", how, f.name, err)
 			}
 		}
@@ -111,7 +112,7 @@ func TestVerify(t *testing.T) {
 				p := newWallet(t, form).pay(t)
 				raw := p.created()
 				c.edit(p, &raw)
-				err := psbt.Verify(must(psbt.Parse(raw.bytes()))(t), p.inputs, p.own)
+				err := psbt.Verify(testkit.Value(psbt.Parse(raw.bytes()))(t), p.inputs, p.own)
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("got %v, want %s", err, c.says)
 				}
@@ -123,7 +124,7 @@ func TestVerify(t *testing.T) {
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
 		p.inputs[0].Amount++
-		if err := psbt.Verify(must(psbt.Parse(p.created().bytes()))(t), p.inputs, p.own); err == nil || !strings.Contains(err.Error(), "amount") {
+		if err := psbt.Verify(testkit.Value(psbt.Parse(p.created().bytes()))(t), p.inputs, p.own); err == nil || !strings.Contains(err.Error(), "amount") {
 			t.Errorf("%s: amount differs from the index: %v", form, err)
 		}
 	}
@@ -145,7 +146,7 @@ func TestWithXPubs(t *testing.T) {
 	var xpubs []kv
 	for _, key := range p.keys {
 		path := slices.Concat(le32(1<<31+48), le32(1<<31+1), le32(1<<31))
-		xpubs = append(xpubs, kv{append([]byte{1}, base58.Decode(key.XPub)[:78]...), append(must(hex.DecodeString(key.Fingerprint))(t), path...)})
+		xpubs = append(xpubs, kv{append([]byte{1}, base58.Decode(key.XPub)[:78]...), append(testkit.Value(hex.DecodeString(key.Fingerprint))(t), path...)})
 	}
 	slices.SortFunc(xpubs, func(a, b kv) int { return bytes.Compare(a.key, b.key) })
 	want.global = append(want.global, xpubs...)
@@ -164,7 +165,7 @@ func TestWithXPubs(t *testing.T) {
 func TestView(t *testing.T) {
 	for _, f := range forms {
 		p := newWallet(t, f.name).pay(t)
-		packet := must(psbt.Parse(p.signed(0).bytes()))(t)
+		packet := testkit.Value(psbt.Parse(p.signed(0).bytes()))(t)
 		for i, in := range p.inputs {
 			v := packet.Input(i)
 			checkDerivations(t, v, in.Solution, p.kind)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -19,7 +20,7 @@ func TestAddresses(t *testing.T) {
 		w := b.wallet(u, "a") // the next indexes are 1 and 2
 		b.wallet(u, "b")
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "t", confirmedAt(1), []wallet.Place{*place(0, 2), *place(1, 0)})}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")}}, auth.Event{}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")}}, auth.Event{}))
 		yes, no, receive, change := true, false, wallet.ReceiveBranch, wallet.ChangeBranch
 		shop, nothing := "shop", ""
 		for _, x := range []struct {
@@ -42,7 +43,7 @@ func TestAddresses(t *testing.T) {
 				var got []string
 				for after := (*wallet.Place)(nil); ; {
 					page, err := b.AddressesOf(t.Context(), w.ID, x.f, after, limit)
-					must(t, err)
+					testkit.Check(t, err)
 					for _, a := range page {
 						got = append(got, fmt.Sprint(a.Branch, "/", a.Index))
 						after = &a.Place
@@ -57,7 +58,7 @@ func TestAddresses(t *testing.T) {
 			}
 		}
 		got, err := b.AddressAt(t.Context(), w.ID, *place(0, 1))
-		must(t, err)
+		testkit.Check(t, err)
 		want := wallet.Address{Address: addressAt(w.ID, *place(0, 1)), Place: *place(0, 1), Label: "shop", Revealed: true}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
@@ -78,7 +79,7 @@ func TestFindAddress(t *testing.T) {
 		find := func(u auth.User) (aliases []string) {
 			t.Helper()
 			found, err := b.FindAddress(t.Context(), u.ID, addressAt(w.ID, at))
-			must(t, err)
+			testkit.Check(t, err)
 			for _, a := range found {
 				aliases = append(aliases, a.Alias)
 				if a.Place != at || !a.Revealed || a.Used || a.Address.Address != addressAt(w.ID, at) {
@@ -105,14 +106,14 @@ func TestUnusedAddresses(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "a")
 		unused := func() int {
 			n, err := b.UnusedInARow(t.Context(), w.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			return n
 		}
 		if n := unused(); n != 1 {
 			t.Errorf("%d, want the first", n)
 		}
 		_, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error { e.ReceiveNext = 10; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{payment(w, "t", confirmedAt(1), []wallet.Place{*place(0, 3), *place(1, 9)})}})
 		if n := unused(); n != 6 {
 			t.Errorf("%d, want 6: the indexes from 4 to 9", n)
@@ -129,7 +130,7 @@ func TestLabels(t *testing.T) {
 		all := func(w wallet.Wallet) (list []btc.Label) {
 			t.Helper()
 			for l, err := range b.Labels(t.Context(), w.ID) {
-				must(t, err)
+				testkit.Check(t, err)
 				list = append(list, l)
 			}
 			return list
@@ -142,12 +143,12 @@ func TestLabels(t *testing.T) {
 		want = append(want, btc.Label{Type: "tx", Ref: "t", Label: new("x"), Origin: "wpkh([d34db33f])"})
 		backwards := slices.Clone(want)
 		slices.Reverse(backwards)
-		must(t, b.SetLabels(t.Context(), w.ID, backwards, auth.Event{At: b.now, Action: "labels"}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, backwards, auth.Event{At: b.now, Action: "labels"}))
 		if diff := cmp.Diff(want, all(w)); diff != "" {
 			t.Error(diff)
 		}
 		for _, err := range b.Labels(t.Context(), w.ID) {
-			must(t, err)
+			testkit.Check(t, err)
 			break // checks that the iterator stops after an early break
 		}
 		if got := all(other); got != nil {
@@ -155,7 +156,7 @@ func TestLabels(t *testing.T) {
 		}
 		empty[7].Label, want[7].Label = new("other"), new("other")
 		empty[8].Label = nil // nil leaves the label unchanged
-		must(t, b.SetLabels(t.Context(), w.ID, empty, auth.Event{At: b.now, Action: "labels"}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, empty, auth.Event{At: b.now, Action: "labels"}))
 		if diff := cmp.Diff([]btc.Label{want[7], want[8], want[2500]}, all(w)); diff != "" {
 			t.Error(diff)
 		}
@@ -182,11 +183,11 @@ func TestReceivedBy(t *testing.T) {
 			*place(0, 0): {Total: 4000, Confirmed: 3000, Transactions: 3}, *place(0, 1): {Total: 3000, Confirmed: 3000, Transactions: 1}, *place(0, 2): {},
 		} {
 			a, err := b.AddressOf(t.Context(), w.ID, addressAt(w.ID, at))
-			must(t, err)
+			testkit.Check(t, err)
 			same, err := b.AddressAt(t.Context(), w.ID, at)
-			must(t, err)
+			testkit.Check(t, err)
 			got, err := b.ReceivedBy(t.Context(), w.ID, a.Address)
-			must(t, err)
+			testkit.Check(t, err)
 			if a != same || a.Place != at || got.Total != want.Total || got.Confirmed != want.Confirmed || got.Transactions != want.Transactions {
 				t.Errorf("%v: got %+v, %+v", at, a, got)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // record adds an event to the audit log.
@@ -17,14 +18,14 @@ func (b *fixture) record(e auth.Event) {
 	if e.Outcome == "" {
 		e.Outcome = "ok"
 	}
-	must(b.t, b.WriteEvents(b.t.Context(), []auth.Event{e}, nil))
+	testkit.Check(b.t, b.WriteEvents(b.t.Context(), []auth.Event{e}, nil))
 }
 
 func (b *fixture) verify(hash string) auth.AuditReport {
 	b.t.Helper()
-	must(b.t, b.SealAudit(b.t.Context()))
+	testkit.Check(b.t, b.SealAudit(b.t.Context()))
 	r, err := auth.NewAudit(b.Store).Verify(b.t.Context(), hash)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return r
 }
 
@@ -142,7 +143,7 @@ func TestAuditFilter(t *testing.T) {
 			var before int64
 			for { // one entry per page
 				entries, err := b.Audit(t.Context(), c.f, before, 1)
-				must(t, err)
+				testkit.Check(t, err)
 				if len(entries) == 0 {
 					break
 				}
@@ -160,12 +161,12 @@ func TestAuditFilter(t *testing.T) {
 // text.
 func (b *fixture) archive(before time.Time) (string, auth.AuditReport) {
 	b.t.Helper()
-	must(b.t, b.SealAudit(b.t.Context()))
+	testkit.Check(b.t, b.SealAudit(b.t.Context()))
 	var file strings.Builder
 	audit := auth.NewAudit(b.Store)
 	r, err := audit.WriteArchive(b.t.Context(), before, &file)
-	must(b.t, err)
-	must(b.t, audit.RemoveArchived(b.t.Context(), auth.Operator("root"), b.now, r, "file"))
+	testkit.Check(b.t, err)
+	testkit.Check(b.t, audit.RemoveArchived(b.t.Context(), auth.Operator("root"), b.now, r, "file"))
 	return file.String(), r
 }
 
@@ -173,7 +174,7 @@ func verifyFiles(t *testing.T, files ...string) auth.AuditReport {
 	t.Helper()
 	var r auth.AuditReport
 	for _, file := range files {
-		must(t, r.VerifyArchive(strings.NewReader(file), ""))
+		testkit.Check(t, r.VerifyArchive(strings.NewReader(file), ""))
 	}
 	return r
 }

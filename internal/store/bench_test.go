@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -26,7 +27,7 @@ func benchOnBoth(b *testing.B, run func(b *testing.B, s *fixture)) {
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
-	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	testkit.Check(t, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
@@ -79,10 +80,10 @@ func (s *fixture) history(w wallet.Wallet, n int) []wallet.Transaction {
 func (s *fixture) writeInParts(w wallet.Wallet, list []wallet.Transaction) {
 	s.t.Helper()
 	for i := 0; i < len(list); i += 1000 {
-		must(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{WalletID: w.ID, Added: list[i:min(len(list), i+1000)]}}))
+		testkit.Check(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{WalletID: w.ID, Added: list[i:min(len(list), i+1000)]}}))
 	}
 	last := list[len(list)-1].Block
-	must(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{
+	testkit.Check(s.t, s.WriteIndex(s.t.Context(), []wallet.Change{{
 		WalletID: w.ID, Synced: &wallet.Tip{Height: last.Height, Hash: last.Hash}, CoreTxCount: len(list),
 	}}))
 }
@@ -122,11 +123,11 @@ func BenchmarkLookUps(b *testing.B) {
 		}
 		for b.Loop() {
 			states, err := s.States(b.Context(), w.ID, txids)
-			must(b, err)
+			testkit.Check(b, err)
 			outputs, err := s.OwnOutputs(b.Context(), w.ID, spent)
-			must(b, err)
+			testkit.Check(b, err)
 			places, err := s.OwnPlaces(b.Context(), w.ID, addresses)
-			must(b, err)
+			testkit.Check(b, err)
 			if len(states) != len(txids) || len(outputs) != len(spent) || len(places) == 0 {
 				b.Fatal(len(states), len(outputs), len(places))
 			}
@@ -144,7 +145,7 @@ func BenchmarkBlock(b *testing.B) {
 		height := 2000
 		for b.Loop() {
 			height++
-			must(b, s.WriteIndex(b.Context(), []wallet.Change{{
+			testkit.Check(b, s.WriteIndex(b.Context(), []wallet.Change{{
 				WalletID: w.ID, Changed: map[string]wallet.State{one.Txid: one.State}, Synced: &wallet.Tip{Height: height, Hash: "h"},
 			}}))
 		}
@@ -163,7 +164,7 @@ func BenchmarkQuietBlock(b *testing.B) {
 			for i := range changes {
 				changes[i].Synced.Height++
 			}
-			must(b, s.WriteIndex(b.Context(), changes))
+			testkit.Check(b, s.WriteIndex(b.Context(), changes))
 		}
 	})
 }
@@ -180,7 +181,7 @@ func BenchmarkPage(b *testing.B) {
 				b.Run(fmt.Sprint(n, "/", name), func(b *testing.B) {
 					for b.Loop() {
 						page, err := s.Transactions(b.Context(), w.ID, f, middle, 100)
-						must(b, err)
+						testkit.Check(b, err)
 						if len(page) != 100 && !f.Unconfirmed {
 							b.Fatal(len(page))
 						}
@@ -197,7 +198,7 @@ func BenchmarkAddWallet(b *testing.B) {
 		u := s.user("alice", false)
 		for b.Loop() {
 			w, _ := walletFor(s.now)
-			must(b, s.AddWallet(b.Context(), w, u.ID, w.ID, addressesFor(w.ID, 0, 1000), auth.Event{At: s.now}))
+			testkit.Check(b, s.AddWallet(b.Context(), w, u.ID, w.ID, addressesFor(w.ID, 0, 1000), auth.Event{At: s.now}))
 		}
 	})
 }
@@ -208,13 +209,13 @@ func BenchmarkView(b *testing.B) {
 		w := s.wallet(s.user("alice", false), "w")
 		list := s.history(w, 10_000)
 		u, err := s.UserByName(b.Context(), "alice")
-		must(b, err)
+		testkit.Check(b, err)
 		for i := range 10 {
-			must(b, s.SetFrozen(b.Context(), w.ID, []btc.Outpoint{{Txid: list[3*i+2].Txid, Vout: 1}}, true, s.now, auth.Event{}))
+			testkit.Check(b, s.SetFrozen(b.Context(), w.ID, []btc.Outpoint{{Txid: list[3*i+2].Txid, Vout: 1}}, true, s.now, auth.Event{}))
 		}
 		for b.Loop() {
 			v, err := s.View(b.Context(), u.ID, w.ID)
-			must(b, err)
+			testkit.Check(b, err)
 			if v.Balances.Frozen != 1_000_000 {
 				b.Fatal(v.Balances)
 			}
@@ -230,7 +231,7 @@ func BenchmarkWhole(b *testing.B) {
 		before := cpuTime(b)
 		for b.Loop() {
 			page, err := s.Transactions(b.Context(), w.ID, wallet.Filter{Dead: true, Raw: true}, wallet.HistoryCursor{}, 1000)
-			must(b, err)
+			testkit.Check(b, err)
 			if len(page) != 1000 {
 				b.Fatal(len(page))
 			}

@@ -16,11 +16,12 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func mkdir(t testing.TB, path string) {
 	t.Helper()
-	must(t, os.MkdirAll(path, 0o700))
+	testkit.Check(t, os.MkdirAll(path, 0o700))
 }
 
 func isFault(err error, want *fault.Error) bool { return errors.Is(err, want) }
@@ -38,10 +39,10 @@ func TestUsers_RoundTrip(t *testing.T) {
 			ID: uuid.NewString(), Name: "Bob Smíth", PasswordHash: "$2a$…", PasswordIsDefault: true, Admin: true,
 			DisabledAt: b.now.Add(time.Hour), CreatedAt: b.now,
 		}
-		must(t, b.CreateUser(t.Context(), operator, want, auth.Event{At: b.now}))
+		testkit.Check(t, b.CreateUser(t.Context(), operator, want, auth.Event{At: b.now}))
 		for _, name := range []string{"Bob Smíth", "bob smíth", "BOB SMÍTH", "bob smi\u0301th"} {
 			got, err := b.UserByName(t.Context(), name)
-			must(t, err)
+			testkit.Check(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%q: %s", name, diff)
 			}
@@ -66,7 +67,7 @@ func TestListUsers_Order(t *testing.T) {
 		var got []string
 		for after := ""; ; {
 			page, err := b.ListUsers(t.Context(), after, 3)
-			must(t, err)
+			testkit.Check(t, err)
 			for _, u := range page {
 				got = append(got, u.Name)
 				after = auth.FoldName(u.Name)
@@ -105,7 +106,7 @@ func TestEditUser(t *testing.T) {
 			e.Event = auth.Event{At: b.now, Action: "edited"}
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		if edited.PasswordHash != "new" || b.tokenExists(kept.ID) {
 			t.Error("the edit was not carried out")
 		}
@@ -113,7 +114,7 @@ func TestEditUser(t *testing.T) {
 			t.Errorf("%d entries in the audit record, want 1", n)
 		}
 		_, err = b.EditUser(t.Context(), operator, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = b.UserByName(t.Context(), "alice")
 		wantFault(t, err, auth.ErrUserNotFound)
 	})
@@ -160,9 +161,9 @@ func TestTokens_RoundTrip(t *testing.T) {
 				want := tokenFor(u, fmt.Sprintf("%#v", wallets), "", b.now)
 				want.Wallets, want.RotatedFrom = wallets, "earlier"
 				want.Lifetime = 1200 * time.Millisecond
-				must(t, b.CreateToken(t.Context(), operator, want, auth.Event{At: b.now}))
+				testkit.Check(t, b.CreateToken(t.Context(), operator, want, auth.Event{At: b.now}))
 				got, err := b.TokenOfUser(t.Context(), u.ID, want.ID)
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Error(diff)
 				}
@@ -170,7 +171,7 @@ func TestTokens_RoundTrip(t *testing.T) {
 				wantFault(t, err, auth.ErrTokenNotFound)
 
 				c, err := b.CredentialByID(t.Context(), want.ID)
-				must(t, err)
+				testkit.Check(t, err)
 				wantCredential := &auth.Credential{Token: want, UserName: "alice", Active: true}
 				if diff := cmp.Diff(wantCredential, c); diff != "" {
 					t.Error(diff)
@@ -195,7 +196,7 @@ func TestCreateToken_UserOrParentInvalid(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		parent := b.token(u, "parent", "")
-		must(t, b.DeleteToken(t.Context(), u.ID, parent.ID, "", func(*auth.Deletion) error { return nil }))
+		testkit.Check(t, b.DeleteToken(t.Context(), u.ID, parent.ID, "", func(*auth.Deletion) error { return nil }))
 		err := b.CreateToken(t.Context(), operator, tokenFor(u, "orphan", parent.ID, b.now), auth.Event{})
 		wantFault(t, err, auth.ErrUnauthenticated)
 
@@ -211,7 +212,7 @@ func TestCreateToken_UserOrParentInvalid(t *testing.T) {
 func TestDeleteToken_Descendants(t *testing.T) {
 	deletions := map[string]func(b *fixture, u auth.User, id string){
 		"by the store": func(b *fixture, u auth.User, id string) {
-			must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
+			testkit.Check(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
 		},
 		"in a shell":         func(b *fixture, _ auth.User, id string) { b.exec("DELETE FROM tokens WHERE token_id = $1", id) },
 		"user by the store":  func(b *fixture, _ auth.User, _ string) { removeUser(b, "alice") },
@@ -247,19 +248,19 @@ func TestDeleteToken_Descendants(t *testing.T) {
 
 func removeUser(b *fixture, name string) {
 	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.Remove = true; return nil })
-	must(b.t, err)
+	testkit.Check(b.t, err)
 }
 
 func dropTokens(b *fixture, name string) {
 	_, err := b.EditUser(b.t.Context(), operator, name, func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
-	must(b.t, err)
+	testkit.Check(b.t, err)
 }
 
 // rotate replaces a token by one with the same description. The old one expires at
 // retireAt, or is deleted if retireAt is zero.
 func rotate(b *fixture, u auth.User, id string, byToken bool, retireAt time.Time) auth.Token {
 	var successor auth.Token
-	must(b.t, b.RotateToken(b.t.Context(), b.byPassword(u.Name), id, func(r *auth.Rotation) error {
+	testkit.Check(b.t, b.RotateToken(b.t.Context(), b.byPassword(u.Name), id, func(r *auth.Rotation) error {
 		successor = tokenFor(u, r.Old.Description, r.Old.ParentID, b.now)
 		r.Successor, r.RetireAt, r.RetiredAs, r.ByToken = successor, retireAt, r.Old.Description+" "+r.Old.ID, byToken
 		r.Event = auth.Event{At: b.now, Action: "token.rotate"}
@@ -278,7 +279,7 @@ func TestRotation(t *testing.T) {
 		retireAt := b.now.Add(10 * time.Minute).Truncate(time.Second)
 		b.exec("UPDATE tokens SET expires_at = $1 WHERE token_id = $2", b.now.Add(time.Minute).UnixMicro(), grandchild.ID)
 
-		must(t, b.RotateToken(t.Context(), b.caller(grandchild.ID), old.ID, func(r *auth.Rotation) error {
+		testkit.Check(t, b.RotateToken(t.Context(), b.caller(grandchild.ID), old.ID, func(r *auth.Rotation) error {
 			if want := []string{root.ID}; !slices.Equal(r.OldAncestors, want) {
 				t.Errorf("ancestors %v, want %v", r.OldAncestors, want)
 			}
@@ -290,7 +291,7 @@ func TestRotation(t *testing.T) {
 			grandchild.ID: b.now.Add(time.Minute), // expired earlier in any case
 		} {
 			got, err := b.TokenOfUser(t.Context(), u.ID, id)
-			must(t, err)
+			testkit.Check(t, err)
 			if !got.ExpiresAt.Equal(want) {
 				t.Errorf("%s ends at %v, want %v", got.Description, got.ExpiresAt, want)
 			}
@@ -310,7 +311,7 @@ func TestListTokens_Order(t *testing.T) {
 		}
 		for after := (auth.TokenCursor{}); ; {
 			page, err := b.TokensOfUser(t.Context(), u.ID, after, 2)
-			must(t, err)
+			testkit.Check(t, err)
 			for _, token := range page {
 				got = append(got, token.ID)
 				after = auth.TokenCursor{CreatedAt: token.CreatedAt, ID: token.ID}
@@ -336,7 +337,7 @@ func TestCredentials_ChangedInShell(t *testing.T) {
 		look := func() *auth.Credential {
 			t.Helper()
 			c, err := b.CredentialByID(t.Context(), token.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			return c
 		}
 		for i := range 50 {
@@ -412,11 +413,11 @@ func TestWriteEvents(t *testing.T) {
 		u := b.user("alice", false)
 		token := b.token(u, "x", "")
 		use := auth.Use{At: b.now, Address: "2001:db8::1", Agent: "curl/8 ☕"}
-		must(t, b.WriteEvents(t.Context(),
+		testkit.Check(t, b.WriteEvents(t.Context(),
 			[]auth.Event{{At: b.now, UserName: "alice", Action: "login", Outcome: "ok"}, {At: b.now, Action: "login", Outcome: "refused"}},
 			map[string]auth.Use{token.ID: use, uuid.NewString(): use}))
 		got, err := b.TokenOfUser(t.Context(), u.ID, token.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(use, got.LastUse); diff != "" {
 			t.Error(diff)
 		}
@@ -429,13 +430,13 @@ func TestWriteEvents(t *testing.T) {
 func TestSettings_FirstWriterWins(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		second := b.reopen()
-		must(t, b.BindKey(t.Context(), "aaaa"))
-		must(t, second.BindKey(t.Context(), "bbbb"))
+		testkit.Check(t, b.BindKey(t.Context(), "aaaa"))
+		testkit.Check(t, second.BindKey(t.Context(), "bbbb"))
 		if keys, err := second.SigningKeys(t.Context()); err != nil || len(keys) != 1 || keys[0].Fingerprint != "aaaa" {
 			t.Errorf("after another key: got %v, %v", keys, err)
 		}
-		must(t, b.CheckChain(t.Context(), "regtest", "00aa"))
-		must(t, b.CheckChain(t.Context(), "regtest", "00aa"))
+		testkit.Check(t, b.CheckChain(t.Context(), "regtest", "00aa"))
+		testkit.Check(t, b.CheckChain(t.Context(), "regtest", "00aa"))
 		for _, other := range [][2]string{{"main", "00aa"}, {"regtest", "00bb"}} {
 			err := second.CheckChain(t.Context(), other[0], other[1])
 			if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "wrong_chain" {
@@ -443,10 +444,10 @@ func TestSettings_FirstWriterWins(t *testing.T) {
 			}
 		}
 		first, err := b.FirstStart(t.Context())
-		must(t, err)
-		must(t, b.RecordFirstStart(t.Context()))
+		testkit.Check(t, err)
+		testkit.Check(t, b.RecordFirstStart(t.Context()))
 		again, err := second.FirstStart(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		if !first || again {
 			t.Errorf("first start: %v, then %v", first, again)
 		}
@@ -460,13 +461,13 @@ func TestAllTokens(t *testing.T) {
 		mine := b.token(bob, "b", "")
 		for name, want := range map[string][]string{"": {"alice", "Bob"}, "BOB": {"Bob"}, "carol": nil} {
 			_, owners, err := b.AllTokens(t.Context(), name)
-			must(t, err)
+			testkit.Check(t, err)
 			if !slices.Equal(owners, want) {
 				t.Errorf("%q: got %q, want %q", name, owners, want)
 			}
 		}
 		owner, err := b.OwnerOfToken(t.Context(), mine.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if owner != bob.ID {
 			t.Error("wrong owner")
 		}

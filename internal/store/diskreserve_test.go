@@ -3,6 +3,8 @@ package store_test
 import (
 	"os"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestDiskReserve_FormerName checks that the disk reserve of an earlier version is
@@ -11,7 +13,7 @@ func TestDiskReserve_FormerName(t *testing.T) {
 	t.Parallel()
 	b := openSQLite(t)
 	path := b.options.URL
-	must(t, os.WriteFile(path+".ballast", []byte("reserved"), 0o600))
+	testkit.Check(t, os.WriteFile(path+".ballast", []byte("reserved"), 0o600))
 	b.reopen()
 	if _, err := os.Stat(path + ".ballast"); !os.IsNotExist(err) {
 		t.Errorf("the file with the former name: %v", err)

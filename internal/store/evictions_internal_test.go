@@ -19,12 +19,12 @@ func TestMigration_Evictions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			check(t, err)
+			testkit.Check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			p, err := s.provider()
-			check(t, err)
+			testkit.Check(t, err)
 			_, err = p.UpTo(ctx, 9)
-			check(t, err)
+			testkit.Check(t, err)
 			proposal := func(id, status, finalTxid, replaces string) string {
 				return fmt.Sprintf(`INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, version, user_id, user_name, token_id, created_at,
 					expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces_id, psbt)
@@ -41,14 +41,14 @@ func TestMigration_Evictions(t *testing.T) {
 			exec(ctx, t, s, proposal("unknown", "broadcast", "gone", ""), raw)
 			exec(ctx, t, s, proposal("first", "replaced", "old", ""), raw)
 			_, err = p.Up(ctx)
-			check(t, err)
+			testkit.Check(t, err)
 			for id, want := range map[string]string{
 				"open": "<nil> 150 4  []", "elsewhere": "raw 141 5  []", "unknown": "<nil> 150 4  []", "first": "<nil> 150 5 elsewhere []",
 			} {
 				var gotRaw []byte
 				var vsize, version int
 				var replacedBy, evicts string
-				check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM proposals WHERE proposal_id = $1", id).
+				testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM proposals WHERE proposal_id = $1", id).
 					Scan(&gotRaw, &vsize, &version, &replacedBy, &evicts))
 				text := "<nil>"
 				if gotRaw != nil {
@@ -59,7 +59,7 @@ func TestMigration_Evictions(t *testing.T) {
 				}
 			}
 			_, err = p.DownTo(ctx, 9)
-			check(t, err)
+			testkit.Check(t, err)
 		})
 	}
 }
@@ -67,5 +67,5 @@ func TestMigration_Evictions(t *testing.T) {
 func exec(ctx context.Context, t *testing.T, s *Store, statement string, args ...any) {
 	t.Helper()
 	_, err := s.rw.ExecContext(ctx, statement, args...)
-	check(t, err)
+	testkit.Check(t, err)
 }

@@ -70,7 +70,7 @@ func (g *granting) grants() map[string]func(who *auth.Principal) error {
 // change edits the user alice on behalf of the operator.
 func (g *granting) change(edit func(u *auth.UserEdit)) {
 	_, err := g.EditUser(g.t.Context(), operator, "alice", func(u *auth.UserEdit) error { edit(u); return nil })
-	must(g.t, err)
+	testkit.Check(g.t, err)
 }
 
 // endings are ways to end or reduce alice's access after a request was authorized. A
@@ -83,7 +83,7 @@ var endings = []struct {
 	withPassword bool
 }{
 	{"token deleted", func(g *granting) {
-		must(g.t, g.DeleteToken(g.t.Context(), g.alice.ID, g.token.ID, "", func(*auth.Deletion) error { return nil }))
+		testkit.Check(g.t, g.DeleteToken(g.t.Context(), g.alice.ID, g.token.ID, "", func(*auth.Deletion) error { return nil }))
 	}, "unauthenticated", false},
 	{"token deleted in a shell", func(g *granting) { g.exec("DELETE FROM tokens") }, "unauthenticated", false},
 	{"token expired", func(g *granting) { g.now = g.token.ExpiresAt }, "unauthenticated", false},
@@ -184,7 +184,7 @@ func TestCreateToken_ParentRetired(t *testing.T) {
 			t.Errorf("a child until %v of a parent until %v: %v", child.ExpiresAt, retiresAt, err)
 		}
 		child.ExpiresAt = retiresAt
-		must(t, b.CreateToken(t.Context(), who, child, auth.Event{At: b.now}))
+		testkit.Check(t, b.CreateToken(t.Context(), who, child, auth.Event{At: b.now}))
 	})
 }
 
@@ -196,7 +196,7 @@ func TestCreateToken_ExceedsCreator(t *testing.T) {
 		one, other := b.wallet(u, "one"), b.wallet(u, "other")
 		creator := tokenFor(u, "creator", "", b.now)
 		creator.Scopes, creator.Wallets = auth.TokensWrite|auth.WalletsRead, []string{one.ID}
-		must(t, b.CreateToken(t.Context(), operator, creator, auth.Event{At: b.now}))
+		testkit.Check(t, b.CreateToken(t.Context(), operator, creator, auth.Event{At: b.now}))
 		for name, c := range map[string]struct {
 			scopes  auth.Scopes
 			wallets []string
@@ -295,7 +295,7 @@ func TestGrants_Lock(t *testing.T) {
 			if isEarly || err != nil {
 				t.Errorf("the change ended before the transaction: %t, %v", isEarly, err)
 			}
-			must(t, <-ended)
+			testkit.Check(t, <-ended)
 		})
 	}
 }
@@ -321,7 +321,7 @@ func TestGrants_DeletionInAnotherProcess(t *testing.T) {
 				done <- b.CreateUser(t.Context(), who, made, auth.Event{At: b.now})
 			}()
 			close(begin)
-			must(t, other.DeleteToken(t.Context(), u.ID, parent.ID, "", func(d *auth.Deletion) error { d.Event = auth.Event{At: b.now}; return nil }))
+			testkit.Check(t, other.DeleteToken(t.Context(), u.ID, parent.ID, "", func(d *auth.Deletion) error { d.Event = auth.Event{At: b.now}; return nil }))
 			_, err := other.UserByName(t.Context(), name)
 			there := err == nil
 			err = <-done

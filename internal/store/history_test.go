@@ -32,7 +32,7 @@ func (b *fixture) pages(w wallet.Wallet, f wallet.Filter, limit int, between fun
 	var all []wallet.Record
 	for after := (wallet.HistoryCursor{}); ; {
 		page, err := b.Transactions(b.t.Context(), w.ID, f, after, limit)
-		must(b.t, err)
+		testkit.Check(b.t, err)
 		all = append(all, page...)
 		if len(page) < limit {
 			return all
@@ -67,7 +67,7 @@ func TestHistory_Filters(t *testing.T) {
 			at(w, "idle", 42, wallet.State{Status: wallet.Inactive, Replaceable: "no"}),
 			at(w, "new", 50, inMempool(true)),
 		}}, wallet.Change{WalletID: other.ID, Added: []wallet.Transaction{at(other, "foreign", 25, confirmedAt(1))}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "tx", Ref: "old", Label: new("rent")}, {Type: "addr", Ref: "theirs", Label: new("rent")}, {Type: "tx", Ref: "foreign", Label: new("rent")},
 		}, auth.Event{}))
 		second := func(s int64) time.Time { return time.Unix(s, 0) }
@@ -131,7 +131,7 @@ func TestHistory_FilterByAnyOutput(t *testing.T) {
 		batch.Category, batch.Address = wallet.Send, "theirs"
 		batch.Outputs = append(batch.Outputs, wallet.Output{Vout: 1, Address: "theirs", Amount: 1}, wallet.Output{Vout: 2, Address: "hers", Amount: 2}, wallet.Output{Vout: 3, Amount: 0})
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(2), Added: []wallet.Transaction{two, again, dead, batch}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "addr", Ref: first, Label: new("invoice 17")},
 			{Type: "addr", Ref: second, Label: new("invoice 18")},
 			{Type: "addr", Ref: "hers", Label: new("wages")},
@@ -171,7 +171,7 @@ func TestHistory_FilterByAnyOutput(t *testing.T) {
 			list(wallet.Filter{Label: "invoice 18", Until: time.Unix(5, 0)}, "two")
 		}
 		all("")
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "many", Label: new("many")}}, auth.Event{}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "many", Label: new("many")}}, auth.Event{}))
 		many := at(w, "many", 1000, confirmedAt(2))
 		for i := range uint32(10_001) {
 			many.Outputs = append(many.Outputs, wallet.Output{Vout: i, Address: first, Amount: 1, Own: place(0, 0)})
@@ -193,7 +193,7 @@ func TestHistory_WithAndWithoutOutputs(t *testing.T) {
 		all[7].State = inMempool(false)
 		all[8].Address, all[9].Flow = "", 21e14
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(10), Added: all})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "tx", Ref: all[0].Txid, Label: new("räksmörgås")}, {Type: "addr", Ref: all[1].Address, Label: new("rent")},
 		}, auth.Event{}))
 		for _, f := range []wallet.Filter{{}, {Raw: true}, {Ascending: true}, {Ascending: true, Raw: true}} {
@@ -234,7 +234,7 @@ func TestHistory_InputsAndOutputs(t *testing.T) {
 		two := payment(w, "two", confirmedAt(2), []wallet.Place{*place(0, 1)}, btc.Outpoint{Txid: "one"})
 		two.Time = two.Time.Add(time.Hour)
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(2), Added: []wallet.Transaction{one, two}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "output", Ref: "one:1", Label: new("change")},
 			{Type: "addr", Ref: addressAt(w.ID, *place(1, 1)), Label: new("hidden")},
 			{Type: "addr", Ref: addressAt(w.ID, *place(0, 1)), Label: new("shop")},
@@ -370,12 +370,12 @@ func TestUTXOs(t *testing.T) {
 			payment(w, "d", wallet.State{Status: wallet.Inactive, Replaceable: "no"}, []wallet.Place{*place(1, 0)}, btc.Outpoint{Txid: "c"}),
 			payment(w, "e", wallet.State{Status: wallet.Abandoned, Replaceable: "no"}, []wallet.Place{*place(1, 0)}, btc.Outpoint{Txid: "b"}),
 		}}, wallet.Change{WalletID: other.ID, Added: []wallet.Transaction{payment(other, "b", confirmedAt(3), []wallet.Place{*place(0, 9)})}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "addr", Ref: addressAt(w.ID, *place(1, 4)), Label: new("address")},
 			{Type: "output", Ref: "b:0", Label: new("output")},
 			{Type: "addr", Ref: addressAt(w.ID, *place(0, 0)), Label: new("hidden")},
 		}, auth.Event{}))
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "b", Vout: 1}}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "b", Vout: 1}}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
 		utxo := func(txid string, vout uint32, at wallet.Place, c wallet.UTXO) wallet.UTXO {
 			c.Outpoint, c.Place, c.Address, c.Amount = btc.Outpoint{Txid: txid, Vout: vout}, at, addressAt(w.ID, at), btc.Amount(1000*(vout+1))
 			c.Time = time.Unix(1, 0).UTC()
@@ -389,7 +389,7 @@ func TestUTXOs(t *testing.T) {
 		var got []wallet.UTXO
 		for after := (btc.Outpoint{}); ; {
 			page, err := b.UTXOs(t.Context(), w.ID, after, 2)
-			must(t, err)
+			testkit.Check(t, err)
 			got = append(got, page...)
 			if len(page) < 2 {
 				break
@@ -402,7 +402,7 @@ func TestUTXOs(t *testing.T) {
 		for _, c := range want {
 			t.Run(c.String(), func(t *testing.T) {
 				one, err := b.UTXO(t.Context(), w.ID, c.Outpoint)
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := cmp.Diff(c, one); diff != "" {
 					t.Error(diff)
 				}
@@ -433,20 +433,20 @@ func TestFrozenUTXOs(t *testing.T) {
 		// spent or unknown.
 		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
 			for range 2 {
-				must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+				testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
 			}
 		}
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "a"}}, false, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "a"}}, false, b.now, auth.Event{}))
 		v, err := b.View(t.Context(), u.ID, w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		views := []wallet.View{v}
-		must(t, b.FillHeldBack(t.Context(), views))
+		testkit.Check(t, b.FillHeldBack(t.Context(), views))
 		want := wallet.Balances{Trusted: 3000, Confirmed: 3000, UntrustedPending: 1000, Immature: 1000, Frozen: 2000}
 		if got := views[0].Balances; got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		frozen, err := b.FrozenUTXOs(t.Context(), w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff([]btc.Outpoint{{Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}}, frozen); diff != "" {
 			t.Error(diff)
 		}

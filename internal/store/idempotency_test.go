@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func keyed(u auth.User, key, asked string) idempotency.Request {
@@ -48,18 +49,18 @@ func TestIdempotencyKeys(t *testing.T) {
 		claim := want(first, "claimed")
 		want(first, "request_in_progress")
 		want(keyed(alice, "k", "b"), "idempotency_key_reused")
-		must(t, want(keyed(bob, "k", "b"), "claimed").Release(t.Context()))
-		must(t, want(keyed(alice, "K", "b"), "claimed").Release(t.Context()))
+		testkit.Check(t, want(keyed(bob, "k", "b"), "claimed").Release(t.Context()))
+		testkit.Check(t, want(keyed(alice, "K", "b"), "claimed").Release(t.Context()))
 		other := first
 		other.Route = "POST /y"
-		must(t, want(other, "claimed").Release(t.Context()))
+		testkit.Check(t, want(other, "claimed").Release(t.Context()))
 
-		must(t, claim.Release(t.Context()))
+		testkit.Check(t, claim.Release(t.Context()))
 		claim = want(first, "claimed")
-		must(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the answer")}))
+		testkit.Check(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the answer")}))
 		want(first, "the answer")
 		want(keyed(alice, "k", "b"), "idempotency_key_reused")
-		must(t, want(keyed(bob, "k", "b"), "claimed").Release(t.Context()))
+		testkit.Check(t, want(keyed(bob, "k", "b"), "claimed").Release(t.Context()))
 
 		b.now = b.now.Add(idempotency.KeptFor)
 		want(first, "the answer")
@@ -76,9 +77,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		if err := lost.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("late")}); err == nil {
 			t.Error("who lost the key keeps an answer")
 		}
-		must(t, lost.Release(t.Context()))
+		testkit.Check(t, lost.Release(t.Context()))
 		want(keyed(alice, "lost", "a"), "request_in_progress")
-		must(t, taker.Keep(t.Context(), idempotency.Answer{Status: 200, Body: []byte("taken over")}))
+		testkit.Check(t, taker.Keep(t.Context(), idempotency.Answer{Status: 200, Body: []byte("taken over")}))
 		want(keyed(alice, "lost", "a"), "taken over")
 
 		b.exec("DELETE FROM users WHERE user_id = $1", bob.ID)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestImportedAs(t *testing.T) {
@@ -22,9 +23,9 @@ func TestImportedAs(t *testing.T) {
 			}
 			return u, event, nil
 		}
-		must(t, b.ImportUser(ctx, "folder/alice", "Alice", add))
+		testkit.Check(t, b.ImportUser(ctx, "folder/alice", "Alice", add))
 		got, err := b.UserByID(ctx, u.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(u, got); diff != "" {
 			t.Error(diff)
 		}
@@ -32,9 +33,9 @@ func TestImportedAs(t *testing.T) {
 
 		token := tokenFor(u, "x", "", b.now)
 		token.Imported = true
-		must(t, b.ImportToken(ctx, "folder/token", token, event))
+		testkit.Check(t, b.ImportToken(ctx, "folder/token", token, event))
 		c, err := b.CredentialByID(ctx, token.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(token, c.Token); diff != "" {
 			t.Error(diff)
 		}
@@ -49,7 +50,7 @@ func TestImportedAs(t *testing.T) {
 
 		// The import of a deleted object is still recorded.
 		_, err = b.EditUser(ctx, operator, "alice", func(e *auth.UserEdit) error { e.Remove = true; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = b.UserByID(ctx, u.ID)
 		wantFault(t, err, auth.ErrUserNotFound)
 		for origin, want := range map[[2]string]string{
@@ -69,13 +70,13 @@ func TestImportedAs(t *testing.T) {
 func TestImportUser_UpdatesExistingUser(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("admin", true)
-		must(t, b.ImportUser(t.Context(), "folder/admin", "admin", func(here *auth.User) (auth.User, auth.Event, error) {
+		testkit.Check(t, b.ImportUser(t.Context(), "folder/admin", "admin", func(here *auth.User) (auth.User, auth.Event, error) {
 			changed := *here
 			changed.PasswordHash = "another"
 			return changed, auth.Event{At: b.now}, nil
 		}))
 		got, err := b.UserByName(t.Context(), "admin")
-		must(t, err)
+		testkit.Check(t, err)
 		if got.ID != u.ID || got.PasswordHash != "another" {
 			t.Errorf("%+v", got)
 		}

@@ -55,13 +55,13 @@ func synced(height int) *wallet.Tip {
 
 func (b *fixture) write(changes ...wallet.Change) {
 	b.t.Helper()
-	must(b.t, b.WriteIndex(b.t.Context(), changes))
+	testkit.Check(b.t, b.WriteIndex(b.t.Context(), changes))
 }
 
 func (b *fixture) load(w wallet.Wallet) wallet.Wallet {
 	b.t.Helper()
 	w, err := b.WalletByID(b.t.Context(), w.ID)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return w
 }
 
@@ -69,17 +69,17 @@ func (b *fixture) load(w wallet.Wallet) wallet.Wallet {
 func (b *fixture) rows(query string, args ...any) string {
 	b.t.Helper()
 	rows, err := b.shell.QueryContext(b.t.Context(), query, args...)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	var lines []string
 	for rows.Next() {
 		values := make([]any, len(columns))
 		for i := range values {
 			values[i] = new(any)
 		}
-		must(b.t, rows.Scan(values...))
+		testkit.Check(b.t, rows.Scan(values...))
 		line := make([]string, len(values))
 		for i, v := range values {
 			line[i] = fmt.Sprint(*v.(*any))
@@ -92,7 +92,7 @@ func (b *fixture) rows(query string, args ...any) string {
 		}
 		lines = append(lines, strings.Join(line, " "))
 	}
-	must(b.t, rows.Err())
+	testkit.Check(b.t, rows.Err())
 	return strings.Join(lines, "\n")
 }
 
@@ -141,12 +141,12 @@ func TestTransactions_RoundTrip(t *testing.T) {
 		for _, want := range []wallet.Transaction{want, bare} {
 			t.Run(want.Txid, func(t *testing.T) {
 				got, err := b.TransactionByID(t.Context(), w.ID, want.Txid)
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := gocmp.Diff(wallet.Record{Transaction: want}, got); diff != "" {
 					t.Error(diff)
 				}
 				states, err := b.States(t.Context(), w.ID, []string{want.Txid, "none"})
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := gocmp.Diff(map[string]wallet.State{want.Txid: want.State}, states); diff != "" {
 					t.Error(diff)
 				}
@@ -176,18 +176,18 @@ func TestIndexLookUps(t *testing.T) {
 			wallet.Change{WalletID: other.ID, Added: []wallet.Transaction{payment(other, "one", confirmedAt(1), []wallet.Place{*place(0, 7)})}},
 		)
 		places, err := b.OwnPlaces(t.Context(), w.ID, []string{addressAt(w.ID, *place(1, 4)), addressAt(other.ID, *place(0, 1)), "x"})
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := gocmp.Diff(map[string]wallet.Place{addressAt(w.ID, *place(1, 4)): *place(1, 4)}, places); diff != "" {
 			t.Error(diff)
 		}
 		outputs, err := b.OwnOutputs(t.Context(), w.ID, []btc.Outpoint{{Txid: "one", Vout: 1}, {Txid: "one", Vout: 2}, {Txid: "two"}})
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := gocmp.Diff(map[btc.Outpoint]btc.Amount{{Txid: "one", Vout: 1}: 2000}, outputs); diff != "" {
 			t.Error(diff)
 		}
 		for height, want := range map[int][]string{50: {"four", "three", "two"}, 51: {"four", "two"}} {
 			unsettled, err := b.Unsettled(t.Context(), w.ID, height)
-			must(t, err)
+			testkit.Check(t, err)
 			if got := slices.Sorted(maps.Keys(unsettled)); !slices.Equal(got, want) {
 				t.Errorf("unsettled at %d: %v, want %v", height, got, want)
 			}
@@ -205,7 +205,7 @@ func TestIndexLookUps(t *testing.T) {
 			{[]string{addressAt(other.ID, *place(0, 0))}, []btc.Outpoint{{Txid: "one", Vout: 1}}, []string{w.ID, other.ID}},
 		} {
 			got, err := b.WalletsWith(t.Context(), x.addresses, x.at)
-			must(t, err)
+			testkit.Check(t, err)
 			slices.Sort(x.want)
 			if !slices.Equal(got, x.want) {
 				t.Errorf("with %v, %v: %v, want %v", x.addresses, x.at, got, x.want)
@@ -219,7 +219,7 @@ func TestWriteIndex_OnlyReadyWallets(t *testing.T) {
 		u := b.user("alice", false)
 		w, removing := b.wallet(u, "a"), b.wallet(u, "b")
 		_, err := b.EditWallet(t.Context(), removing.ID, func(e *wallet.Edit) error { e.Stage = wallet.Removing; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		before := b.index(removing)
 		var changes []wallet.Change
 		for _, id := range []string{"gone", removing.ID, w.ID} {
@@ -286,11 +286,11 @@ func TestLocked_UnfrozenDuringSyncRound(t *testing.T) {
 		wantLocked := func(when string, want ...btc.Outpoint) {
 			t.Helper()
 			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
-			must(t, err)
+			testkit.Check(t, err)
 			v, err := b.View(t.Context(), u.ID, w.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			details, err := b.Details(t.Context(), v, [2]uint32{1, 1})
-			must(t, err)
+			testkit.Check(t, err)
 			var listed, drawn []btc.Outpoint
 			for i, c := range utxos {
 				if c.Locked {
@@ -305,25 +305,25 @@ func TestLocked_UnfrozenDuringSyncRound(t *testing.T) {
 			}
 		}
 
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, true, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, true, b.now, auth.Event{}))
 		p := proposalFor(b, w, 0, reserved)
-		must(t, b.propose(p))
+		testkit.Check(t, b.propose(p))
 		wantLocked("before the node was looked at", frozen, reserved)
 		b.write(look)
 		wantLocked("while frozen or reserved", frozen, reserved)
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(9), Locked: []btc.Outpoint{}})
 		wantLocked("after a look that had begun before", frozen, reserved)
 
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, false, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{frozen}, false, b.now, auth.Event{}))
 		_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *proposal.Update) error {
 			u.Status, u.Changed = proposal.Cancelled, true
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		wantLocked("let go")
 		b.write(look)
 		wantLocked("after a look that had begun before")
-		must(t, b.ForgetReleased(t.Context(), w.ID, look.Locked))
+		testkit.Check(t, b.ForgetReleased(t.Context(), w.ID, look.Locked))
 		wantLocked("once the node has been told")
 		b.write(look)
 		wantLocked("by somebody else", frozen, reserved)
@@ -378,7 +378,7 @@ func TestCoinbaseMaturity(t *testing.T) {
 				t.Errorf("at %d: %+v", height, got)
 			}
 			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
-			must(t, err)
+			testkit.Check(t, err)
 			if len(utxos) != 1 || utxos[0].Immature != (want.Immature > 0) || utxos[0].Trusted != (want.Trusted > 0) || utxos[0].Confirmations != height-9 {
 				t.Errorf("at %d: %+v", height, utxos)
 			}
@@ -615,7 +615,7 @@ func TestWriteIndex_ConcurrentEdits(t *testing.T) {
 				payment(w, fmt.Sprint("t", i), confirmedAt(i), []wallet.Place{*place(0, uint32(i))}),
 			}, Synced: synced(i)})
 		}
-		must(t, <-done)
+		testkit.Check(t, <-done)
 		got := b.load(w)
 		if got.ReceiveNext != 30 || got.Synced.Height != 29 || got.RescanProgress < 0.295 || got.Balances.Trusted != 30_000 {
 			t.Errorf("got %+v", got)

@@ -9,6 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -21,14 +22,14 @@ func TestInvitations_RoundTrip(t *testing.T) {
 		elsewhere := b.invite(other, alice, "bob")
 		elsewhere.UserID = bob.ID
 		got, err := b.InvitationsOfWallet(t.Context(), w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		byName := func(x, y wallet.Invitation) int { return len(x.UserName) - len(y.UserName) }
 		slices.SortFunc(got, byName)
 		if diff := cmp.Diff([]wallet.Invitation{known, unknown}, got); diff != "" {
 			t.Error(diff)
 		}
 		got, err = b.InvitationsOfUser(t.Context(), bob.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if len(got) != 2 || !slices.ContainsFunc(got, func(i wallet.Invitation) bool { return cmp.Equal(i, known) }) || !slices.ContainsFunc(got, func(i wallet.Invitation) bool { return cmp.Equal(i, elsewhere) }) {
 			t.Errorf("bob's are %+v", got)
 		}
@@ -76,14 +77,14 @@ func TestInvitations_DeletedWithUser(t *testing.T) {
 				remove(b, bob)
 				remove(b, carol)
 				got, err := b.InvitationsOfWallet(t.Context(), w.ID)
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := cmp.Diff([]wallet.Invitation{kept}, got); diff != "" { // and it no longer refers to a user
 					t.Error(diff)
 				}
 				if n := b.count("SELECT count(*) FROM used_aliases WHERE user_id <> $1", alice.ID); n != 0 {
 					t.Errorf("%d aliases of deleted users are left", n)
 				}
-				must(t, b.DeleteWallet(t.Context(), w.ID, auth.Event{}))
+				testkit.Check(t, b.DeleteWallet(t.Context(), w.ID, auth.Event{}))
 				if n := b.count("SELECT count(*) FROM invitations"); n != 0 {
 					t.Errorf("%d invitations to a deleted wallet are left", n)
 				}
@@ -101,10 +102,10 @@ func TestUsedAliases(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		half, addresses := walletFor(b.now)
-		must(t, b.AddWallet(t.Context(), half, alice.ID, "half", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
+		testkit.Check(t, b.AddWallet(t.Context(), half, alice.ID, "half", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
 		w := b.wallet(alice, "vault")
 		b.join(w, bob, auth.RoleViewer, "first")
-		must(t, b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
+		testkit.Check(t, b.EditMembers(t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 			e.Members[slices.IndexFunc(e.Members, func(m wallet.Member) bool { return m.UserID == bob.ID })].Alias = "second"
 			return nil
 		}))
@@ -125,14 +126,14 @@ func TestUsedAliases(t *testing.T) {
 			})
 		}
 		wantFault(t, join(true), wallet.ErrAliasTaken)
-		must(t, join(false))
+		testkit.Check(t, join(false))
 		if got, err := b.AliasUse(t.Context(), bob.ID, "first"); err != nil || got != other.ID {
 			t.Errorf("now it is %s, %v", got, err)
 		}
 
 		// A database without the table of used aliases, which was added later.
 		tables, err := store.TablesAt(t.Context(), 14)
-		must(t, err)
+		testkit.Check(t, err)
 		src := oldSource{facts: backup.Facts{Schema: 14, Engine: "SQLite", SigningKeys: []string{"old"}}, tables: tables, rows: map[string][][]any{
 			"settings":     {{"first_start", "2026-11-20T09:00:00Z"}},
 			"signing_keys": {{"old", int64(1), nil, nil}},
@@ -156,7 +157,7 @@ func TestUsedAliases(t *testing.T) {
 		src.rows["wallets"] = [][]any{row}
 		to := openEmpty(t, b)
 		_, err = to.Restore(t.Context(), openBackup(t, writeBackup(t, src)), to.restoreOptions("new"))
-		must(t, err)
+		testkit.Check(t, err)
 		if got, err := to.reopen().AliasUse(t.Context(), "u1", "mine"); err != nil || got != "w1" {
 			t.Errorf("after the migration it is %q, %v", got, err)
 		}

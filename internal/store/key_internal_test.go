@@ -17,12 +17,12 @@ func TestMigration_SigningKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			check(t, err)
+			testkit.Check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			p, err := s.provider()
-			check(t, err)
+			testkit.Check(t, err)
 			_, err = p.UpTo(ctx, 8)
-			check(t, err)
+			testkit.Check(t, err)
 			for _, statement := range []string{
 				"INSERT INTO settings (name, value) VALUES ('signing_key_fingerprint', 'abcd'), ('first_start', '2026-01-02T03:04:05Z')",
 				"INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES ('u', 'u', 'u', 'x', 1)",
@@ -34,13 +34,13 @@ func TestMigration_SigningKeys(t *testing.T) {
 					args = []any{[]byte("1"), []byte("2")}
 				}
 				_, err := s.rw.ExecContext(ctx, statement, args...)
-				check(t, err)
+				testkit.Check(t, err)
 			}
 			for range 2 {
 				_, err = p.Up(ctx)
-				check(t, err)
+				testkit.Check(t, err)
 				keys, err := s.SigningKeys(ctx)
-				check(t, err)
+				testkit.Check(t, err)
 				if len(keys) != 1 || keys[0].Fingerprint != "abcd" || !keys[0].Signs() || keys[0].CreatedAt.Format(time.RFC3339) != "2026-01-02T03:04:05Z" {
 					t.Fatalf("got %+v", keys)
 				}
@@ -48,20 +48,13 @@ func TestMigration_SigningKeys(t *testing.T) {
 					t.Errorf("%d tokens, want 1; %v", n, err)
 				}
 				_, err = p.DownTo(ctx, 8)
-				check(t, err)
+				testkit.Check(t, err)
 			}
 			var bound string
-			check(t, s.rw.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = 'signing_key_fingerprint'").Scan(&bound))
+			testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT value FROM settings WHERE name = 'signing_key_fingerprint'").Scan(&bound))
 			if bound != "abcd" {
 				t.Errorf("and back: %q", bound)
 			}
 		})
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

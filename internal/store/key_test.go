@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // signed adds a token that was signed with the given key.
@@ -28,7 +29,7 @@ func (b *fixture) dropKeys(end bool) string {
 	dropped, err := b.DropKeys(b.t.Context(), end, func(d auth.DroppedKey) auth.Event {
 		return auth.Event{At: b.now, Action: "key.drop", Target: d.Fingerprint}
 	})
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return fmt.Sprint(dropped)
 }
 
@@ -37,10 +38,10 @@ func (b *fixture) dropKeys(end bool) string {
 func TestSigningKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
-		must(t, b.BindKey(t.Context(), "k1"))
+		testkit.Check(t, b.BindKey(t.Context(), "k1"))
 		short, err := b.signed(u, "short", "k1", time.Minute)
-		must(t, err)
-		must(t, b.rotate("k1", "k2"))
+		testkit.Check(t, err)
+		testkit.Check(t, b.rotate("k1", "k2"))
 		if _, err := b.signed(u, "late", "k1", time.Hour); !errors.Is(err, auth.ErrKeyRetired) {
 			t.Errorf("a token of a key that has retired: %v", err)
 		}
@@ -48,8 +49,8 @@ func TestSigningKeys(t *testing.T) {
 			t.Errorf("rotated twice from one key: %v", err)
 		}
 		long, err := b.signed(u, "long", "k2", time.Hour)
-		must(t, err)
-		must(t, b.rotate("k2", "k3"))
+		testkit.Check(t, err)
+		testkit.Check(t, b.rotate("k2", "k3"))
 		if dropped := b.dropKeys(false); dropped != "[]" {
 			t.Errorf("dropped %s while their tokens live", dropped)
 		}
@@ -58,7 +59,7 @@ func TestSigningKeys(t *testing.T) {
 			t.Errorf("dropped %s, want k1", dropped)
 		}
 		keys, err := b.SigningKeys(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		for i, want := range []string{"k3 true true", "k2 false true", "k1 false false"} {
 			if got := fmt.Sprint(keys[i].Fingerprint, " ", keys[i].Signs(), " ", keys[i].Accepted()); got != want {
 				t.Errorf("key %d: got %s, want %s", i, got, want)
@@ -87,19 +88,19 @@ func TestSigningKeys(t *testing.T) {
 func TestRevokeTokensOfKey(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
-		must(t, b.BindKey(t.Context(), "k1"))
+		testkit.Check(t, b.BindKey(t.Context(), "k1"))
 		first, err := b.signed(u, "first", "k1", time.Hour)
-		must(t, err)
+		testkit.Check(t, err)
 		imported := tokenFor(u, "imported", "", b.now)
 		imported.Imported = true
-		must(t, b.ImportToken(t.Context(), "there", imported, auth.Event{At: b.now}))
-		must(t, b.rotate("k1", "k2"))
+		testkit.Check(t, b.ImportToken(t.Context(), "there", imported, auth.Event{At: b.now}))
+		testkit.Check(t, b.rotate("k1", "k2"))
 		child := tokenFor(u, "child", first.ID, b.now)
 		child.SigningKey = "k2"
-		must(t, b.CreateToken(t.Context(), operator, child, auth.Event{At: b.now}))
+		testkit.Check(t, b.CreateToken(t.Context(), operator, child, auth.Event{At: b.now}))
 		second, err := b.signed(u, "second", "k2", time.Hour)
-		must(t, err)
-		must(t, b.rotate("k2", "k3"))
+		testkit.Check(t, err)
+		testkit.Check(t, b.rotate("k2", "k3"))
 		if dropped := b.dropKeys(true); dropped != "[{k2 2} {k1 1}]" {
 			t.Errorf("dropped %s", dropped)
 		}
@@ -122,7 +123,7 @@ func TestRevokeTokensOfKey(t *testing.T) {
 func TestRotateKey_ConcurrentTokens(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
-		must(t, b.BindKey(t.Context(), "k0"))
+		testkit.Check(t, b.BindKey(t.Context(), "k0"))
 		for round := range 10 {
 			from, to := fmt.Sprintf("k%d", round), fmt.Sprintf("k%d", round+1)
 			var making sync.WaitGroup
@@ -147,7 +148,7 @@ func TestRotateKey_ConcurrentTokens(t *testing.T) {
 			for range cap(begun) {
 				<-begun
 			}
-			must(t, b.RotateKey(t.Context(), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})) // without advancing the clock
+			testkit.Check(t, b.RotateKey(t.Context(), from, to, auth.Event{At: b.now, Action: "key.rotate", Target: to})) // without advancing the clock
 			b.dropKeys(true)
 			making.Wait()
 			if n := b.count("SELECT count(*) FROM tokens"); n != 0 {

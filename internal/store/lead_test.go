@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // patience is how long the tests wait for a condition.
@@ -14,7 +16,7 @@ func TestLead_SingleProcess(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		for range 2 {
 			lost, release, err := b.Lead(t.Context())
-			must(t, err)
+			testkit.Check(t, err)
 			select {
 			case <-lost:
 				t.Error("lost at once")
@@ -33,7 +35,7 @@ func TestLead_OneProcess(t *testing.T) {
 	b := openPostgres(t)
 	second := b.reopen()
 	lost, release, err := b.Lead(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 
 	short, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
@@ -54,7 +56,7 @@ func TestLead_OneProcess(t *testing.T) {
 	go next()
 	release()
 	led := <-turns
-	must(t, led.err)
+	testkit.Check(t, led.err)
 	select {
 	case <-lost:
 		t.Error("who let go has lost nothing")
@@ -74,7 +76,7 @@ func TestLead_OneProcess(t *testing.T) {
 	// The lock is kept if the context of the caller ends.
 	ctx, end := context.WithCancel(t.Context())
 	_, release, err = b.Lead(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	end()
 	go next()
 	select {
@@ -84,6 +86,6 @@ func TestLead_OneProcess(t *testing.T) {
 	}
 	release()
 	led = <-turns
-	must(t, led.err)
+	testkit.Check(t, led.err)
 	led.release()
 }

@@ -232,10 +232,10 @@ func (m *ledgerModel) set(who *auth.Principal, alias string) wallet.Set {
 func (m *ledgerModel) ledger(who *auth.Principal, alias string, p wallet.LedgerParams) []wallet.Entry {
 	m.b.t.Helper()
 	_, entries, err := m.service.Ledger(m.b.t.Context(), m.set(who, alias), p)
-	must(m.b.t, err)
+	testkit.Check(m.b.t, err)
 	var all []wallet.Entry
 	for e, err := range entries {
-		must(m.b.t, err)
+		testkit.Check(m.b.t, err)
 		all = append(all, e)
 	}
 	return all
@@ -307,7 +307,7 @@ func (m *ledgerModel) wantBalances(who *auth.Principal, alias string, all []wall
 		}
 	}
 	v, err := m.b.View(m.b.t.Context(), who.UserID, testkit.Access(m.b.t, m.service, who, alias).WalletID())
-	must(m.b.t, err)
+	testkit.Check(m.b.t, err)
 	if want := v.Balances.Trusted + v.Balances.UntrustedPending + v.Balances.Immature; balance != want {
 		m.b.t.Errorf("%s ends at %d, has %d", alias, balance, want)
 	}
@@ -478,10 +478,10 @@ func TestLedger_WithDetails(t *testing.T) {
 		made.Status, made.FinalTxid, cancelled.FinalTxid = proposal.Broadcast, paid, paid
 		b.write(wallet.Change{WalletID: from.ID, Synced: synced(1), Added: []wallet.Transaction{first, sent}},
 			wallet.Change{WalletID: to.ID, Synced: synced(1), Added: []wallet.Transaction{received}})
-		must(t, b.propose(cancelled))
+		testkit.Check(t, b.propose(cancelled))
 		b.exec("DELETE FROM reserved")
-		must(t, b.propose(made))
-		must(t, b.SetLabels(t.Context(), from.ID, []btc.Label{
+		testkit.Check(t, b.propose(made))
+		testkit.Check(t, b.SetLabels(t.Context(), from.ID, []btc.Label{
 			{Type: "addr", Ref: "shop", Label: new("books")}, {Type: "tx", Ref: paid, Label: new("order 7")},
 		}, auth.Event{}))
 		who := &auth.Principal{UserID: alice.ID, Scopes: auth.AllScopes}
@@ -541,7 +541,7 @@ func TestLedger_ChangedMeanwhile(t *testing.T) {
 				write(received(1, inMempool(false)))
 				write(received(2, inMempool(false)))
 				_, entries, err := m.service.Ledger(t.Context(), m.set(who, "w"), p)
-				must(t, err)
+				testkit.Check(t, err)
 				seen := 0
 				var last error
 				for e, err := range entries {

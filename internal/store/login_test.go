@@ -31,7 +31,7 @@ func (s interruptedStore) UserByName(ctx context.Context, name string) (auth.Use
 func TestLogin_UserChangesMeanwhile(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		passwords, err := auth.NewPasswords(4, 2)
-		must(t, err)
+		testkit.Check(t, err)
 		log := slog.New(slog.DiscardHandler)
 		for name, c := range map[string]struct {
 			change string
@@ -45,7 +45,7 @@ func TestLogin_UserChangesMeanwhile(t *testing.T) {
 		} {
 			const password = "correct horse battery"
 			_, err := auth.NewUsers(b.Store, passwords, func() time.Time { return b.now }).Create(t.Context(), operator, name, password, true)
-			must(t, err)
+			testkit.Check(t, err)
 			during := interruptedStore{b.Store, func() { b.exec(c.change, name) }}
 			login := auth.NewLogin(log, during, passwords, nil, auth.NewRecorder(log, b.Store), func() time.Time { return b.now })
 			if _, err := login.Password(t.Context(), name, password, "10.0.0.1"); errors.Is(err, auth.ErrUnauthenticated) != c.fails || err != nil && !c.fails {
@@ -61,7 +61,7 @@ func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
 	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		passwords, err := auth.NewPasswords(4, 2)
-		must(t, err)
+		testkit.Check(t, err)
 		recorder := auth.NewRecorder(slog.New(slog.DiscardHandler), b.Store)
 		login := auth.NewLogin(slog.New(slog.DiscardHandler), b.Store, passwords, nil, recorder, func() time.Time { return b.now })
 		const attempts = 300
@@ -76,7 +76,7 @@ func TestRefusedLogins_BoundedAuditLog(t *testing.T) {
 		if n := b.count("SELECT count(*) FROM audit WHERE outcome = 'refused'"); n > 70 {
 			t.Errorf("%d entries", n)
 		}
-		must(t, b.SealAudit(t.Context()))
+		testkit.Check(t, b.SealAudit(t.Context()))
 		if r := b.verify(""); len(r.Problems) > 0 {
 			t.Error(r.Problems)
 		}

@@ -42,7 +42,7 @@ func TestMigrate_NewerSchema(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		b.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)")
 		s, err := store.Open(t.Context(), b.options)
-		must(t, err)
+		testkit.Check(t, err)
 		t.Cleanup(func() { _ = s.Close() })
 		err = s.Migrate(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "9999") || !strings.Contains(err.Error(), "newer specterd") {
@@ -65,7 +65,7 @@ func TestOpen_UnreachableDatabase(t *testing.T) {
 // appear, regardless of their numbers, and PostgreSQL binds them by number.
 func TestQueries_ParameterOrder(t *testing.T) {
 	files, err := filepath.Glob("db/*.sql.go")
-	must(t, err)
+	testkit.Check(t, err)
 	if len(files) == 0 {
 		t.Fatal("no generated queries")
 	}
@@ -73,7 +73,7 @@ func TestQueries_ParameterOrder(t *testing.T) {
 	parameter := regexp.MustCompile(`\$(\d+)`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		must(t, err)
+		testkit.Check(t, err)
 		for _, q := range query.FindAllStringSubmatch(string(text), -1) {
 			highest := "0"
 			for _, p := range parameter.FindAllStringSubmatch(q[2], -1) {
@@ -104,7 +104,7 @@ func increment(digits string) string {
 func TestMigrations_SameForBothEngines(t *testing.T) {
 	names := func(f fs.FS, dir string) []string {
 		entries, err := fs.ReadDir(f, dir)
-		must(t, err)
+		testkit.Check(t, err)
 		var out []string
 		for _, e := range entries {
 			out = append(out, e.Name())
@@ -118,7 +118,7 @@ func TestMigrations_SameForBothEngines(t *testing.T) {
 	for dir, f := range map[string]fs.FS{"sqlite": migrations.SQLite, "postgres": migrations.Postgres} {
 		for _, name := range lite {
 			text, err := fs.ReadFile(f, dir+"/"+name)
-			must(t, err)
+			testkit.Check(t, err)
 			if strings.Contains(string(text), "NO TRANSACTION") {
 				t.Errorf("%s/%s is not one transaction", dir, name)
 			}
@@ -130,12 +130,12 @@ func TestSQLite_Durability(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	b := open(t, path, "sqlite", "file:"+path)
 	info, err := os.Stat(path)
-	must(t, err)
+	testkit.Check(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the file's rights are %v", info.Mode())
 	}
 	var mode string
-	must(t, b.shell.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode))
+	testkit.Check(t, b.shell.QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode))
 	if mode != "wal" {
 		t.Errorf("journal mode %s", mode)
 	}
@@ -148,9 +148,9 @@ func TestLockedDatabase(t *testing.T) {
 	u := b.user("alice", false)
 	// Another connection holds the write lock for longer than the busy timeout.
 	tx, err := b.shell.BeginTx(t.Context(), nil)
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = tx.ExecContext(t.Context(), "UPDATE users SET name = name")
-	must(t, err)
+	testkit.Check(t, err)
 	begin := time.Now()
 	err = b.CreateToken(t.Context(), operator, tokenFor(u, "x", "", b.now), auth.Event{})
 	if fault.KindOf(err) != fault.Unavailable || time.Since(begin) > 30*time.Second {
@@ -161,7 +161,7 @@ func TestLockedDatabase(t *testing.T) {
 	if err := b.CreateToken(ctx, operator, tokenFor(u, "x", "", b.now), auth.Event{}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a caller who gave up: %v", err)
 	}
-	must(t, tx.Rollback())
+	testkit.Check(t, tx.Rollback())
 	if n := b.count("SELECT count(*) FROM tokens"); n != 0 {
 		t.Error("a token is there whose creation was refused")
 	}
@@ -175,19 +175,19 @@ func TestSQLViews(t *testing.T) {
 		var name, role, status, created string
 		var disabled sql.NullString
 		var tokens int
-		must(t, b.shell.QueryRowContext(t.Context(), "SELECT name, role, status, tokens, created_at, disabled_at FROM v_users").
+		testkit.Check(t, b.shell.QueryRowContext(t.Context(), "SELECT name, role, status, tokens, created_at, disabled_at FROM v_users").
 			Scan(&name, &role, &status, &tokens, &created, &disabled))
 		if name != "Alice" || role != "admin" || status != "active" || tokens != 1 || created != "2026-11-21T20:30:00Z" || disabled.Valid {
 			t.Error(name, role, status, tokens, created, disabled)
 		}
 		var used, expires, scopes string
-		must(t, b.shell.QueryRowContext(t.Context(), "SELECT user_name, status, scopes, expires_at, last_used_at FROM v_tokens").
+		testkit.Check(t, b.shell.QueryRowContext(t.Context(), "SELECT user_name, status, scopes, expires_at, last_used_at FROM v_tokens").
 			Scan(&name, &status, &scopes, &expires, &used))
 		if name != "Alice" || scopes != "node:read wallets:read" || expires != "2026-11-21T22:00:00Z" || used != "2023-11-14T22:13:20Z" {
 			t.Error(name, scopes, expires, used)
 		}
 		b.exec("UPDATE tokens SET expires_at = 1000000")
-		must(t, b.shell.QueryRowContext(t.Context(), "SELECT status FROM v_tokens").Scan(&status))
+		testkit.Check(t, b.shell.QueryRowContext(t.Context(), "SELECT status FROM v_tokens").Scan(&status))
 		if status != "expired" {
 			t.Error(status)
 		}
@@ -212,7 +212,7 @@ func TestSQLViews_Wallets(t *testing.T) {
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(12), Added: []wallet.Transaction{
 			payment(w, "t1", confirmedAt(10), []wallet.Place{*place(0, 0)}), sent,
 		}})
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "tx", Ref: "t2", Label: new("rent")}, {Type: "addr", Ref: "theirs", Label: new("landlord")},
 		}, auth.Event{}))
 		got := b.rows("SELECT name, members, status, problem, script, signatures_required, keys, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, transactions, synced_height, synced_hash, core_name, created_at FROM v_wallets")
@@ -246,7 +246,7 @@ func TestSQLViews_Outputs(t *testing.T) {
 		bare := payment(w, "bare", confirmedAt(11), nil)
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(12), Added: []wallet.Transaction{two, batch, bare}})
 		first, second := addressAt(w.ID, *place(0, 0)), addressAt(w.ID, *place(0, 1))
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "addr", Ref: first, Label: new("invoice 17")},
 			{Type: "addr", Ref: second, Label: new("invoice 18")},
 			{Type: "output", Ref: "two:0", Label: new("deposit")},
@@ -294,7 +294,7 @@ func TestSQLShell_AddOwnerToWallet(t *testing.T) {
 			t.Errorf("still without an owner is %s", got)
 		}
 		v, err := b.View(t.Context(), alice.ID, w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if v.ID != w.ID || len(v.Keys) != 2 || v.Keys[0].Device != "" {
 			t.Errorf("got %+v", v)
 		}
@@ -313,16 +313,16 @@ func TestDamagedFile(t *testing.T) {
 	for i := range 50 {
 		b.token(u, strconv.Itoa(i), "")
 	}
-	must(t, b.Verify(t.Context()))
-	must(t, b.Ping(t.Context()))
+	testkit.Check(t, b.Verify(t.Context()))
+	testkit.Check(t, b.Ping(t.Context()))
 
 	b.exec("PRAGMA wal_checkpoint(TRUNCATE)")
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	must(t, err)
+	testkit.Check(t, err)
 	info, err := file.Stat()
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = file.WriteAt(bytes.Repeat([]byte{0xA5}, 4096), info.Size()-4096) // the last page
-	must(t, errors.Join(err, file.Close()))
+	testkit.Check(t, errors.Join(err, file.Close()))
 
 	second := b.reopen()
 	err = second.Verify(t.Context())

@@ -53,10 +53,10 @@ func TestMigration_StandardNames(t *testing.T) {
 				before[old] = rowsOf(ctx, t, s, old)
 			}
 			p, err := s.provider()
-			check(t, err)
+			testkit.Check(t, err)
 			for range 2 { // the second time after migrating down
 				_, err := p.Up(ctx)
-				check(t, err)
+				testkit.Check(t, err)
 				for table, old := range renamedTables {
 					want := before[old]
 					if table == "v_wallets" {
@@ -68,7 +68,7 @@ func TestMigration_StandardNames(t *testing.T) {
 				}
 				checkRenamed(ctx, t, s)
 				_, err = p.DownTo(ctx, schemaOfOldNames)
-				check(t, err)
+				testkit.Check(t, err)
 				for old, want := range before {
 					if got := rowsOf(ctx, t, s, old); got != want {
 						t.Errorf("after the migration down, %s has\n%s\nwant\n%s", old, got, want)
@@ -89,7 +89,7 @@ func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 		"SELECT CAST(requested_sat AS TEXT) FROM proposal_outputs":                                                                                                                                 "905",
 	} {
 		got, err := texts(ctx, s.rw, query)
-		check(t, err)
+		testkit.Check(t, err)
 		if strings.Join(got, ",") != want {
 			t.Errorf("%s: %v, want %s", query, got, want)
 		}
@@ -106,16 +106,16 @@ func TestRestore_OldNames(t *testing.T) {
 			s := openAt(t, url, schemaOfOldNames)
 			insertOldNames(ctx, t, s)
 			path := filepath.Join(t.TempDir(), "backup.zip")
-			check(t, backup.Save(path, func(out io.Writer) error {
+			testkit.Check(t, backup.Save(path, func(out io.Writer) error {
 				return s.Snapshot(ctx, func(src backup.Source) error {
 					_, err := backup.Write(ctx, out, src, "specterd old", s.now())
 					return err
 				})
 			}))
 			f, err := backup.Open(path)
-			check(t, err)
-			defer func() { check(t, f.Close()) }()
-			check(t, errors.Join(f.Check(ctx), CheckBackup(ctx, f)))
+			testkit.Check(t, err)
+			defer func() { testkit.Check(t, f.Close()) }()
+			testkit.Check(t, errors.Join(f.Check(ctx), CheckBackup(ctx, f)))
 			for target, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "y.db"), "postgres": testkit.Postgres(t)} {
 				t.Run("to "+target, func(t *testing.T) {
 					to := openAt(t, url, 0) //nolint:contextcheck // it is that of the test
@@ -123,14 +123,14 @@ func TestRestore_OldNames(t *testing.T) {
 						Key:   func() (string, error) { return "new", nil },
 						Event: func(int) auth.Event { return auth.Event{At: to.now(), Action: "backup.restore"} },
 					})
-					check(t, err)
+					testkit.Check(t, err)
 					for query, want := range map[string]string{
 						"SELECT birthday_height || ' ' || signatures_required FROM wallets WHERE wallet_id = 'queued'": "5 2",
 						"SELECT signatures_required || '' FROM v_proposals":                                            "2",
 						"SELECT CAST(requested_sat AS TEXT) FROM proposal_outputs":                                     "905",
 					} {
 						got, err := texts(ctx, to.rw, query)
-						check(t, err)
+						testkit.Check(t, err)
 						if strings.Join(got, ",") != want {
 							t.Errorf("%s: %v, want %s", query, got, want)
 						}

@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -50,9 +51,9 @@ func TestProposals_RoundTrip(t *testing.T) {
 		w := b.wallet(b.user("alice", false), "vault")
 		want := proposalFor(b, w, 3, utxoNumber(1), utxoNumber(2))
 		want.Evicts = []proposal.Eviction{{Txid: "e", ProposalID: "p", Status: proposal.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []proposal.Payee{{Address: "a", Amount: 6}}}}
-		must(t, b.propose(want))
+		testkit.Check(t, b.propose(want))
 		got, err := b.Proposal(t.Context(), w.ID, want.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -64,9 +65,9 @@ func TestProposals_RoundTrip(t *testing.T) {
 			u.Changed = true
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		again, err := b.Proposal(t.Context(), w.ID, want.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(got, again); diff != "" || got.Version != 2 || len(got.Steps) != 2 {
 			t.Errorf("version %d: %s", got.Version, diff)
 		}
@@ -86,14 +87,14 @@ func TestReservations(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		first := proposalFor(b, w, 2, utxoNumber(1), utxoNumber(2))
-		must(t, b.propose(first))
+		testkit.Check(t, b.propose(first))
 		if err := b.propose(proposalFor(b, w, 4, utxoNumber(3), utxoNumber(2))); !errors.Is(err, proposal.ErrUTXOReserved) {
 			t.Errorf("a reserved UTXO: %v", err)
 		}
 		if err := b.propose(proposalFor(b, w, 2, utxoNumber(3))); !errors.Is(err, proposal.ErrChangeTaken) {
 			t.Errorf("the change address of another: %v", err)
 		}
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxoNumber(4)}, true, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxoNumber(4)}, true, b.now, auth.Event{}))
 		if err := b.propose(proposalFor(b, w, 4, utxoNumber(3), utxoNumber(4))); !errors.Is(err, proposal.ErrUTXOFrozen) {
 			t.Errorf("a frozen UTXO: %v", err)
 		}
@@ -107,7 +108,7 @@ func TestReservations(t *testing.T) {
 		recipients := []string{"elsewhere"}
 		for index := range uint32(2) {
 			a, err := b.AddressAt(t.Context(), w.ID, wallet.Place{Branch: wallet.ChangeBranch, Index: index * 2})
-			must(t, err)
+			testkit.Check(t, err)
 			recipients = append(recipients, a.Address)
 		}
 		if index, err := b.FreeChange(t.Context(), w.ID, recipients); err != nil || index != 1 {
@@ -116,14 +117,14 @@ func TestReservations(t *testing.T) {
 
 		second := proposalFor(b, w, 0, utxoNumber(2), utxoNumber(5))
 		second.ReplacesID = first.ID
-		must(t, b.propose(second))
+		testkit.Check(t, b.propose(second))
 		old, err := b.Proposal(t.Context(), w.ID, first.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if old.Status != proposal.Replaced || old.ReplacedBy != second.ID || old.Reason == "" {
 			t.Errorf("the replaced one is %+v", old)
 		}
 		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(1): "", utxoNumber(2): second.ID, utxoNumber(5): second.ID})
-		must(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{utxoNumber(1), utxoNumber(2)}))
+		testkit.Check(t, b.ForgetReleased(t.Context(), w.ID, []btc.Outpoint{utxoNumber(1), utxoNumber(2)}))
 		b.wantReserved(w, map[btc.Outpoint]string{utxoNumber(2): second.ID, utxoNumber(5): second.ID})
 		if index, err := b.FreeChange(t.Context(), w.ID, nil); err != nil || index != 1 {
 			t.Errorf("free is %d: %v", index, err)
@@ -138,9 +139,9 @@ func TestReservations(t *testing.T) {
 		}
 		third := proposalFor(b, w, 0, utxoNumber(5))
 		third.ExpiresAt = b.now.Add(-time.Second)
-		must(t, b.propose(third))
+		testkit.Check(t, b.propose(third))
 		overdue, err := b.Overdue(t.Context(), b.now)
-		must(t, err)
+		testkit.Check(t, err)
 		if len(overdue) != 1 || overdue[0].ID != third.ID {
 			t.Errorf("%d proposals are overdue", len(overdue))
 		}
@@ -150,7 +151,7 @@ func TestReservations(t *testing.T) {
 func (b *fixture) wantReserved(w wallet.Wallet, want map[btc.Outpoint]string) {
 	b.t.Helper()
 	list, err := b.Reservations(b.t.Context(), w.ID)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	got := map[btc.Outpoint]string{}
 	for _, r := range list {
 		got[r.Outpoint] = r.ProposalID

@@ -28,13 +28,13 @@ func openAt(t *testing.T, url string, version int64) *Store {
 	s, err := Open(t.Context(), Options{
 		URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Unix(1_700_000_000, 0) },
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	if version > 0 {
 		p, err := s.provider()
-		check(t, err)
+		testkit.Check(t, err)
 		_, err = p.UpTo(t.Context(), version)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	return s
 }
@@ -84,7 +84,7 @@ func insertPSBTs(ctx context.Context, t *testing.T, s *Store) {
 	for _, route := range []string{"POST /api/v1/wallets/{alias}/psbts", "POST /api/v1/wallets/{alias}/psbts/{id}/bump", "POST /api/v1/wallets"} {
 		exec(ctx, t, s, "INSERT INTO idempotency (user_id, route, idempotency_key, fingerprint, claim_id, claimed_at) VALUES ('u', $1, 'k', $2, '', 1)", route, []byte("f"))
 	}
-	check(t, s.SealAudit(ctx))
+	testkit.Check(t, s.SealAudit(ctx))
 }
 
 // queries counts the queries of rowsOf. The number makes the text of each query unique,
@@ -96,17 +96,17 @@ var queries atomic.Int64
 func rowsOf(ctx context.Context, t *testing.T, s *Store, table string) string {
 	t.Helper()
 	rows, err := s.rw.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s -- %d", table, queries.Add(1)))
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
-	check(t, err)
+	testkit.Check(t, err)
 	var lines []string
 	for rows.Next() {
 		row, at := make([]any, len(columns)), make([]any, len(columns))
 		for i := range row {
 			at[i] = &row[i]
 		}
-		check(t, rows.Scan(at...))
+		testkit.Check(t, rows.Scan(at...))
 		for i, value := range row {
 			if truth, ok := value.(bool); ok {
 				row[i] = map[bool]int{true: 1}[truth]
@@ -114,7 +114,7 @@ func rowsOf(ctx context.Context, t *testing.T, s *Store, table string) string {
 		}
 		lines = append(lines, fmt.Sprintf("%v", row))
 	}
-	check(t, rows.Err())
+	testkit.Check(t, rows.Err())
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
@@ -143,11 +143,11 @@ func TestMigration_Proposals(t *testing.T) {
 				before[table] = rowsOf(ctx, t, s, table)
 			}
 			p, err := s.provider()
-			check(t, err)
-			check(t, s.Migrate(ctx))
+			testkit.Check(t, err)
+			testkit.Check(t, s.Migrate(ctx))
 			for range 2 { // the second time after migrating down
 				_, err := p.Up(ctx)
-				check(t, err)
+				testkit.Check(t, err)
 				for old, table := range psbtTables {
 					if got := rowsOf(ctx, t, s, table); got != before[old] {
 						t.Errorf("%s has\n%s\nand %s had\n%s", table, got, old, before[old])
@@ -163,7 +163,7 @@ func TestMigration_Proposals(t *testing.T) {
 					t.Errorf("the import is recorded as %q, %v", id, err)
 				}
 				routes, err := texts(ctx, s.rw, "SELECT route FROM idempotency ORDER BY route")
-				check(t, err)
+				testkit.Check(t, err)
 				if got := strings.Join(routes, ", "); got != "POST /api/v1/wallets, POST /api/v1/wallets/{alias}/proposals, POST /api/v1/wallets/{alias}/proposals/{id}/bump" {
 					t.Errorf("idempotency keys are of the routes %s", got)
 				}
@@ -174,7 +174,7 @@ func TestMigration_Proposals(t *testing.T) {
 				}
 
 				_, err = p.DownTo(ctx, schemaOfPSBTs)
-				check(t, err)
+				testkit.Check(t, err)
 				for table, want := range before {
 					if got := rowsOf(ctx, t, s, table); got != want {
 						t.Errorf("after the migration down, %s has\n%s\nwant\n%s", table, got, want)
@@ -193,12 +193,12 @@ func checkMigratedTokens(ctx context.Context, t *testing.T, s *Store) {
 		"all": proposals | auth.NodeRead | auth.WalletsRead | auth.WalletsWrite | auth.AddressesWrite | auth.MembersWrite, "reads": auth.ProposalsRead, "none": auth.WalletsRead, "empty": 0,
 	} {
 		c, err := s.CredentialByID(ctx, id)
-		check(t, err)
+		testkit.Check(t, err)
 		if c.Scopes != want || c.Description != "psbts: "+id {
 			t.Errorf("token %q has the scopes %q, want %q", c.Description, c.Scopes, want)
 		}
 		var text string
-		check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&text))
+		testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&text))
 		if text != want.String() {
 			t.Errorf("token %s has the scopes %q in the database, want %q", id, text, want)
 		}
@@ -208,13 +208,13 @@ func checkMigratedTokens(ctx context.Context, t *testing.T, s *Store) {
 func checkMigratedProposals(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	list, err := s.Proposals(ctx, "w", proposal.Filter{}, proposal.Cursor{}, 100)
-	check(t, err)
+	testkit.Check(t, err)
 	if len(list) != len(allStatuses) {
 		t.Errorf("%d proposals, want %d", len(list), len(allStatuses))
 	}
 	for status := range allStatuses {
 		got, err := s.Proposal(ctx, "w", string(status))
-		check(t, err)
+		testkit.Check(t, err)
 		if got.Status != status || got.Version != 4 || got.Txid != "txid of "+string(status) || string(got.PSBT) != "psbt\xff\x00" || got.Reason != "psbts:" ||
 			len(got.Inputs) != 1 || len(got.Outputs) != 2 || len(got.Signatures) != 1 || len(got.Steps) != 1 || got.Creator.UserName != "Alice" {
 			t.Errorf("got %+v", got)
@@ -235,7 +235,7 @@ func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string
 	}
 	for action, want := range map[string]int{"proposal": len(allStatuses), "proposal.create": len(allStatuses), "psbt": len(allStatuses), "proposal.sign": 0, "propos": 0, "p": 0} {
 		entries, err := s.Audit(ctx, auth.AuditFilter{Action: action}, 0, 100)
-		check(t, err)
+		testkit.Check(t, err)
 		if len(entries) != want {
 			t.Errorf("action=%s finds %d events, want %d", action, len(entries), want)
 		}
@@ -252,16 +252,16 @@ func TestRestore_OldProposals(t *testing.T) {
 			s := openAt(t, url, schemaOfPSBTs)
 			insertPSBTs(ctx, t, s)
 			path := filepath.Join(t.TempDir(), "backup.zip")
-			check(t, backup.Save(path, func(out io.Writer) error {
+			testkit.Check(t, backup.Save(path, func(out io.Writer) error {
 				return s.Snapshot(ctx, func(src backup.Source) error {
 					_, err := backup.Write(ctx, out, src, "specterd old", s.now())
 					return err
 				})
 			}))
 			f, err := backup.Open(path)
-			check(t, err)
-			defer func() { check(t, f.Close()) }()
-			check(t, errors.Join(f.Check(ctx), CheckBackup(ctx, f)))
+			testkit.Check(t, err)
+			defer func() { testkit.Check(t, f.Close()) }()
+			testkit.Check(t, errors.Join(f.Check(ctx), CheckBackup(ctx, f)))
 			if f.Schema != schemaOfPSBTs || f.RowsOf("psbts") != int64(len(allStatuses)) {
 				t.Errorf("the backup has the schema %d and %d proposals", f.Schema, f.RowsOf("psbts"))
 			}
@@ -272,7 +272,7 @@ func TestRestore_OldProposals(t *testing.T) {
 						Key:   func() (string, error) { return "new", nil },
 						Event: func(int) auth.Event { return auth.Event{At: to.now(), Action: "backup.restore"} },
 					})
-					check(t, err)
+					testkit.Check(t, err)
 					if r.Proposals != 3 {
 						t.Errorf("%d open proposals, want 3", r.Proposals)
 					}

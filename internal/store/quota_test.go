@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -39,7 +40,7 @@ var quotaCases = []quotaCase{
 			return b.AddWallet(b.t.Context(), w, u.ID, fmt.Sprint("w", n), addresses, eventBy(b, u))
 		}
 	}, func(b *fixture, u auth.User) {
-		must(b.t, b.DeleteWallet(b.t.Context(), b.rows("SELECT min(wallet_id) FROM members WHERE user_id = $1", u.ID), auth.Event{}))
+		testkit.Check(b.t, b.DeleteWallet(b.t.Context(), b.rows("SELECT min(wallet_id) FROM members WHERE user_id = $1", u.ID), auth.Event{}))
 	}},
 	{auth.QuotaTokens, func(b *fixture, u auth.User) adder {
 		return func(n int) error {
@@ -47,7 +48,7 @@ var quotaCases = []quotaCase{
 		}
 	}, func(b *fixture, u auth.User) {
 		id := b.rows("SELECT min(token_id) FROM tokens WHERE user_id = $1", u.ID)
-		must(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
+		testkit.Check(b.t, b.DeleteToken(b.t.Context(), u.ID, id, "", func(*auth.Deletion) error { return nil }))
 	}},
 	{auth.QuotaProposals, func(b *fixture, u auth.User) adder {
 		w := b.wallet(b.user("owner of "+u.Name, false), "vault")
@@ -118,13 +119,13 @@ func (b *fixture) limit(u auth.User, quota auth.Quota, limit int64) {
 		e.Event = auth.Event{At: b.now, Action: "user.change"}
 		return nil
 	})
-	must(b.t, err)
+	testkit.Check(b.t, err)
 }
 
 func (b *fixture) use(u auth.User, quota auth.Quota) auth.QuotaUse {
 	b.t.Helper()
 	uses, err := b.QuotaUse(b.t.Context(), u.ID)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	for _, use := range uses {
 		if use.Quota == quota {
 			return use
@@ -161,7 +162,7 @@ func TestQuota(t *testing.T) {
 			t.Errorf("without a setting: %+v", use)
 		}
 		for n := range 3 {
-			must(t, add(n))
+			testkit.Check(t, add(n))
 		}
 		if use := b.use(u, c.quota); use.Used != 3 {
 			t.Errorf("used %d", use.Used)
@@ -175,10 +176,10 @@ func TestQuota(t *testing.T) {
 		c.remove(b, u)
 		wantExceeded(t, add(4), c.quota, "2")
 		c.remove(b, u)
-		must(t, add(5))
+		testkit.Check(t, add(5))
 		wantExceeded(t, add(6), c.quota, "2")
 		b.limit(u, c.quota, 3)
-		must(t, add(7))
+		testkit.Check(t, add(7))
 		wantExceeded(t, add(8), c.quota, "3")
 	})
 }
@@ -187,7 +188,7 @@ func TestQuota_Concurrent(t *testing.T) {
 	onEachQuota(t, func(t *testing.T, b *fixture, c quotaCase) {
 		u := b.user("alice", false)
 		add := c.setUp(b, u)
-		must(t, add(0))
+		testkit.Check(t, add(0))
 		b.limit(u, c.quota, 2)
 		const attempts = 4
 		var all sync.WaitGroup
@@ -246,7 +247,7 @@ func TestQuota_OtherWays(t *testing.T) {
 				return nil
 			})
 		}
-		must(t, join("first"))
+		testkit.Check(t, join("first"))
 		wantExceeded(t, join("second"), auth.QuotaWallets, "1")
 		if use := b.use(bob, auth.QuotaWallets); use.Used != 1 {
 			t.Errorf("%d wallets", use.Used)
@@ -279,21 +280,21 @@ func TestQuota_Labels(t *testing.T) {
 			return b.SetLabels(t.Context(), w.ID, labels, eventBy(b, u))
 		}
 		b.limit(u, auth.QuotaLabels, 3)
-		must(t, set("a", "1", "b", "1", "a", "2"))
+		testkit.Check(t, set("a", "1", "b", "1", "a", "2"))
 		if use := b.use(u, auth.QuotaLabels); use.Used != 2 {
 			t.Errorf("used %d, not 2", use.Used)
 		}
 		wantExceeded(t, set("c", "1", "d", "1"), auth.QuotaLabels, "3")
-		must(t, set("a", "3", "b", "", "c", "1", "d", "1", "none", ""))
+		testkit.Check(t, set("a", "3", "b", "", "c", "1", "d", "1", "none", ""))
 		wantExceeded(t, set("b", "1"), auth.QuotaLabels, "3")
-		must(t, set("a", "4", "c", "5"))
-		must(t, set("a", ""))
-		must(t, set("b", "1"))
+		testkit.Check(t, set("a", "4", "c", "5"))
+		testkit.Check(t, set("a", ""))
+		testkit.Check(t, set("b", "1"))
 		if use := b.use(u, auth.QuotaLabels); use.Used != 3 {
 			t.Errorf("used %d, not 3", use.Used)
 		}
 		// The command line is not limited, but labels that it adds count for the wallet.
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: "e", Label: new("x")}}, auth.Event{}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "addr", Ref: "e", Label: new("x")}}, auth.Event{}))
 		if use := b.use(u, auth.QuotaLabels); use.Used != 4 {
 			t.Errorf("used %d, not 4", use.Used)
 		}
@@ -314,7 +315,7 @@ func TestQuota_Addresses(t *testing.T) {
 			})
 			return err
 		}
-		must(t, reach(5))
+		testkit.Check(t, reach(5))
 		wantExceeded(t, reach(6), auth.QuotaAddresses, "5")
 		if use := b.use(u, auth.QuotaAddresses); use.Used != 5 || b.load(w).ReceiveNext != 5 {
 			t.Errorf("used %d", use.Used)
@@ -327,8 +328,8 @@ func TestQuota_DeletedObjects(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w := b.wallet(u, "vault")
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "a", Label: new("x")}}, eventBy(b, u)))
-		must(t, b.DeleteWallet(t.Context(), w.ID, auth.Event{}))
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "a", Label: new("x")}}, eventBy(b, u)))
+		testkit.Check(t, b.DeleteWallet(t.Context(), w.ID, auth.Event{}))
 		removeUser(b, u.Name)
 		if n := b.count("SELECT count(*) FROM quota_use"); n != 0 {
 			t.Errorf("%d rows are left", n)
@@ -341,6 +342,6 @@ func (b *fixture) idleWallet(owner string) wallet.Wallet {
 	b.t.Helper()
 	w := b.wallet(b.user(owner+uuid.NewString(), false), "vault")
 	w, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error { e.EndRescan(""); return nil })
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return w
 }

@@ -19,16 +19,16 @@ func TestMigration_Rotations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			check(t, err)
+			testkit.Check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			p, err := s.provider()
-			check(t, err)
+			testkit.Check(t, err)
 			_, err = p.UpTo(ctx, 15)
-			check(t, err)
+			testkit.Check(t, err)
 			exec := func(statement string, args ...any) {
 				t.Helper()
 				_, err := s.rw.ExecContext(ctx, statement, args...)
-				check(t, err)
+				testkit.Check(t, err)
 			}
 			exec("INSERT INTO users (user_id, name, name_folded, password_hash, created_at) VALUES ('u', 'u', 'u', 'x', 1)")
 			const all = "node:read wallets:read wallets:write addresses:write psbts:read psbts:create psbts:sign psbts:broadcast"
@@ -61,25 +61,25 @@ func TestMigration_Rotations(t *testing.T) {
 			}
 			for range 2 {
 				_, err = p.Up(ctx)
-				check(t, err)
+				testkit.Check(t, err)
 				const least = "node:read wallets:read proposals:read proposals:create"
 				kept := strings.ReplaceAll(all, "psbts:", "proposals:") // renamed by a later migration
 				for id, want := range map[string]string{
 					"own": kept, "thief": kept, "imported": least, "successor": least, "narrowed": "node:read proposals:read", "emptied": "",
 				} {
 					var got string
-					check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&got))
+					testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&got))
 					if got != want {
 						t.Errorf("%s has %q, want %q", id, got, want)
 					}
 				}
 				rows, err := texts(ctx, s.rw, "SELECT predecessor_id || ' ' || successor_id || ' ' || user_id FROM rotations ORDER BY 1")
-				check(t, err)
+				testkit.Check(t, err)
 				if got := fmt.Sprintf("%q", rows); got != `["middle thief u" "own middle u"]` {
 					t.Errorf("rotations %s", got)
 				}
 				_, err = p.DownTo(ctx, 15)
-				check(t, err)
+				testkit.Check(t, err)
 			}
 		})
 	}

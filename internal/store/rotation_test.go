@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // delete deletes a token and returns the deletion that the store passed to the callback.
@@ -40,14 +41,14 @@ func TestDeleteToken_Successors(t *testing.T) {
 	deletions := map[string]func(b *fixture, u auth.User, l line){
 		"first, by the store": func(b *fixture, u auth.User, l line) {
 			deleted, err := b.delete(u, l.first.ID, false, false)
-			must(b.t, err)
+			testkit.Check(b.t, err)
 			if !deleted.Exists || !slices.Equal(ids(deleted.Family), []string{l.first.ID}) || !sameIDs(ids(deleted.Successors), l.third.ID, l.child.ID) {
 				b.t.Errorf("told of %+v", deleted)
 			}
 		},
 		"second, which is gone, by the store": func(b *fixture, u auth.User, l line) {
 			deleted, err := b.delete(u, l.second.ID, false, false)
-			must(b.t, err)
+			testkit.Check(b.t, err)
 			if deleted.Exists || len(deleted.Family) != 0 || !sameIDs(ids(deleted.Successors), l.third.ID, l.child.ID) {
 				b.t.Errorf("told of %+v", deleted)
 			}
@@ -98,7 +99,7 @@ func TestDeleteToken_RotatedWithPassword(t *testing.T) {
 		old := b.token(u, "old", "")
 		safe := rotate(b, u, old.ID, false, b.now.Add(time.Hour))
 		deleted, err := b.delete(u, old.ID, false, false)
-		must(t, err)
+		testkit.Check(t, err)
 		if len(deleted.Successors) != 0 || !b.tokenExists(safe.ID) {
 			t.Errorf("told of %+v", deleted)
 		}
@@ -113,16 +114,16 @@ func TestDeleteToken_KeptSuccessors(t *testing.T) {
 		for _, forget := range []bool{false, true} {
 			l := b.line(u)
 			_, err := b.delete(u, l.first.ID, true, forget)
-			must(t, err)
+			testkit.Check(t, err)
 			if b.tokenExists(l.first.ID) || !b.tokenExists(l.third.ID) || !b.tokenExists(l.child.ID) {
 				t.Error("not just the first is gone")
 			}
 			deleted, err := b.delete(u, l.first.ID, false, false)
-			must(t, err)
+			testkit.Check(t, err)
 			if found := len(deleted.Successors) == 2; found == forget || b.tokenExists(l.third.ID) != forget {
 				t.Errorf("forget %v: reported %+v", forget, deleted)
 			}
-			must(t, b.deleteAll(u, l.second.ID, l.third.ID))
+			testkit.Check(t, b.deleteAll(u, l.second.ID, l.third.ID))
 		}
 	})
 }
@@ -140,12 +141,12 @@ func TestRotation_EarlierSuccessor(t *testing.T) {
 			t.Error("not just the predecessor is gone")
 		}
 		deleted, err := b.delete(u, old.ID, false, false)
-		must(t, err)
+		testkit.Check(t, err)
 		if !sameIDs(ids(deleted.Successors), first.ID, second.ID) {
 			t.Errorf("told of %+v", deleted)
 		}
 		owner, err := b.OwnerOfToken(t.Context(), old.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if owner != u.ID {
 			t.Errorf("the owner of a token that is gone is %q", owner)
 		}

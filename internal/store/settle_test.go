@@ -7,6 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -26,11 +27,11 @@ func TestSettleLostInputs(t *testing.T) {
 			payment(w, "other", confirmedAt(3), to),
 		}})
 		p := proposalFor(b, w, 2, utxo("parent"), utxo("other"))
-		must(t, b.propose(p))
+		testkit.Check(t, b.propose(p))
 		wantStatus := func(when string, want proposal.Status) {
 			t.Helper()
 			got, err := b.Proposal(t.Context(), w.ID, p.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			if got.Status != want {
 				t.Fatalf("%s: it is %s, not %s", when, got.Status, want)
 			}
@@ -43,16 +44,16 @@ func TestSettleLostInputs(t *testing.T) {
 		wantStatus("the grandparent was replaced", proposal.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): ""})
 
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, true, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, true, b.now, auth.Event{}))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("the grandparent is back", proposal.Created)
 		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): p.ID, utxo("other"): p.ID})
 
 		change(map[string]wallet.State{"grandparent": {Status: wallet.Conflicted, Replaceable: "yes"}, "parent": inactive})
 		wantStatus("the grandparent conflicts", proposal.Conflicted)
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, false, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{utxo("other")}, false, b.now, auth.Event{}))
 		other := proposalFor(b, w, 3, utxo("other"))
-		must(t, b.propose(other))
+		testkit.Check(t, b.propose(other))
 		change(map[string]wallet.State{"grandparent": inMempool(true), "parent": inMempool(true)})
 		wantStatus("another proposal took an input", proposal.Conflicted)
 		b.wantReserved(w, map[btc.Outpoint]string{utxo("parent"): "", utxo("other"): other.ID})
@@ -75,11 +76,11 @@ func TestSettleProposals(t *testing.T) {
 			payment(w, "parent", wallet.State{Status: wallet.Conflicted, Replaceable: "yes"}, []wallet.Place{*place(wallet.ReceiveBranch, 0)}),
 		}})
 		p := proposalFor(b, w, 2, at)
-		must(t, b.propose(p))
+		testkit.Check(t, b.propose(p))
 		for range 2 {
-			must(t, b.SettleProposals(t.Context()))
+			testkit.Check(t, b.SettleProposals(t.Context()))
 			got, err := b.Proposal(t.Context(), w.ID, p.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			if got.Status != proposal.Conflicted || got.Version != 2 {
 				t.Errorf("it is %s in version %d", got.Status, got.Version)
 			}

@@ -19,19 +19,19 @@ import (
 func TestMigration_DropsSignatures(t *testing.T) {
 	t.Parallel()
 	unsigned, err := base64.StdEncoding.DecodeString("cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA")
-	check(t, err)
+	testkit.Check(t, err)
 	signature := append(append([]byte{34, 2}, bytes.Repeat([]byte{3}, 33)...), 1, 0x30)
 	signed := append(append(bytes.Clone(unsigned[:len(unsigned)-2]), signature...), 0, 0)
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			check(t, err)
+			testkit.Check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
 			p, err := s.provider()
-			check(t, err)
+			testkit.Check(t, err)
 			_, err = p.UpTo(ctx, 16)
-			check(t, err)
+			testkit.Check(t, err)
 			exec(ctx, t, s, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
 				VALUES ('w', 'w', 'ready', 'w', 'wpkh', 1, '', '', 0, 1)`)
 			keeps := map[proposal.Status]bool{
@@ -44,15 +44,15 @@ func TestMigration_DropsSignatures(t *testing.T) {
 					VALUES ('%s', 'w', 'x', 'y', '%s', 1, 4, 'u', 'u', '', 1, 1, 5, 0, 150, 1000, 0, TRUE, FALSE, '[]', $1, $2)`, status, status), signed, []byte("raw"))
 			}
 			_, err = p.Up(ctx)
-			check(t, err)
+			testkit.Check(t, err)
 			version := 5
 			for range 2 { // nothing is left to do the second time
-				check(t, s.DropSignatures(ctx))
+				testkit.Check(t, s.DropSignatures(ctx))
 				for status, keep := range keeps {
 					got, err := s.Proposal(ctx, "w", string(status))
-					check(t, err)
+					testkit.Check(t, err)
 					packet, err := psbt.Parse(got.PSBT)
-					check(t, err)
+					testkit.Check(t, err)
 					if has := packet.HasSignatures(); has != keep || has != (len(got.Raw) > 0) || has != (got.Version != version) {
 						t.Errorf("the %s proposal: signatures %t, raw %q, version %d", status, has, got.Raw, got.Version)
 					}

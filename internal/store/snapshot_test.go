@@ -31,7 +31,7 @@ import (
 func (b *fixture) backUp() *backup.File {
 	b.t.Helper()
 	path := filepath.Join(b.t.TempDir(), "backup.zip")
-	must(b.t, backup.Save(path, func(out io.Writer) error {
+	testkit.Check(b.t, backup.Save(path, func(out io.Writer) error {
 		return b.Snapshot(b.t.Context(), func(src backup.Source) error {
 			_, err := backup.Write(b.t.Context(), out, src, "specterd test", b.now)
 			return err
@@ -43,10 +43,10 @@ func (b *fixture) backUp() *backup.File {
 func openBackup(t testing.TB, path string) *backup.File {
 	t.Helper()
 	f, err := backup.Open(path)
-	must(t, err)
-	t.Cleanup(func() { must(t, f.Close()) })
-	must(t, f.Check(t.Context()))
-	must(t, store.CheckBackup(t.Context(), f))
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, f.Close()) })
+	testkit.Check(t, f.Check(t.Context()))
+	testkit.Check(t, store.CheckBackup(t.Context(), f))
 	return f
 }
 
@@ -67,7 +67,7 @@ func openEmpty(t *testing.T, like *fixture) *fixture {
 	if like.engine == "pgx" {
 		b = openPostgres(t)
 	}
-	must(t, b.CheckEmpty(t.Context()))
+	testkit.Check(t, b.CheckEmpty(t.Context()))
 	return b
 }
 
@@ -82,7 +82,7 @@ func openNew(t *testing.T, like *fixture) *fixture {
 		dsn = database
 	}
 	b := openUnmigrated(t, database, like.engine, dsn)
-	must(t, b.CheckEmpty(t.Context()))
+	testkit.Check(t, b.CheckEmpty(t.Context()))
 	return b
 }
 
@@ -109,9 +109,9 @@ func (b *fixture) populate() (wallet.Wallet, auth.User) {
 	b.token(alice, "second", parent.ID)
 	b.token(bob, "bob's", "")
 	b.exec("UPDATE tokens SET expires_at = 1 WHERE description = 'second'")
-	must(t, b.BindKey(t.Context(), "0123456789abcdef"))
-	must(t, b.CheckChain(t.Context(), "regtest", "00ff"))
-	must(t, b.RecordFirstStart(t.Context()))
+	testkit.Check(t, b.BindKey(t.Context(), "0123456789abcdef"))
+	testkit.Check(t, b.CheckChain(t.Context(), "regtest", "00ff"))
+	testkit.Check(t, b.RecordFirstStart(t.Context()))
 	fee := btc.Amount(150)
 	spent := payment(w, "t2", inMempool(true), []wallet.Place{*place(1, 4)}, btc.Outpoint{Txid: "t1", Vout: 0})
 	spent.Fee, spent.Raw = &fee, []byte{0, 0xff, '"', '\n'}
@@ -119,26 +119,26 @@ func (b *fixture) populate() (wallet.Wallet, auth.User) {
 		WalletID: w.ID, Synced: synced(12), CoreTxCount: 2, CoreInfo: `{"a": "ä\u0000"}`, Locked: []btc.Outpoint{utxoNumber(7)},
 		Added: []wallet.Transaction{payment(w, "t1", confirmedAt(10), []wallet.Place{*place(0, 0), *place(0, 9)}), spent},
 	})
-	must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "t2", Label: new("Miete \\ \"März\" \u2028\x01\x7f")}}, auth.Event{}))
+	testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{{Type: "tx", Ref: "t2", Label: new("Miete \\ \"März\" \u2028\x01\x7f")}}, auth.Event{}))
 	b.exec("INSERT INTO frozen (wallet_id, txid, vout, created_at) VALUES ($1, 't1', 1, 5)", w.ID)
 	b.exec("UPDATE wallets SET rescan_progress = 0.1234567890123456")
 	b.exec("UPDATE wallets SET trusted_sat = 9007199254740993")
-	must(t, b.propose(proposalFor(b, w, 3, utxoNumber(1))))
+	testkit.Check(t, b.propose(proposalFor(b, w, 3, utxoNumber(1))))
 	ended := proposalFor(b, w, 4, utxoNumber(2))
-	must(t, b.propose(ended))
+	testkit.Check(t, b.propose(ended))
 	_, err := b.UpdateProposal(t.Context(), w.ID, ended.ID, func(u *proposal.Update) error {
 		u.Status, u.Raw = proposal.Cancelled, []byte{1}
 		u.Signatures = append(u.Signatures, proposal.Signature{Input: 0, Key: 1, At: b.now, By: proposal.Actor{UserID: "s", UserName: "sam"}})
 		u.Changed = true
 		return nil
 	})
-	must(t, err)
+	testkit.Check(t, err)
 	claim, _, err := idempotency.New(b.Store, func() time.Time { return b.now }, nil).Begin(t.Context(), keyed(alice, "k", "a"))
-	must(t, err)
-	must(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the \xff answer")}))
+	testkit.Check(t, err)
+	testkit.Check(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the \xff answer")}))
 	b.exec("INSERT INTO rotations (successor_id, predecessor_id, user_id) VALUES ('s', 'p', $1)", bob.ID)
 	b.exec("INSERT INTO imports (kind, origin, id, created_at) VALUES ('user', 'o', 'i', 1)")
-	must(t, b.SealAudit(t.Context()))
+	testkit.Check(t, b.SealAudit(t.Context()))
 	b.record(auth.Event{At: b.now, Action: "not sealed yet"})
 	return w, alice
 }
@@ -160,7 +160,7 @@ func (b *fixture) contents(t backup.Table) string {
 func (b *fixture) wantNewKey(old, current string) {
 	b.t.Helper()
 	keys, err := b.SigningKeys(b.t.Context())
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	for _, k := range keys {
 		if k.Accepted() != (k.Fingerprint == current) || k.Signs() != k.Accepted() {
 			b.t.Errorf("there is the key %+v", k)
@@ -191,7 +191,7 @@ func TestBackupAndRestore(t *testing.T) {
 		for name, to := range map[string]*fixture{"SQLite": openSQLite(t), "PostgreSQL": openPostgres(t)} {
 			t.Run("to "+name, func(t *testing.T) {
 				r, err := to.Restore(t.Context(), f, to.restoreOptions("another key"))
-				must(t, err)
+				testkit.Check(t, err)
 				if len(r.Users) != 2 || len(r.Wallets) != 1 || len(r.Wallets[0].Members) != 2 || r.Proposals != 1 {
 					t.Errorf("it says %+v", r)
 				}
@@ -219,13 +219,13 @@ func TestBackupAndRestore(t *testing.T) {
 				}
 				// The restored database can be used.
 				again := to.reopen()
-				must(t, again.SealAudit(t.Context()))
+				testkit.Check(t, again.SealAudit(t.Context()))
 				if report := to.verify(""); len(report.Problems) > 0 || report.Entries != report.Last.Position || report.Last.Action != "backup.restore" {
 					t.Errorf("the audit record: %+v", report)
 				}
 				_, err = to.signed(alice, "new", "another key", time.Hour)
-				must(t, err)
-				must(t, to.propose(proposalFor(to, w, 9, utxoNumber(3))))
+				testkit.Check(t, err)
+				testkit.Check(t, to.propose(proposalFor(to, w, 9, utxoNumber(3))))
 				to.wantNewKey("0123456789abcdef", "another key")
 				if err := to.CheckEmpty(t.Context()); !errors.Is(err, store.ErrNotEmpty) {
 					t.Errorf("it counts as empty: %v", err)
@@ -282,7 +282,7 @@ func TestSnapshot_Consistent(t *testing.T) {
 			rows := map[string][][]any{}
 			for _, table := range f.Tables {
 				for row, err := range f.Rows(t.Context(), table.Table) {
-					must(t, err)
+					testkit.Check(t, err)
 					rows[table.Name] = append(rows[table.Name], row)
 				}
 			}
@@ -346,7 +346,7 @@ func (s oldSource) Rows(_ context.Context, t backup.Table) iter.Seq2[[]any, erro
 func writeBackup(t *testing.T, src backup.Source) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), uuid.NewString()+".zip")
-	must(t, backup.Save(path, func(out io.Writer) error {
+	testkit.Check(t, backup.Save(path, func(out io.Writer) error {
 		_, err := backup.Write(t.Context(), out, src, "specterd old", time.Unix(1_700_000_000, 0))
 		return err
 	}))
@@ -369,10 +369,10 @@ func TestRestore_OldSchemas(t *testing.T) {
 	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		newest, err := b.Schema(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		for version := int64(1); version <= newest.Program; version++ {
 			tables, err := store.TablesAt(t.Context(), version)
-			must(t, err)
+			testkit.Check(t, err)
 			src := oldSource{facts: backup.Facts{Schema: version, Engine: "SQLite", SigningKeys: []string{"old"}}, tables: tables, rows: map[string][][]any{
 				"settings": {{"signing_key_fingerprint", "old"}, {"first_start", "2026-11-20T09:00:00Z"}},
 				"users":    {oldUser(tables)},
@@ -401,9 +401,9 @@ func TestRestore_Refused(t *testing.T) {
 	testkit.NeedsTime(t)
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		now, err := b.Schema(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		tables, err := store.TablesAt(t.Context(), now.Program)
-		must(t, err)
+		testkit.Check(t, err)
 		source := func() oldSource {
 			return oldSource{facts: backup.Facts{Schema: now.Program, SigningKeys: []string{"old"}}, tables: slices.Clone(tables), rows: map[string][][]any{
 				"users":    {oldUser(tables)},
@@ -413,8 +413,8 @@ func TestRestore_Refused(t *testing.T) {
 		check := func(src oldSource, want string) {
 			t.Helper()
 			f, err := backup.Open(writeBackup(t, src))
-			must(t, err)
-			defer func() { must(t, f.Close()) }()
+			testkit.Check(t, err)
+			defer func() { testkit.Check(t, f.Close()) }()
 			if err := store.CheckBackup(t.Context(), f); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}
@@ -435,7 +435,7 @@ func TestRestore_Refused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %s", err, want)
 			}
-			must(t, b.CheckEmpty(t.Context()))
+			testkit.Check(t, b.CheckEmpty(t.Context()))
 			if here := b.tables(); len(here) > 0 && here[0] != "" {
 				t.Errorf("left behind is %v", here)
 			}
@@ -480,26 +480,26 @@ func TestRestore_Interrupted(t *testing.T) {
 		if _, err := b.Restore(t.Context(), f, o); !errors.Is(err, died) {
 			t.Fatal(err)
 		}
-		must(t, store.ExitInRestore(t.Context(), b.Store, f, b.restoreOptions("half")))
+		testkit.Check(t, store.ExitInRestore(t.Context(), b.Store, f, b.restoreOptions("half")))
 		if n := b.count("SELECT count(*) FROM users"); n != 2 {
 			t.Errorf("this is not the middle: %d users", n)
 		}
 		s, err := store.Open(t.Context(), b.options)
-		must(t, err)
-		defer func() { must(t, s.Close()) }()
+		testkit.Check(t, err)
+		defer func() { testkit.Check(t, s.Close()) }()
 		if err := s.Migrate(t.Context()); err == nil || !strings.Contains(err.Error(), "run specterd restore again") {
 			t.Errorf("it is used: %v", err)
 		}
 		if err := s.Snapshot(t.Context(), func(backup.Source) error { return nil }); err == nil || !strings.Contains(err.Error(), "run specterd restore again") {
 			t.Errorf("it is backed up: %v", err)
 		}
-		must(t, s.CheckEmpty(t.Context()))
+		testkit.Check(t, s.CheckEmpty(t.Context()))
 		r, err := s.Restore(t.Context(), f, b.restoreOptions("new"))
 		if err != nil || len(r.Users) != 2 {
 			t.Errorf("got %+v, %v", r, err)
 		}
-		must(t, s.Migrate(t.Context()))
-		must(t, s.BindKey(t.Context(), "new"))
+		testkit.Check(t, s.Migrate(t.Context()))
+		testkit.Check(t, s.BindKey(t.Context(), "new"))
 	})
 }
 
@@ -509,8 +509,8 @@ func TestSnapshot_EmptyDatabase(t *testing.T) {
 	o := b.options
 	o.URL = filepath.Join(t.TempDir(), "new.db")
 	s, err := store.Open(t.Context(), o)
-	must(t, err)
-	defer func() { must(t, s.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, s.Close()) }()
 	if err := s.Snapshot(t.Context(), func(backup.Source) error { return nil }); !errors.Is(err, store.ErrNothingToBackUp) {
 		t.Errorf("got %v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // fixture is a separate, migrated database for a test.
@@ -58,7 +59,7 @@ func openPostgres(t testing.TB) *fixture {
 func open(t testing.TB, database, driver, dsn string) *fixture {
 	t.Helper()
 	b := openUnmigrated(t, database, driver, dsn)
-	must(t, b.Migrate(t.Context()))
+	testkit.Check(t, b.Migrate(t.Context()))
 	return b
 }
 
@@ -73,8 +74,8 @@ func openUnmigrated(t testing.TB, database, driver, dsn string) *fixture {
 	b.Store = b.openStore()
 	var err error
 	b.shell, err = sql.Open(driver, dsn)
-	must(t, err)
-	t.Cleanup(func() { must(t, b.shell.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, b.shell.Close()) })
 	return b
 }
 
@@ -82,29 +83,29 @@ func openUnmigrated(t testing.TB, database, driver, dsn string) *fixture {
 func (b *fixture) reopen() *store.Store {
 	b.t.Helper()
 	s := b.openStore()
-	must(b.t, s.Migrate(b.t.Context()))
+	testkit.Check(b.t, s.Migrate(b.t.Context()))
 	return s
 }
 
 func (b *fixture) openStore() *store.Store {
 	b.t.Helper()
 	s, err := store.Open(b.t.Context(), b.options)
-	must(b.t, err)
-	b.t.Cleanup(func() { must(b.t, s.Close()) })
+	testkit.Check(b.t, err)
+	b.t.Cleanup(func() { testkit.Check(b.t, s.Close()) })
 	return s
 }
 
 func (b *fixture) exec(query string, args ...any) {
 	b.t.Helper()
 	_, err := b.shell.ExecContext(b.t.Context(), query, args...)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 }
 
 // count returns the number that the query returns.
 func (b *fixture) count(query string, args ...any) int {
 	b.t.Helper()
 	var n int
-	must(b.t, b.shell.QueryRowContext(b.t.Context(), query, args...).Scan(&n))
+	testkit.Check(b.t, b.shell.QueryRowContext(b.t.Context(), query, args...).Scan(&n))
 	return n
 }
 
@@ -115,7 +116,7 @@ var operator = auth.Operator("test")
 func (b *fixture) caller(tokenID string) *auth.Principal {
 	b.t.Helper()
 	c, err := b.CredentialByID(b.t.Context(), tokenID)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return c.Principal("192.0.2.1")
 }
 
@@ -123,21 +124,21 @@ func (b *fixture) caller(tokenID string) *auth.Principal {
 func (b *fixture) byPassword(name string) *auth.Principal {
 	b.t.Helper()
 	u, err := b.UserByName(b.t.Context(), name)
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return u.Credential().Principal("192.0.2.1")
 }
 
 func (b *fixture) user(name string, admin bool) auth.User {
 	b.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "x", Admin: admin, CreatedAt: b.now}
-	must(b.t, b.CreateUser(b.t.Context(), operator, u, auth.Event{At: b.now, Action: "user.create"}))
+	testkit.Check(b.t, b.CreateUser(b.t.Context(), operator, u, auth.Event{At: b.now, Action: "user.create"}))
 	return u
 }
 
 func (b *fixture) token(u auth.User, description, parent string) auth.Token {
 	b.t.Helper()
 	t := tokenFor(u, description, parent, b.now)
-	must(b.t, b.CreateToken(b.t.Context(), operator, t, auth.Event{At: b.now, Action: "token.create"}))
+	testkit.Check(b.t, b.CreateToken(b.t.Context(), operator, t, auth.Event{At: b.now, Action: "token.create"}))
 	return t
 }
 
@@ -149,13 +150,6 @@ func tokenFor(u auth.User, description, parent string, now time.Time) auth.Token
 	}
 	copy(t.Hash[:], t.ID)
 	return t
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (b *fixture) tokenExists(id string) bool {

@@ -19,9 +19,9 @@ func TestConflictingTransaction(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			check(t, err)
+			testkit.Check(t, err)
 			t.Cleanup(func() { _ = s.Close() })
-			check(t, s.Migrate(ctx))
+			testkit.Check(t, s.Migrate(ctx))
 			// swap reads one setting and writes another. If two swaps in opposite directions
 			// run concurrently, one must be aborted.
 			swap := func(q *db.Queries, from, to string) error {
@@ -36,7 +36,7 @@ func TestConflictingTransaction(t *testing.T) {
 			}
 			attempts := 0
 			var others []chan error
-			check(t, s.inTx(ctx, func(q *db.Queries) error {
+			testkit.Check(t, s.inTx(ctx, func(q *db.Queries) error {
 				attempts++
 				if err := swap(q, "a", "b"); err != nil {
 					return err
@@ -54,7 +54,7 @@ func TestConflictingTransaction(t *testing.T) {
 				return nil
 			}))
 			for _, other := range others {
-				check(t, <-other)
+				testkit.Check(t, <-other)
 			}
 			if limit := concurrentAttempts + 1; attempts > limit {
 				t.Errorf("%d attempts, want at most %d", attempts, limit)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -26,15 +27,15 @@ func TestDetails(t *testing.T) {
 			})
 		}
 		label := "label"
-		must(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
+		testkit.Check(t, b.SetLabels(t.Context(), w.ID, []btc.Label{
 			{Type: "addr", Ref: "foreign", Label: &label}, {Type: "addr", Ref: addressAt(w.ID, far), Label: &label}, {Type: "tx", Ref: "x", Label: &label},
 		}, auth.Event{}))
-		must(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "x", Vout: 2}}, true, b.now, auth.Event{}))
+		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "x", Vout: 2}}, true, b.now, auth.Event{}))
 
 		v, err := b.View(t.Context(), u.ID, w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		got, err := b.Details(t.Context(), v, [2]uint32{2, 1})
-		must(t, err)
+		testkit.Check(t, err)
 		want := wallet.Details{View: v}
 		want.Addresses[0] = []wallet.PlainAddress{{Address: addressAt(w.ID, first), Used: true}, {Address: addressAt(w.ID, *place(0, 1))}}
 		want.Addresses[1] = []wallet.PlainAddress{{Address: addressAt(w.ID, *place(1, 0))}}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -55,15 +56,15 @@ func addressAt(walletID string, at wallet.Place) string {
 func (b *fixture) wallet(owner auth.User, alias string) wallet.Wallet {
 	b.t.Helper()
 	w, addresses := walletFor(b.now)
-	must(b.t, b.AddWallet(b.t.Context(), w, owner.ID, alias, addresses, auth.Event{At: b.now, Action: "wallet.create"}))
+	testkit.Check(b.t, b.AddWallet(b.t.Context(), w, owner.ID, alias, addresses, auth.Event{At: b.now, Action: "wallet.create"}))
 	w, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error { e.Stage = wallet.Ready; return nil })
-	must(b.t, err)
+	testkit.Check(b.t, err)
 	return w
 }
 
 func (b *fixture) join(w wallet.Wallet, u auth.User, role auth.WalletRole, alias string) {
 	b.t.Helper()
-	must(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
+	testkit.Check(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 		e.Members = append(e.Members, wallet.Member{UserID: u.ID, Role: role, Alias: alias, CreatedAt: b.now})
 		return nil
 	}))
@@ -76,7 +77,7 @@ func (b *fixture) invite(w wallet.Wallet, by auth.User, name string) wallet.Invi
 		ID: uuid.NewString(), WalletID: w.ID, WalletName: w.Name, UserName: name, Role: auth.RoleSigner,
 		InviterID: by.ID, InviterName: by.Name, InviterActive: true, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
 	}
-	must(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
+	testkit.Check(b.t, b.EditMembers(b.t.Context(), operator, w.ID, func(e *wallet.MemberEdit) error {
 		e.Invitations = append(e.Invitations, i)
 		return nil
 	}))
@@ -87,14 +88,14 @@ func TestWallets_RoundTrip(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		want, addresses := walletFor(b.now)
-		must(t, b.AddWallet(t.Context(), want, u.ID, "vault", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
+		testkit.Check(t, b.AddWallet(t.Context(), want, u.ID, "vault", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
 		got, err := b.WalletByID(t.Context(), want.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 		all, err := b.AllWallets(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff([]wallet.Wallet{want}, all); diff != "" {
 			t.Error(diff)
 		}
@@ -111,9 +112,9 @@ func TestWallets_RoundTrip(t *testing.T) {
 		_, err = b.View(t.Context(), u.ID, want.ID)
 		wantFault(t, err, wallet.ErrNotFound)
 		views, err := b.ViewsOfUser(t.Context(), u.ID, "", 0)
-		must(t, err)
+		testkit.Check(t, err)
 		members, err := b.Memberships(t.Context(), u.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if len(views) != 0 || len(members) != 0 {
 			t.Error("a wallet is seen before it is ready")
 		}
@@ -157,7 +158,7 @@ func TestDevicesOfWallets(t *testing.T) {
 			t.Errorf("%d devices are left, want bob's", n)
 		}
 		all, err := b.AllWallets(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		for _, w := range all {
 			if len(w.Keys) != 2 {
 				t.Error("a wallet lost keys with its devices")
@@ -177,9 +178,9 @@ func TestEditWallet(t *testing.T) {
 			e.Event = auth.Event{At: b.now, Action: "wallet.change"}
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		got, err := b.WalletByID(t.Context(), w.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		if diff := cmp.Diff(want, got) + cmp.Diff(want, edited); diff != "" {
 			t.Error(diff)
 		}
@@ -223,14 +224,14 @@ func TestExtendRange(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")
 		for _, end := range []uint32{2 * rangeEnd, 2 * rangeEnd, rangeEnd} {
-			must(t, b.ExtendRange(t.Context(), w.ID, end, addressesFor(w.ID, rangeEnd/2, end)))
+			testkit.Check(t, b.ExtendRange(t.Context(), w.ID, end, addressesFor(w.ID, rangeEnd/2, end)))
 			got, err := b.WalletByID(t.Context(), w.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			if got.RangeEnd != 2*rangeEnd || b.count("SELECT count(*) FROM addresses") != 4*rangeEnd {
 				t.Errorf("the range ends at %d", got.RangeEnd)
 			}
 		}
-		must(t, b.ExtendRange(t.Context(), "none", 5, addressesFor("none", 0, 5)))
+		testkit.Check(t, b.ExtendRange(t.Context(), "none", 5, addressesFor("none", 0, 5)))
 	})
 }
 
@@ -246,11 +247,11 @@ func TestViewsOfUser(t *testing.T) {
 		seen := func(u auth.User, after string, limit int) string {
 			t.Helper()
 			views, err := b.ViewsOfUser(t.Context(), u.ID, after, limit)
-			must(t, err)
+			testkit.Check(t, err)
 			var out []string
 			for _, v := range views {
 				one, err := b.View(t.Context(), u.ID, v.ID)
-				must(t, err)
+				testkit.Check(t, err)
 				if diff := cmp.Diff(v, one); diff != "" || len(v.Keys) != 2 {
 					t.Error(diff, v.Keys)
 				}
@@ -276,13 +277,13 @@ func TestViewsOfUser(t *testing.T) {
 		_, err := b.View(t.Context(), bob.ID, mine[1].ID)
 		wantFault(t, err, wallet.ErrNotFound)
 		got, err := b.Memberships(t.Context(), bob.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		want := auth.Membership{WalletID: mine[0].ID, Name: mine[0].Name, Alias: "shared", Role: auth.RoleViewer}
 		if len(got) != 2 || got[1] != want {
 			t.Errorf("got %v", got)
 		}
 		_, err = b.EditWallet(t.Context(), mine[0].ID, func(e *wallet.Edit) error { e.Stage = wallet.Removing; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		if got := seen(bob, "", 0); got != "a:owner" {
 			t.Errorf("while the wallet is removed: got %q", got)
 		}
@@ -298,7 +299,7 @@ func TestMembers(t *testing.T) {
 		b.join(w, bob, auth.RoleViewer, "b")
 		names := func() string {
 			members, err := b.Members(t.Context(), w.ID)
-			must(t, err)
+			testkit.Check(t, err)
 			var out []string
 			for _, m := range members {
 				out = append(out, fmt.Sprint(m.UserName, " ", m.Role, " ", m.Alias, " ", m.CreatedAt.Equal(b.now)))
@@ -320,7 +321,7 @@ func TestMembers(t *testing.T) {
 			e.Members = append(e.Members, wallet.Member{UserID: uuid.NewString(), Role: auth.RoleOwner, Alias: "x"})
 		}), auth.ErrUserNotFound)
 		wantFault(t, b.EditMembers(t.Context(), operator, "none", func(*wallet.MemberEdit) error { t.Error("called"); return nil }), wallet.ErrNotFound)
-		must(t, edit(func(e *wallet.MemberEdit) {
+		testkit.Check(t, edit(func(e *wallet.MemberEdit) {
 			e.Members = slices.Delete(e.Members, 0, 1)
 			e.Members[0].Role, e.Members[0].Alias = auth.RoleOwner, "new"
 		}))
@@ -337,7 +338,7 @@ func TestDeleteWallet(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		gone, kept := b.wallet(u, "a"), b.wallet(u, "b")
-		must(t, b.DeleteWallet(t.Context(), gone.ID, auth.Event{At: b.now, Action: "gone"}))
+		testkit.Check(t, b.DeleteWallet(t.Context(), gone.ID, auth.Event{At: b.now, Action: "gone"}))
 		wantFault(t, b.DeleteWallet(t.Context(), gone.ID, auth.Event{Action: "gone"}), wallet.ErrNotFound)
 		for _, table := range []string{"wallets", "members", "addresses", "wallet_keys"} {
 			if n := b.count("SELECT count(*) FROM "+table+" WHERE wallet_id = $1", gone.ID); n != 0 {
@@ -361,7 +362,7 @@ func TestDeleteUser_SoleWallets(t *testing.T) {
 		b.join(shared, bob, auth.RoleOwner, "b")
 		b.join(viewed, alice, auth.RoleViewer, "c")
 		_, err := b.EditWallet(t.Context(), going.ID, func(e *wallet.Edit) error { e.Stage = wallet.Removing; return nil })
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = b.EditUser(t.Context(), operator, "alice", func(e *auth.UserEdit) error {
 			if want := []string{sole.ID}; !slices.Equal(e.SoleWallets, want) {
 				t.Errorf("got %v, want %v", e.SoleWallets, want)
@@ -369,10 +370,10 @@ func TestDeleteUser_SoleWallets(t *testing.T) {
 			e.Remove = true
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		stages := map[string]wallet.Stage{sole.ID: wallet.Removing, shared.ID: wallet.Ready, viewed.ID: wallet.Ready, going.ID: wallet.Removing}
 		all, err := b.AllWallets(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		for _, w := range all {
 			if w.Stage != stages[w.ID] {
 				t.Errorf("%s is %s, want %s", w.ID, w.Stage, stages[w.ID])
@@ -385,7 +386,7 @@ func TestDeleteUser_SoleWallets(t *testing.T) {
 			e.PasswordHash = "other"
 			return nil
 		})
-		must(t, err)
+		testkit.Check(t, err)
 		if w := b.load(shared); w.Stage != wallet.Ready {
 			t.Error("a wallet is removed although its owner stays")
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -30,27 +31,27 @@ func testAccess(r *fixture) {
 
 	for _, alias := range []string{"moved", "elsewhere"} { // the alias refers to the other wallet then
 		v, err := r.Rename(ctx, alices, nil, &alias)
-		must(t, err)
+		testkit.Check(t, err)
 		if v.ID != vault.ID || v.Alias != alias {
 			t.Fatalf("renamed %s to %s", v.ID, v.Alias)
 		}
 		if alias == "moved" {
 			_, err = r.Rename(ctx, r.access(r.alice, "other"), nil, new("vault"))
-			must(t, err)
+			testkit.Check(t, err)
 		}
 	}
 	if got := r.access(r.alice, "vault").WalletID(); got != other.ID {
 		t.Errorf("the alias refers to %s", got)
 	}
 	views, err := r.View(ctx, alices, auth.RoleOwner)
-	must(t, err)
+	testkit.Check(t, err)
 	if views.ID != vault.ID || views.Alias != "elsewhere" {
 		t.Errorf("the access is to %s", views.Alias)
 	}
 
-	must(t, r.RemoveMember(ctx, alices, r.bob.UserName))
+	testkit.Check(t, r.RemoveMember(ctx, alices, r.bob.UserName))
 	wantGone(t, r, bobs)
-	must(t, r.Delete(ctx, alices, false))
+	testkit.Check(t, r.Delete(ctx, alices, false))
 	wantGone(t, r, alices)
 	_, err = r.Access(ctx, r.alice, "elsewhere")
 	wantErr(t, err, wallet.ErrNotFound)

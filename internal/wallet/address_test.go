@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -13,13 +14,13 @@ import (
 func (r *fixture) testAddresses(v wallet.View) {
 	t, ctx := r.t, r.t.Context()
 	want, err := r.core.DeriveAddresses(ctx, v.Receive, 0, 9)
-	must(t, err)
+	testkit.Check(t, err)
 	for i := range 3 {
 		peeked, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ReceiveBranch)
-		must(t, err)
+		testkit.Check(t, err)
 		label := []string{"", "invoice 17", ""}[i]
 		a, unused, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), label)
-		must(t, err)
+		testkit.Check(t, err)
 		if a.Address != want[i] || a.Place != (wallet.Place{Index: uint32(i)}) || a.Label != label || a.Used || unused != i+1 {
 			t.Errorf("address %d is %+v, %d unused; want %s", i, a, unused, want[i])
 		}
@@ -28,7 +29,7 @@ func (r *fixture) testAddresses(v wallet.View) {
 		}
 	}
 	change, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ChangeBranch)
-	must(t, err)
+	testkit.Check(t, err)
 	if change.Place != (wallet.Place{Branch: wallet.ChangeBranch}) {
 		t.Errorf("change is %+v", change)
 	}
@@ -36,12 +37,12 @@ func (r *fixture) testAddresses(v wallet.View) {
 	wantField(t, err, "label")
 	yes := true
 	list, err := r.Addresses(ctx, r.access(r.alice, v.Alias), wallet.AddressFilter{Revealed: &yes}, nil, 100)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 3 || list[1].Label != "invoice 17" || !list[2].Revealed {
 		t.Errorf("revealed: %+v", list)
 	}
 	list, err = r.Addresses(ctx, r.access(r.alice, v.Alias), wallet.AddressFilter{}, &wallet.Place{Index: 1}, 2)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 2 || list[0].Address != want[2] || list[1].Address != want[3] {
 		t.Errorf("after the second: %+v", list)
 	}
@@ -80,7 +81,7 @@ func testAddressesAtOnce(r *fixture) {
 		t.Errorf("%d addresses", len(got))
 	}
 	v, err := r.Get(ctx, r.access(r.alice, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantAddresses(v)
 }
 
@@ -91,9 +92,9 @@ func testRange(r *fixture) {
 	v := r.storeWatched(r.alice, "vault")
 	for range 6 {
 		a, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
-		must(t, err)
+		testkit.Check(t, err)
 		watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
-		must(t, err)
+		testkit.Check(t, err)
 		for _, d := range watched {
 			if d.RangeEnd < int(a.Index)+wallet.Lookahead {
 				t.Errorf("index %d is revealed, but Core watches only up to %d", a.Index, d.RangeEnd)
@@ -101,7 +102,7 @@ func testRange(r *fixture) {
 		}
 	}
 	v, err := r.Get(ctx, r.access(r.alice, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	if v.RangeEnd < v.ReceiveNext+wallet.Lookahead {
 		t.Errorf("range end %d with next index %d", v.RangeEnd, v.ReceiveNext)
 	}
@@ -110,7 +111,7 @@ func testRange(r *fixture) {
 	// The indexer may request the same range repeatedly.
 	for range 2 {
 		w, err := r.EnsureRange(ctx, v.Wallet, v.RangeEnd+77)
-		must(t, err)
+		testkit.Check(t, err)
 		if w.RangeEnd != v.RangeEnd+77+wallet.Lookahead+1 {
 			t.Errorf("the range ends at %d", w.RangeEnd)
 		}
@@ -122,12 +123,12 @@ func testRange(r *fixture) {
 	// PeekAddress beyond the range.
 	r.setNext("vault", v.RangeEnd+50)
 	a, err := r.PeekAddress(ctx, r.access(r.alice, "vault"), wallet.ReceiveBranch)
-	must(t, err)
+	testkit.Check(t, err)
 	if a.Index != v.RangeEnd+50 {
 		t.Errorf("peeked %+v", a)
 	}
 	v, err = r.Get(ctx, r.access(r.alice, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantAddresses(v)
 	if v.Rescanning() {
 		t.Error("extending the range queued a rescan")
@@ -140,7 +141,7 @@ func testRangeOfALostWallet(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")
 	_, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantKick(v.ID)
 	if v, err = r.Get(ctx, r.access(r.alice, "vault")); err != nil || v.RescanFrom != v.Birthday || !slices.Contains(r.loaded(), v.CoreName) {
 		t.Errorf("scan from %d, %v", v.RescanFrom, err)
@@ -154,11 +155,11 @@ func testFindAddress(r *fixture) {
 	r.descriptor = multipath(v)
 	r.storeWallet(r.bob, "copy")
 	a, err := r.PeekAddress(ctx, r.access(r.alice, "vault"), wallet.ChangeBranch)
-	must(t, err)
+	testkit.Check(t, err)
 	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address} {
 		for who, alias := range map[*auth.Principal]string{r.alice: "vault", r.bob: "copy"} {
 			found, err := r.FindAddress(ctx, who, spelling)
-			must(t, err)
+			testkit.Check(t, err)
 			if len(found) != 1 || found[0].Alias != alias || found[0].Place != a.Place || found[0].Address.Address != a.Address {
 				t.Errorf("%s finds %+v", who.UserName, found)
 			}
@@ -168,7 +169,7 @@ func testFindAddress(r *fixture) {
 		_, err := r.FindAddress(ctx, r.alice, text)
 		wantErr(t, err, wallet.ErrAddressNotFound)
 	}
-	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	_, err = r.FindAddress(ctx, r.alice, a.Address)
 	wantErr(t, err, wallet.ErrAddressNotFound)
 }

@@ -16,17 +16,17 @@ func (r *fixture) foreign(coreName string) (descriptor string) {
 	r.t.Helper()
 	ctx := r.t.Context()
 	v := r.wallet(r.alice, "the same")
-	must(r.t, r.core.CreateWatchOnly(ctx, coreName))
+	testkit.Check(r.t, r.core.CreateWatchOnly(ctx, coreName))
 	for _, text := range []string{v.Receive, v.Change} {
 		r.node.WalletCLI(r.t, coreName, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "active": true, "internal": text == v.Change, "range": 20}})
 	}
 	a, _, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), "")
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	r.node.CLI(r.t, "generatetoaddress", 1, a.Address)
-	must(r.t, r.Delete(ctx, r.access(r.alice, v.Alias), false))
+	testkit.Check(r.t, r.Delete(ctx, r.access(r.alice, v.Alias), false))
 	w, err := r.store.WalletByID(ctx, v.ID)
-	must(r.t, err)
-	must(r.t, r.Finish(ctx, w))
+	testkit.Check(r.t, err)
+	testkit.Check(r.t, r.Finish(ctx, w))
 	body, _, _ := strings.Cut(v.Receive, "#")
 	return strings.Replace(body, "/0/*", "/<0;1>/*", 1)
 }
@@ -47,7 +47,7 @@ func testAdopt(r *fixture) {
 	descriptor := r.foreign(name)
 	plan := wallet.Plan{Name: "Savings", Descriptor: descriptor, Adopt: name, Birthday: height(1), DryRun: true}
 	v, err := r.Create(ctx, r.alice, plan)
-	must(t, err)
+	testkit.Check(t, err)
 	if v.CoreName != name || v.Alias != "savings" || r.count("SELECT count(*) FROM wallets") != 0 {
 		t.Errorf("a dry run created %+v", v)
 	}
@@ -58,7 +58,7 @@ func testAdopt(r *fixture) {
 
 	plan.DryRun = false
 	v, err = r.Create(ctx, r.alice, plan)
-	must(t, err)
+	testkit.Check(t, err)
 	if v.Rescanning() || v.Birthday != 1 || v.CoreName != name || !v.Adopted() {
 		t.Errorf("adopted: %+v", v)
 	}
@@ -66,19 +66,19 @@ func testAdopt(r *fixture) {
 	wantErr(t, err, wallet.ErrHeld)
 	plan.Adopt = ""
 	bobs, err := r.Create(ctx, r.bob, plan) // a separate wallet
-	must(t, err)
+	testkit.Check(t, err)
 	if bobs.Adopted() || !bobs.Rescanning() {
 		t.Errorf("created: %+v", bobs)
 	}
 	r.follow()
 	testkit.Eventually(t, "the history that Core knows", func() bool {
 		v, err = r.Get(ctx, r.access(r.alice, "savings"))
-		must(t, err)
+		testkit.Check(t, err)
 		return v.Balances.Immature > 0
 	})
 
 	wantFault(t, r.Delete(ctx, r.access(r.alice, "savings"), true), fault.Conflict, wallet.ErrForeignFiles.Code)
-	must(t, r.Delete(ctx, r.access(r.alice, "savings"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "savings"), false))
 	testkit.Eventually(t, "the wallet is gone", func() bool { return r.count("SELECT count(*) FROM wallets") == 1 })
 	if !slices.Contains(r.loaded(), name) || !r.hasFiles(name) {
 		t.Errorf("Core's wallet is gone: loaded are %q", r.loaded())

@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -22,7 +23,7 @@ func testCreate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	text := descriptor()
 	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "Vault 2/3", Descriptor: text, Birthday: fromNow})
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.create", v.ID)
 	tip, _ := r.provider.Chain(wallet.NodeWallet{})
@@ -32,19 +33,19 @@ func testCreate(r *fixture) {
 		t.Errorf("got %+v", v)
 	}
 	got, err := r.Get(ctx, r.access(r.alice, "vault_23"))
-	must(t, err)
+	testkit.Check(t, err)
 	if diff := cmp.Diff(v, got); diff != "" {
 		t.Errorf("the stored wallet differs from the returned one: %s", diff)
 	}
 
 	// Core's wallet has no private keys, and watches addresses up to the same index.
 	info, err := r.core.Wallet(v.CoreName).Info(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if info.PrivateKeys || !info.Descriptors || strings.Contains(v.CoreName, "ault") {
 		t.Errorf("Core's wallet %s: %+v", v.CoreName, info)
 	}
 	watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	for _, d := range watched {
 		if d.RangeEnd != int(v.RangeEnd)-1 || d.Internal != (d.Text == v.Change) || !d.Internal != (d.Text == v.Receive) {
 			t.Errorf("Core watches %+v", d)
@@ -65,10 +66,10 @@ func (r *fixture) wantAddresses(v wallet.View) {
 	r.t.Helper()
 	for branch, text := range []string{v.Receive, v.Change} {
 		want, err := r.core.DeriveAddresses(r.t.Context(), text, 0, int(v.RangeEnd)-1)
-		must(r.t, err)
+		testkit.Check(r.t, err)
 		b := wallet.Branch(branch)
 		got, err := r.Addresses(r.t.Context(), r.access(r.alice, v.Alias), wallet.AddressFilter{Branch: &b}, nil, int(v.RangeEnd)+1)
-		must(r.t, err)
+		testkit.Check(r.t, err)
 		if len(got) != len(want) {
 			r.t.Fatalf("%d addresses on branch %d, want %d", len(got), branch, len(want))
 		}
@@ -83,11 +84,11 @@ func (r *fixture) wantAddresses(v wallet.View) {
 func testCreateFromKeys(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	_, err := r.Create(ctx, r.alice, wallet.Plan{Name: "One", Script: "tr", Keys: []string{key(0)}, Birthday: fromNow})
-	must(t, err)
+	testkit.Check(t, err)
 	v, err := r.Create(ctx, r.alice, wallet.Plan{
 		Name: "Two of three", Alias: "family", Script: "sh-wsh", SignaturesRequired: 2, Keys: []string{key(1), key(2), key(3)}, Birthday: height(7),
 	})
-	must(t, err)
+	testkit.Check(t, err)
 	if v.Alias != "family" || v.Script != btc.ShWSh || v.SignaturesRequired != 2 || len(v.Keys) != 3 || v.Birthday != 7 || v.RescanFrom != 7 {
 		t.Errorf("got %+v", v)
 	}
@@ -102,7 +103,7 @@ func testCreateFromKeys(r *fixture) {
 	two, err := r.Create(ctx, r.alice, wallet.Plan{
 		Name: "Apart", Descriptor: "pkh(" + four + "/0/*)", Change: "pkh(" + four + "/1/*)", Birthday: fromNow,
 	})
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantAddresses(two)
 }
 
@@ -180,7 +181,7 @@ func testCreateRefuses(r *fixture) {
 	}
 	// Another user may create the same wallet under the same alias.
 	theirs, err := r.Create(ctx, r.bob, wallet.Plan{Name: "Taken", Descriptor: taken.Receive, Change: taken.Change, Birthday: fromNow})
-	must(t, err)
+	testkit.Check(t, err)
 	if theirs.ID == taken.ID || theirs.CoreName == taken.CoreName {
 		t.Error("two users share one wallet")
 	}
@@ -235,13 +236,13 @@ func testCreateComparesWithTheNode(r *fixture) {
 func testBirthday(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	want, err := r.provider.HeightAt(ctx, wallet.NodeWallet{}, time.Now())
-	must(t, err)
+	testkit.Check(t, err)
 	v, err := r.Create(ctx, r.alice, wallet.Plan{Name: "vault", Descriptor: descriptor(), Birthday: at(time.Now())})
-	must(t, err)
+	testkit.Check(t, err)
 	if v.Birthday != want || v.RescanFrom != want {
 		t.Errorf("birthday %d, scan from %d, want %d", v.Birthday, v.RescanFrom, want)
 	}
-	must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
+	testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	for _, c := range []struct {
 		from wallet.Birthday
@@ -255,11 +256,11 @@ func testBirthday(r *fixture) {
 		{at(time.Now()), want},
 	} {
 		v, err := r.Rescan(ctx, r.access(r.alice, "vault"), c.from, 0)
-		must(t, err)
+		testkit.Check(t, err)
 		if v.RescanFrom != c.want || v.Birthday > c.want {
 			t.Errorf("%+v: scan from %d, birthday %d, want %d", c.from, v.RescanFrom, v.Birthday, c.want)
 		}
-		must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
+		testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	}
 }
 
@@ -269,9 +270,9 @@ func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault")
 	_, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
-	must(t, err)
+	testkit.Check(t, err)
 	v, err := r.Get(ctx, r.access(r.alice, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	for name, status := range map[string]func() nodestatus.Status{
 		"noticed": func() nodestatus.Status {
 			s := r.monitor.Status()
@@ -281,7 +282,7 @@ func testWithoutTheNode(r *fixture) {
 		"not noticed yet": r.monitor.Status,
 	} {
 		rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
-		must(t, err)
+		testkit.Check(t, err)
 		defer rpc.Close()
 		s := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), status), time.Now, r.kick)
 		_, err = s.Create(ctx, r.alice, wallet.Plan{Name: "x", Descriptor: descriptor(), Birthday: fromNow})
@@ -290,7 +291,7 @@ func testWithoutTheNode(r *fixture) {
 			t.Errorf("%s: no Retry-After", name)
 		}
 		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = s.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), 0)
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		wantFault(t, s.StopRescan(ctx, r.access(r.alice, "vault")), fault.Unavailable, "node_unavailable")
@@ -298,9 +299,9 @@ func testWithoutTheNode(r *fixture) {
 		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		gone := r.storeWallet(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
-		must(t, s.Delete(ctx, r.access(r.alice, gone.Alias), false))
+		testkit.Check(t, s.Delete(ctx, r.access(r.alice, gone.Alias), false))
 		row, err := r.store.WalletByID(ctx, gone.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		wantFault(t, s.Finish(ctx, row), fault.Unavailable, "node_unavailable")
 		r.setNext("vault", 0)
 	}
@@ -313,10 +314,10 @@ func testWithoutTheNode(r *fixture) {
 func (r *fixture) setNext(alias string, next uint32) {
 	r.t.Helper()
 	v, err := r.Get(r.t.Context(), r.access(r.alice, alias))
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	_, err = r.store.EditWallet(r.t.Context(), v.ID, func(e *wallet.Edit) error {
 		e.ReceiveNext = next
 		return nil
 	})
-	must(r.t, err)
+	testkit.Check(r.t, err)
 }

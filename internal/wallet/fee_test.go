@@ -1,6 +1,9 @@
 package wallet_test
 
-import "github.com/specterd/specterd/internal/btc"
+import (
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
 
 // testMaxFeeRate checks that a maximum fee rate is stored for all members, and is in
 // the audit log if it changes.
@@ -9,10 +12,10 @@ func testMaxFeeRate(r *fixture) {
 	v := r.storeWallet(r.alice, "vault")
 	for _, rate := range []btc.FeeRate{2500, 1, 0} {
 		changed, err := r.SetMaxFeeRate(ctx, r.access(r.alice, "vault"), rate)
-		must(t, err)
+		testkit.Check(t, err)
 		r.wantEvent(r.alice, "wallet.max_fee_rate", v.ID)
 		got, err := r.Get(ctx, r.access(r.alice, "vault"))
-		must(t, err)
+		testkit.Check(t, err)
 		if changed.MaxFeeRate != rate || got.MaxFeeRate != rate || got.Name != v.Name {
 			t.Errorf("set to %s, got %s", rate, got.MaxFeeRate)
 		}

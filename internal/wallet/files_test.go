@@ -28,12 +28,12 @@ func (r *fixture) hasFiles(coreName string) bool {
 func testDeleteFiles(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	gone, half, kept := r.wallet(r.alice, "gone"), r.wallet(r.alice, "half"), r.wallet(r.alice, "kept")
-	must(t, r.Delete(ctx, r.access(r.alice, "gone"), true))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "gone"), true))
 	r.wantKick(gone.ID)
 	r.wantEvent(r.alice, "wallet.delete", gone.ID)
-	must(t, r.Delete(ctx, r.access(r.alice, "half"), true))
-	must(t, r.provider.RemoveFiles(ctx, half.NodeWallet())) // then the process ends
-	must(t, r.Delete(ctx, r.access(r.alice, "kept"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "half"), true))
+	testkit.Check(t, r.provider.RemoveFiles(ctx, half.NodeWallet())) // then the process ends
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "kept"), false))
 	for _, w := range []wallet.View{gone, kept} {
 		if !r.hasFiles(w.CoreName) {
 			t.Fatalf("%s has no files at %s", w.Alias, r.node.WalletFolder())
@@ -71,7 +71,7 @@ func (r *fixture) wantFilesStay(what string, s *wallet.Service, v wallet.View, c
 		r.t.Errorf("%s: got %v, want the fault %s", what, err, code)
 	}
 	got, err := r.Get(r.t.Context(), r.access(r.alice, v.Alias))
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	if got.Stage != wallet.Ready || got.DeleteFiles || !r.hasFiles(v.CoreName) || !slices.Contains(r.loaded(), v.CoreName) {
 		r.t.Errorf("%s: got %+v", what, got)
 	}
@@ -101,7 +101,7 @@ func testFilesStay(r *fixture) {
 	r.exec("UPDATE wallets SET stage = 'removing', delete_files = TRUE WHERE wallet_id = $1", v.ID)
 	finish := func(s *wallet.Service) error {
 		w, err := r.store.WalletByID(ctx, v.ID)
-		must(t, err)
+		testkit.Check(t, err)
 		return s.Finish(ctx, w)
 	}
 	wantErr(t, finish(r.Service), wallet.ErrForeignFiles)
@@ -110,7 +110,7 @@ func testFilesStay(r *fixture) {
 	if !r.hasFiles(v.CoreName) {
 		t.Error("the files are gone")
 	}
-	must(t, finish(r.Service))
+	testkit.Check(t, finish(r.Service))
 	if r.hasFiles(v.CoreName) {
 		t.Error("the files still exist")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -24,7 +25,7 @@ func (r *fixture) storeCreating(who *auth.Principal, alias string, birthday int)
 		text = descriptor()
 	}
 	p, err := btc.FromDescriptors(text, "", btc.Regtest)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	id := uuid.NewString()
 	w := wallet.Wallet{
 		ID: id, Name: alias, Stage: wallet.Creating, CoreName: "specterd-" + id, Script: p.Script, SignaturesRequired: p.SignaturesRequired,
@@ -34,14 +35,14 @@ func (r *fixture) storeCreating(who *auth.Principal, alias string, birthday int)
 	var addresses []wallet.Address
 	for branch, d := range []btc.Descriptor{p.Receive, p.Change} {
 		deriver, err := d.Deriver()
-		must(r.t, err)
+		testkit.Check(r.t, err)
 		for index := range w.RangeEnd {
 			address, err := deriver.Address(index)
-			must(r.t, err)
+			testkit.Check(r.t, err)
 			addresses = append(addresses, wallet.Address{Address: address, Place: wallet.Place{Branch: wallet.Branch(branch), Index: index}})
 		}
 	}
-	must(r.t, r.store.AddWallet(r.t.Context(), w, who.UserID, alias, addresses, auth.Event{At: time.Now()}))
+	testkit.Check(r.t, r.store.AddWallet(r.t.Context(), w, who.UserID, alias, addresses, auth.Event{At: time.Now()}))
 	return w
 }
 
@@ -53,9 +54,9 @@ func (r *fixture) storeWallet(who *auth.Principal, name string) wallet.View {
 		e.Stage = wallet.Ready
 		return nil
 	})
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	v, err := r.Get(r.t.Context(), r.access(who, name))
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	return v
 }
 
@@ -64,7 +65,7 @@ func (r *fixture) storeWatched(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
 	v := r.storeWallet(who, name)
 	_, err := r.provider.Provide(r.t.Context(), v.NodeWallet(), v.Receive, v.Change, v.RangeEnd)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	return v
 }
 
@@ -79,18 +80,18 @@ func testFinish(r *fixture) {
 		if _, err := r.Get(ctx, r.access(r.alice, w.Name)); !errors.Is(err, wallet.ErrNotFound) {
 			t.Errorf("a wallet in creation is visible: %v", err)
 		}
-		must(t, r.Finish(ctx, w))
+		testkit.Check(t, r.Finish(ctx, w))
 		r.wantKick(w.ID)
-		must(t, r.Finish(ctx, w)) // with an outdated row
+		testkit.Check(t, r.Finish(ctx, w)) // with an outdated row
 		v, err := r.Get(ctx, r.access(r.alice, w.Name))
-		must(t, err)
+		testkit.Check(t, err)
 		if v.RescanFrom != c.from || v.Stage != wallet.Ready {
 			t.Errorf("%s: scan from %d, want %d", name, v.RescanFrom, c.from)
 		}
 		if !slices.Contains(r.loaded(), w.CoreName) {
 			t.Errorf("%s: missing in Core", name)
 		}
-		must(t, r.Finish(ctx, v.Wallet)) // nothing to do
+		testkit.Check(t, r.Finish(ctx, v.Wallet)) // nothing to do
 	}
 }
 
@@ -100,7 +101,7 @@ func testFinishGivesUp(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	w := r.storeCreating(r.alice, "doomed", 0)
 	r.node.CLI(t, "createwallet", w.CoreName) // with private keys, so that it refuses to watch
-	must(t, r.Finish(ctx, w))
+	testkit.Check(t, r.Finish(ctx, w))
 	if n := r.count("SELECT count(*) FROM wallets"); n != 0 {
 		t.Errorf("%d wallets are left", n)
 	}
@@ -114,7 +115,7 @@ func testFinishGivesUp(r *fixture) {
 		t.Errorf("%d removals are recorded", n)
 	}
 	again := r.storeCreating(r.alice, "doomed", 0)
-	must(t, r.Finish(ctx, again))
+	testkit.Check(t, r.Finish(ctx, again))
 }
 
 // racingStore is a database whose indexer acts immediately: when storing the removal of
@@ -144,7 +145,7 @@ func testDelete(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWatched(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleSigner)
-	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.delete", v.ID)
 	for _, who := range []*auth.Principal{r.alice, r.bob} {
@@ -160,9 +161,9 @@ func testDelete(r *fixture) {
 		t.Error("the deleted wallet exists again")
 	}
 	row, err := r.store.WalletByID(ctx, v.ID)
-	must(t, err)
-	must(t, r.Finish(ctx, row))
-	must(t, r.Finish(ctx, row))
+	testkit.Check(t, err)
+	testkit.Check(t, r.Finish(ctx, row))
+	testkit.Check(t, r.Finish(ctx, row))
 	if _, err := r.store.WalletByID(ctx, v.ID); !errors.Is(err, wallet.ErrNotFound) {
 		t.Errorf("the row is still there: %v", err)
 	}

@@ -81,12 +81,12 @@ func newFixture(t *testing.T, n *testkit.Node, database, driver, dsn string) *fi
 	log := r.logger()
 	var err error
 	r.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: time.Now})
-	must(t, err)
-	t.Cleanup(func() { must(t, r.store.Close()) })
-	must(t, r.store.Migrate(t.Context()))
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, r.store.Close()) })
+	testkit.Check(t, r.store.Migrate(t.Context()))
 	r.shell, err = sql.Open(driver, dsn)
-	must(t, err)
-	t.Cleanup(func() { must(t, r.shell.Close()) })
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, r.shell.Close()) })
 	r.monitor = nodestatus.New(log, client(t, n), time.Now, nodestatus.Options{})
 	r.core = backend.New(client(t, n))
 	r.provider = backend.NewProvider(r.core, r.monitor.Status).WithWalletFolder(n.WalletFolder())
@@ -101,7 +101,7 @@ func (r *fixture) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.
 func client(t testing.TB, n *testkit.Node) *rpcclient.Client {
 	t.Helper()
 	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return rpc
 }
@@ -149,7 +149,7 @@ func (r *fixture) follow() {
 func (r *fixture) user(name string) *auth.Principal {
 	r.t.Helper()
 	u := auth.User{ID: uuid.NewString(), Name: name, PasswordHash: "-", CreatedAt: time.Now()}
-	must(r.t, r.store.CreateUser(r.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now()}))
+	testkit.Check(r.t, r.store.CreateUser(r.t.Context(), auth.Operator("test"), u, auth.Event{At: time.Now()}))
 	who := auth.Operator(u.Name) // has no token in the database
 	who.UserID, who.TokenID, who.Address = u.ID, "token of "+name, "198.51.100.7"
 	return who
@@ -187,7 +187,7 @@ var (
 func (r *fixture) wallet(who *auth.Principal, name string) wallet.View {
 	r.t.Helper()
 	v, err := r.Create(r.t.Context(), who, wallet.Plan{Name: name, Descriptor: descriptor(), Birthday: fromNow})
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	return v
 }
 
@@ -202,33 +202,33 @@ func (r *fixture) join(owner *auth.Principal, alias string, who *auth.Principal,
 	r.t.Helper()
 	_, _, err := r.PutMember(r.t.Context(), r.access(owner, alias), who.UserName, role)
 	if !errors.Is(err, wallet.ErrMemberMissing) {
-		must(r.t, err)
+		testkit.Check(r.t, err)
 		return
 	}
 	i, err := r.Invite(r.t.Context(), r.access(owner, alias), who.UserName, role)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	_, err = r.Accept(r.t.Context(), who, i.ID, "")
-	must(r.t, err)
+	testkit.Check(r.t, err)
 }
 
 // count returns the single number that the query yields.
 func (r *fixture) count(query string, args ...any) (n int) {
 	r.t.Helper()
-	must(r.t, r.shell.QueryRowContext(r.t.Context(), query, args...).Scan(&n))
+	testkit.Check(r.t, r.shell.QueryRowContext(r.t.Context(), query, args...).Scan(&n))
 	return n
 }
 
 func (r *fixture) exec(query string, args ...any) {
 	r.t.Helper()
 	_, err := r.shell.ExecContext(r.t.Context(), query, args...)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 }
 
 // wantEvent checks the last event with this action in the audit log.
 func (r *fixture) wantEvent(who *auth.Principal, action, target string) {
 	r.t.Helper()
 	var e auth.Event
-	must(r.t, r.shell.QueryRowContext(r.t.Context(),
+	testkit.Check(r.t, r.shell.QueryRowContext(r.t.Context(),
 		"SELECT user_id, token_id, address, action, target, outcome FROM audit WHERE action = $1 ORDER BY audit_id DESC LIMIT 1", action).
 		Scan(&e.UserID, &e.TokenID, &e.Address, &e.Action, &e.Target, &e.Outcome))
 	if e.UserID != who.UserID || e.TokenID != who.TokenID || e.Address != who.Address || e.Target != target || e.Outcome != "ok" {
@@ -240,7 +240,7 @@ func (r *fixture) wantEvent(who *auth.Principal, action, target string) {
 func (r *fixture) loaded() []string {
 	r.t.Helper()
 	names, err := r.core.ListWallets(r.t.Context())
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	return names
 }
 
@@ -274,14 +274,7 @@ func wantField(t testing.TB, err error, field string) {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func decode(t testing.TB, text json.RawMessage, into any) {
 	t.Helper()
-	must(t, json.Unmarshal(text, into))
+	testkit.Check(t, json.Unmarshal(text, into))
 }

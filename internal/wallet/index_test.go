@@ -10,6 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -17,7 +18,7 @@ import (
 func (r *fixture) write(v wallet.View, height int, transactions ...wallet.Transaction) {
 	r.t.Helper()
 	tip := wallet.Tip{Height: height, Hash: fmt.Sprintf("%064d", height)}
-	must(r.t, r.store.WriteIndex(r.t.Context(), []wallet.Change{{WalletID: v.ID, Added: transactions, Synced: &tip, CoreTxCount: len(transactions)}}))
+	testkit.Check(r.t, r.store.WriteIndex(r.t.Context(), []wallet.Change{{WalletID: v.ID, Added: transactions, Synced: &tip, CoreTxCount: len(transactions)}}))
 }
 
 func testHistory(r *fixture) {
@@ -70,11 +71,11 @@ func testHistory(r *fixture) {
 			set = wallet.One(r.access(who, alias))
 		}
 		tip, records, err := r.EachTransaction(ctx, set, wallet.Filter{})
-		must(t, err)
+		testkit.Check(t, err)
 		for range 2 { // it can be iterated again
 			var got []string
 			for record, err := range records {
-				must(t, err)
+				testkit.Check(t, err)
 				got = append(got, line(record))
 			}
 			if !slices.Equal(got, want) {
@@ -85,7 +86,7 @@ func testHistory(r *fixture) {
 			var got []string
 			for after := (wallet.HistoryCursor{}); ; {
 				page, at, err := r.Transactions(ctx, set, wallet.Filter{}, after, limit)
-				must(t, err)
+				testkit.Check(t, err)
 				if at != tip || tip.Height != height {
 					t.Fatalf("as of %+v and %+v, want %d", at, tip, height)
 				}
@@ -117,7 +118,7 @@ func testHistory(r *fixture) {
 	check(limited(r.alice, views[1].ID, views[2].ID), "", 110, in(views[1], views[2]))
 
 	one, err := r.Transaction(ctx, r.access(r.alice, "a"), strings.Fields(in(views[0])[0])[1])
-	must(t, err)
+	testkit.Check(t, err)
 	if one.Alias != "a" || one.WalletID != views[0].ID {
 		t.Errorf("got %+v", one)
 	}
@@ -141,7 +142,7 @@ func testWaitForHeight(r *fixture) {
 	v, other := r.storeWallet(r.alice, "vault"), r.storeWallet(r.alice, "other")
 	r.write(v, 100)
 	got, err := r.WaitForHeight(ctx, wallet.One(r.access(r.alice, "vault")), 100)
-	must(t, err)
+	testkit.Check(t, err)
 	if got.ID != v.ID || got.Synced.Height != 100 {
 		t.Errorf("got %+v", got)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -16,7 +17,7 @@ import (
 func (r *fixture) invite(alias, user string, role auth.WalletRole) wallet.Invitation {
 	r.t.Helper()
 	i, err := r.Invite(r.t.Context(), r.access(r.alice, alias), user, role)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	return i
 }
 
@@ -24,7 +25,7 @@ func (r *fixture) invite(alias, user string, role auth.WalletRole) wallet.Invita
 func (r *fixture) wantPending(alias string, want ...string) {
 	r.t.Helper()
 	invitations, err := r.Invitations(r.t.Context(), r.access(r.alice, alias))
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	var got []string
 	for _, i := range invitations {
 		got = append(got, i.UserName+" "+string(i.Role))
@@ -47,7 +48,7 @@ func testInvitations(r *fixture) {
 	_, err := r.Get(ctx, r.access(r.bob, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 	mine, err := r.OwnInvitations(ctx, r.bob)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(mine) != 1 || mine[0].ID != i.ID || mine[0].WalletName != "vault" || mine[0].Role != auth.RoleSigner || mine[0].InviterName != "alice" {
 		t.Errorf("bob's invitations are %+v", mine)
 	}
@@ -69,7 +70,7 @@ func testInvitations(r *fixture) {
 	_, err = r.Accept(ctx, r.bob, i.ID, "A b")
 	wantField(t, err, "alias")
 	joined, err := r.Accept(ctx, r.bob, i.ID, "ours")
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantEvent(r.bob, "invitation.accept", v.ID)
 	if joined.ID != v.ID || joined.Alias != "ours" || joined.Role != auth.RoleSigner {
 		t.Errorf("joined %+v", joined)
@@ -102,7 +103,7 @@ func testInvitations(r *fixture) {
 	i = r.invite("vault", "dave", auth.RoleViewer)
 	dave := r.user("dave")
 	wantErr(t, func() error { _, err := r.Accept(ctx, dave, i.ID, ""); return err }(), wallet.ErrInvitationNotFound)
-	must(t, r.EndInvitation(ctx, r.alice, i.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.alice, i.ID))
 	i = r.invite("vault", "dave", auth.RoleViewer)
 	var all sync.WaitGroup
 	results := make(chan error, 5)
@@ -145,11 +146,11 @@ func testInvitationsEnd(r *fixture) {
 		}
 	}
 	i := r.invite("vault", "bob", auth.RoleViewer)
-	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.bob, i.ID))
 	r.wantEvent(r.bob, "invitation.decline", v.ID)
 	gone("declined", i)
 	i = r.invite("vault", "bob", auth.RoleViewer)
-	must(t, r.EndInvitation(ctx, r.alice, i.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.alice, i.ID))
 	r.wantEvent(r.alice, "invitation.delete", v.ID)
 	gone("withdrawn", i)
 	i = r.invite("vault", "bob", auth.RoleViewer)
@@ -160,27 +161,27 @@ func testInvitationsEnd(r *fixture) {
 	if n := r.count("SELECT count(*) FROM invitations"); n != 1 {
 		t.Errorf("%d invitations are stored", n)
 	}
-	must(t, r.EndInvitation(ctx, r.bob, again.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.bob, again.ID))
 
 	// A member who is not an owner cannot see or delete invitations.
 	r.member("vault", carol, auth.RoleSigner)
 	i = r.invite("vault", "bob", auth.RoleViewer)
 	wantErr(t, r.EndInvitation(ctx, carol, i.ID), wallet.ErrInvitationNotFound)
-	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.bob, i.ID))
 
 	for what, end := range map[string]func(){
 		"demoted":  func() { r.member("vault", carol, auth.RoleSigner) },
-		"removed":  func() { must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "carol")) },
+		"removed":  func() { testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "carol")) },
 		"disabled": func() { r.exec("UPDATE users SET disabled_at = 1 WHERE name = 'carol'") },
 		"out of tokens": func() {
 			_, err := r.store.EditUser(ctx, auth.Operator("test"), "carol", func(e *auth.UserEdit) error { e.DropTokens = true; return nil })
-			must(t, err)
+			testkit.Check(t, err)
 		},
 	} {
 		r.exec("UPDATE users SET disabled_at = NULL WHERE name = 'carol'")
 		r.member("vault", carol, auth.RoleOwner)
 		i, err := r.Invite(ctx, r.access(carol, "vault"), "bob", auth.RoleOwner)
-		must(t, err)
+		testkit.Check(t, err)
 		end()
 		if _, err := r.Accept(ctx, r.bob, i.ID, ""); faultOf(err).Code != "invitation_not_found" {
 			t.Errorf("the inviter is %s: %v", what, err)
@@ -189,21 +190,21 @@ func testInvitationsEnd(r *fixture) {
 			t.Errorf("the inviter is %s: bob's are %+v, %v", what, mine, err)
 		}
 		if what == "disabled" {
-			must(t, r.EndInvitation(ctx, r.alice, i.ID))
+			testkit.Check(t, r.EndInvitation(ctx, r.alice, i.ID))
 		}
 	}
 
 	// An invitation stays if its inviter is demoted in a shell, but cannot be accepted.
 	r.member("vault", carol, auth.RoleOwner)
 	i, err := r.Invite(ctx, r.access(carol, "vault"), "bob", auth.RoleOwner)
-	must(t, err)
+	testkit.Check(t, err)
 	r.exec("UPDATE members SET role = 'signer' WHERE user_id = $1", carol.UserID)
 	_, err = r.Accept(ctx, r.bob, i.ID, "")
 	wantErr(t, err, wallet.ErrInvitationNotFound)
-	must(t, r.EndInvitation(ctx, r.bob, i.ID))
+	testkit.Check(t, r.EndInvitation(ctx, r.bob, i.ID))
 
 	i = r.invite("vault", "bob", auth.RoleViewer)
-	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	gone("the wallet is deleted", i)
 	if n := r.count("SELECT count(*) FROM invitations"); n != 0 {
 		t.Errorf("%d invitations are left", n)
@@ -256,11 +257,11 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 	// different users.
 	unknown := r.user("unknown")
 	_, err := r.store.EditUser(ctx, auth.Operator("test"), "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
 	for _, who := range []*auth.Principal{unknown, r.user("disabled"), auth.Operator("nobody")} {
 		mine, err := r.OwnInvitations(ctx, who)
-		must(t, err)
+		testkit.Check(t, err)
 		if len(mine) > 0 {
 			t.Errorf("%s sees %+v", who.UserName, mine)
 		}
@@ -282,8 +283,8 @@ func testAliases_Kept(r *fixture) {
 
 	// As an attacker, alice removes bob and invites him to another wallet of the same
 	// name.
-	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
-	must(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
+	testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
+	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	second := r.storeWallet(r.alice, "vault")
 	i := r.invite("vault", "bob", auth.RoleViewer)
 	_, err := r.Accept(ctx, r.bob, i.ID, "")
@@ -294,30 +295,30 @@ func testAliases_Kept(r *fixture) {
 	_, err = r.Get(ctx, r.access(r.bob, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 	v, err := r.Accept(ctx, r.bob, i.ID, "vault") // requested by bob
-	must(t, err)
+	testkit.Check(t, err)
 	if v.ID != second.ID || v.ID == first.ID {
 		t.Errorf("bob's vault is %s", v.ID)
 	}
 	// After rejoining the same wallet, the alias is his again.
-	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
+	testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
 	r.member("vault", r.bob, auth.RoleViewer)
 
 	// An alias that was given up by renaming counts as used.
 	other := "other"
 	_, err = r.Rename(ctx, r.access(r.bob, "vault"), nil, &other)
-	must(t, err)
+	testkit.Check(t, err)
 	third, name := r.storeWallet(r.alice, "third"), "vault"
 	_, err = r.Rename(ctx, r.access(r.alice, "third"), &name, nil)
-	must(t, err)
+	testkit.Check(t, err)
 	i = r.invite("third", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "")
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "other")
 	wantFault(t, err, fault.Conflict, "alias_exists")
 	_, err = r.Accept(ctx, r.bob, i.ID, "third")
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = r.Rename(ctx, r.access(r.bob, "third"), nil, &name) // requested by bob
-	must(t, err)
+	testkit.Check(t, err)
 	if v, err := r.Get(ctx, r.access(r.bob, "vault")); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
@@ -325,7 +326,7 @@ func testAliases_Kept(r *fixture) {
 	// Renaming by others does not change his aliases.
 	renamed := "Another name"
 	_, err = r.Rename(ctx, r.access(r.alice, "third"), &renamed, nil)
-	must(t, err)
+	testkit.Check(t, err)
 	if v, err := r.Get(ctx, r.access(r.bob, "vault")); err != nil || v.ID != third.ID {
 		t.Errorf("bob's vault is %s, %v", v.ID, err)
 	}
@@ -381,23 +382,23 @@ func testAddedMembers(r *fixture) {
 			name := "Vault"
 			r.storeWallet(r.alice, alias)
 			_, err := r.Rename(ctx, r.access(r.alice, alias), &name, nil)
-			must(t, err)
+			testkit.Check(t, err)
 		}
 		m, created, err := r.PutMember(ctx, r.access(&boss, alias), "BOB", auth.RoleProposer)
-		must(t, err)
+		testkit.Check(t, err)
 		if !created || m.Alias != want || m.UserName != "bob" {
 			t.Errorf("added %+v, %v; want the alias %s", m, created, want)
 		}
-		must(t, r.RemoveMember(ctx, r.access(r.bob, want), "bob"))
+		testkit.Check(t, r.RemoveMember(ctx, r.access(r.bob, want), "bob"))
 	}
 	_, err = r.Accept(ctx, r.bob, i.ID, "x")
 	wantErr(t, err, wallet.ErrInvitationNotFound)
 	r.storeWallet(r.alice, "snowman")
 	name := "☃"
 	_, err = r.Rename(ctx, r.access(r.alice, "snowman"), &name, nil)
-	must(t, err)
+	testkit.Check(t, err)
 	m, _, err := r.PutMember(ctx, r.access(&boss, "snowman"), "bob", auth.RoleProposer)
-	must(t, err)
+	testkit.Check(t, err)
 	if m.Alias != "snowman" {
 		t.Errorf("bob's alias is %s", m.Alias)
 	}
@@ -419,9 +420,9 @@ func testSameAddresses(r *fixture) {
 		return wallet.Plan{Name: name, Descriptor: d, Birthday: fromNow}
 	}
 	hers, err := r.Create(ctx, r.alice, plan("hers"))
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = r.Create(ctx, r.bob, plan("bobs_own")) // alice is not a member of that wallet
-	must(t, err)
+	testkit.Check(t, err)
 	i := r.invite("hers", "bob", auth.RoleViewer)
 	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
 	wantFault(t, err, fault.Conflict, "wallet_exists")
@@ -439,9 +440,9 @@ func testSameAddresses(r *fixture) {
 		t.Errorf("for an admin: %v", f)
 	}
 
-	must(t, r.Delete(ctx, r.access(r.bob, "bobs_own"), false))
+	testkit.Check(t, r.Delete(ctx, r.access(r.bob, "bobs_own"), false))
 	_, err = r.Accept(ctx, r.bob, i.ID, "ours")
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = r.Create(ctx, r.bob, plan("bobs_own"))
 	wantFault(t, err, fault.Conflict, "wallet_exists")
 	if got := faultOf(err).Details["alias"]; got != "ours" {
@@ -457,7 +458,7 @@ func testSameAddresses(r *fixture) {
 		})
 		return err
 	}
-	must(t, vault("one", one, two))
+	testkit.Check(t, vault("one", one, two))
 	wantFault(t, vault("two", two, one), fault.Conflict, "wallet_exists")
 
 	// Of two concurrent creations, one is rejected.

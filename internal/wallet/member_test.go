@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -19,13 +20,13 @@ func testMembers(r *fixture) {
 	v := r.storeWallet(r.alice, "vault")
 	r.member("vault", r.bob, auth.RoleViewer)
 	m, created, err := r.PutMember(ctx, r.access(r.alice, "vault"), "BOB", auth.RoleSigner)
-	must(t, err)
+	testkit.Check(t, err)
 	r.wantEvent(r.alice, "member.put", v.ID)
 	if created || m.Role != auth.RoleSigner {
 		t.Errorf("changed %+v, %v", m, created)
 	}
 	members, err := r.Members(ctx, r.access(r.bob, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	var got []string
 	for _, m := range members {
 		got = append(got, fmt.Sprint(m.UserName, " ", m.Role))
@@ -44,7 +45,7 @@ func testMembers(r *fixture) {
 	wantErr(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "carol"), wallet.ErrMemberMissing)
 	wantFault(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "alice"), fault.Forbidden, "insufficient_role")
 	r.member("vault", r.bob, auth.RoleOwner)
-	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "alice"))
+	testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "alice"))
 	r.wantEvent(r.alice, "member.remove", v.ID)
 	_, err = r.Get(ctx, r.access(r.alice, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
@@ -52,9 +53,9 @@ func testMembers(r *fixture) {
 
 	// Every member may leave.
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
-	must(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "Alice"))
+	testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "Alice"))
 	r.join(r.bob, "vault", r.alice, auth.RoleViewer)
-	must(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "alice"))
+	testkit.Check(t, r.RemoveMember(ctx, r.access(r.bob, "vault"), "alice"))
 	_, err = r.Get(ctx, r.access(r.alice, "vault"))
 	wantErr(t, err, wallet.ErrNotFound)
 }
@@ -67,7 +68,7 @@ func testRename(r *fixture) {
 	r.member("vault", r.bob, auth.RoleViewer)
 
 	got, err := r.Rename(ctx, r.access(r.bob, "vault"), nil, text("alices"))
-	must(t, err)
+	testkit.Check(t, err)
 	if got.Alias != "alices" || got.Name != "vault" {
 		t.Errorf("got %+v", got)
 	}
@@ -77,10 +78,10 @@ func testRename(r *fixture) {
 	_, err = r.Rename(ctx, r.access(r.bob, "alices"), text("Mine"), text("mine"))
 	wantFault(t, err, fault.Forbidden, "insufficient_role")
 	_, err = r.Get(ctx, r.access(r.bob, "alices"))
-	must(t, err)
+	testkit.Check(t, err)
 
 	got, err = r.Rename(ctx, r.access(r.alice, "vault"), text("Tresor"), nil)
-	must(t, err)
+	testkit.Check(t, err)
 	if got.Alias != "vault" || got.Name != "Tresor" {
 		t.Errorf("got %+v", got)
 	}
@@ -92,7 +93,7 @@ func testRename(r *fixture) {
 	_, err = r.Rename(ctx, r.access(r.alice, "vault"), nil, text("a b"))
 	wantField(t, err, "alias")
 	got, err = r.Rename(ctx, r.access(r.alice, "vault"), text("Safe"), text("safe"))
-	must(t, err)
+	testkit.Check(t, err)
 	if got.Alias != "safe" || got.Name != "Safe" {
 		t.Errorf("got %+v", got)
 	}
@@ -291,7 +292,7 @@ func testLimitedTokens(r *fixture) {
 	aliases := func(after string, limit int) (got []string) {
 		t.Helper()
 		views, err := r.List(ctx, who, after, limit)
-		must(t, err)
+		testkit.Check(t, err)
 		for _, v := range views {
 			got = append(got, v.Alias)
 		}
@@ -308,7 +309,7 @@ func testLimitedTokens(r *fixture) {
 	}
 	for i, v := range all {
 		a, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ReceiveBranch)
-		must(t, err)
+		testkit.Check(t, err)
 		_, err = r.FindAddress(ctx, who, a.Address)
 		if visible := i == 1 || i == 3; visible != (err == nil) || !visible && !errors.Is(err, wallet.ErrAddressNotFound) {
 			t.Errorf("address of %s: %v", v.Alias, err)

@@ -20,7 +20,7 @@ func TestParseBirthday(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			got, err := wallet.ParseBirthday("birthday", text)
-			must(t, err)
+			testkit.Check(t, err)
 			same := got.Now == want.Now && (got.Height == nil) == (want.Height == nil) && (got.Time == nil) == (want.Time == nil) &&
 				(got.Height == nil || *got.Height == *want.Height) && (got.Time == nil || got.Time.Equal(*want.Time))
 			if !same {
@@ -48,7 +48,7 @@ func testRescan(r *fixture) {
 	wantField(t, err, "addresses")
 
 	got, err := r.Rescan(ctx, r.access(r.alice, "vault"), height(10), 0)
-	must(t, err)
+	testkit.Check(t, err)
 	if got.RescanFrom != 10 || got.RescanProgress != 0 || got.Birthday != 0 || got.RangeEnd != v.RangeEnd || got.Alias != "vault" {
 		t.Errorf("got %+v", got)
 	}
@@ -57,10 +57,10 @@ func testRescan(r *fixture) {
 	_, err = r.Rescan(ctx, r.access(r.alice, "vault"), height(5), 0)
 	wantFault(t, err, fault.Conflict, "rescan_in_progress")
 
-	must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
+	testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 	r.wantKick(v.ID)
 	r.wantEvent(r.alice, "wallet.rescan.stop", v.ID)
-	must(t, r.StopRescan(ctx, r.access(r.alice, "vault"))) // no rescan is running
+	testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault"))) // no rescan is running
 	if n := r.count("SELECT count(*) FROM audit WHERE action = 'wallet.rescan.stop'"); n != 1 {
 		t.Errorf("%d stops are recorded", n)
 	}
@@ -70,9 +70,9 @@ func testRescan(r *fixture) {
 
 	// A range beyond all known addresses.
 	from, err := r.provider.HeightAt(ctx, wallet.NodeWallet{}, time.Now())
-	must(t, err)
+	testkit.Check(t, err)
 	got, err = r.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), v.RangeEnd+1100)
-	must(t, err)
+	testkit.Check(t, err)
 	if got.RangeEnd != v.RangeEnd || got.RescanRange != v.RangeEnd+1100 || got.Birthday != 0 || got.RescanFrom != from {
 		t.Errorf("got %+v", got)
 	}
@@ -83,7 +83,7 @@ func testRescan(r *fixture) {
 	}
 	r.wantAddresses(got)
 	watched, err := r.core.Wallet(v.CoreName).Descriptors(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	for _, d := range watched {
 		if d.RangeEnd != int(got.RangeEnd)-1 {
 			t.Errorf("Core watches %+v", d)
@@ -119,16 +119,16 @@ func TestPruned(t *testing.T) {
 			}
 		}
 		v, err := create(height(lowest))
-		must(t, err)
-		must(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
+		testkit.Check(t, err)
+		testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
 		for _, b := range early {
 			_, err := r.Rescan(ctx, r.access(r.alice, "vault"), b, 0)
 			wantField(t, err, "from")
 		}
 		_, err = r.Rescan(ctx, r.access(r.alice, "vault"), height(v.Birthday), 0)
-		must(t, err)
+		testkit.Check(t, err)
 		// The node indeed has that block.
 		_, err = r.core.Wallet(v.CoreName).Rescan(ctx, int64(v.Birthday))
-		must(t, err)
+		testkit.Check(t, err)
 	}})
 }

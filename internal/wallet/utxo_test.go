@@ -24,14 +24,14 @@ func (r *fixture) pay(alias, amount string) wallet.UTXO {
 	t, ctx := r.t, r.t.Context()
 	t.Helper()
 	a, _, err := r.NextAddress(ctx, r.access(r.alice, alias), "")
-	must(t, err)
+	testkit.Check(t, err)
 	r.node.WalletCLI(t, funder, "sendtoaddress", a.Address, json.Number(amount))
 	r.node.Mine(t, 1)
 	r.monitor.Check(ctx)
 	var utxo wallet.UTXO
 	testkit.Eventually(t, "the payment is in the index", func() bool {
 		utxos, err := r.UTXOs(ctx, r.access(r.alice, alias), btc.Outpoint{}, 100)
-		must(t, err)
+		testkit.Check(t, err)
 		i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Address == a.Address && c.Confirmations > 0 })
 		if i >= 0 {
 			utxo = utxos[i]
@@ -44,7 +44,7 @@ func (r *fixture) pay(alias, amount string) wallet.UTXO {
 func (r *fixture) utxo(alias string, at btc.Outpoint) wallet.UTXO {
 	r.t.Helper()
 	utxos, err := r.UTXOs(r.t.Context(), r.access(r.alice, alias), btc.Outpoint{}, 100)
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	i := slices.IndexFunc(utxos, func(c wallet.UTXO) bool { return c.Outpoint == at })
 	if i < 0 {
 		r.t.Fatalf("no UTXO %s", at)
@@ -59,7 +59,7 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	t.Helper()
 	atNode := func() bool {
 		locked, err := r.core.Wallet(v.CoreName).ListLocked(t.Context())
-		must(t, err)
+		testkit.Check(t, err)
 		return slices.Contains(locked, at)
 	}
 	if got := r.utxo(v.Alias, at); got.Frozen != frozen || got.Locked != frozen {
@@ -82,7 +82,7 @@ func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 		want = r.utxo(v.Alias, at).Amount
 	}
 	got, err := r.Get(t.Context(), r.access(r.alice, v.Alias))
-	must(t, err)
+	testkit.Check(t, err)
 	if got.Balances.Frozen != want {
 		t.Errorf("%s are frozen, want %s", got.Balances.Frozen, want)
 	}
@@ -102,7 +102,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
 	r.wantFrozen(v, c.Outpoint, false)
 	for _, frozen := range []bool{true, true, false, false, true} {
-		must(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, frozen))
+		testkit.Check(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, frozen))
 		r.wantFrozen(v, c.Outpoint, frozen)
 	}
 	r.wantEvent(r.alice, "utxo.freeze", v.ID)
@@ -113,12 +113,12 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 
 	// If either of the two steps fails, nothing changes.
 	rpc, err := rpcclient.New(rpcclient.Config{URL: "http://user:password@127.0.0.1:1"})
-	must(t, err)
+	testkit.Check(t, err)
 	defer rpc.Close()
 	gone := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), r.monitor.Status), time.Now, r.kick)
 	wantFault(t, gone.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false), fault.Unavailable, "node_unavailable")
 	r.wantFrozen(v, c.Outpoint, true)
-	must(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false))
+	testkit.Check(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false))
 	wantFault(t, gone.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, true), fault.Unavailable, "node_unavailable")
 	r.wantFrozen(v, c.Outpoint, false)
 }
@@ -126,7 +126,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 // testFreezeUndone checks that the lock in the node is removed if the store fails.
 func (r *fixture) testFreezeUndone(v wallet.View, c wallet.UTXO) {
 	t, ctx := r.t, r.t.Context()
-	must(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false))
+	testkit.Check(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false))
 	r.wantFrozen(v, c.Outpoint, false)
 	r.failInserts("frozen")
 	if err := r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, true); err == nil {
@@ -150,7 +150,7 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 	text := func(s string) *string { return &s }
 	foreign := "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
 	unknown := btc.Outpoint{Txid: strings.Repeat("ab", 32)}
-	must(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{
+	testkit.Check(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{
 		{Type: "addr", Ref: c.Address, Label: text("rent")},
 		{Type: "addr", Ref: foreign, Label: text("foreign")},
 		{Type: "tx", Ref: c.Txid, Label: text("January")},
@@ -173,7 +173,7 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 	}
 
 	// An empty label deletes; labels that are not mentioned stay.
-	must(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{
+	testkit.Check(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{
 		{Type: "addr", Ref: foreign, Label: text("")},
 		{Type: "output", Ref: unknown.String(), Label: text("")},
 		{Type: "tx", Ref: c.Txid},
@@ -184,7 +184,7 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 	if got := r.labels("vault"); !slices.Equal(got, want) {
 		t.Errorf("labels %q, want %q", got, want)
 	}
-	must(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{{Type: "output", Ref: c.String(), Spendable: &no}}))
+	testkit.Check(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{{Type: "output", Ref: c.String(), Spendable: &no}}))
 	want[1] += " spendable=false"
 	if got := r.labels("vault"); !slices.Equal(got, want) {
 		t.Errorf("labels %q, want %q", got, want)
@@ -204,20 +204,20 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 		for i := range many[:2000] {
 			many[i].Spendable = spendable
 		}
-		must(t, r.SetLabels(ctx, r.access(r.alice, "vault"), many))
+		testkit.Check(t, r.SetLabels(ctx, r.access(r.alice, "vault"), many))
 		if added := r.count("SELECT count(*) FROM audit") - events; added > 2 {
 			t.Errorf("%d audit events", added)
 		}
 		r.wantFrozen(v, c.Outpoint, true)
 	}
 	wantFault(t, r.SetLabels(ctx, r.access(r.alice, "vault"), make([]btc.Label, wallet.MaxLabels+1)), fault.Invalid, "too_many_labels")
-	must(t, r.SetLabels(ctx, r.access(r.alice, "vault"), nil))
+	testkit.Check(t, r.SetLabels(ctx, r.access(r.alice, "vault"), nil))
 	if got := r.labels("vault"); !slices.Equal(got, want) {
 		t.Errorf("labels %q, want %q", got, want)
 	}
 	r.storeWallet(r.bob, "vault")
 	labels, err := r.Labels(ctx, r.access(r.bob, "vault"))
-	must(t, err)
+	testkit.Check(t, err)
 	for l, err := range labels {
 		t.Errorf("bob sees %+v, %v", l, err)
 	}
@@ -226,9 +226,9 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 func (r *fixture) labels(alias string) (lines []string) {
 	r.t.Helper()
 	labels, err := r.Labels(r.t.Context(), r.access(r.alice, alias))
-	must(r.t, err)
+	testkit.Check(r.t, err)
 	for l, err := range labels {
-		must(r.t, err)
+		testkit.Check(r.t, err)
 		line := l.Type + " " + l.Ref + " "
 		if l.Label != nil {
 			line += *l.Label

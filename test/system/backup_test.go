@@ -173,7 +173,7 @@ func (e *exporter) seen() string {
 	}
 	all = append(all, e.labels("vault_23", ""))
 	text, err := json.MarshalIndent(all, "", " ")
-	check(e.t, err)
+	testkit.Check(e.t, err)
 	// The time when a node's wallet first saw a transaction depends on the node.
 	return regexp.MustCompile(`"(time|received_at|at)": "[^"]*"`).ReplaceAllString(string(text), `"$1": "…"`)
 }
@@ -183,11 +183,11 @@ func chainOf(t *testing.T, node *testkit.Node) *testkit.Node {
 	t.Helper()
 	other := testkit.Bitcoind(t)
 	var height int
-	check(t, json.Unmarshal(node.CLI(t, "getblockcount"), &height))
+	testkit.Check(t, json.Unmarshal(node.CLI(t, "getblockcount"), &height))
 	for i := 1; i <= height; i++ {
 		var hash, block string
-		check(t, json.Unmarshal(node.CLI(t, "getblockhash", i), &hash))
-		check(t, json.Unmarshal(node.CLI(t, "getblock", hash, 0), &block))
+		testkit.Check(t, json.Unmarshal(node.CLI(t, "getblockhash", i), &hash))
+		testkit.Check(t, json.Unmarshal(node.CLI(t, "getblock", hash, 0), &block))
 		other.CLI(t, "submitblock", block)
 	}
 	return other
@@ -351,17 +351,17 @@ func TestRestore_Killed(t *testing.T) {
 	from := t.TempDir()
 	users := tool(t, from, "user", "list")
 	users.Env = append(users.Env, "SPECTER_ADMIN_PASSWORD="+testPassword)
-	check(t, users.Run())
+	testkit.Check(t, users.Run())
 	file := filepath.Join(t.TempDir(), "backup.zip")
-	check(t, tool(t, from, "backup", file).Run())
+	testkit.Check(t, tool(t, from, "backup", file).Run())
 	whole, broken := 0, 0
 	begin := time.Now()
-	check(t, tool(t, filepath.Join(t.TempDir(), "undisturbed"), "restore", file).Run())
+	testkit.Check(t, tool(t, filepath.Join(t.TempDir(), "undisturbed"), "restore", file).Run())
 	took := time.Since(begin)
 	for i := 0; whole == 0; i++ {
 		dir := filepath.Join(t.TempDir(), "new")
 		cmd := tool(t, dir, "restore", file)
-		check(t, cmd.Start())
+		testkit.Check(t, cmd.Start())
 		timer := time.AfterFunc(time.Duration(i)*took/20, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		timer.Stop()
@@ -422,7 +422,7 @@ func (e *exporter) backUpWhileWriting(file string) {
 		t.Errorf("the second time, the output is %s", out)
 	}
 	info, err := os.Stat(file)
-	check(t, err)
+	testkit.Check(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the file has mode %v", info.Mode())
 	}
@@ -434,12 +434,12 @@ func (e *exporter) descriptorsWork(file string) {
 	t := e.t
 	t.Helper()
 	archive, err := zip.OpenReader(file)
-	check(t, err)
-	defer func() { check(t, archive.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, archive.Close()) }()
 	in, err := archive.Open("descriptors.txt")
-	check(t, err)
+	testkit.Check(t, err)
 	text, err := io.ReadAll(in)
-	check(t, err)
+	testkit.Check(t, err)
 	for _, part := range strings.Split(string(text), "\nWallet      ")[1:] {
 		request := regexp.MustCompile(`importdescriptors '(.*)'`).FindStringSubmatch(part)
 		from := regexp.MustCompile(`rescanblockchain (\d+)`).FindStringSubmatch(part)
@@ -456,7 +456,7 @@ func (e *exporter) descriptorsWork(file string) {
 		}
 		e.node.WalletCLI(t, "by hand", "rescanblockchain", json.RawMessage(from[1]))
 		var balances struct{ Mine struct{ Trusted json.Number } }
-		check(t, json.Unmarshal(e.node.WalletCLI(t, "by hand", "getbalances"), &balances))
+		testkit.Check(t, json.Unmarshal(e.node.WalletCLI(t, "by hand", "getbalances"), &balances))
 		if !strings.HasPrefix(balances.Mine.Trusted.String(), "149.98") {
 			t.Errorf("Core has %s", balances.Mine.Trusted)
 		}
@@ -476,7 +476,7 @@ func TestScheduledBackups(t *testing.T) {
 			env := append(env, "SPECTER_BACKUP_EVERY=24h", "SPECTER_BACKUP_KEEP=2", "SPECTER_BACKUP_FOLDER="+folder)
 			there := func() []string {
 				found, err := filepath.Glob(filepath.Join(folder, "specterd-backup-*Z.zip"))
-				check(t, err)
+				testkit.Check(t, err)
 				return found
 			}
 			s := startServer(t, dir, env...)
@@ -494,21 +494,21 @@ func TestScheduledBackups(t *testing.T) {
 			for days := 1; days <= 3; days++ { // backups with an older time in the name
 				at := time.Now().Add(-time.Duration(days) * 25 * time.Hour).UTC().Format("20060102T150405Z")
 				text, err := os.ReadFile(first)
-				check(t, err)
-				check(t, os.WriteFile(filepath.Join(folder, "specterd-backup-"+at+".zip"), text, 0o600))
+				testkit.Check(t, err)
+				testkit.Check(t, os.WriteFile(filepath.Join(folder, "specterd-backup-"+at+".zip"), text, 0o600))
 			}
-			check(t, os.Remove(first))
+			testkit.Check(t, os.Remove(first))
 			s = startServer(t, dir, env...)
 			testkit.Eventually(t, "one is made and two are deleted", func() bool {
 				now := there()
 				return len(now) == 2 && strings.Contains(s.log.String(), "backup made")
 			})
-			check(t, tool(t, dir, "restore", "--check", there()[1]).Run())
+			testkit.Check(t, tool(t, dir, "restore", "--check", there()[1]).Run())
 			s.kill()
 
 			// If the directory cannot be created, as on a full disk, the failure is logged.
-			check(t, os.RemoveAll(folder))
-			check(t, os.WriteFile(folder, nil, 0o600))
+			testkit.Check(t, os.RemoveAll(folder))
+			testkit.Check(t, os.WriteFile(folder, nil, 0o600))
 			s = startServer(t, dir, env...)
 			testkit.Eventually(t, "the failure is logged", func() bool { return strings.Contains(s.log.String(), "scheduled backup failed") })
 			if status := call(t.Context(), http.MethodGet, s.url+"/api/v1/users/me", "", nil, nil); status != http.StatusOK {

@@ -24,18 +24,18 @@ import (
 func manyFiles(t *testing.T, want int) {
 	t.Helper()
 	var limit syscall.Rlimit
-	check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.Check(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if limit.Max < uint64(want) {
 		t.Fatalf("the limit is %d open files; raise ulimit -Hn to %d", limit.Max, want)
 	}
 	limit.Cur = limit.Max
-	check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+	testkit.Check(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
 func (s *server) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -44,7 +44,7 @@ func (s *server) dial(t *testing.T) net.Conn {
 func (s *server) residentMB() int {
 	s.t.Helper()
 	kib, err := s.resident()
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	return kib >> 10
 }
 
@@ -57,15 +57,15 @@ func (s *server) latencies(t *testing.T, token string, n int, fresh bool) []time
 	took := make([]time.Duration, n)
 	for i := range took {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/tokens/self", nil)
-		check(t, err)
+		testkit.Check(t, err)
 		r.Header.Set("Authorization", "Bearer "+token)
 		begin := time.Now()
 		resp, err := client.Do(r)
-		check(t, err)
+		testkit.Check(t, err)
 		_, err = io.Copy(io.Discard, resp.Body)
 		took[i] = time.Since(begin)
-		check(t, err)
-		check(t, resp.Body.Close())
+		testkit.Check(t, err)
+		testkit.Check(t, resp.Body.Close())
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("status %d", resp.StatusCode)
 		}
@@ -110,12 +110,12 @@ func TestIdleConnections(t *testing.T) {
 func (s *server) exchange(t *testing.T, conn net.Conn, request string) {
 	t.Helper()
 	_, err := io.WriteString(conn, request)
-	check(t, err)
+	testkit.Check(t, err)
 	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 1024), nil)
-	check(t, err)
+	testkit.Check(t, err)
 	_, err = io.Copy(io.Discard, resp.Body)
-	check(t, err)
-	check(t, resp.Body.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, resp.Body.Close())
 	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
@@ -147,7 +147,7 @@ func TestSlowHeaders(t *testing.T) {
 			}
 		})
 		_, err := io.WriteString(conns[i], "GET / HTTP/1.1\r\nX-Slow: ")
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	all.Go(func() {

@@ -29,13 +29,13 @@ func TestDamagedDatabase(t *testing.T) {
 	for i := range testkit.Size(50, 200) {
 		book.step(t.Context(), s.url, fmt.Sprint(i), i)
 	}
-	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	check(t, s.cmd.Wait())
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Check(t, s.cmd.Wait())
 
 	outcomes := map[string]int{}
 	for seed := range testkit.Size(len(damages), 50*len(damages)) {
 		dir := filepath.Join(t.TempDir(), "data")
-		check(t, os.CopyFS(dir, os.DirFS(sound)))
+		testkit.Check(t, os.CopyFS(dir, os.DirFS(sound)))
 		d := damages[seed%len(damages)]
 		d.do(t, filepath.Join(dir, "specterd.db"), rand.New(rand.NewPCG(uint64(seed), 0)))
 		damaged := damagedServer{t: t, ledger: book, what: fmt.Sprintf("%s, seed %d", d.name, seed), statuses: map[int]int{}}
@@ -43,7 +43,7 @@ func TestDamagedDatabase(t *testing.T) {
 		if damaged.statuses[http.StatusInternalServerError] > 0 {
 			outcomes["with internal errors before that"]++
 		}
-		check(t, os.RemoveAll(dir))
+		testkit.Check(t, os.RemoveAll(dir))
 	}
 	testkit.Figure(t, "damaged database files: %v; no deleted token let in, no panic", outcomes)
 }
@@ -85,8 +85,8 @@ func change(what func(file []byte, r *rand.Rand) []byte) func(*testing.T, string
 	return func(t *testing.T, path string, r *rand.Rand) {
 		t.Helper()
 		file, err := os.ReadFile(path)
-		check(t, err)
-		check(t, os.WriteFile(path, what(file, r), 0o600))
+		testkit.Check(t, err)
+		testkit.Check(t, os.WriteFile(path, what(file, r), 0o600))
 	}
 }
 
@@ -106,10 +106,10 @@ func root(names ...string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, path string, r *rand.Rand) {
 		t.Helper()
 		db, err := sql.Open("sqlite", path)
-		check(t, err)
+		testkit.Check(t, err)
 		var number int
-		check(t, db.QueryRowContext(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE name = $1", names[r.IntN(len(names))]).Scan(&number))
-		check(t, db.Close())
+		testkit.Check(t, db.QueryRowContext(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE name = $1", names[r.IntN(len(names))]).Scan(&number))
+		testkit.Check(t, db.Close())
 		change(func(file []byte, r *rand.Rand) []byte {
 			p := file[(number-1)*4096 : number*4096]
 			overwriteRandom(p[:[]int{8, 100, 4096}[r.IntN(3)]], 1+r.IntN(100), r)

@@ -30,7 +30,7 @@ func withOwnMounts(t *testing.T) bool {
 		return true
 	}
 	self, err := os.Executable()
-	check(t, err)
+	testkit.Check(t, err)
 	args := []string{"--user", "--map-root-user", "--mount", self, "-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=20m"}
 	cmd := exec.CommandContext(t.Context(), "unshare", args...)
 	cmd.Env = append(os.Environ(), ownMounts+"=1")
@@ -63,7 +63,7 @@ func fill(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
-	check(t, err)
+	testkit.Check(t, err)
 	block := make([]byte, 4096)
 	for err == nil {
 		_, err = f.Write(block)
@@ -71,8 +71,8 @@ func fill(t *testing.T, dir string) (free func()) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
 	}
-	check(t, f.Close())
-	return func() { check(t, os.Remove(path)) }
+	testkit.Check(t, f.Close())
+	return func() { testkit.Check(t, os.Remove(path)) }
 }
 
 // refusal is an error response of the server.
@@ -88,15 +88,15 @@ type refusal struct {
 func (s *server) ask(method, path, bearer string, body any) refusal {
 	s.t.Helper()
 	text, err := json.Marshal(body)
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, bytes.NewReader(text))
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	req.Header.Set("Content-Type", "application/json")
 	if req.SetBasicAuth("admin", testPassword); bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	resp, err := http.DefaultClient.Do(req)
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	defer func() { _ = resp.Body.Close() }()
 	r := refusal{Status: resp.StatusCode, After: resp.Header.Get("Retry-After")}
 	_ = json.NewDecoder(resp.Body).Decode(&r) // not every response has a body
@@ -221,8 +221,8 @@ func fullAtStart(t *testing.T) {
 	dir := smallDisk(t)
 	s := startServer(t, dir)
 	made := s.token("made")
-	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	check(t, s.cmd.Wait())
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Check(t, s.cmd.Wait())
 	free := fill(t, dir)
 	s = startServer(t, dir)
 	if _, err := os.Stat(filepath.Join(dir, "specterd.db.reserve")); err == nil {
@@ -277,7 +277,7 @@ func (s *server) inject(args ...string) (stop func()) {
 	args = append([]string{"--follow-forks", "--attach", fmt.Sprint(s.cmd.Process.Pid), "--output", os.DevNull}, args...)
 	cmd := exec.Command("strace", args...)
 	stderr, err := cmd.StderrPipe()
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("%v; run make deps", err)
 	}
@@ -287,7 +287,7 @@ func (s *server) inject(args ...string) (stop func()) {
 		s.t.Fatalf("strace did not attach, which requires root or kernel.yama.ptrace_scope=0, and in a container --cap-add SYS_PTRACE: %q, %v", line, err)
 	}
 	return func() {
-		check(s.t, cmd.Process.Signal(os.Interrupt))
+		testkit.Check(s.t, cmd.Process.Signal(os.Interrupt))
 		_ = cmd.Wait() // strace ends with the signal
 	}
 }

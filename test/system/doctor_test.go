@@ -16,7 +16,7 @@ func TestDoctor(t *testing.T) {
 	t.Parallel()
 	node, dir := testkit.Bitcoind(t, "-blockfilterindex=0"), t.TempDir()
 	node.Mine(t, 1)
-	check(t, os.Chmod(dir, 0o700))
+	testkit.Check(t, os.Chmod(dir, 0o700))
 	examine := func(healthy bool, want ...string) {
 		t.Helper()
 		cmd := tool(t, dir, "doctor")
@@ -52,26 +52,26 @@ func TestDoctor(t *testing.T) {
 		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +wallets +all 1 match Bitcoin Core")
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
-	check(t, err)
-	defer func() { check(t, db.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, db.Close()) }()
 	do := func(statement string) {
 		t.Helper()
 		_, err := db.ExecContext(t.Context(), "PRAGMA busy_timeout = 10000; "+statement)
-		check(t, err)
+		testkit.Check(t, err)
 	}
 	testkit.Eventually(t, "audit events to be sealed", func() bool {
 		var unsealed int
-		check(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE chain_position IS NULL").Scan(&unsealed))
+		testkit.Check(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE chain_position IS NULL").Scan(&unsealed))
 		return unsealed == 0
 	})
 	do("UPDATE audit SET user_name = 'mallory' WHERE audit_id = 1")
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
-	check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
+	testkit.Check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
 	examine(false,
 		"warning +files .*chmod go= .*secret_key", "error +audit +the audit log was altered",
 		`error +wallets +"Savings": its first address is bcrt1qother in the database, but Bitcoin Core derives`)
 	node.Stop(t)
 	examine(false, "error +node +the Bitcoin node's cookie file does not exist")
-	check(t, os.WriteFile(filepath.Join(dir, "secret_key"), []byte(strings.Repeat("0", 64)), 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(dir, "secret_key"), []byte(strings.Repeat("0", 64)), 0o600))
 	examine(false, "error +signing key")
 }

@@ -74,7 +74,7 @@ func (e *exporter) run(status int, args ...string) string {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		got, out = exit.ExitCode(), append(out, exit.Stderr...)
 	} else {
-		check(e.t, err)
+		testkit.Check(e.t, err)
 	}
 	if got != status || strings.Contains(string(out), "goroutine") {
 		e.t.Errorf("%q: status %d, want %d\n%s", args, got, status, out)
@@ -90,14 +90,14 @@ func (e *exporter) labels(alias, lines string) string {
 		method = http.MethodPost
 	}
 	req, err := http.NewRequestWithContext(e.t.Context(), method, e.url+"/api/v1/wallets/"+alias+"/labels", strings.NewReader(lines))
-	check(e.t, err)
+	testkit.Check(e.t, err)
 	req.Header.Set("Authorization", "Bearer "+e.token)
 	req.Header.Set("Content-Type", "application/jsonl")
 	resp, err := http.DefaultClient.Do(req)
-	check(e.t, err)
+	testkit.Check(e.t, err)
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
-	check(e.t, err)
+	testkit.Check(e.t, err)
 	if resp.StatusCode != http.StatusOK || strings.Contains(string(text), `"message"`) {
 		e.t.Fatalf("labels of %s: status %d\n%s", alias, resp.StatusCode, text)
 	}
@@ -108,7 +108,7 @@ func (e *exporter) labels(alias, lines string) string {
 func (e *exporter) settles(alias string) {
 	e.t.Helper()
 	var height int
-	check(e.t, json.Unmarshal(e.node.CLI(e.t, "getblockcount"), &height))
+	testkit.Check(e.t, json.Unmarshal(e.node.CLI(e.t, "getblockcount"), &height))
 	testkit.Eventually(e.t, alias+" to be ready", func() bool {
 		var v struct {
 			Status string
@@ -126,17 +126,17 @@ func (e *exporter) read(folder string) (x exported) {
 	for name, into := range map[string]any{"specter.json": &x.specter, "account-map.json": &x.account, "core.json": &x.core, "labels.jsonl": nil} {
 		path := filepath.Join(folder, name)
 		info, err := os.Stat(path)
-		check(e.t, err)
+		testkit.Check(e.t, err)
 		if info.Mode().Perm() != 0o600 {
 			e.t.Errorf("%s has mode %v", path, info.Mode())
 		}
 		text, err := os.ReadFile(path)
-		check(e.t, err)
+		testkit.Check(e.t, err)
 		if into == nil {
 			x.labels = string(text)
 			continue
 		}
-		check(e.t, json.Unmarshal(text, into))
+		testkit.Check(e.t, json.Unmarshal(text, into))
 	}
 	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
 		e.t.Errorf("%s: %v, %v", folder, info.Mode(), err)
@@ -179,7 +179,7 @@ func TestExport(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "new", "folder")
 			e.run(0, "export", "--to", folder)
 			entries, err := os.ReadDir(folder)
-			check(t, err)
+			testkit.Check(t, err)
 			if len(entries) != len(aliases) {
 				t.Errorf("exported %v, want %v", entries, aliases)
 			}
@@ -213,9 +213,9 @@ func (e *exporter) makeWallets() (aliases []string) {
 				t.Fatalf("status %d\n%s", status, e.log)
 			}
 			var hashes []string
-			check(t, json.Unmarshal(e.node.CLI(t, "generatetoaddress", 1, address.Address), &hashes))
+			testkit.Check(t, json.Unmarshal(e.node.CLI(t, "generatetoaddress", 1, address.Address), &hashes))
 			var block struct{ Tx []string }
-			check(t, json.Unmarshal(e.node.CLI(t, "getblock", hashes[0]), &block))
+			testkit.Check(t, json.Unmarshal(e.node.CLI(t, "getblock", hashes[0]), &block))
 			utxos[v.Alias] = append(utxos[v.Alias], block.Tx[0])
 		}
 	}
@@ -237,7 +237,7 @@ func (e *exporter) compareOutput(alias, folder string) {
 	e.t.Helper()
 	for format, name := range map[string]string{"specter": "specter.json", "account-map": "account-map.json", "core": "core.json", "labels": "labels.jsonl"} {
 		want, err := os.ReadFile(filepath.Join(folder, name))
-		check(e.t, err)
+		testkit.Check(e.t, err)
 		if got := e.run(0, "export", "--wallet", alias, "--format", format); got != string(want) {
 			e.t.Errorf("format %s of %s is\n%s\nbut the file has\n%s", format, alias, got, want)
 		}
@@ -276,12 +276,12 @@ func (e *exporter) intoCore(name string, x exported) {
 		Success  bool
 		Warnings []string
 	}
-	check(t, json.Unmarshal(e.node.WalletCLI(t, name, "importdescriptors", x.core), &results))
+	testkit.Check(t, json.Unmarshal(e.node.WalletCLI(t, name, "importdescriptors", x.core), &results))
 	if len(results) != 2 || !results[0].Success || !results[1].Success || len(results[0].Warnings)+len(results[1].Warnings) > 0 {
 		t.Errorf("%s: %+v", name, results)
 	}
 	var balances struct{ Mine struct{ Trusted json.Number } }
-	check(t, json.Unmarshal(e.node.WalletCLI(t, name, "getbalances"), &balances))
+	testkit.Check(t, json.Unmarshal(e.node.WalletCLI(t, name, "getbalances"), &balances))
 	if balances.Mine.Trusted != "100.00000000" {
 		t.Errorf("%s has %s BTC in Core", name, balances.Mine.Trusted)
 	}
@@ -292,7 +292,7 @@ func (e *exporter) intoCore(name string, x exported) {
 			params = []any{"", kind}
 		}
 		var address string
-		check(t, json.Unmarshal(e.node.WalletCLI(t, name, method, params...), &address))
+		testkit.Check(t, json.Unmarshal(e.node.WalletCLI(t, name, method, params...), &address))
 		if address != want || want == "" {
 			t.Errorf("%s: the next address by %s is %s in Core, but %s in specterd", name, method, address, want)
 		}
@@ -301,11 +301,11 @@ func (e *exporter) intoCore(name string, x exported) {
 		Timestamp int64
 		Range     []int
 	}
-	check(t, json.Unmarshal(x.core, &requests))
+	testkit.Check(t, json.Unmarshal(x.core, &requests))
 	var hash string
 	var header struct{ Time int64 }
-	check(t, json.Unmarshal(e.node.CLI(t, "getblockhash", x.specter.BlockHeight), &hash))
-	check(t, json.Unmarshal(e.node.CLI(t, "getblockheader", hash), &header))
+	testkit.Check(t, json.Unmarshal(e.node.CLI(t, "getblockhash", x.specter.BlockHeight), &hash))
+	testkit.Check(t, json.Unmarshal(e.node.CLI(t, "getblockheader", hash), &header))
 	if requests[0].Timestamp != header.Time || requests[1].Timestamp != header.Time || requests[1].Range[1] != x.specter.Keypool-1 {
 		t.Errorf("%s: %+v, but block %d has the time %d", name, requests, x.specter.BlockHeight, header.Time)
 	}
@@ -327,7 +327,7 @@ func (e *exporter) fromFiles(alias string, x exported) {
 	}
 	// Each command uses the descriptors of one file unchanged.
 	var requests []struct{ Desc string }
-	check(t, json.Unmarshal(x.core, &requests))
+	testkit.Check(t, json.Unmarshal(x.core, &requests))
 	files := [][]string{{"--descriptor", x.account.Descriptor}}
 	if len(x.specter.Devices) > 1 { // tested for one kind only, since all kinds have the same descriptor format
 		files = append(
@@ -363,13 +363,13 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 	t := e.t
 	t.Helper()
 	home := t.TempDir()
-	check(t, os.MkdirAll(filepath.Join(home, "wallets", "regtest"), 0o700))
+	testkit.Check(t, os.MkdirAll(filepath.Join(home, "wallets", "regtest"), 0o700))
 	users := `[{"id": "admin", "username": "admin", "is_admin": true, "password": {"salt": "c2FsdA==", "pwdhash": "` + strings.Repeat("A", 43) + `="}}]`
-	check(t, os.WriteFile(filepath.Join(home, "users.json"), []byte(users), 0o600))
+	testkit.Check(t, os.WriteFile(filepath.Join(home, "users.json"), []byte(users), 0o600))
 	for _, alias := range aliases {
 		text, err := os.ReadFile(filepath.Join(folder, alias, "specter.json"))
-		check(t, err)
-		check(t, os.WriteFile(filepath.Join(home, "wallets", "regtest", alias+".json"), text, 0o600))
+		testkit.Check(t, err)
+		testkit.Check(t, os.WriteFile(filepath.Join(home, "wallets", "regtest", alias+".json"), text, 0o600))
 	}
 	there := &exporter{t: t, dir: t.TempDir(), env: nodeSettings(e.node), node: e.node}
 	cmd := there.command("import", home)
@@ -391,9 +391,9 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 	for _, alias := range aliases {
 		for _, name := range []string{"specter.json", "account-map.json", "core.json"} {
 			want, err := os.ReadFile(filepath.Join(folder, alias, name))
-			check(t, err)
+			testkit.Check(t, err)
 			got, err := os.ReadFile(filepath.Join(again, alias, name))
-			check(t, err)
+			testkit.Check(t, err)
 			if string(got) != string(want) {
 				t.Errorf("%s of %s was\n%s\nbut is after the import\n%s", name, alias, want, got)
 			}
@@ -432,7 +432,7 @@ func TestExport_Refusals(t *testing.T) {
 	for name, want := range map[string]string{"savings": "account-map.json core.json labels.jsonl specter.json", "odd": "core.json labels.jsonl"} {
 		var got []string
 		entries, err := os.ReadDir(filepath.Join(to, name))
-		check(t, err)
+		testkit.Check(t, err)
 		for _, entry := range entries {
 			got = append(got, entry.Name())
 		}
@@ -444,9 +444,9 @@ func TestExport_Refusals(t *testing.T) {
 	e.run(0, "export", "--wallet", "odd", "--format", "core")
 
 	// If a directory exists, nothing is written.
-	check(t, os.RemoveAll(filepath.Join(to, "odd")))
+	testkit.Check(t, os.RemoveAll(filepath.Join(to, "odd")))
 	file := filepath.Join(to, "savings", "core.json")
-	check(t, os.WriteFile(file, []byte("mine"), 0o600))
+	testkit.Check(t, os.WriteFile(file, []byte("mine"), 0o600))
 	says(1, "already exists: "+filepath.Join(to, "savings")+"; nothing was written", "--to", to)
 	if text, err := os.ReadFile(file); err != nil || string(text) != "mine" {
 		t.Errorf("the file was changed to %q: %v", text, err)
@@ -455,7 +455,7 @@ func TestExport_Refusals(t *testing.T) {
 		t.Error("a wallet was written")
 	}
 	// A symbolic link counts as existing.
-	check(t, os.Symlink(t.TempDir(), filepath.Join(to, "odd")))
+	testkit.Check(t, os.Symlink(t.TempDir(), filepath.Join(to, "odd")))
 	says(1, "already exists", "--to", to, "--wallet", "odd")
 
 	// Without the node, core.json requests a rescan of the whole chain.

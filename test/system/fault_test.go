@@ -234,7 +234,7 @@ func (f *faulty) ready(status int) {
 func (f *faulty) left() string {
 	f.t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(f.dir, "specterd.db"))
-	check(f.t, err)
+	testkit.Check(f.t, err)
 	defer func() { _ = db.Close() }()
 	var text strings.Builder
 	for _, query := range []string{
@@ -245,7 +245,7 @@ func (f *faulty) left() string {
 		"SELECT count(*) FROM labels", "SELECT count(*) FROM addresses",
 	} {
 		var value string
-		check(f.t, db.QueryRowContext(f.t.Context(), query).Scan(&value))
+		testkit.Check(f.t, db.QueryRowContext(f.t.Context(), query).Scan(&value))
 		text.WriteString(value + "\n")
 	}
 	var list []string

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // askedHealth runs specterd health with the given settings, and returns its output or
@@ -18,7 +20,7 @@ func askedHealth(t *testing.T, settings []string, args ...string) string {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "error: " + string(exit.Stderr)
 	}
-	check(t, err)
+	testkit.Check(t, err)
 	return string(out)
 }
 
@@ -41,7 +43,7 @@ func TestHealth(t *testing.T) {
 			t.Parallel()
 			s := startServer(t, t.TempDir(), append(c.server, "HOST="+c.listen)...)
 			at, err := url.Parse(s.url)
-			check(t, err)
+			testkit.Check(t, err)
 			settings := append([]string{"HOST=" + c.ask, "PORT=" + at.Port(), "SPECTER_API_ACTIVE=true"}, c.server...)
 			if got := askedHealth(t, settings); got != "i am alive\n" {
 				t.Errorf("health: %s", got)

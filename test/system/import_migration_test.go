@@ -133,7 +133,7 @@ func serveImported(t *testing.T, n *testkit.Node, now func() time.Time, settings
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- a.Serve(ctx, func(url string) { ready <- url }) }()
-	t.Cleanup(func() { stop(); check(t, <-ended) })
+	t.Cleanup(func() { stop(); testkit.Check(t, <-ended) })
 	select {
 	case url = <-ready:
 	case err := <-ended:
@@ -146,14 +146,14 @@ func serveImported(t *testing.T, n *testkit.Node, now func() time.Time, settings
 func importRecorded(t *testing.T, a *app.App) importer.Report {
 	t.Helper()
 	folder, err := datadir.Open(oldFolder)
-	check(t, err)
-	defer func() { check(t, folder.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, folder.Close()) }()
 	n, err := a.OpenNode()
-	check(t, err)
+	testkit.Check(t, err)
 	defer n.Close()
-	check(t, n.CheckOnce(t.Context()))
+	testkit.Check(t, n.CheckOnce(t.Context()))
 	report, err := a.Importer(n, auth.Operator("root")).Run(t.Context(), folder, importer.Options{Path: oldFolder, Progress: func(string) {}})
-	check(t, err)
+	testkit.Check(t, err)
 	return report
 }
 
@@ -161,16 +161,16 @@ func importRecorded(t *testing.T, a *app.App) importer.Report {
 func (h *importedServer) as(authorization, method, path string, body any, status int) []byte {
 	h.t.Helper()
 	encoded, err := json.Marshal(body)
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	req, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, bytes.NewReader(encoded))
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	req.Header.Set("Authorization", authorization)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	answer, err := io.ReadAll(resp.Body)
-	check(h.t, err)
-	check(h.t, resp.Body.Close())
+	testkit.Check(h.t, err)
+	testkit.Check(h.t, resp.Body.Close())
 	if resp.StatusCode != status {
 		h.t.Fatalf("%s %s: status %d, want %d: %s", method, path, resp.StatusCode, status, answer)
 	}
@@ -225,7 +225,7 @@ func (h *importedServer) wantCredentials() {
 func (h *importedServer) readSpecterFile(path string, into any) {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(oldFolder, path))
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	decodeJSON(h.t, text, into)
 }
 
@@ -246,10 +246,10 @@ func oldWallets(t *testing.T) (all []oldWallet) {
 	t.Helper()
 	for user, folder := range map[string]string{"admin": "wallets", "someuser": "wallets_someuser"} {
 		paths, err := filepath.Glob(oldFolder + "/" + folder + "/regtest/*.json")
-		check(t, err)
+		testkit.Check(t, err)
 		for _, path := range paths {
 			text, err := os.ReadFile(path)
-			check(t, err)
+			testkit.Check(t, err)
 			w := oldWallet{User: user, labels: strings.TrimSuffix(path, ".json") + "_addr.csv"}
 			decodeJSON(t, text, &w)
 			all = append(all, w)
@@ -292,10 +292,10 @@ func (h *importedServer) wantNames(w oldWallet, got newWallet, adopted bool) {
 		h.t.Errorf("%s is %s in Core", w.Alias, got.Info.WalletName)
 	}
 	file, err := os.Open(w.labels)
-	check(h.t, err)
+	testkit.Check(h.t, err)
 	rows, err := csv.NewReader(file).ReadAll()
-	check(h.t, err)
-	check(h.t, file.Close())
+	testkit.Check(h.t, err)
+	testkit.Check(h.t, file.Close())
 	want := map[string]string{}
 	for _, row := range rows[1:] {
 		if row[3] != "" {
@@ -306,7 +306,7 @@ func (h *importedServer) wantNames(w oldWallet, got newWallet, adopted bool) {
 	lines := json.NewDecoder(bytes.NewReader(h.as(h.tokens[w.User], http.MethodGet, "/api/v1/wallets/"+w.Alias+"/labels", nil, http.StatusOK)))
 	for lines.More() {
 		var l struct{ Ref, Label string }
-		check(h.t, lines.Decode(&l))
+		testkit.Check(h.t, lines.Decode(&l))
 		found[l.Ref] = l.Label
 	}
 	if diff := cmp.Diff(want, found); diff != "" {
@@ -320,10 +320,10 @@ func (h *importedServer) wantWallets(adopted bool) {
 	balances := map[string]map[string]json.Number{"a_simple_wallet": {"trusted": "8.0", "untrusted_pending": "0.0", "immature": "0.0"}} // its balance is not recorded
 	for _, path := range []string{"18-wallet-simple_one", "19-wallet-vault_23_fam", "20-wallet-nested", "21-wallet-tap"} {
 		text, err := os.ReadFile("../../testdata/wire/" + path + ".txt")
-		check(h.t, err)
+		testkit.Check(h.t, err)
 		_, body, _ := bytes.Cut(text, []byte("\n\n{")) // after the headers
 		var recorded map[string]json.RawMessage
-		check(h.t, json.NewDecoder(bytes.NewReader(append([]byte("{"), body...))).Decode(&recorded))
+		testkit.Check(h.t, json.NewDecoder(bytes.NewReader(append([]byte("{"), body...))).Decode(&recorded))
 		_, alias, _ := strings.Cut(path, "-wallet-")
 		var w newWallet
 		decodeJSON(h.t, recorded[alias], &w)

@@ -55,9 +55,9 @@ func commandApp(t *testing.T, dir string) *app.App {
 func keysIn(t *testing.T, dir string) auth.Keys {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "secret_key"))
-	check(t, err)
+	testkit.Check(t, err)
 	keys, err := auth.ParseKeys(text)
-	check(t, err)
+	testkit.Check(t, err)
 	return keys
 }
 
@@ -140,11 +140,11 @@ func TestKeyRotation_AsRoot(t *testing.T) {
 	const nobody = 65534
 	dir := t.TempDir()
 	key(t, dir, nil, "show")
-	check(t, os.Chown(dir, nobody, nobody))
+	testkit.Check(t, os.Chown(dir, nobody, nobody))
 	key(t, dir, nil, "rotate")
 	for _, name := range []string{"secret_key", "secret_key.lock"} {
 		info, err := os.Stat(filepath.Join(dir, name))
-		check(t, err)
+		testkit.Check(t, err)
 		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != nobody || owner.Gid != nobody {
 			t.Errorf("%s belongs to %d", name, owner.Uid)
 		}
@@ -160,43 +160,43 @@ func TestPlantedSymlinks(t *testing.T) {
 	}
 	const nobody, content = 65534, "a file of root's"
 	target := filepath.Join(t.TempDir(), "target")
-	check(t, os.WriteFile(target, []byte(content), 0o600))
+	testkit.Check(t, os.WriteFile(target, []byte(content), 0o600))
 	unharmed := func(what string) {
 		t.Helper()
 		got, err := os.ReadFile(target)
-		check(t, err)
+		testkit.Check(t, err)
 		info, err := os.Stat(target)
-		check(t, err)
+		testkit.Check(t, err)
 		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 || string(got) != content {
 			t.Fatalf("%s: the target belongs to %d and has %q", what, owner.Uid, got)
 		}
 	}
 	plant := func(dir, name string) {
 		t.Helper()
-		check(t, os.RemoveAll(filepath.Join(dir, name)))
-		check(t, os.Symlink(target, filepath.Join(dir, name)))
-		check(t, os.Lchown(filepath.Join(dir, name), nobody, nobody))
+		testkit.Check(t, os.RemoveAll(filepath.Join(dir, name)))
+		testkit.Check(t, os.Symlink(target, filepath.Join(dir, name)))
+		testkit.Check(t, os.Lchown(filepath.Join(dir, name), nobody, nobody))
 	}
 	for _, name := range []string{"secret_key.new", "secret_key.lock", "specterd.db.lock", "specterd.db-wal"} {
 		dir := t.TempDir()
 		key(t, dir, nil, "show")
-		check(t, os.Chown(dir, nobody, nobody))
+		testkit.Check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
 		_ = tool(t, dir, "key", "rotate").Run() // may fail
 		unharmed(name)
 	}
 	for _, name := range []string{"specterd.db", "secret_key.new", "in-use.new", "specterd.db.lock"} { // the links are planted before the first start
 		dir := t.TempDir()
-		check(t, os.Chown(dir, nobody, nobody))
+		testkit.Check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
 		_ = tool(t, dir, "user", "list").Run()
 		unharmed(name)
 	}
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	key(t, dir, nil, "show")
-	check(t, os.Chown(dir, nobody, nobody))
-	check(t, os.Symlink(elsewhere, filepath.Join(dir, "backups")))
-	check(t, os.Lchown(filepath.Join(dir, "backups"), nobody, nobody))
+	testkit.Check(t, os.Chown(dir, nobody, nobody))
+	testkit.Check(t, os.Symlink(elsewhere, filepath.Join(dir, "backups")))
+	testkit.Check(t, os.Lchown(filepath.Join(dir, "backups"), nobody, nobody))
 	out, err := tool(t, dir, "backup").CombinedOutput()
 	if entries, e := os.ReadDir(elsewhere); err == nil || e != nil || len(entries) > 0 {
 		t.Errorf("a backup followed a link: %v, %v, %v\n%s", entries, e, err, out)
@@ -208,20 +208,20 @@ func TestPlantedSymlinks(t *testing.T) {
 func TestKeyRotation_Interrupted(t *testing.T) {
 	for name, breakOff := range map[string]func(t *testing.T, a *app.App){
 		"while the file is written": func(t *testing.T, a *app.App) {
-			check(t, os.WriteFile(a.KeyFile()+".new", []byte("0123"), 0o600))
+			testkit.Check(t, os.WriteFile(a.KeyFile()+".new", []byte("0123"), 0o600))
 		},
 		"before the database knows": func(t *testing.T, a *app.App) {
 			addKey(t, a)
 		},
 		"when the database knows": func(t *testing.T, a *app.App) {
-			check(t, a.Store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, addKey(t, a), auth.Event{At: a.Now()}))
+			testkit.Check(t, a.Store.RotateKey(t.Context(), known(t, a)[0].Fingerprint, addKey(t, a), auth.Event{At: a.Now()}))
 		},
 		"before the old key is taken out of the file": func(t *testing.T, a *app.App) {
 			r, err := a.RotateKey(t.Context(), auth.Operator("root"), false) // the previous key has no tokens and is dropped
-			check(t, err)
+			testkit.Check(t, err)
 			keys := keysIn(t, a.Config.DataFolder)
 			_, err = a.RotateKey(t.Context(), auth.Operator("root"), false)
-			check(t, err)
+			testkit.Check(t, err)
 			if len(known(t, a)) < 3 || r.To == "" {
 				t.Fatal("nothing was rotated")
 			}
@@ -263,14 +263,14 @@ func addKey(t *testing.T, a *app.App) string {
 func writeKeys(t *testing.T, a *app.App, keys auth.Keys) {
 	t.Helper()
 	text, err := keys.Text()
-	check(t, err)
-	check(t, os.WriteFile(a.KeyFile(), text, 0o600))
+	testkit.Check(t, err)
+	testkit.Check(t, os.WriteFile(a.KeyFile(), text, 0o600))
 }
 
 func known(t *testing.T, a *app.App) []auth.SigningKey {
 	t.Helper()
 	keys, err := a.Store.SigningKeys(t.Context())
-	check(t, err)
+	testkit.Check(t, err)
 	return keys
 }
 
@@ -281,7 +281,9 @@ func TestKeyRotation_Postgres(t *testing.T) {
 	database := "SPECTER_DATABASE_URL=" + testkit.Postgres(t)
 	old, next := testKey, strings.Repeat("fedcba98", 8)
 	file := filepath.Join(t.TempDir(), "keys")
-	write := func(keys ...string) { check(t, os.WriteFile(file, []byte(strings.Join(keys, "\n")+"\n"), 0o600)) }
+	write := func(keys ...string) {
+		testkit.Check(t, os.WriteFile(file, []byte(strings.Join(keys, "\n")+"\n"), 0o600))
+	}
 	write(old)
 	fromFile := []string{database, "SECRET_KEY_FILE=" + file}
 	one := startServer(t, t.TempDir(), fromFile...)

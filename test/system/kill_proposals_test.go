@@ -77,7 +77,7 @@ func (p *payments) fund(utxos int) {
 	const payer = "payer"
 	p.node.CLI(p.t, "createwallet", payer)
 	var to string
-	check(p.t, json.Unmarshal(p.node.WalletCLI(p.t, payer, "getnewaddress"), &to))
+	testkit.Check(p.t, json.Unmarshal(p.node.WalletCLI(p.t, payer, "getnewaddress"), &to))
 	p.node.CLI(p.t, "generatetoaddress", 101, to)
 	p.token = p.server.token("boss").Secret
 	c := outageClient{t: p.t, url: p.server.url, token: p.token}
@@ -86,7 +86,7 @@ func (p *payments) fund(utxos int) {
 	})
 	c.do(http.MethodPost, "/api/v1/wallets", orderOf("one", 1), http.StatusCreated)
 	var loaded []string
-	check(p.t, json.Unmarshal(p.node.CLI(p.t, "listwallets"), &loaded))
+	testkit.Check(p.t, json.Unmarshal(p.node.CLI(p.t, "listwallets"), &loaded))
 	p.core = slices.DeleteFunc(loaded, func(name string) bool { return name == payer })[0]
 	outputs := map[string]float64{}
 	for range utxos {
@@ -203,7 +203,7 @@ func (p *payments) wantLocks(wanted map[string]bool) {
 			Txid string
 			Vout int
 		}
-		check(p.t, json.Unmarshal(p.node.WalletCLI(p.t, p.core, "listlockunspent"), &list))
+		testkit.Check(p.t, json.Unmarshal(p.node.WalletCLI(p.t, p.core, "listlockunspent"), &list))
 		locked := map[string]bool{}
 		for _, at := range list {
 			locked[fmt.Sprintf("%s:%d", at.Txid, at.Vout)] = true

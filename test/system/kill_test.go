@@ -235,7 +235,7 @@ func (b *ledger) compareAll(t *testing.T, s *server, dir string) {
 	}
 	s.kill()
 	var verdict string
-	check(t, shell(t, dir).QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
+	testkit.Check(t, shell(t, dir).QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict))
 	if verdict != "ok" {
 		t.Errorf("integrity_check: %s", verdict)
 	}
@@ -267,14 +267,14 @@ func rowsOf(t *testing.T, dir string) map[string]bool {
 	db := shell(t, dir)
 	defer func() { _ = db.Close() }() // the server must be the last to close it
 	rows, err := db.QueryContext(t.Context(), "SELECT token_id FROM tokens UNION ALL SELECT name FROM users")
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
 	found := map[string]bool{}
 	for rows.Next() {
 		var id string
-		check(t, rows.Scan(&id))
+		testkit.Check(t, rows.Scan(&id))
 		found[id] = true
 	}
-	check(t, rows.Err())
+	testkit.Check(t, rows.Err())
 	return found
 }

@@ -134,13 +134,13 @@ func TestServers_ConcurrentPostgres(t *testing.T) {
 			slowest = max(slowest, s.started)
 		}
 		db, err := sql.Open("pgx", url)
-		check(t, err)
+		testkit.Check(t, err)
 		var doubled, users, made int
-		check(t, db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) - count(DISTINCT version_id) FROM goose_db_version), (SELECT count(*) FROM users), (SELECT count(*) FROM audit WHERE action = 'user.create')").Scan(&doubled, &users, &made))
+		testkit.Check(t, db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) - count(DISTINCT version_id) FROM goose_db_version), (SELECT count(*) FROM users), (SELECT count(*) FROM audit WHERE action = 'user.create')").Scan(&doubled, &users, &made))
 		if doubled != 0 || users != 1 || made != 1 {
 			t.Errorf("%d migrations ran twice; %d users exist, and %d were created", doubled, users, made)
 		}
-		check(t, db.Close())
+		testkit.Check(t, db.Close())
 		for _, s := range servers {
 			s.kill()
 		}
@@ -173,10 +173,10 @@ func TestLongLock(t *testing.T) {
 	s := startServer(t, dir)
 	c := outageClient{t: t, url: s.url, token: s.token("boss", "tokens:*", "node:read").Secret}
 	conn, err := shell(t, dir).Conn(t.Context())
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = conn.Close() }()
 	_, err = conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
-	check(t, err)
+	testkit.Check(t, err)
 
 	order := func(i int) map[string]any {
 		return map[string]any{"description": fmt.Sprint("order ", i), "lifetime": "1 hour"}
@@ -206,7 +206,7 @@ func TestLongLock(t *testing.T) {
 		t.Errorf("a password: status %d", status)
 	}
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")
-	check(t, err)
+	testkit.Check(t, err)
 	if found := rowsOf(t, dir); len(found) != 2 { // the token boss and the user admin
 		t.Errorf("a refused request had side effects: %v", found)
 	}

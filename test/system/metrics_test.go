@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestMetricsListen checks that, if a separate address is set, metrics are served only
@@ -28,11 +30,11 @@ func TestMetricsListen(t *testing.T) {
 	get(t, "http://"+address+"/debug/pprof/", http.StatusNotFound)
 	// A foreign host name that resolves to this machine is refused (DNS rebinding).
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
-	check(t, err)
+	testkit.Check(t, err)
 	r.Host = "evil.example"
 	response, err := http.DefaultClient.Do(r)
-	check(t, err)
-	check(t, response.Body.Close())
+	testkit.Check(t, err)
+	testkit.Check(t, response.Body.Close())
 	if response.StatusCode != http.StatusMisdirectedRequest {
 		t.Errorf("metrics for a foreign Host: %s", response.Status)
 	}
@@ -41,12 +43,12 @@ func TestMetricsListen(t *testing.T) {
 func get(t *testing.T, url string, status int) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	check(t, err)
+	testkit.Check(t, err)
 	response, err := http.DefaultClient.Do(r)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	check(t, err)
+	testkit.Check(t, err)
 	if response.StatusCode != status {
 		t.Fatalf("%s: %s, want %d: %s", url, response.Status, status, text)
 	}

@@ -78,7 +78,7 @@ func TestNodeLifecycle(t *testing.T) {
 func members(t *testing.T, object json.RawMessage) map[string]json.RawMessage {
 	t.Helper()
 	var out map[string]json.RawMessage
-	check(t, json.Unmarshal(object, &out))
+	testkit.Check(t, json.Unmarshal(object, &out))
 	return out
 }
 
@@ -96,7 +96,7 @@ func compact(t *testing.T, value json.RawMessage) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	if len(value) > 0 {
-		check(t, json.Compact(&out, value))
+		testkit.Check(t, json.Compact(&out, value))
 	}
 	return out.Bytes()
 }

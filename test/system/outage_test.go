@@ -92,26 +92,26 @@ func (c outageClient) send(method, path string, body any) (status int, answer []
 	if body != nil {
 		var err error
 		encoded, err = json.Marshal(body)
-		check(c.t, err)
+		testkit.Check(c.t, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(encoded))
-	check(c.t, err)
+	testkit.Check(c.t, err)
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
-	check(c.t, err)
+	testkit.Check(c.t, err)
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "" {
 		c.t.Errorf("%s %s: no Retry-After", method, path)
 	}
 	answer, err = io.ReadAll(resp.Body)
-	check(c.t, err)
+	testkit.Check(c.t, err)
 	return resp.StatusCode, answer
 }
 
 func (c outageClient) into(out any, body []byte) {
 	c.t.Helper()
-	check(c.t, json.Unmarshal(body, out))
+	testkit.Check(c.t, json.Unmarshal(body, out))
 }
 
 // height returns the height to which the wallet is indexed.

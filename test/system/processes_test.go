@@ -57,11 +57,11 @@ func newProcesses(t *testing.T) *processes {
 	p.settings = append(nodeSettings(p.node), "SECRET_KEY="+testKey, "SPECTER_LOG_LEVEL=warn", "SPECTER_STOP_DELAY=3")
 	var err error
 	p.db, err = sql.Open("pgx", p.database)
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = p.db.Close() })
 	for i := range p.running {
 		_, p.ports[i], err = net.SplitHostPort(freeAddress(t))
-		check(t, err)
+		testkit.Check(t, err)
 		p.start(t, i)
 	}
 	var boss madeToken
@@ -114,7 +114,7 @@ func (p *processes) leader(t *testing.T) int {
 	if errors.Is(err, sql.ErrNoRows) {
 		return -1
 	}
-	check(t, err)
+	testkit.Check(t, err)
 	return slices.Index([]string{process(0), process(1)}, name)
 }
 
@@ -220,7 +220,7 @@ func (p *processes) reserve(t *testing.T) {
 	testkit.Eventually(t, "no UTXO to be reserved or locked", func() bool {
 		var rows int
 		var core string
-		check(t, p.db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM reserved), (SELECT core_name FROM wallets)").Scan(&rows, &core))
+		testkit.Check(t, p.db.QueryRowContext(t.Context(), "SELECT (SELECT count(*) FROM reserved), (SELECT core_name FROM wallets)").Scan(&rows, &core))
 		return rows == 0 && string(p.node.WalletCLI(t, core, "listlockunspent")) == "[]"
 	})
 	testkit.Figure(t, "%d pairs of proposals through two processes at once, no shared input, no lock and no reservation left", pairs)
@@ -334,7 +334,7 @@ func (p *processes) rollingRestart(t *testing.T) {
 	servers := slices.Clone(p.running[:])
 	for i := range rounds {
 		wait()
-		check(t, p.running[i%2].cmd.Process.Signal(syscall.SIGTERM))
+		testkit.Check(t, p.running[i%2].cmd.Process.Signal(syscall.SIGTERM))
 		if err := p.running[i%2].cmd.Wait(); err != nil {
 			t.Errorf("the stop: %v", err)
 		}

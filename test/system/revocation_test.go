@@ -29,7 +29,7 @@ func TestTokenRevocation_AcrossProcesses(t *testing.T) {
 			return []*server{one, startServer(t, t.TempDir(), "SPECTER_DATABASE_URL="+url, "SECRET_KEY="+testKey)}
 		}
 		db, err := sql.Open("pgx", url)
-		check(t, err)
+		testkit.Check(t, err)
 		t.Cleanup(func() { _ = db.Close() })
 		revocationHolds(t, begin, db)
 	})
@@ -47,7 +47,7 @@ func revocationHolds(t *testing.T, begin func() []*server, db *sql.DB) {
 		},
 		"at an SQL shell": func(id string) {
 			_, err := db.ExecContext(t.Context(), "DELETE FROM tokens WHERE token_id = $1", id)
-			check(t, err)
+			testkit.Check(t, err)
 		},
 	}
 	for name, end := range ways {

@@ -91,7 +91,7 @@ func newWatch(t *testing.T, postgres bool) *watch {
 	node := testkit.Bitcoind(t, fmt.Sprintf("-rpcauth=watched:5a17$%x", mac.Sum(nil)))
 	node.Mine(t, 1)
 	cookie, err := os.ReadFile(node.CookieFile())
-	check(t, err)
+	testkit.Check(t, err)
 	w.add("the cookie", strings.TrimPrefix(string(cookie), "__cookie__:"))
 	w.add("the admin's password", testPassword)
 	w.metrics = freeAddress(t)
@@ -102,7 +102,7 @@ func newWatch(t *testing.T, postgres bool) *watch {
 	if postgres {
 		w.database = testkit.Postgres(t)
 		parsed, err := url.Parse(w.database)
-		check(t, err)
+		testkit.Check(t, err)
 		password, _ := parsed.User.Password()
 		w.add("the database's password", password)
 		w.settings = append(w.settings, "SPECTER_DATABASE_URL="+w.database)
@@ -150,16 +150,16 @@ func (w *watch) hits() (hits []string) {
 func (w *watch) ask(s *server, method, path, authorization, body string) (int, []byte) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, s.url+path, strings.NewReader(body))
-	check(w.t, err)
+	testkit.Check(w.t, err)
 	r.Header.Set("Authorization", authorization)
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", rand.Text())
 	resp, err := http.DefaultClient.Do(r)
-	check(w.t, err)
+	testkit.Check(w.t, err)
 	defer func() { _ = resp.Body.Close() }()
 	var text bytes.Buffer
 	_, err = text.ReadFrom(resp.Body)
-	check(w.t, err)
+	testkit.Check(w.t, err)
 	var made struct {
 		Token string `json:"token"`
 		JWT   string `json:"jwt_token"`
@@ -208,7 +208,7 @@ func (w *watch) use(s *server) {
 	r.SetBasicAuth("admin", wrong)
 	do(401, http.MethodGet, "/api/v1/users/me", r.Header.Get("Authorization"), "")
 	order, err := json.Marshal(orderOf("one", 1))
-	check(t, err)
+	testkit.Check(t, err)
 	do(201, http.MethodPost, "/api/v1/wallets", "Bearer "+token.Token, "%s", order)
 	const private = "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	w.add("a private key", private[20:]) // all keys have the same prefix
@@ -222,11 +222,11 @@ var parameter = regexp.MustCompile(`\{[^}]+\}`)
 // sendSecrets makes a request to every route with secrets in unexpected places.
 func (w *watch) sendSecrets(s *server) {
 	description, err := os.ReadFile("../../docs/openapi.json")
-	check(w.t, err)
+	testkit.Check(w.t, err)
 	var api struct {
 		Paths map[string]map[string]json.RawMessage
 	}
-	check(w.t, json.Unmarshal(description, &api))
+	testkit.Check(w.t, json.Unmarshal(description, &api))
 	n := 0
 	for path, methods := range api.Paths {
 		for method := range methods {
@@ -240,7 +240,7 @@ func (w *watch) sendSecrets(s *server) {
 			}
 			_, answer := w.ask(s, http.MethodPost, "/api/v1/tokens", w.admin(), fmt.Sprintf(`{"description": "knock %d", "lifetime": "1 hour", "scopes": %s}`, n, allScopes))
 			var token madeToken
-			if check(w.t, json.Unmarshal(answer, &token)); token.Secret == "" {
+			if testkit.Check(w.t, json.Unmarshal(answer, &token)); token.Secret == "" {
 				w.t.Fatalf("no token before %s %s: %s", method, path, answer)
 			}
 			for _, authorization := range []string{"Bearer " + token.Secret, "Bearer " + token.Secret[:len(token.Secret)-1] + "!", "Bearer " + lost, "Basic " + lost, lost} {
@@ -298,7 +298,7 @@ func (w *watch) commands() {
 // data returns the contents of the data directory and the database.
 func (w *watch) data() string {
 	var all strings.Builder
-	check(w.t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+	testkit.Check(w.t, filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -310,13 +310,13 @@ func (w *watch) data() string {
 		return all.String()
 	}
 	db, err := sql.Open("pgx", w.database)
-	check(w.t, err)
+	testkit.Check(w.t, err)
 	defer func() { _ = db.Close() }()
 	var tables []string
-	check(w.t, queryAll(w.t, db, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'", &tables))
+	testkit.Check(w.t, queryAll(w.t, db, "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'", &tables))
 	for _, table := range tables {
 		var rows []string
-		check(w.t, queryAll(w.t, db, "SELECT CAST(t AS TEXT) FROM "+table+" AS t", &rows))
+		testkit.Check(w.t, queryAll(w.t, db, "SELECT CAST(t AS TEXT) FROM "+table+" AS t", &rows))
 		all.WriteString(strings.Join(rows, "\n"))
 	}
 	return all.String()

@@ -27,7 +27,7 @@ func TestStop(t *testing.T) {
 	}
 	first := <-statuses // once one login has completed, the others are queued
 	begin := time.Now()
-	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	err := s.cmd.Wait()
 	took := time.Since(begin)
 	wg.Wait()
@@ -47,16 +47,16 @@ func TestStopDelay(t *testing.T) {
 	s := startServer(t, t.TempDir(), "SPECTER_STOP_DELAY=60")
 	ask := func(path string) (status int, closed bool) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil)
-		check(t, err)
+		testkit.Check(t, err)
 		response, err := http.DefaultClient.Do(r)
-		check(t, err)
-		check(t, response.Body.Close())
+		testkit.Check(t, err)
+		testkit.Check(t, response.Body.Close())
 		return response.StatusCode, response.Close
 	}
 	if status, closed := ask("/api/healthz/liveness"); status != http.StatusOK || closed {
 		t.Errorf("before: status %d, closed %v", status, closed)
 	}
-	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	testkit.Eventually(t, "liveness to fail", func() bool {
 		status, _ := ask("/api/healthz/liveness")
 		return status == http.StatusServiceUnavailable

@@ -77,13 +77,13 @@ func tryServer(t *testing.T, cmd *exec.Cmd) (*server, error) {
 	testkit.NeedsServer(t, "specterd")
 	s := &server{t: t, cmd: cmd, log: logFile(filepath.Join(t.TempDir(), "log"))}
 	log, err := os.Create(string(s.log))
-	check(t, err)
+	testkit.Check(t, err)
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
-	check(t, err)
+	testkit.Check(t, err)
 	begin := time.Now()
-	check(t, cmd.Start())
-	check(t, log.Close())
+	testkit.Check(t, cmd.Start())
+	testkit.Check(t, log.Close())
 	t.Cleanup(func() {
 		s.kill()
 		s.checkLog()
@@ -134,17 +134,10 @@ func (s *server) checkLog() {
 		driver, source = "sqlite", "file:"+cmp.Or(url, filepath.Join(setting("SPECTER_DATA_FOLDER"), "specterd.db"))+"?mode=ro&_pragma=busy_timeout(5000)"
 	}
 	db, err := sql.Open(driver, source)
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	defer func() { _ = db.Close() }()
 	if err := testkit.CheckLog(context.Background(), s.t, db, s.log.String()); err != nil {
 		s.t.Logf("the log was not checked: %v", err)
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -219,7 +212,7 @@ func (s *server) resident() (int, error) {
 func shell(t *testing.T, dir string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db")+"?_pragma=busy_timeout(5000)")
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -241,9 +234,9 @@ func openApp(t *testing.T, environment map[string]string, serving bool) *app.App
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	config.AddFlags(flags)
 	cfg, err := config.Load(flags, func(name string) string { return environment[name] })
-	check(t, err)
+	testkit.Check(t, err)
 	a := app.New(cfg, "test", slog.New(slog.DiscardHandler), time.Now)
-	check(t, a.Open(t.Context(), serving))
-	t.Cleanup(func() { check(t, a.Close()) })
+	testkit.Check(t, a.Open(t.Context(), serving))
+	t.Cleanup(func() { testkit.Check(t, a.Close()) })
 	return a
 }

@@ -115,7 +115,7 @@ func (s *soak) createObjects() {
 	}
 	s.boss = boss.Secret
 	for _, k := range []testkit.Script{testkit.WPKH, testkit.TR, testkit.WSH, testkit.SHWPKH} {
-		check(s.t, s.addVault(s.t.Context(), k))
+		testkit.Check(s.t, s.addVault(s.t.Context(), k))
 	}
 	outputs := map[string]string{}
 	for _, v := range s.vaults {
@@ -246,7 +246,7 @@ func (s *soak) reorganize(r *rand.Rand) {
 
 func into(t *testing.T, out any, text json.RawMessage) {
 	t.Helper()
-	check(t, json.Unmarshal(text, out))
+	testkit.Check(t, json.Unmarshal(text, out))
 }
 
 // resources counts resources of a process.
@@ -263,7 +263,7 @@ func count(t *testing.T, s *server, metrics string) (c resources) {
 	}
 	c.goroutines, _ = strconv.Atoi(found[1])
 	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
-	check(t, err)
+	testkit.Check(t, err)
 	c.files = len(files)
 	return c
 }
@@ -339,7 +339,7 @@ func average(list []int) int {
 
 func number(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 	t.Helper()
-	check(t, db.QueryRowContext(t.Context(), query, args...).Scan(&n))
+	testkit.Check(t, db.QueryRowContext(t.Context(), query, args...).Scan(&n))
 	return n
 }
 
@@ -364,7 +364,7 @@ func (s *soak) checkAcknowledged(dir string) {
 	for _, v := range s.vaults {
 		for line := range strings.Lines(s.text("/api/v1/wallets/" + v.alias + "/labels")) {
 			var l struct{ Ref, Label string }
-			check(s.t, json.Unmarshal([]byte(line), &l))
+			testkit.Check(s.t, json.Unmarshal([]byte(line), &l))
 			labels[l.Ref] = l.Label
 		}
 	}
@@ -374,11 +374,11 @@ func (s *soak) checkAcknowledged(dir string) {
 		switch kind {
 		case "token":
 			status, _, _, err := s.exchange(ask{method: http.MethodGet, path: "/api/v1/tokens/self", bearer: name}, s.url)
-			check(s.t, err)
+			testkit.Check(s.t, err)
 			got, thing = map[int]string{ok: "lives", http.StatusUnauthorized: "ended"}[status], "a token"
 		case "wallet":
 			status, _, _, err := s.exchange(ask{method: http.MethodGet, path: name}, s.url)
-			check(s.t, err)
+			testkit.Check(s.t, err)
 			got = map[int]string{ok: "there", unknown: "gone"}[status]
 		case "label":
 			got = labels[name]
@@ -388,7 +388,7 @@ func (s *soak) checkAcknowledged(dir string) {
 			got = []string{"free", "frozen"}[number(s.t, db, "SELECT count(*) FROM frozen WHERE txid = $1 AND vout = $2", txid, vout)]
 		case "proposal":
 			var p struct{ Steps []struct{ Action string } }
-			check(s.t, json.Unmarshal([]byte(s.text(name)), &p))
+			testkit.Check(s.t, json.Unmarshal([]byte(s.text(name)), &p))
 			for _, step := range p.Steps { // blocks may have changed the status since
 				if step.Action == want {
 					got = want
@@ -404,7 +404,7 @@ func (s *soak) checkAcknowledged(dir string) {
 func (s *soak) text(path string) string {
 	s.t.Helper()
 	status, _, body, err := s.exchange(ask{method: http.MethodGet, path: path}, s.url)
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	if status != ok {
 		s.t.Fatalf("%s: status %d: %s", path, status, body)
 	}
@@ -467,15 +467,15 @@ func without(one, other map[string]string) (keys []string) {
 func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, args...)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
 	all := map[string]string{}
 	for rows.Next() {
 		var key, value string
-		check(t, rows.Scan(&key, &value))
+		testkit.Check(t, rows.Scan(&key, &value))
 		all[key] = value
 	}
-	check(t, rows.Err())
+	testkit.Check(t, rows.Err())
 	return all
 }
 
@@ -549,7 +549,7 @@ func (s *soak) newDatabase(dir, fresh string) {
 	}
 	db := shell(s.t, fresh)
 	conn, err := db.Conn(s.t.Context())
-	check(s.t, err)
+	testkit.Check(s.t, err)
 	defer func() { _ = conn.Close() }()
 	for _, statement := range []string{
 		"ATTACH '" + filepath.Join(dir, "specterd.db") + "' AS old",
@@ -569,7 +569,7 @@ func (s *soak) newDatabase(dir, fresh string) {
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }

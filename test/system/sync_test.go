@@ -66,7 +66,7 @@ type diskTrace struct {
 func startWatched(t *testing.T) (*server, *diskTrace) {
 	t.Helper()
 	from, to, err := os.Pipe()
-	check(t, err)
+	testkit.Check(t, err)
 	// 4200 bytes are a page plus overhead.
 	cmd := traced(serveCommand(t.TempDir()), "--seccomp-bpf", "-y", "-s", "4200", "-o", "/dev/fd/3", "-e", "trace=pwrite64,fsync,fdatasync,write")
 	cmd.ExtraFiles = []*os.File{to}
@@ -85,7 +85,7 @@ func startWatched(t *testing.T) (*server, *diskTrace) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, s.log)
 	}
-	check(t, to.Close())
+	testkit.Check(t, to.Close())
 	t.Cleanup(func() { _ = from.Close() })
 	return s, trace
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestTerminalEscapes checks that commands escape control sequences from files and from the
@@ -39,9 +41,9 @@ func TestTerminalEscapes(t *testing.T) {
 		t.Errorf("an error with the name of a file: %v\n%q", err, out)
 	}
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db"))
-	check(t, err)
+	testkit.Check(t, err)
 	_, err = db.ExecContext(t.Context(), "UPDATE users SET name = ?", "admin"+sequence)
-	check(t, errors.Join(err, db.Close()))
+	testkit.Check(t, errors.Join(err, db.Close()))
 	if out, err = tool(t, dir, "user", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), `admin\u001b[2J\u202e`) {
 		t.Errorf("user list: %v\n%q", err, out)
 	}
@@ -51,24 +53,24 @@ func TestTerminalEscapes(t *testing.T) {
 func rewriteManifest(t *testing.T, from, to string, edit func(manifest map[string]any)) {
 	t.Helper()
 	in, err := zip.OpenReader(from)
-	check(t, err)
-	defer func() { check(t, in.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, in.Close()) }()
 	file, err := os.Create(to)
-	check(t, err)
+	testkit.Check(t, err)
 	out := zip.NewWriter(file)
 	for _, member := range in.File {
 		if member.Name != "manifest.json" {
-			check(t, out.Copy(member))
+			testkit.Check(t, out.Copy(member))
 			continue
 		}
 		r, err := member.Open()
-		check(t, err)
+		testkit.Check(t, err)
 		var manifest map[string]any
-		check(t, json.NewDecoder(r).Decode(&manifest))
+		testkit.Check(t, json.NewDecoder(r).Decode(&manifest))
 		edit(manifest)
 		w, err := out.Create(member.Name)
-		check(t, err)
-		check(t, json.NewEncoder(w).Encode(manifest))
+		testkit.Check(t, err)
+		testkit.Check(t, json.NewEncoder(w).Encode(manifest))
 	}
-	check(t, errors.Join(out.Close(), file.Close()))
+	testkit.Check(t, errors.Join(out.Close(), file.Close()))
 }

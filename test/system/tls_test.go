@@ -36,10 +36,10 @@ func TestTLS(t *testing.T) {
 		}}
 		defer client.CloseIdleConnections()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/healthz/liveness", nil)
-		check(t, err)
+		testkit.Check(t, err)
 		resp, err := client.Do(req)
-		check(t, err)
-		check(t, resp.Body.Close())
+		testkit.Check(t, err)
+		testkit.Check(t, resp.Body.Close())
 		if got := resp.Header.Get("Strict-Transport-Security"); got != "max-age=31536000; includeSubDomains" {
 			t.Errorf("Strict-Transport-Security is %q", got)
 		}
@@ -52,14 +52,14 @@ func TestTLS(t *testing.T) {
 
 	// A damaged certificate is rejected, and the previous one stays in use. A valid one
 	// is used for new connections.
-	check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
-	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	testkit.Check(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "a line in the log", func() bool { return strings.Contains(s.log.String(), "reloading the certificate failed") })
 	if !ask().Equal(first) {
 		t.Error("the certificate changed after a failed reload")
 	}
 	renew(t, certFile, keyFile, roots)
-	check(t, s.cmd.Process.Signal(syscall.SIGHUP))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGHUP))
 	testkit.Eventually(t, "the new certificate", func() bool { return !ask().Equal(first) })
 }
 
@@ -100,19 +100,19 @@ func TestUnencryptedWarning(t *testing.T) {
 func renew(t *testing.T, certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
+	testkit.Check(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	check(t, err)
+	testkit.Check(t, err)
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	check(t, err)
-	check(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
-	check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
+	testkit.Check(t, err)
+	testkit.Check(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	testkit.Check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600))
 	made, err := x509.ParseCertificate(der)
-	check(t, err)
+	testkit.Check(t, err)
 	roots.AddCert(made)
 }
 
@@ -135,15 +135,15 @@ func TestLogLevelSignal(t *testing.T) {
 		testkit.Eventually(t, text+" in the log", func() bool { return strings.Count(s.log.String(), text) == n })
 	}
 	get(t, s.url+"/api/healthz/liveness", http.StatusOK)
-	check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
 	logged(1, "SIGUSR1")
 	get(t, s.url+"/api/openapi.json", http.StatusOK)
 	logged(1, `"msg":"request"`)
-	check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGUSR1))
 	logged(2, "SIGUSR1")
 	get(t, s.url+"/api/healthz/liveness", http.StatusOK)
-	check(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	check(t, s.cmd.Wait())
+	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	testkit.Check(t, s.cmd.Wait())
 	logged(1, `"msg":"request"`)
 }
 
@@ -155,10 +155,10 @@ func certificate(t *testing.T, dir string) (certFile, keyFile string, roots *x50
 	defer donor.Close()
 	pair := donor.TLS.Certificates[0]
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
-	check(t, err)
+	testkit.Check(t, err)
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	check(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
-	check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	testkit.Check(t, os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}), 0o600))
+	testkit.Check(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 	roots = x509.NewCertPool()
 	roots.AddCert(donor.Certificate())
 	return certFile, keyFile, roots

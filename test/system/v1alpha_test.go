@@ -224,7 +224,7 @@ func (w coreWallet) send(to, amount string) string {
 
 func decodeJSON(t *testing.T, text json.RawMessage, into any) {
 	t.Helper()
-	check(t, json.Unmarshal(text, into))
+	testkit.Check(t, json.Unmarshal(text, into))
 }
 
 func jsonText(t *testing.T, raw json.RawMessage) (text string) {

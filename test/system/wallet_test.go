@@ -67,7 +67,7 @@ func TestWalletCommands(t *testing.T) {
 	inCore := func(want int) func() bool {
 		return func() bool {
 			folders, err := filepath.Glob(filepath.Join(node.WalletFolder(), "specterd-*"))
-			check(t, err)
+			testkit.Check(t, err)
 			return len(folders) == want
 		}
 	}
@@ -129,7 +129,7 @@ func TestWalletCommands(t *testing.T) {
 func onTerminal(t *testing.T, cmd *exec.Cmd) (string, error) {
 	t.Helper()
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = terminal.Close() }()
 	var number, locked uint32
 	for request, argument := range map[uintptr]*uint32{syscall.TIOCGPTN: &number, syscall.TIOCSPTLCK: &locked} {
@@ -138,10 +138,10 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) (string, error) {
 		}
 	}
 	other, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	check(t, err)
+	testkit.Check(t, err)
 	cmd.Stdout = other
-	check(t, cmd.Start())
-	check(t, other.Close())
+	testkit.Check(t, cmd.Start())
+	testkit.Check(t, other.Close())
 	shown, _ := io.ReadAll(terminal) // ends with an error when the command has exited
 	return string(shown), cmd.Wait()
 }

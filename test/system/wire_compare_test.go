@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // reply is the recorded part of a response.
@@ -43,7 +44,7 @@ func (x *recording) number() string { return x.name[:2] }
 func readRecordings(t *testing.T) []recording {
 	t.Helper()
 	files, err := filepath.Glob(recordings + "*.txt")
-	check(t, err)
+	testkit.Check(t, err)
 	var all []recording
 	for _, file := range files {
 		all = append(all, readRecording(t, file))
@@ -66,7 +67,7 @@ var recordingForm = regexp.MustCompile(`(?s)^> (\w+) (/\S*)\n((?:> [\w-]+: [^\n]
 func readRecording(t *testing.T, file string) recording {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	check(t, err)
+	testkit.Check(t, err)
 	x := recording{name: strings.TrimSuffix(filepath.Base(file), ".txt")}
 	parts := recordingForm.FindStringSubmatch(string(text))
 	if parts == nil {
@@ -401,7 +402,7 @@ var lineForm = regexp.MustCompile(`^    ((?:\d\d )+) *(\S+) +(.+?) → (.+?)(?: 
 func readDifferences(t *testing.T) (all table) {
 	t.Helper()
 	text, err := os.ReadFile(recordings + "differences.md")
-	check(t, err)
+	testkit.Check(t, err)
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
 		if !strings.HasPrefix(line, "    ") {
@@ -414,7 +415,7 @@ func readDifferences(t *testing.T) (all table) {
 		d := &intended{line: line, exchanges: strings.Fields(parts[1]), path: strings.Split(parts[2], "."), want: parts[3], got: parts[4], seen: map[string]int{}}
 		for times := range strings.SplitSeq(cmp.Or(parts[5], "1"), ",") {
 			n, err := strconv.Atoi(times)
-			check(t, err)
+			testkit.Check(t, err)
 			d.times = append(d.times, n)
 		}
 		if len(d.times) == 1 {

@@ -78,7 +78,7 @@ func recordedCredentials(t *testing.T) map[string]string {
 		"": "", "Basic <admin>": basic("admin", "admin"), "Basic <someuser>": basic("someuser", "somepassword"), "Basic <admin:wrong>": basic("admin", "wrong"),
 	}
 	text, err := os.ReadFile(oldFolder + "/users.json")
-	check(t, err)
+	testkit.Check(t, err)
 	var users []struct {
 		Username string
 		Tokens   map[string]struct {
@@ -245,7 +245,7 @@ func complete(t *testing.T, body *value) {
 	}
 	alias := body.names[0]
 	text, err := os.ReadFile(oldFolder + "/wallets/regtest/" + alias + ".json")
-	check(t, err)
+	testkit.Check(t, err)
 	wallet, file := body.members[alias], read(t, string(text), nil)
 	for _, name := range []string{"keys", "recv_descriptor", "change_descriptor", "devices"} {
 		wallet.put(name, file.members[name])
@@ -285,7 +285,7 @@ func (s *replayServer) ask(t *testing.T, x recording) reply {
 		t.Fatalf("%s: unknown credential %q", x.name, x.credential)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), x.method, s.url+x.path, strings.NewReader(x.body))
-	check(t, err)
+	testkit.Check(t, err)
 	if x.contentType != "" {
 		req.Header.Set("Content-Type", x.contentType)
 	}
@@ -293,9 +293,9 @@ func (s *replayServer) ask(t *testing.T, x recording) reply {
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := http.DefaultTransport.RoundTrip(req)
-	check(t, err)
+	testkit.Check(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
-	check(t, err)
+	testkit.Check(t, err)
 	return reply{resp.StatusCode, resp.Header.Get("Content-Type"), resp.Header.Get("Location"), string(body)}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -40,10 +41,10 @@ func seed(b *testing.B, transactions int) seeded {
 	now := func() time.Time { return time.Unix(1795290648, 0) }
 	log := slog.New(slog.DiscardHandler)
 	s := seeded{path: filepath.Join(b.TempDir(), "specterd.db")}
-	kept := must(store.Open(b.Context(), store.Options{URL: s.path, BackupFolder: b.TempDir(), Log: log, Now: now}))
-	b.Cleanup(func() { check(b, kept.Close()) })
-	check(b, kept.Migrate(b.Context()))
-	check(b, kept.CreateUser(b.Context(), auth.Operator("test"), auth.User{ID: "u", Name: "u", CreatedAt: now()}, auth.Event{Action: "user.create"}))
+	kept := testkit.Must(store.Open(b.Context(), store.Options{URL: s.path, BackupFolder: b.TempDir(), Log: log, Now: now}))
+	b.Cleanup(func() { testkit.Check(b, kept.Close()) })
+	testkit.Check(b, kept.Migrate(b.Context()))
+	testkit.Check(b, kept.CreateUser(b.Context(), auth.Operator("test"), auth.User{ID: "u", Name: "u", CreatedAt: now()}, auth.Event{Action: "user.create"}))
 	w := wallet.Wallet{
 		ID: "w", Name: "W", CoreName: "specterd/w", Script: btc.WPKH, SignaturesRequired: 1, RangeEnd: 2 * paidAddresses, RescanFrom: -1, CreatedAt: now(),
 		Receive: "wpkh([e0e0f3de/84h/1h/0h]tpub/0/*)#aaaaaaaa", Change: "wpkh([e0e0f3de/84h/1h/0h]tpub/1/*)#bbbbbbbb",
@@ -55,8 +56,8 @@ func seed(b *testing.B, transactions int) seeded {
 			addresses = append(addresses, wallet.Address{Address: address(branch, i), Place: wallet.Place{Branch: wallet.Branch(branch), Index: i}})
 		}
 	}
-	check(b, kept.AddWallet(b.Context(), w, "u", "w", addresses, auth.Event{Action: "wallet.create"}))
-	must(kept.EditWallet(b.Context(), w.ID, func(e *wallet.Edit) error {
+	testkit.Check(b, kept.AddWallet(b.Context(), w, "u", "w", addresses, auth.Event{Action: "wallet.create"}))
+	testkit.Must(kept.EditWallet(b.Context(), w.ID, func(e *wallet.Edit) error {
 		e.Stage = wallet.Ready
 		return nil
 	}))
@@ -66,7 +67,7 @@ func seed(b *testing.B, transactions int) seeded {
 		for i := from; i < min(from+batch, transactions); i++ {
 			change.Added = append(change.Added, payment(i))
 		}
-		check(b, kept.WriteIndex(b.Context(), []wallet.Change{change}))
+		testkit.Check(b, kept.WriteIndex(b.Context(), []wallet.Change{change}))
 	}
 	wallets := wallet.New(log, kept, kept, nil, now, func(string) {})
 	s.api = New(Options{Wallets: wallets, Proposals: proposal.New(log, kept, wallets, nil, now, proposal.Options{}), Now: now})
@@ -98,7 +99,7 @@ func payment(i int) wallet.Transaction {
 // addresses.
 func BenchmarkWallet(b *testing.B) {
 	s := seed(b, 1000)
-	measure(b, func() int { return s.write(b, must(s.api.GetWallet(s.ctx, walletRequest{Alias: "w"}))) })
+	measure(b, func() int { return s.write(b, testkit.Must(s.api.GetWallet(s.ctx, walletRequest{Alias: "w"}))) })
 }
 
 // BenchmarkFullTxList streams 100,000 transactions. The baseline "bare" only reads the
@@ -106,7 +107,7 @@ func BenchmarkWallet(b *testing.B) {
 func BenchmarkFullTxList(b *testing.B) {
 	s := seed(b, 100_000)
 	for name, write := range map[string]func() int{
-		"specterd": func() int { return s.write(b, must(s.api.GetTransactions(s.ctx, struct{}{}))) },
+		"specterd": func() int { return s.write(b, testkit.Must(s.api.GetTransactions(s.ctx, struct{}{}))) },
 		"bare":     func() int { return s.bare(b) },
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -133,24 +134,24 @@ func (s seeded) write(b *testing.B, body route.Streamed) int {
 	b.Helper()
 	var to counter
 	w := bufio.NewWriterSize(&to, 32<<10)
-	check(b, body.Body(w))
-	check(b, w.Flush())
+	testkit.Check(b, body.Body(w))
+	testkit.Check(b, w.Flush())
 	return int(to)
 }
 
 // bare reads the rows and writes the response without any layer in between.
 func (s seeded) bare(b *testing.B) int {
 	b.Helper()
-	db := must(sql.Open("sqlite", "file:"+s.path))
-	defer func() { check(b, db.Close()) }()
+	db := testkit.Must(sql.Open("sqlite", "file:"+s.path))
+	defer func() { testkit.Check(b, db.Close()) }()
 	rows, err := db.QueryContext(s.ctx, `
 		SELECT t.txid, t.time, t.block_height, t.block_hash, t.block_time, t.category, t.flow_sat, t.fee_sat, t.vsize, t.replaceable,
 			t.address, t.branch, t.address_index, t.conflicts, t.raw, coalesce(a.label, '')
 		FROM transactions AS t LEFT JOIN labels AS a ON a.wallet_id = t.wallet_id AND a.type = 'addr' AND a.ref = t.address
 		WHERE t.wallet_id = 'w' AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
 		ORDER BY t.time DESC, t.txid DESC`)
-	check(b, err)
-	defer func() { check(b, rows.Close()) }()
+	testkit.Check(b, err)
+	defer func() { testkit.Check(b, rows.Close()) }()
 	var to counter
 	w := bufio.NewWriterSize(&to, 32<<10)
 	line := []byte{'['}
@@ -164,7 +165,7 @@ func (s seeded) bare(b *testing.B) int {
 	)
 	r.Alias, r.Block, r.Own = "w", &wallet.Block{}, &wallet.Place{}
 	for rows.Next() {
-		check(b, rows.Scan(&r.Txid, &at, &r.Block.Height, &r.Block.Hash, &blockTime, &r.Category, &r.Flow, &fee, &r.VSize, &r.Replaceable,
+		testkit.Check(b, rows.Scan(&r.Txid, &at, &r.Block.Height, &r.Block.Hash, &blockTime, &r.Category, &r.Flow, &fee, &r.VSize, &r.Replaceable,
 			&r.Address, &branch, &index, &conflicts, &r.Raw, &r.AddressLabel))
 		r.Time, r.Block.Time = time.UnixMicro(at), time.UnixMicro(blockTime)
 		r.Own.Branch, r.Own.Index = wallet.Branch(branch), index
@@ -175,12 +176,12 @@ func (s seeded) bare(b *testing.B) int {
 		rest = true
 		r.write()
 		line = r.appendListed(line, wallet.Tip{})
-		must(w.Write(line))
+		testkit.Must(w.Write(line))
 		line = line[:0]
 	}
-	check(b, rows.Err())
-	must(w.WriteString("]\n"))
-	check(b, w.Flush())
+	testkit.Check(b, rows.Err())
+	testkit.Must(w.WriteString("]\n"))
+	testkit.Check(b, w.Flush())
 	return int(to)
 }
 
@@ -188,7 +189,7 @@ func (s seeded) bare(b *testing.B) int {
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage
-	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	testkit.Check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
@@ -228,18 +229,4 @@ func peakHeap(do func()) uint64 {
 	close(stop)
 	<-stopped
 	return peak - min(peak, before.HeapInuse)
-}
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
-func check(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
 }

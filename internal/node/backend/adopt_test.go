@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/node/rpcclient"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -19,7 +20,7 @@ func TestCheckAdoptable(t *testing.T) {
 	ctx := t.Context()
 	receive, change := p.canonical(t)
 	third, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, strings.ReplaceAll(receiveDescriptor, "/0/*", "/7/*"))
-	must(t, err)
+	testkit.Check(t, err)
 	const good = "specter0123456789abcdef/good"
 	watching := map[string][]string{
 		good: {receive, change}, "loaded": {receive, change}, "half": {receive}, "more": {receive, change, third}, "other": {receive, third}, "empty": nil,
@@ -27,7 +28,7 @@ func TestCheckAdoptable(t *testing.T) {
 	var names []string
 	for name, descriptors := range watching {
 		names = append(names, name)
-		must(t, p.core.CreateWatchOnly(ctx, name))
+		testkit.Check(t, p.core.CreateWatchOnly(ctx, name))
 		for _, text := range descriptors {
 			p.WalletCLI(t, name, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "range": 20}})
 		}
@@ -39,7 +40,7 @@ func TestCheckAdoptable(t *testing.T) {
 	before := p.loaded(t, p.core)
 
 	for _, name := range []string{good, "loaded"} {
-		must(t, p.CheckAdoptable(ctx, in(name), receive, change))
+		testkit.Check(t, p.CheckAdoptable(ctx, in(name), receive, change))
 	}
 	for _, name := range []string{"half", "more", "other", "empty", "keys", "nowhere", "", "specter0123456789abcdef/../loaded", p.WalletFolder() + "/loaded"} {
 		wantErr(t, p.CheckAdoptable(ctx, in(name), receive, change), wallet.ErrNotAdoptable)
@@ -60,7 +61,7 @@ func TestCheckAdoptable(t *testing.T) {
 func (p provider) loaded(t *testing.T, n *backend.Node) []string {
 	t.Helper()
 	names, err := n.ListWallets(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	slices.Sort(names)
 	return names
 }

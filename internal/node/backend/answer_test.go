@@ -16,6 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // answering returns a client of a fake node, and the number of requests that the node
@@ -34,7 +35,7 @@ func answering(t testing.TB, handle func(w http.ResponseWriter, nth int32)) (*ba
 	}))
 	t.Cleanup(srv.Close)
 	rpc, err := rpcclient.New(rpcclient.Config{URL: srv.URL, User: "u", Password: "p"})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return backend.New(rpc), &seen
 }
@@ -219,7 +220,7 @@ func TestPublishers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	list, err := s.core.Publishers(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 3 || list[0].Topic != "hashblock" || list[0].Address != s.ZMQ() {
 		t.Errorf("got %v", list)
 	}

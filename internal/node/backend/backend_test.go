@@ -53,18 +53,18 @@ func (s scene) address(t testing.TB, wallet string) string {
 // watch creates a watch-only wallet with the descriptors of wallet, and rescans.
 func (s scene) watch(t testing.TB, name, wallet string) *backend.Wallet {
 	t.Helper()
-	must(t, s.core.CreateWatchOnly(t.Context(), name))
+	testkit.Check(t, s.core.CreateWatchOnly(t.Context(), name))
 	descriptors, err := s.core.Wallet(wallet).Descriptors(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	imports := make([]backend.Import, len(descriptors))
 	for i, d := range descriptors {
 		imports[i] = backend.Import{Text: d.Text, Active: d.Active, Internal: d.Internal, RangeEnd: d.RangeEnd, NextIndex: d.Next}
 	}
 	w := s.core.Wallet(name)
 	_, err = w.ImportDescriptors(t.Context(), imports)
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = w.Rescan(t.Context(), 0)
-	must(t, err)
+	testkit.Check(t, err)
 	return w
 }
 
@@ -79,15 +79,8 @@ func (s scene) pay(t testing.TB, wallet, to string, amount json.Number) string {
 
 func text(t testing.TB, raw json.RawMessage) (s string) {
 	t.Helper()
-	must(t, json.Unmarshal(raw, &s))
+	testkit.Check(t, json.Unmarshal(raw, &s))
 	return s
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func wantErr(t testing.TB, err, want error) {
@@ -103,18 +96,18 @@ func TestManage(t *testing.T) {
 	ctx, n := t.Context(), s.core
 
 	const name = "specterd/a wallet"
-	must(t, n.CreateWatchOnly(ctx, name))
+	testkit.Check(t, n.CreateWatchOnly(ctx, name))
 	wantErr(t, n.CreateWatchOnly(ctx, name), backend.ErrWalletExists)
 	info, err := n.Wallet(name).Info(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	tip, err := n.Tip(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if info.PrivateKeys || !info.Descriptors || info.Scan != nil || info.Transactions != 0 || info.LastProcessed != tip || !json.Valid(info.Raw) {
 		t.Errorf("got %+v", info)
 	}
 
-	must(t, n.LoadWallet(ctx, name)) // already loaded
-	must(t, n.UnloadWallet(ctx, name))
+	testkit.Check(t, n.LoadWallet(ctx, name)) // already loaded
+	testkit.Check(t, n.UnloadWallet(ctx, name))
 	wantErr(t, n.UnloadWallet(ctx, name), backend.ErrWalletNotLoaded)
 	wantErr(t, n.CreateWatchOnly(ctx, name), backend.ErrWalletExists)
 	wantErr(t, n.LoadWallet(ctx, "no such"), backend.ErrWalletMissing)
@@ -124,7 +117,7 @@ func TestManage(t *testing.T) {
 	if list, err := n.ListWallets(ctx); err != nil || len(list) != 0 {
 		t.Errorf("loaded: %q, %v", list, err)
 	}
-	must(t, n.LoadWallet(ctx, name))
+	testkit.Check(t, n.LoadWallet(ctx, name))
 	s.Stop(t)
 	s.Start(t) // with a new cookie
 	again := backend.New(client(t, s.Node))

@@ -32,12 +32,12 @@ func BenchmarkFirstSync(b *testing.B) {
 	}
 	bare := func(b *testing.B, body any) {
 		text, err := json.Marshal(body)
-		must(b, err)
+		testkit.Check(b, err)
 		resp, err := http.Post(s.URL()+"/wallet/alice", "application/json", bytes.NewReader(text))
-		must(b, err)
+		testkit.Check(b, err)
 		_, err = io.Copy(io.Discard, resp.Body)
-		must(b, err)
-		must(b, resp.Body.Close())
+		testkit.Check(b, err)
+		testkit.Check(b, resp.Body.Close())
 	}
 	type call map[string]any
 	b.Run("ListSinceBlock/bare", func(b *testing.B) {
@@ -48,7 +48,7 @@ func BenchmarkFirstSync(b *testing.B) {
 	b.Run("ListSinceBlock/core", func(b *testing.B) {
 		for b.Loop() {
 			_, err := w.ListSinceBlock(b.Context(), "", func(backend.Entry) error { return nil })
-			must(b, err)
+			testkit.Check(b, err)
 		}
 	})
 	b.Run("Transactions/bare", func(b *testing.B) {
@@ -64,7 +64,7 @@ func BenchmarkFirstSync(b *testing.B) {
 	})
 	b.Run("Transactions/core", func(b *testing.B) {
 		for b.Loop() {
-			must(b, w.Transactions(b.Context(), txids, func(backend.Transaction) error { return nil }))
+			testkit.Check(b, w.Transactions(b.Context(), txids, func(backend.Transaction) error { return nil }))
 		}
 	})
 }
@@ -132,7 +132,7 @@ func median(b *testing.B, do, before func() error) {
 			_ = before() // an error means that there is nothing to undo
 		}
 		start := time.Now()
-		must(b, do())
+		testkit.Check(b, do())
 		took = append(took, float64(time.Since(start).Microseconds())/1000)
 	}
 	slices.Sort(took)

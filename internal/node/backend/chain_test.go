@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func TestChain(t *testing.T) {
@@ -27,9 +28,9 @@ func TestChain(t *testing.T) {
 	wantErr(t, err, backend.ErrBlockNotFound)
 
 	h, err := n.BlockHeader(ctx, hashes[9])
-	must(t, err)
+	testkit.Check(t, err)
 	var said struct{ Time, MedianTime int64 }
-	must(t, json.Unmarshal(s.CLI(t, "getblockheader", hashes[9]), &said))
+	testkit.Check(t, json.Unmarshal(s.CLI(t, "getblockheader", hashes[9]), &said))
 	if h.Block != (backend.Block{Hash: hashes[9], Height: 10}) || h.Prev != hashes[8] || h.Confirmations != 3 ||
 		h.Time.Unix() != said.Time || h.MedianTime.Unix() != said.MedianTime || h.Time.Equal(h.MedianTime) {
 		t.Errorf("got %+v, node says %+v", h, said)
@@ -37,7 +38,7 @@ func TestChain(t *testing.T) {
 	_, err = n.BlockHeader(ctx, noHash)
 	wantErr(t, err, backend.ErrBlockNotFound)
 	genesis, err := n.BlockHash(ctx, 0)
-	must(t, err)
+	testkit.Check(t, err)
 	if h, err := n.BlockHeader(ctx, genesis); err != nil || h.Prev != "" || h.Height != 0 {
 		t.Errorf("genesis: %+v, %v", h, err)
 	}
@@ -61,7 +62,7 @@ func TestHeightAt(t *testing.T) {
 		s.CLI(t, "setmocktime", at.Unix())
 		s.Mine(t, 1)
 		var h struct{ Time int64 }
-		must(t, json.Unmarshal(s.CLI(t, "getblockheader", text(t, s.CLI(t, "getbestblockhash"))), &h))
+		testkit.Check(t, json.Unmarshal(s.CLI(t, "getblockheader", text(t, s.CLI(t, "getbestblockhash"))), &h))
 		times = append(times, time.Unix(h.Time, 0))
 	}
 	if slices.IsSortedFunc(times, time.Time.Compare) {
@@ -92,7 +93,7 @@ func TestMempoolAndFees(t *testing.T) {
 
 	txids := slices.Repeat([]string{waiting, confirmed, noHash}, 334)
 	in, err := s.core.InMempool(ctx, txids)
-	must(t, err)
+	testkit.Check(t, err)
 	if want := slices.Repeat([]bool{true, false, false}, 334); !slices.Equal(in, want) {
 		t.Error("the wrong ones are in the mempool")
 	}
@@ -101,9 +102,9 @@ func TestMempoolAndFees(t *testing.T) {
 	}
 
 	fee, err := s.core.EstimateFee(ctx, 6)
-	must(t, err)
+	testkit.Check(t, err)
 	minimum, err := s.core.MempoolMinimum(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if fee != 0 || minimum != 1000 {
 		t.Errorf("the estimate is %s, and the minimum %s", fee, minimum)
 	}
@@ -116,12 +117,12 @@ func TestDescriptors(t *testing.T) {
 	const xpub = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
 	info, err := n.DescriptorInfo(ctx, "wpkh("+xpub+"/0/*)")
-	must(t, err)
+	testkit.Check(t, err)
 	if info.Canonical != "wpkh("+xpub+"/0/*)#"+info.Checksum || !info.IsRange || !info.IsSolvable || info.HasPrivateKeys || len(info.Expansion) != 0 {
 		t.Errorf("got %+v", info)
 	}
 	both, err := n.DescriptorInfo(ctx, "wpkh("+xpub+"/<0;1>/*)")
-	must(t, err)
+	testkit.Check(t, err)
 	if len(both.Expansion) != 2 || both.Expansion[0] != info.Canonical || both.Canonical != info.Canonical {
 		t.Errorf("got %+v", both)
 	}
@@ -131,14 +132,14 @@ func TestDescriptors(t *testing.T) {
 	}
 
 	five, err := n.DeriveAddresses(ctx, info.Canonical, 0, 4)
-	must(t, err)
+	testkit.Check(t, err)
 	two, err := n.DeriveAddresses(ctx, info.Canonical, 3, 4)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(five) != 5 || !slices.Equal(five[3:], two) {
 		t.Errorf("got %v and %v", five, two)
 	}
 	addr, err := n.DescriptorInfo(ctx, "addr("+anyoneAddress+")")
-	must(t, err)
+	testkit.Check(t, err)
 	if one, err := n.DeriveAddresses(ctx, addr.Canonical, 0, 9); err != nil || !slices.Equal(one, []string{anyoneAddress}) {
 		t.Errorf("got %v, %v", one, err)
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // entries returns the paths in and below a directory.
 func entries(t *testing.T, folder string) (names []string) {
 	t.Helper()
-	must(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+	testkit.Check(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 		names = append(names, path)
 		return err
 	}))
@@ -28,22 +29,22 @@ func TestRemoveFiles(t *testing.T) {
 	receive, change := p.canonical(t)
 	for _, name := range []string{"gone", "stays"} {
 		_, err := p.Provide(ctx, in(name), receive, change, 10)
-		must(t, err)
+		testkit.Check(t, err)
 	}
 	wantErr(t, p.CheckFiles(in("gone")), backend.ErrWalletFolderUnknown)
 	p.WithWalletFolder(folder)
 	before := entries(t, folder)
-	must(t, p.CheckFiles(in("gone")))
+	testkit.Check(t, p.CheckFiles(in("gone")))
 	if after := entries(t, folder); !slices.Equal(before, after) {
 		t.Errorf("a check left %q, of %q", after, before)
 	}
 
 	// The target of a link in the wallet's directory must not be deleted.
 	outside := filepath.Join(t.TempDir(), "wallet.dat")
-	must(t, os.WriteFile(outside, []byte("x"), 0o600))
-	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))
-	must(t, p.RemoveFiles(ctx, in("gone")))
-	must(t, p.RemoveFiles(ctx, in("gone")))
+	testkit.Check(t, os.WriteFile(outside, []byte("x"), 0o600))
+	testkit.Check(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "gone", "link")))
+	testkit.Check(t, p.RemoveFiles(ctx, in("gone")))
+	testkit.Check(t, p.RemoveFiles(ctx, in("gone")))
 	wantErr(t, p.CheckFiles(in("gone")), backend.ErrWalletFilesUnreachable)
 	want := slices.DeleteFunc(before, func(path string) bool {
 		return path == filepath.Join(folder, "gone") || filepath.Dir(path) == filepath.Join(folder, "gone")
@@ -55,12 +56,12 @@ func TestRemoveFiles(t *testing.T) {
 		t.Errorf("loaded: %q, %v", list, err)
 	}
 	_, err := os.Stat(outside)
-	must(t, err)
+	testkit.Check(t, err)
 
-	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "elsewhere")))
-	must(t, os.Mkdir(filepath.Join(folder, "stays", "inner"), 0o700))
+	testkit.Check(t, os.Symlink(filepath.Dir(outside), filepath.Join(folder, "elsewhere")))
+	testkit.Check(t, os.Mkdir(filepath.Join(folder, "stays", "inner"), 0o700))
 	up, err := filepath.Rel(folder, filepath.Dir(outside))
-	must(t, err)
+	testkit.Check(t, err)
 	names := []string{"elsewhere", "stays/inner", `stays\inner`, "", ".", "..", "../wallets/stays", up, filepath.Dir(outside)}
 	before = entries(t, folder)
 	for _, name := range names {
@@ -73,7 +74,7 @@ func TestRemoveFiles(t *testing.T) {
 		t.Errorf("remaining %q of %q", after, before)
 	}
 	_, err = os.Stat(outside)
-	must(t, err)
+	testkit.Check(t, err)
 
 	// A missing directory must not be treated as one without the wallet.
 	p.WithWalletFolder(filepath.Join(folder, "missing"))
@@ -87,5 +88,5 @@ func TestRemoveFiles(t *testing.T) {
 		t.Errorf("without the node: %v", err)
 	}
 	_, err = os.Stat(filepath.Join(folder, "stays", "wallet.dat"))
-	must(t, err)
+	testkit.Check(t, err)
 }

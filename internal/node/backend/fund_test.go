@@ -55,7 +55,7 @@ func (s *fakeNode) provider(t testing.TB, version int, result func(method string
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { close(stop) })
 	rpc, err := rpcclient.New(rpcclient.Config{URL: srv.URL, User: "u", Password: "p"})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return backend.NewProvider(backend.New(rpc), func() nodestatus.Status {
 		return nodestatus.Status{Reachable: true, Snapshot: nodestatus.Snapshot{Chain: "regtest", Version: version, RelayFee: "0.00001000"}}
@@ -94,7 +94,7 @@ func TestFund_OneCall(t *testing.T) {
 			var s fakeNode
 			p := s.provider(t, version, func(string) string { return emptyPSBT })
 			funded, err := p.Fund(t.Context(), in("w"), f)
-			must(t, err)
+			testkit.Check(t, err)
 			if diff := cmp.Diff(proposal.Funded{PSBT: []byte("psbt\xff"), Fee: 141, ChangePosition: -1}, funded); diff != "" {
 				t.Error(diff)
 			}
@@ -108,7 +108,7 @@ func TestFund_OneCall(t *testing.T) {
 	p := s.provider(t, 290000, func(string) string { return emptyPSBT })
 	f = proposal.Funding{TargetBlocks: 6, ChangeAddress: "c"}
 	_, err := p.Fund(t.Context(), in("w"), f)
-	must(t, err)
+	testkit.Check(t, err)
 	const want = `[[],[],0,{"add_inputs":false,"changeAddress":"c","conf_target":6,"lockUnspents":false,"minconf":0,"replaceable":false,"subtractFeeFromOutputs":[]},true]`
 	if got := string(s.calls[0].Params); got != want {
 		t.Errorf("got %s", got)
@@ -164,7 +164,7 @@ func TestWatched(t *testing.T) {
 				<-time.After(2500 * time.Millisecond)
 				return results[method]
 			})
-			must(t, call(t.Context(), p))
+			testkit.Check(t, call(t.Context(), p))
 			if n := len(slow.methods()); n < 4 {
 				t.Errorf("the node received %d requests", n)
 			}

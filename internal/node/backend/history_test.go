@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/node/backend"
 	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // since returns all entries, and the last block.
@@ -24,7 +25,7 @@ func since(t testing.TB, w *backend.Wallet, hash string) ([]backend.Entry, strin
 		entries = append(entries, e)
 		return nil
 	})
-	must(t, err)
+	testkit.Check(t, err)
 	return entries, last
 }
 
@@ -36,7 +37,7 @@ func of(entries []backend.Entry, txid string) []backend.Entry {
 func transactions(t testing.TB, w *backend.Wallet, txids ...string) []backend.Transaction {
 	t.Helper()
 	var list []backend.Transaction
-	must(t, w.Transactions(t.Context(), txids, func(tx backend.Transaction) error {
+	testkit.Check(t, w.Transactions(t.Context(), txids, func(tx backend.Transaction) error {
 		list = append(list, tx)
 		return nil
 	}))
@@ -123,7 +124,7 @@ func TestTransactions(t *testing.T) {
 	out := s.pay(t, "bob", anyoneAddress, "0.2")
 
 	var coinbase struct{ Tx []string }
-	must(t, json.Unmarshal(s.CLI(t, "getblock", mined), &coinbase))
+	testkit.Check(t, json.Unmarshal(s.CLI(t, "getblock", mined), &coinbase))
 	got := transactions(t, w, in, noHash, out, coinbase.Tx[0])
 
 	for i, txid := range []string{in, out, coinbase.Tx[0]} {
@@ -164,7 +165,7 @@ func TestTransactions(t *testing.T) {
 func first(t testing.TB, list json.RawMessage) json.RawMessage {
 	t.Helper()
 	var all []json.RawMessage
-	must(t, json.Unmarshal(list, &all))
+	testkit.Check(t, json.Unmarshal(list, &all))
 	return all[0]
 }
 
@@ -178,7 +179,7 @@ func TestReplaced(t *testing.T) {
 
 	old := s.pay(t, "alice", anyoneAddress, "0.5")
 	var bumped struct{ Txid string }
-	must(t, json.Unmarshal(s.WalletCLI(t, "alice", "bumpfee", old), &bumped))
+	testkit.Check(t, json.Unmarshal(s.WalletCLI(t, "alice", "bumpfee", old), &bumped))
 	s.CLI(t, "syncwithvalidationinterfacequeue")
 	list := transactions(t, s.core.Wallet("alice"), old, bumped.Txid)
 	if list[0].ReplacedBy != bumped.Txid || list[1].Replaces != old ||
@@ -266,7 +267,7 @@ func TestReorganization(t *testing.T) {
 		t.Errorf("the coinbase: %+v", orphans)
 	}
 	tip, err := s.core.Tip(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	if newLast != tip.Hash {
 		t.Errorf("last block %s, tip %s", newLast, tip.Hash)
 	}
@@ -283,14 +284,14 @@ func TestLongHistory(t *testing.T) {
 	s := start(t)
 	ctx := t.Context()
 	const blocks = 2000
-	must(t, s.core.CreateWatchOnly(ctx, "watch"))
+	testkit.Check(t, s.core.CreateWatchOnly(ctx, "watch"))
 	w := s.core.Wallet("watch")
 	info, err := s.core.DescriptorInfo(ctx, ranged)
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, Active: true, RangeEnd: 10}})
-	must(t, err)
+	testkit.Check(t, err)
 	addresses, err := s.core.DeriveAddresses(ctx, info.Canonical, 0, 0)
-	must(t, err)
+	testkit.Check(t, err)
 	s.CLI(t, "generatetoaddress", blocks, addresses[0])
 
 	entries, last := since(t, w, "")
@@ -306,7 +307,7 @@ func TestLongHistory(t *testing.T) {
 		t.Fatalf("%d transactions", len(unique))
 	}
 	i := 0
-	must(t, w.Transactions(ctx, txids, func(tx backend.Transaction) error {
+	testkit.Check(t, w.Transactions(ctx, txids, func(tx backend.Transaction) error {
 		e := entries[i]
 		if tx.Txid != txids[i] || !cmp.Equal(tx.State, e.State) || tx.Details[0].Amount != e.Amount || tx.Details[0].Category != e.Category {
 			return fmt.Errorf("%d: %+v, but entry %+v", i, tx, e)
@@ -321,12 +322,12 @@ func TestLongHistory(t *testing.T) {
 	_, err = w.Probe(ctx, "", 100_000)
 	wantErr(t, err, backend.ErrProbeTooLong)
 	p, err := w.Probe(ctx, "", 10<<20)
-	must(t, err)
+	testkit.Check(t, err)
 	if !cmp.Equal(p.Entries, entries) || p.LastBlock != last || p.Info.Transactions != blocks || p.Info.LastProcessed.Hash != last {
 		t.Errorf("probe: %d entries up to %s, %+v", len(p.Entries), p.LastBlock, p.Info)
 	}
 	p, err = w.Probe(ctx, last, 100_000)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(p.Entries) != 0 || p.LastBlock != last {
 		t.Errorf("probe: %+v", p)
 	}
@@ -355,7 +356,7 @@ func TestEntries_AllFields(t *testing.T) {
 			Replaceable                                               string `json:"bip125-replaceable"`
 		}
 	}
-	must(t, json.Unmarshal(s.WalletCLI(t, "alice", "listsinceblock", regtest.Named{"include_change": true}), &said))
+	testkit.Check(t, json.Unmarshal(s.WalletCLI(t, "alice", "listsinceblock", regtest.Named{"include_change": true}), &said))
 	var want []backend.Entry
 	for _, m := range said.Transactions {
 		e := backend.Entry{

@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -51,7 +52,7 @@ func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 	}))
 	t.Cleanup(srv.Close)
 	rpc, err := rpcclient.New(rpcclient.Config{URL: srv.URL, User: "u", Password: "p"})
-	must(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return backend.NewProvider(backend.New(rpc), func() nodestatus.Status {
 		return nodestatus.Status{Reachable: true, Snapshot: nodestatus.Snapshot{Chain: "regtest", Version: 290000}}
@@ -67,7 +68,7 @@ func TestAncestry(t *testing.T) {
 	}
 	p := mempool(t, func(txid string) string { return entries[txid] })
 	got, err := p.Ancestry(t.Context(), wallet.NodeWallet{}, []string{"child", "confirmed", "child"})
-	must(t, err)
+	testkit.Check(t, err)
 	want := map[string]proposal.MempoolTx{
 		"child":  {Txid: "child", VSize: 100, Fee: 100, Parents: []string{"parent", "other"}},
 		"parent": {Txid: "parent", VSize: 200, Fee: -1, Parents: []string{"other"}},

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 func decode(t testing.TB, raw json.RawMessage, into any) {
 	t.Helper()
-	must(t, json.Unmarshal(raw, into))
+	testkit.Check(t, json.Unmarshal(raw, into))
 }
 
 // TestOrigin checks that the transaction of an unspent output is found in the mempool
@@ -44,20 +45,20 @@ func TestOrigin(t *testing.T) {
 		var tx struct{ Hex string }
 		decode(t, p.WalletCLI(t, "payer", "gettransaction", txid), &tx)
 		b, err := hex.DecodeString(tx.Hex)
-		must(t, err)
+		testkit.Check(t, err)
 		return b
 	}
 	at := utxo(p.pay(t, "payer", to, "1.5"))
 	for range 2 { // in the mempool, and in a block below the tip
 		got, err := p.Origin(ctx, wallet.NodeWallet{}, at)
-		must(t, err)
+		testkit.Check(t, err)
 		if !bytes.Equal(got, raw(at.Txid)) {
 			t.Errorf("got %x", got)
 		}
 		p.Mine(t, 2)
 	}
 	spender, err := p.Spender(ctx, wallet.NodeWallet{}, at)
-	must(t, err)
+	testkit.Check(t, err)
 	if spender != nil {
 		t.Errorf("spent by %x", spender)
 	}
@@ -66,7 +67,7 @@ func TestOrigin(t *testing.T) {
 	_, err = p.Origin(ctx, wallet.NodeWallet{}, at)
 	wantErr(t, err, wallet.ErrUTXONotFound)
 	spender, err = p.Spender(ctx, wallet.NodeWallet{}, at)
-	must(t, err)
+	testkit.Check(t, err)
 	if !bytes.Equal(spender, raw(sent.Txid)) {
 		t.Errorf("spent by %x", spender)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -41,7 +42,7 @@ func provide(t testing.TB, extraArgs ...string) provider {
 	}
 	s.Mine(t, 1) // ends the initial block download
 	m.Check(t.Context())
-	must(t, p.Ready(wallet.NodeWallet{}))
+	testkit.Check(t, p.Ready(wallet.NodeWallet{}))
 	return p
 }
 
@@ -54,9 +55,9 @@ const (
 func (p provider) canonical(t *testing.T) (receive, change string) {
 	t.Helper()
 	receive, err := p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, receiveDescriptor)
-	must(t, err)
+	testkit.Check(t, err)
 	change, err = p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, changeDescriptor)
-	must(t, err)
+	testkit.Check(t, err)
 	return receive, change
 }
 
@@ -64,7 +65,7 @@ func (p provider) canonical(t *testing.T) (receive, change string) {
 func (p provider) wantRanges(t *testing.T, name string, last int) {
 	t.Helper()
 	list, err := p.core.Wallet(name).Descriptors(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 2 {
 		t.Fatalf("Core watches %+v", list)
 	}
@@ -83,7 +84,7 @@ func TestProvide(t *testing.T) {
 	ensure := func(rangeEnd uint32, want bool) {
 		t.Helper()
 		created, err := p.Provide(ctx, in("w"), receive, change, rangeEnd)
-		must(t, err)
+		testkit.Check(t, err)
 		if created != want {
 			t.Errorf("created %v, want %v", created, want)
 		}
@@ -104,15 +105,15 @@ func TestProvide(t *testing.T) {
 	ensure(20, false)
 	p.CLI(t, "createwallet", "half", true, true, nil, false, true, true)
 	created, err := p.Provide(ctx, in("half"), receive, change, 1010)
-	must(t, err)
+	testkit.Check(t, err)
 	if !created {
 		t.Error("a wallet without descriptors must count as created")
 	}
 	p.wantRanges(t, "half", 1009)
 
-	must(t, p.Unload(ctx, in("w")))
-	must(t, p.Unload(ctx, in("w")))
-	must(t, p.Unload(ctx, in("never")))
+	testkit.Check(t, p.Unload(ctx, in("w")))
+	testkit.Check(t, p.Unload(ctx, in("w")))
+	testkit.Check(t, p.Unload(ctx, in("never")))
 	p.Stop(t)
 	_, err = p.Provide(ctx, in("w"), receive, change, 10)
 	wantErr(t, err, rpcclient.ErrUnavailable)
@@ -160,9 +161,9 @@ func TestProvider_Chain(t *testing.T) {
 	}
 	receive, _ := p.canonical(t)
 	three, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 0, 3)
-	must(t, err)
+	testkit.Check(t, err)
 	two, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 1, 3)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(three) != 3 || !slices.Equal(two, three[1:]) {
 		t.Errorf("addresses %q, %q", three, two)
 	}
@@ -219,12 +220,12 @@ func TestSetLocked(t *testing.T) {
 	p.payer(t, "alice")
 	w := p.watch(t, "w", "alice")
 	utxos, err := w.Unspent(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	first, second, unknown := utxos[0].Outpoint, utxos[1].Outpoint, btc.Outpoint{Txid: noHash}
 	want := func(want ...btc.Outpoint) {
 		t.Helper()
 		list, err := w.ListLocked(ctx)
-		must(t, err)
+		testkit.Check(t, err)
 		slices.SortFunc(list, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
 		slices.SortFunc(want, func(a, b btc.Outpoint) int { return strings.Compare(a.String(), b.String()) })
 		if !slices.Equal(list, want) {
@@ -232,7 +233,7 @@ func TestSetLocked(t *testing.T) {
 		}
 	}
 	for _, locked := range []bool{true, true, false, false, true} {
-		must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, locked))
+		testkit.Check(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, locked))
 		if locked {
 			want(first)
 		} else {
@@ -243,10 +244,10 @@ func TestSetLocked(t *testing.T) {
 	// An output that cannot be locked or unlocked does not prevent the others.
 	wantErr(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{unknown, second}, true), backend.ErrUTXOUnavailable)
 	want(first, second)
-	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second}, false))
-	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second, unknown, first}, false))
+	testkit.Check(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second}, false))
+	testkit.Check(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{second, unknown, first}, false))
 	want()
-	must(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, true))
+	testkit.Check(t, p.SetLocked(ctx, in("w"), []btc.Outpoint{first}, true))
 	p.Stop(t)
 	p.Start(t)
 	if list, err := backend.New(client(t, p.Node)).Wallet("w").ListLocked(ctx); err != nil || !slices.Equal(list, []btc.Outpoint{utxos[0].Outpoint}) {
@@ -261,7 +262,7 @@ func TestUnload_DuringRescan(t *testing.T) {
 	ctx := t.Context()
 	receive, change := p.canonical(t)
 	_, err := p.Provide(ctx, in("w"), receive, change, 2000)
-	must(t, err)
+	testkit.Check(t, err)
 	p.Mine(t, 1500)
 	var wider, same, unloaded error
 	end := uint32(2000)
@@ -274,8 +275,8 @@ func TestUnload_DuringRescan(t *testing.T) {
 		unloaded = p.Unload(ctx, in("w"))
 	})
 	wantErr(t, wider, wallet.ErrNodeScanning)
-	must(t, same)
-	must(t, unloaded)
+	testkit.Check(t, same)
+	testkit.Check(t, unloaded)
 	if list, err := p.core.ListWallets(ctx); err != nil || len(list) != 0 {
 		t.Errorf("loaded: %q, %v", list, err)
 	}

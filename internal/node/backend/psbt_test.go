@@ -105,7 +105,7 @@ func (v vault) paid(d decodedPSBT) (sum btc.Amount) {
 func (v vault) wantRate(t *testing.T, how string, rate btc.FeeRate, funded proposal.Funded, excess btc.Amount) {
 	t.Helper()
 	raw, tx := v.signed(t, funded.PSBT)
-	must(t, v.Test(t.Context(), wallet.NodeWallet{}, raw))
+	testkit.Check(t, v.Test(t.Context(), wallet.NodeWallet{}, raw))
 	exact := rate.Fee(tx.VSize)
 	above := 100 * float64(funded.Fee-exact) / float64(exact)
 	t.Logf("%-8s %-10s asked %6s: %6d sat for %4d vB, %7.3f sat/vB, %+6.2f %%, %d inputs",
@@ -169,12 +169,12 @@ func TestFund_NoSideEffects(t *testing.T) {
 	p.payer(t, "payer")
 	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	before, err := p.core.Wallet(v.name).Descriptors(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	for range 3 {
 		v.make(t, v.payment(1_500_000, 1000)) // also checks the change address
 	}
 	after, err := p.core.Wallet(v.name).Descriptors(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	if !slices.Equal(before, after) {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
@@ -192,7 +192,7 @@ func TestNamedUTXOs(t *testing.T) {
 	v := p.vault(t, testkit.WPKH, 1_000_000)
 	ctx := t.Context()
 	utxos, _ := v.utxos(t)
-	must(t, v.SetLocked(ctx, in(v.name), utxos[:1], true))
+	testkit.Check(t, v.SetLocked(ctx, in(v.name), utxos[:1], true))
 	_, err := v.Fund(ctx, in(v.name), v.payment(10_000, 1000))
 	wantErr(t, err, proposal.ErrInsufficientFunds)
 	named := v.payment(10_000, 1000)
@@ -215,7 +215,7 @@ func TestFund_Refused(t *testing.T) {
 	v := p.vault(t, testkit.WPKH, 1_000_000, 2_000_000)
 	utxos, total := v.utxos(t)
 	foreign, err := p.core.Wallet("payer").Unspent(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	named := func(f proposal.Funding, at ...btc.Outpoint) proposal.Funding {
 		f.Inputs, f.AddInputs = at, false
 		return f
@@ -290,7 +290,7 @@ func TestFund_BelowRelayFee(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	funded, err := p.core.Wallet(v.name).FundPSBT(t.Context(), low, 0)
-	must(t, err)
+	testkit.Check(t, err)
 	raw, _ := v.signed(t, funded.PSBT)
 	wantRejected(t, v.Test(t.Context(), wallet.NodeWallet{}, raw), "min relay fee not met")
 	wantRejected(t, v.Send(t.Context(), wallet.NodeWallet{}, raw), "min relay fee not met")
@@ -314,9 +314,9 @@ func TestFund_InsufficientFunds(t *testing.T) {
 	many := v.payment(1000, 1000)
 	many.Outputs = nil
 	descriptor, err := p.CanonicalDescriptor(t.Context(), wallet.NodeWallet{}, receiveDescriptor)
-	must(t, err)
+	testkit.Check(t, err)
 	addresses, err := p.DeriveAddresses(t.Context(), wallet.NodeWallet{}, descriptor, 0, proposal.MaxRecipients+500)
-	must(t, err)
+	testkit.Check(t, err)
 	for _, a := range addresses {
 		many.Outputs = append(many.Outputs, proposal.FundingOutput{Address: a, Amount: 1000})
 	}
@@ -414,7 +414,7 @@ func TestTestAndSend(t *testing.T) {
 	named.Inputs, named.AddInputs = utxos[:1], false
 	funded, _ := v.make(t, named)
 	raw, tx := v.signed(t, funded.PSBT)
-	must(t, v.Test(ctx, wallet.NodeWallet{}, raw))
+	testkit.Check(t, v.Test(ctx, wallet.NodeWallet{}, raw))
 
 	broken := slices.Clone(raw)
 	broken[len(broken)-4] = 1 // the lock time, which was signed as 0
@@ -432,7 +432,7 @@ func TestTestAndSend(t *testing.T) {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
-	must(t, v.Send(ctx, wallet.NodeWallet{}, raw))
+	testkit.Check(t, v.Send(ctx, wallet.NodeWallet{}, raw))
 	again("in the mempool")
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 

@@ -28,15 +28,15 @@ func (p provider) vault(t testing.TB, k testkit.Script, amounts ...btc.Amount) v
 	t.Helper()
 	ctx, v := t.Context(), vault{provider: p, name: k.Name}
 	receive, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, k.Descriptor(t, 0, "0", -1))
-	must(t, err)
+	testkit.Check(t, err)
 	change, err := p.CanonicalDescriptor(ctx, wallet.NodeWallet{}, k.Descriptor(t, 0, "1", -1))
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = p.Provide(ctx, in(v.name), receive, change, uint32(max(1000, len(amounts))))
-	must(t, err)
+	testkit.Check(t, err)
 	v.addresses, err = p.DeriveAddresses(ctx, wallet.NodeWallet{}, receive, 0, uint32(max(10, len(amounts))))
-	must(t, err)
+	testkit.Check(t, err)
 	changes, err := p.DeriveAddresses(ctx, wallet.NodeWallet{}, change, 0, 1)
-	must(t, err)
+	testkit.Check(t, err)
 	v.change = changes[0]
 	for i := range k.SignaturesRequired() {
 		name := fmt.Sprintf("%s signer %d", k.Name, i)
@@ -66,7 +66,7 @@ func (v vault) fund(t testing.TB, amounts ...btc.Amount) {
 func (v vault) utxos(t testing.TB) (at []btc.Outpoint, total btc.Amount) {
 	t.Helper()
 	utxos, err := v.core.Wallet(v.name).Unspent(t.Context())
-	must(t, err)
+	testkit.Check(t, err)
 	for _, c := range utxos {
 		at = append(at, c.Outpoint)
 		total += c.Amount
@@ -90,7 +90,7 @@ func (v vault) payment(amount btc.Amount, rate btc.FeeRate) proposal.Funding {
 func (v vault) make(t testing.TB, f proposal.Funding) (proposal.Funded, decodedPSBT) {
 	t.Helper()
 	funded, err := v.Fund(t.Context(), in(v.name), f)
-	must(t, err)
+	testkit.Check(t, err)
 	d := v.decode(t, funded.PSBT)
 	if funded.Fee != btc.Amount(d.Fee) {
 		t.Errorf("fee %d, but the PSBT has %d", funded.Fee, d.Fee)
@@ -109,7 +109,7 @@ func (v vault) signed(t testing.TB, psbt []byte) (raw []byte, tx btc.Tx) {
 	t.Helper()
 	raw = v.Finalize(t, v.Sign(t, psbt, v.signers...))
 	tx, err := btc.ParseTx(raw)
-	must(t, err)
+	testkit.Check(t, err)
 	return raw, tx
 }
 
@@ -118,7 +118,7 @@ func (v vault) pay(t testing.TB, f proposal.Funding) (raw []byte, tx btc.Tx) {
 	t.Helper()
 	funded, _ := v.make(t, f)
 	raw, tx = v.signed(t, funded.PSBT)
-	must(t, v.Send(t.Context(), wallet.NodeWallet{}, raw))
+	testkit.Check(t, v.Send(t.Context(), wallet.NodeWallet{}, raw))
 	v.CLI(t, "syncwithvalidationinterfacequeue")
 	return raw, tx
 }
@@ -145,6 +145,6 @@ type decodedPSBT struct {
 
 func (v vault) decode(t testing.TB, psbt []byte) (d decodedPSBT) {
 	t.Helper()
-	must(t, json.Unmarshal(v.CLI(t, "decodepsbt", psbt), &d))
+	testkit.Check(t, json.Unmarshal(v.CLI(t, "decodepsbt", psbt), &d))
 	return d
 }

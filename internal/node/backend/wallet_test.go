@@ -23,14 +23,14 @@ func TestBalancesUTXOsAndLocks(t *testing.T) {
 
 	// Both wallets have the same descriptors, so they have the same balances.
 	theirs, err := s.core.Wallet("alice").Balances(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	ours, err := w.Balances(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if ours != theirs || ours.Trusted <= 99*btc.BTC || ours.Trusted >= 100*btc.BTC {
 		t.Errorf("balances %+v, theirs %+v", ours, theirs)
 	}
 	utxos, err := w.Unspent(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	var sum btc.Amount
 	var paid backend.UTXO
 	for _, c := range utxos {
@@ -44,24 +44,24 @@ func TestBalancesUTXOsAndLocks(t *testing.T) {
 	}
 
 	first, second := utxos[0].Outpoint, utxos[1].Outpoint
-	must(t, w.Lock(ctx, []btc.Outpoint{first}, false))
+	testkit.Check(t, w.Lock(ctx, []btc.Outpoint{first}, false))
 	wantErr(t, w.Lock(ctx, []btc.Outpoint{second, first}, false), backend.ErrUTXOUnavailable)
 	wantErr(t, w.Lock(ctx, []btc.Outpoint{{Txid: noHash}}, true), backend.ErrUTXOUnavailable)
 	wantErr(t, w.Unlock(ctx, []btc.Outpoint{first, second}), backend.ErrUTXONotLocked)
 	if locked, err := w.ListLocked(ctx); err != nil || !slices.Equal(locked, []btc.Outpoint{first}) {
 		t.Errorf("locked %v, %v; want the first alone", locked, err)
 	}
-	must(t, w.Unlock(ctx, nil)) // must not unlock all
-	must(t, w.Lock(ctx, []btc.Outpoint{first, second}, true))
+	testkit.Check(t, w.Unlock(ctx, nil)) // must not unlock all
+	testkit.Check(t, w.Lock(ctx, []btc.Outpoint{first, second}, true))
 	if left, err := w.Unspent(ctx); err != nil || len(left) != 1 {
 		t.Errorf("unspent: %v, %v", left, err)
 	}
 	p, err := w.Probe(ctx, "", 1<<20)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(p.Locked) != 2 {
 		t.Errorf("probe: locked %v", p.Locked)
 	}
-	must(t, w.Unlock(ctx, []btc.Outpoint{first, second}))
+	testkit.Check(t, w.Unlock(ctx, []btc.Outpoint{first, second}))
 	if locked, err := w.ListLocked(ctx); err != nil || len(locked) != 0 {
 		t.Errorf("locked %v, %v", locked, err)
 	}
@@ -73,9 +73,9 @@ func TestImport(t *testing.T) {
 	ctx := t.Context()
 	s.payer(t, "alice")
 	descriptors, err := s.core.Wallet("alice").Descriptors(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	i := slices.IndexFunc(descriptors, func(d backend.Descriptor) bool { return d.Active && !d.Internal && d.Text[:5] == "wpkh(" })
-	must(t, s.core.CreateWatchOnly(ctx, "watch"))
+	testkit.Check(t, s.core.CreateWatchOnly(ctx, "watch"))
 	w := s.core.Wallet("watch")
 
 	_, err = w.ImportDescriptors(ctx, []backend.Import{
@@ -88,7 +88,7 @@ func TestImport(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	list, err := w.Descriptors(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if len(list) != 1 || list[0].Text != descriptors[i].Text || !list[0].Active || list[0].Internal ||
 		list[0].RangeEnd != 1999 || list[0].Next != 7 || list[0].Since.IsZero() {
 		t.Errorf("got %+v", list)
@@ -99,13 +99,13 @@ func TestImport(t *testing.T) {
 
 	// An import with a time scans the chain.
 	genesis, err := s.core.BlockHash(ctx, 0)
-	must(t, err)
+	testkit.Check(t, err)
 	h, err := s.core.BlockHeader(ctx, genesis)
-	must(t, err)
+	testkit.Check(t, err)
 	info, err := s.core.DescriptorInfo(ctx, "addr("+anyoneAddress+")")
-	must(t, err)
+	testkit.Check(t, err)
 	warnings, err := w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, Since: h.Time}})
-	must(t, err)
+	testkit.Check(t, err)
 	if len(warnings) != 0 {
 		t.Errorf("warnings %q", warnings)
 	}
@@ -121,7 +121,7 @@ func TestRescan(t *testing.T) {
 	s.payer(t, "alice")
 	w := s.watch(t, "watch", "alice")
 	tip, err := s.core.Tip(ctx)
-	must(t, err)
+	testkit.Check(t, err)
 	if to, err := w.Rescan(ctx, 5); err != nil || to != tip.Height {
 		t.Errorf("reached %d, %v", to, err)
 	}
@@ -134,9 +134,9 @@ func TestRescan(t *testing.T) {
 	// A wallet with many scripts and blocks, so that the rescan can be observed.
 	s.Mine(t, 1500)
 	info, err := s.core.DescriptorInfo(ctx, ranged)
-	must(t, err)
+	testkit.Check(t, err)
 	_, err = w.ImportDescriptors(ctx, []backend.Import{{Text: info.Canonical, RangeEnd: 2000}})
-	must(t, err)
+	testkit.Check(t, err)
 	var during backend.Info
 	var seen, second, imported, unloaded, aborted error
 	var was bool
@@ -147,7 +147,7 @@ func TestRescan(t *testing.T) {
 		unloaded = s.core.UnloadWallet(ctx, w.Name())
 		was, aborted = w.AbortRescan(ctx)
 	})
-	must(t, seen)
+	testkit.Check(t, seen)
 	if during.Scan == nil || during.Scan.Progress < 0 || during.Scan.Progress > 1 {
 		t.Errorf("scan %+v", during.Scan)
 	}
@@ -172,7 +172,7 @@ func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 		}()
 		testkit.Eventually(t, "a rescan is running", func() bool {
 			info, err := w.Info(t.Context())
-			must(t, err)
+			testkit.Check(t, err)
 			return info.Scan != nil || len(ended) > 0
 		})
 		do()
@@ -183,7 +183,7 @@ func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 		if err != nil {
 			t.Logf("rescan: %v", err)
 		}
-		must(t, s.core.LoadWallet(t.Context(), w.Name()))
+		testkit.Check(t, s.core.LoadWallet(t.Context(), w.Name()))
 	}
 	t.Fatal("each rescan ended before it was aborted")
 }
@@ -193,7 +193,7 @@ const ranged = "pkh(tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH86
 func TestRescan_ContextEnds(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	must(t, s.core.CreateWatchOnly(t.Context(), "w"))
+	testkit.Check(t, s.core.CreateWatchOnly(t.Context(), "w"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := s.core.Wallet("w").Rescan(ctx, 0)

@@ -21,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/specter/importer"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/testdb"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 var update = flag.Bool("update", false, "update the golden files")
@@ -66,10 +67,10 @@ func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := "testdata/" + name + ".golden"
 	if *update {
-		check(t, os.WriteFile(path, []byte(got), 0o600))
+		testkit.Check(t, os.WriteFile(path, []byte(got), 0o600))
 	}
 	want, err := os.ReadFile(path)
-	check(t, err)
+	testkit.Check(t, err)
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Error(diff)
 	}
@@ -80,15 +81,15 @@ func newFixture(t *testing.T, url string) *fixture {
 	clock := func() time.Time { return now }
 	log := slog.New(slog.DiscardHandler)
 	kept, err := store.Open(t.Context(), store.Options{URL: url, BackupFolder: t.TempDir(), Log: log, Now: clock})
-	check(t, err)
-	t.Cleanup(func() { check(t, kept.Close()) })
-	check(t, kept.Migrate(t.Context()))
+	testkit.Check(t, err)
+	t.Cleanup(func() { testkit.Check(t, kept.Close()) })
+	testkit.Check(t, kept.Migrate(t.Context()))
 	passwords, err := auth.NewPasswords(4, 4)
-	check(t, err)
+	testkit.Check(t, err)
 	key := []byte(strings.Repeat("k", auth.MinKeyBytes))
-	check(t, kept.BindKey(t.Context(), auth.Fingerprint(key)))
+	testkit.Check(t, kept.BindKey(t.Context(), auth.Fingerprint(key)))
 	signer, err := auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{key}, nil }, clock)
-	check(t, err)
+	testkit.Check(t, err)
 	return &fixture{
 		Store: kept, imports: auth.NewImports(kept, passwords, clock),
 		login: auth.NewLogin(log, kept, passwords, signer, auth.NewRecorder(log, kept), clock),
@@ -97,20 +98,13 @@ func newFixture(t *testing.T, url string) *fixture {
 	}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (h *fixture) importFrom(t *testing.T, path string, dryRun bool) importer.Report {
 	t.Helper()
 	f, err := datadir.Open(path)
-	check(t, err)
-	defer func() { check(t, f.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, f.Close()) }()
 	report, err := h.importer().Run(t.Context(), f, importer.Options{Path: path, DryRun: dryRun})
-	check(t, err)
+	testkit.Check(t, err)
 	return report
 }
 
@@ -139,7 +133,7 @@ func TestImport(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBothEngines(t, func(t *testing.T, h *fixture) {
 				_, err := h.users.CreateFirst(t.Context(), "")
-				check(t, err)
+				testkit.Check(t, err)
 				before := h.state(t)
 				planned := text(h.importFrom(t, folders+name, true))
 				if after := h.state(t); after != before {
@@ -170,12 +164,12 @@ func (h *fixture) state(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	users, err := h.ListUsers(t.Context(), "", 1000)
-	check(t, err)
+	testkit.Check(t, err)
 	for _, u := range users {
 		fmt.Fprintf(&b, "%+v\n", u)
 	}
 	tokens, owners, err := h.AllTokens(t.Context(), "")
-	check(t, err)
+	testkit.Check(t, err)
 	for i, token := range tokens {
 		fmt.Fprintf(&b, "%s %+v\n", owners[i], token)
 	}
@@ -191,8 +185,8 @@ func TestRecordedCredentials(t *testing.T) {
 			t.Error("wrong passwords are accepted, or recorded passwords refused")
 		}
 		f, err := datadir.Open(folders + "real")
-		check(t, err)
-		defer func() { check(t, f.Close()) }()
+		testkit.Check(t, err)
+		defer func() { testkit.Check(t, f.Close()) }()
 		accepted := 0
 		for _, u := range f.Users() {
 			for _, token := range u.Tokens {
@@ -210,7 +204,7 @@ func TestRecordedCredentials(t *testing.T) {
 			t.Errorf("%d tokens are accepted, want 4", accepted)
 		}
 		n, err := h.CountDefaultPasswords(t.Context())
-		if check(t, err); n != 1 {
+		if testkit.Check(t, err); n != 1 {
 			t.Errorf("%d default passwords, want 1", n)
 		}
 	})
@@ -221,9 +215,9 @@ func TestRecordedCredentials(t *testing.T) {
 func TestImport_ExistingUsers(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		_, err := h.users.CreateFirst(t.Context(), "a good password")
-		check(t, err)
+		testkit.Check(t, err)
 		_, err = h.users.Create(t.Context(), auth.Operator("me"), "SomeUser", "another password", false)
-		check(t, err)
+		testkit.Check(t, err)
 		before := h.state(t)
 		report := h.importFrom(t, folders+"real", false)
 		if after := h.state(t); after != before {
@@ -244,24 +238,24 @@ func TestImport_Repeated(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		ctx, me := t.Context(), auth.Operator("me")
 		path := t.TempDir()
-		check(t, os.CopyFS(path, os.DirFS(folders+"real")))
+		testkit.Check(t, os.CopyFS(path, os.DirFS(folders+"real")))
 		users := filepath.Join(path, "users.json")
 		all, err := os.ReadFile(users)
-		check(t, err)
+		testkit.Check(t, err)
 		const later = `"3ecd1b96-5169-4499-b532-f8881bf700da"`
-		check(t, os.WriteFile(users, []byte(strings.ReplaceAll(string(all), later, `"x"`)), 0o600))
+		testkit.Check(t, os.WriteFile(users, []byte(strings.ReplaceAll(string(all), later, `"x"`)), 0o600))
 		h.importFrom(t, path, false)
 		admin, err := h.users.Get(ctx, "admin")
-		check(t, err)
+		testkit.Check(t, err)
 		me.UserID = admin.ID
 		const deleted = "d55e6396-f818-4e70-bf4a-67886514bac2"
 		_, err = h.tokens.Delete(ctx, me, deleted, false)
-		check(t, err)
+		testkit.Check(t, err)
 		password := "a new password"
 		_, err = h.users.Change(ctx, me, "someuser", auth.UserChange{Password: &password})
-		check(t, err)
+		testkit.Check(t, err)
 
-		check(t, os.WriteFile(users, all, 0o600))
+		testkit.Check(t, os.WriteFile(users, all, 0o600))
 		report := text(h.importFrom(t, path, false))
 		for _, want := range []string{
 			"token | admin: t57441925, 3ecd1b96 | imported |",
@@ -276,7 +270,7 @@ func TestImport_Repeated(t *testing.T) {
 		if !h.let(t, "someuser", password) || h.let(t, "someuser", "somepassword") {
 			t.Error("the import reverted a changed password")
 		}
-		check(t, h.users.Delete(ctx, me, "someuser", false))
+		testkit.Check(t, h.users.Delete(ctx, me, "someuser", false))
 		report = text(h.importFrom(t, path, false))
 		if h.let(t, "someuser", "somepassword") || !strings.Contains(report, "user | someuser | skipped | was imported before") {
 			t.Errorf("a deleted user was restored:\n%s", report)
@@ -290,8 +284,8 @@ func TestImport_Interrupted(t *testing.T) {
 	t.Parallel()
 	h := newFixture(t, testdb.SQLite(t))
 	f, err := datadir.Open(folders + "real")
-	check(t, err)
-	defer func() { check(t, f.Close()) }()
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, f.Close()) }()
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = h.importer().Run(ctx, f, importer.Options{Progress: func(next string) {
 		if next == "user someuser" {

@@ -21,7 +21,7 @@ func recordedNode(t *testing.T) *testkit.Node {
 
 func loaded(t *testing.T, n *testkit.Node) (names []string) {
 	t.Helper()
-	check(t, json.Unmarshal(n.CLI(t, "listwallets"), &names))
+	testkit.Check(t, json.Unmarshal(n.CLI(t, "listwallets"), &names))
 	slices.Sort(names)
 	return names
 }
@@ -36,7 +36,7 @@ func TestImport_AtItsNode(t *testing.T) {
 			n, h := recordedNode(t), open(t)
 			h.atNode(t, n)
 			_, err := h.users.CreateFirst(t.Context(), "")
-			check(t, err)
+			testkit.Check(t, err)
 			before, was := h.state(t), loaded(t, n)
 			planned := text(h.importFrom(t, folders+"real", true))
 			if h.state(t) != before || !slices.Equal(loaded(t, n), was) {
@@ -50,19 +50,19 @@ func TestImport_AtItsNode(t *testing.T) {
 
 			admin := h.as(t, "admin")
 			views, err := h.service().List(t.Context(), admin, "", 0)
-			check(t, err)
+			testkit.Check(t, err)
 			for _, v := range views {
 				if v.CoreName != "specter78f4d39c67b50e9e/"+v.Alias || v.Rescanning() {
 					t.Errorf("%s: Core's wallet %s, rescan from %d", v.Alias, v.CoreName, v.RescanFrom)
 				}
 			}
 			open, err := h.proposals().List(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), proposal.Filter{}, proposal.Cursor{}, 100)
-			check(t, err)
+			testkit.Check(t, err)
 			if len(open) != 6 {
 				t.Errorf("%d proposals", len(open))
 			}
 			_, err = h.proposals().Cancel(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), open[0].ID, nil)
-			check(t, err)
+			testkit.Check(t, err)
 			again := h.importFrom(t, folders+"real", false)
 			if n := again.Count(importer.KindProposal, importer.AlreadyImported); n != 8 || again.Count(importer.KindProposal, importer.Skipped) != 2 || again.Count(importer.KindProposal, importer.Imported) != 0 {
 				t.Errorf("after a second import: %s", text(again))

@@ -27,7 +27,7 @@ import (
 func (h *fixture) atNode(t *testing.T, n *testkit.Node) {
 	t.Helper()
 	client, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), CookieFile: n.CookieFile()})
-	check(t, err)
+	testkit.Check(t, err)
 	t.Cleanup(client.Close)
 	monitor := nodestatus.New(slog.New(slog.DiscardHandler), client, time.Now, nodestatus.Options{})
 	monitor.Check(t.Context())
@@ -48,7 +48,7 @@ func (h *fixture) proposals() *proposal.Service {
 func (h *fixture) as(t *testing.T, name string) *auth.Principal {
 	t.Helper()
 	u, err := h.users.Get(t.Context(), name)
-	check(t, err)
+	testkit.Check(t, err)
 	who := auth.Operator("me")
 	who.UserID = u.ID
 	return who
@@ -58,7 +58,7 @@ func (h *fixture) as(t *testing.T, name string) *auth.Principal {
 func (h *fixture) labels(t *testing.T, who *auth.Principal, alias string) (labels []string) {
 	t.Helper()
 	for l, err := range h.Labels(t.Context(), testkit.Access(t, h.service(), who, alias).WalletID()) {
-		check(t, err)
+		testkit.Check(t, err)
 		labels = append(labels, *l.Label)
 	}
 	slices.Sort(labels)
@@ -81,7 +81,7 @@ func TestImport_Wallets(t *testing.T) {
 		}
 		admin := h.as(t, "admin")
 		views, err := h.service().List(t.Context(), admin, "", 0)
-		check(t, err)
+		testkit.Check(t, err)
 		var aliases []string
 		for _, v := range views {
 			aliases = append(aliases, v.Alias)
@@ -103,15 +103,15 @@ func TestImport_Wallets(t *testing.T) {
 			t.Errorf("labels %q", got)
 		}
 		devices, err := h.service().Devices(t.Context(), admin)
-		check(t, err)
+		testkit.Check(t, err)
 		if want := []wallet.Device{{Alias: "cold_card_mk4", Name: "Cold-Card  Mk4", Type: "coldcard"}, {Alias: "my_trezor", Name: "My Trezor", Type: "trezor"}, {Alias: "specter_diy", Name: "Specter DIY", Type: "specter"}}; !slices.Equal(devices, want) {
 			t.Errorf("devices %+v", devices)
 		}
 
 		// A second import changes nothing, reverts no changes and restores nothing.
 		other := "another label"
-		check(t, h.service().SetLabels(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
-		check(t, h.service().Delete(t.Context(), testkit.Access(t, h.service(), admin, "tap"), false))
+		testkit.Check(t, h.service().SetLabels(t.Context(), testkit.Access(t, h.service(), admin, "simple_one"), []btc.Label{{Type: "addr", Ref: "bcrt1q5qjjs79kedrk2m0de9p9zhwfgu7rlgs8drtk0d", Label: &other}}))
+		testkit.Check(t, h.service().Delete(t.Context(), testkit.Access(t, h.service(), admin, "tap"), false))
 		again := h.importFrom(t, folders+"real", false)
 		if again.Count(importer.KindWallet, importer.AlreadyImported) != 4 || again.Count(importer.KindWallet, importer.Skipped) != 1 || again.Count(importer.KindWallet, importer.Imported) != 0 {
 			t.Error(text(again))
@@ -167,7 +167,7 @@ func TestImport_InterruptedAfterWallet(t *testing.T) {
 		Name: "Simple One", Birthday: wallet.Birthday{Height: &zero},
 		Descriptor: "wpkh([e0e0f3de/84h/1h/0h]tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr/<0;1>/*)",
 	})
-	check(t, err)
+	testkit.Check(t, err)
 	report := h.importFrom(t, folders+"real", false)
 	if report.Count(importer.KindWallet, importer.Imported) != 5 { // including the existing one
 		t.Error(text(report))
@@ -184,12 +184,12 @@ func TestImport_FrozenUTXOs(t *testing.T) {
 	path := t.TempDir()
 	for _, name := range []string{"users.json", "config.json", "wallets/regtest/frozen.json", "wallets/regtest/frozen_addr.csv"} {
 		in, err := os.ReadFile(folders + "madeup/" + name)
-		check(t, err)
+		testkit.Check(t, err)
 		if strings.HasSuffix(name, ".csv") {
 			in = append(in, strings.Repeat("a label,,,,damaged\n", 12)...)
 		}
-		check(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
-		check(t, os.WriteFile(filepath.Join(path, name), in, 0o600))
+		testkit.Check(t, os.MkdirAll(filepath.Dir(filepath.Join(path, name)), 0o700))
+		testkit.Check(t, os.WriteFile(filepath.Join(path, name), in, 0o600))
 	}
 	onBothEngines(t, func(t *testing.T, h *fixture) {
 		h.atNode(t, n)

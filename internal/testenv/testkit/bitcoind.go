@@ -59,7 +59,7 @@ func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { check(t, remove()) })
+	t.Cleanup(func() { Check(t, remove()) })
 	prepare(dir)
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -79,7 +79,7 @@ func (n *Node) Start(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	check(t, n.Node.Start(ctx))
+	Check(t, n.Node.Start(ctx))
 }
 
 // Stop shuts the node down.
@@ -87,7 +87,7 @@ func (n *Node) Stop(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	check(t, n.Node.Stop(ctx))
+	Check(t, n.Node.Stop(ctx))
 }
 
 // Mine mines blocks to an address that belongs to no wallet, and returns their
@@ -95,7 +95,7 @@ func (n *Node) Stop(t testing.TB) {
 func (n *Node) Mine(t testing.TB, count int) []string {
 	t.Helper()
 	hashes, err := n.Node.Mine(t.Context(), count)
-	check(t, err)
+	Check(t, err)
 	return hashes
 }
 
@@ -104,7 +104,7 @@ func (n *Node) Mine(t testing.TB, count int) []string {
 func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
 	t.Helper()
 	result, err := n.Call(t.Context(), method, params...)
-	check(t, err)
+	Check(t, err)
 	return result
 }
 
@@ -113,6 +113,6 @@ func (n *Node) CLI(t testing.TB, method string, params ...any) json.RawMessage {
 func (n *Node) WalletCLI(t testing.TB, wallet, method string, params ...any) json.RawMessage {
 	t.Helper()
 	result, err := n.CallWallet(t.Context(), wallet, method, params...)
-	check(t, err)
+	Check(t, err)
 	return result
 }

@@ -47,7 +47,7 @@ func Seed(t testing.TB) uint64 {
 	if text := os.Getenv("SPECTERD_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		check(t, err)
+		Check(t, err)
 	}
 	t.Logf("SPECTERD_SEED=%d", seed)
 	return seed

@@ -35,11 +35,11 @@ func PostgresCopy(t testing.TB, template string) string {
 	}
 	name := fmt.Sprintf("test_%d", databases.Add(1))
 	url, err := server.Create(t.Context(), name, template)
-	check(t, err)
+	Check(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience) // t.Context has already ended
 		defer cancel()
-		check(t, server.Drop(ctx, name))
+		Check(t, server.Drop(ctx, name))
 	})
 	return url
 }

@@ -25,18 +25,18 @@ func RecordedKey(t testing.TB, descriptor string, device int) (private string, h
 	body, _, _ := strings.Cut(descriptor, "#")
 	seed := sha512.Sum512(fmt.Appendf(nil, "specter-live-%d", device))
 	master, err := hdkeychain.NewMaster(seed[:], &chaincfg.RegressionNetParams)
-	check(t, err)
+	Check(t, err)
 	private = recordedKey.ReplaceAllStringFunc(body, func(text string) string {
 		parts := recordedKey.FindStringSubmatch(text)
 		key := master
 		for step := range strings.SplitSeq(strings.TrimPrefix(parts[2], "/"), "/") {
 			index, err := strconv.ParseUint(strings.TrimSuffix(step, "h"), 10, 31)
-			check(t, err)
+			Check(t, err)
 			key, err = key.Derive(hdkeychain.HardenedKeyStart + uint32(index))
-			check(t, err)
+			Check(t, err)
 		}
 		public, err := key.Neuter()
-		check(t, err)
+		Check(t, err)
 		if public.String() != parts[3] {
 			return text
 		}

@@ -66,7 +66,7 @@ func (r *Relay) Open() {
 	r.t.Helper()
 	r.Intercept(nil)
 	listener, err := new(net.ListenConfig).Listen(r.t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", r.port))
-	check(r.t, err)
+	Check(r.t, err)
 	r.port = listener.Addr().(*net.TCPAddr).Port
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -137,7 +137,7 @@ func (x *Exchange) ID() string {
 	var call struct {
 		ID json.RawMessage `json:"id"`
 	}
-	check(x.relay.t, json.Unmarshal(x.body, &call))
+	Check(x.relay.t, json.Unmarshal(x.body, &call))
 	return string(call.ID)
 }
 

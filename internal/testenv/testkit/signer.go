@@ -18,17 +18,17 @@ func Key(t testing.TB, n int) (public, private string) {
 	t.Helper()
 	seed := sha512.Sum512(fmt.Appendf(nil, "specterd test device %d", n))
 	key, err := hdkeychain.NewMaster(seed[:], &chaincfg.RegressionNetParams)
-	check(t, err)
+	Check(t, err)
 	master, err := key.ECPubKey()
-	check(t, err)
+	Check(t, err)
 	origin := hex.EncodeToString(btcutil.Hash160(master.SerializeCompressed())[:4])
 	for _, step := range []uint32{48, 1, 0} {
 		key, err = key.Derive(hdkeychain.HardenedKeyStart + step)
-		check(t, err)
+		Check(t, err)
 		origin += fmt.Sprintf("/%dh", step)
 	}
 	neutered, err := key.Neuter()
-	check(t, err)
+	Check(t, err)
 	return "[" + origin + "]" + neutered.String(), "[" + origin + "]" + key.String()
 }
 
@@ -36,7 +36,7 @@ func Key(t testing.TB, n int) (public, private string) {
 // [regtest.Node.MakeSigner].
 func (n *Node) Signer(t testing.TB, name string, descriptors ...string) {
 	t.Helper()
-	check(t, n.MakeSigner(t.Context(), name, descriptors...))
+	Check(t, n.MakeSigner(t.Context(), name, descriptors...))
 }
 
 // Sign makes each of the wallets sign a PSBT separately, and returns the PSBT with
@@ -47,10 +47,10 @@ func (n *Node) Sign(t testing.TB, psbt []byte, wallets ...string) []byte {
 	for i, name := range wallets {
 		var err error
 		signed[i], err = n.Node.Sign(t.Context(), name, psbt)
-		check(t, err)
+		Check(t, err)
 	}
 	combined, err := n.Combine(t.Context(), signed...)
-	check(t, err)
+	Check(t, err)
 	return combined
 }
 
@@ -58,6 +58,6 @@ func (n *Node) Sign(t testing.TB, psbt []byte, wallets ...string) []byte {
 func (n *Node) Finalize(t testing.TB, psbt []byte) []byte {
 	t.Helper()
 	raw, err := n.Node.Finalize(t.Context(), psbt)
-	check(t, err)
+	Check(t, err)
 	return raw
 }

@@ -25,11 +25,3 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 		}
 	}
 }
-
-// check fails the test if there is an error.
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
