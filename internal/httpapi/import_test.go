@@ -74,6 +74,20 @@ func TestImportedPasswords(t *testing.T) {
 	})
 }
 
+// TestImportedTokens_Description checks that control characters and invisible characters in the
+// description of an imported token are removed.
+func TestImportedTokens_Description(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	p := s.imported(t, "p", "a password", false)
+	in := foreignToken(p, time.Hour, s.clock.now())
+	s.secret(in.Text)
+	in.Description = "sav\u200bings\u202e\x1b[2J"
+	_, _, err := s.imports().Token(t.Context(), auth.Operator("me"), p.User, in, false)
+	testkit.Check(t, err)
+	s.call(t, "GET", tokens+"/"+in.ID, p.basic(), "").want(t, 200, `"description":"savings [2J"`)
+}
+
 // TestImportedTokens checks that imported tokens are authenticated by their hash and otherwise
 // behave like all other tokens.
 func TestImportedTokens(t *testing.T) {
