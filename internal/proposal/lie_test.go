@@ -209,7 +209,7 @@ var nodeLies = []nodeLie{
 	}, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos(); o.Recipients = o.Recipients[1:] }},
 	{name: "UTXOs that were not requested", kinds: all, lie: func(a *answer) { *a = *a.usual }, order: func(v vault, o *proposal.CreateParams) { o.UTXOs = v.utxos()[2:]; o.Recipients = o.Recipients[1:] }},
 	{name: "a UTXO in addition to those requested", kinds: all, lie: func(a *answer) {
-		// The fee is the one for the larger transaction: that of the usual one, which has one more output.
+		// The fee of the larger transaction: the usual fee, less the part for one more output.
 		more := a.usual.fee - btc.FeeRate(2000).Fee(9+len(script(a.vault.t, payee))) - a.fee
 		for i, in := range a.usual.tx().TxIn {
 			if in.PreviousOutPoint != a.tx().TxIn[0].PreviousOutPoint {
