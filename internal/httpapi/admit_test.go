@@ -41,6 +41,7 @@ func (h *heavyRoutes) add(routes []route.Route) []route.Route {
 			return greeting{}, ctx.Err()
 		}
 	}
+	read := func(context.Context, route.None) (greeting, error) { return greeting{"done"}, nil }
 	endless := func(context.Context, route.None) (route.Streamed, error) {
 		return route.Streamed{ContentType: "text/csv", Body: func(w *bufio.Writer) error {
 			for {
@@ -53,6 +54,7 @@ func (h *heavyRoutes) add(routes []route.Route) []route.Route {
 	for _, version := range []string{"/api/v1", "/api/v1alpha"} {
 		routes = append(routes,
 			route.Route{Method: "POST", Path: version + "/heavy", Credentials: route.AnyToken, Handler: route.OK(work).Heavy(), Summary: "Work"},
+			route.Route{Method: "GET", Path: version + "/heavy", Credentials: route.AnyToken, Handler: route.OK(read).Heavy(), Summary: "Read"},
 			route.Route{Method: "GET", Path: version + "/endless", Credentials: route.AnyToken, Handler: route.Stream(endless, route.MediaOf[string]("text/csv")), Summary: "Stream"})
 	}
 	return routes
@@ -94,6 +96,37 @@ func TestHeavyRequests_OccupyAllSlots(t *testing.T) {
 	close(h.end)
 	(<-answers).want(t, 200, "done")
 	s.call(t, "POST", "/api/v1/heavy", bob, `{"text": "third"}`).want(t, 200, "done")
+}
+
+// TestHeavyRequests_Recheck checks that a heavy request without a body is refused if its
+// token is deleted while the request waits for a slot.
+func TestHeavyRequests_Recheck(t *testing.T) {
+	t.Parallel()
+	h := &heavyRoutes{make(chan string, 100), make(chan struct{})}
+	s := start(t, func(s *setup) {
+		s.routes = h.add
+		s.Limits = admission.Limits{Slots: 1, PerUser: 1, Waiting: 1, UserBytes: 1 << 20, Bytes: 1 << 20, Patience: 20 * time.Second}
+	})
+	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
+	working := make(chan answer)
+	go func() { working <- s.call(t, "POST", "/api/v1/heavy", alice, `{"text": "first"}`) }()
+	<-h.begun
+	k := s.token(t, s.user(t, "bob", false), 0)
+	statuses := make(chan int, 3)
+	for range 3 {
+		go func() { statuses <- s.call(t, "GET", "/api/v1/heavy", k.bearer(), "").status }()
+	}
+	if got := <-statuses; got != 429 { // now one waits for a slot, and another for the first
+		t.Fatal(got)
+	}
+	s.sql(t, "DELETE FROM tokens WHERE token_id = $1", k.id)
+	close(h.end)
+	(<-working).want(t, 200, "done")
+	for range 2 {
+		if got := <-statuses; got != 401 {
+			t.Errorf("with a deleted token: %d", got)
+		}
+	}
 }
 
 // TestHeavyRequests_Routes checks that every route is limited that parses or creates a PSBT, derives

@@ -26,10 +26,11 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 	return s.enter(r.Context(), w, r, to, who, err)
 }
 
-// recheckOf returns a function that authorizes a request again after its body was read,
-// which may have taken long. It is nil for requests without a body and for public routes.
+// recheckOf returns a function that authorizes a request again after its body was read, or
+// after it waited for a slot, both of which may have taken long. It is nil for light requests
+// without a body and for public routes.
 func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
-	if r.ContentLength == 0 || to.Credentials == route.Public {
+	if r.ContentLength == 0 && !to.Handler.IsHeavy || to.Credentials == route.Public {
 		return nil
 	}
 	return func(ctx context.Context) (context.Context, error) {
