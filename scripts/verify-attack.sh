@@ -51,6 +51,10 @@ while IFS= read -r line; do
 	result=ok
 	go test -count=1 -v -timeout 20m -run "^($tests)\$" "$package" >"$log" 2>&1 </dev/null || result=FAILED
 	ran=$(grep -c '^ *--- PASS' "$log" || true)
+	names=$(go test -list . "$package" </dev/null)
+	for name in ${tests//|/ }; do # a renamed test must not drop out silently
+		grep -Eq "^$name\$" <<<"$names" || { result=FAILED; echo "   there is no test $name in $package"; }
+	done
 	[ "$ran" -gt 0 ] || result=FAILED
 	printf '%-9s %-24s %6s %7s %s\n' "$side" "${package#./}" "$ran" "$result" "$attempt"
 	if [ "$result" = FAILED ]; then

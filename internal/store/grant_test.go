@@ -57,7 +57,7 @@ func (g *granting) grants() map[string]func(who *auth.Principal) error {
 			return err
 		},
 		"add a member": func(who *auth.Principal) error {
-			u := g.user(uuid.NewString(), false) //nolint:contextcheck // it is that of the test
+			u := g.user(uuid.NewString(), false)
 			return g.EditMembers(ctx, who, g.wallet.ID, func(m *wallet.MemberEdit) error {
 				m.Members = append(m.Members, wallet.Member{UserID: u.ID, Role: auth.RoleOwner, Alias: "x", CreatedAt: g.now})
 				m.Event = e

@@ -267,7 +267,7 @@ func TestRestore_OldProposals(t *testing.T) {
 			}
 			for target, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "y.db"), "postgres": testkit.Postgres(t)} {
 				t.Run("to "+target, func(t *testing.T) {
-					to := openAt(t, url, 0) //nolint:contextcheck // it is that of the test
+					to := openAt(t, url, 0)
 					r, err := to.Restore(ctx, f, RestoreOptions{
 						Key:   func() (string, error) { return "new", nil },
 						Event: func(int) auth.Event { return auth.Event{At: to.now(), Action: "backup.restore"} },
