@@ -32,7 +32,8 @@ func (a *App) KeyFile() string { return filepath.Join(a.Config.DataFolder, "secr
 // SECRET_KEY_FILE.
 func (a *App) HasConfiguredKeys() bool { return a.Config.SecretKey != "" }
 
-// KeyLocation returns the location of the keys for messages.
+// KeyLocation returns the file of the signing keys, or the setting that contains them, for
+// use in messages.
 func (a *App) KeyLocation() string {
 	switch {
 	case a.Config.SecretKeyFile != "":

@@ -79,7 +79,7 @@ func TestLoginCounts_Written(t *testing.T) {
 		for range 3 {
 			j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		}
-		time.Sleep(countLoginsFor + 2*flushEvery) // in a synctest bubble, whose clock jumps
+		time.Sleep(countLoginsFor + 2*flushEvery) // takes no real time: synctest uses a fake clock
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		j.login(refusal(time.Now(), "nobody", "10.0.0.1"), "")
 		stop()

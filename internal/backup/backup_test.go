@@ -144,7 +144,7 @@ func TestDamage(t *testing.T) {
 		other[i] ^= 0x55
 		testkit.Check(t, os.WriteFile(broken, other, 0o600))
 		if check(t, broken) == nil {
-			// A change of metadata, such as a member's time, is not detected, but the
+			// A change to metadata, such as a member's time, is not detected, but the
 			// contents must be unchanged.
 			if diff := cmp.Diff(before, contents(t, broken)); diff != "" {
 				t.Fatalf("with a changed byte at %d the file passes the check with other contents: %s", i, diff)

@@ -60,7 +60,7 @@ func errFileExists(path string) error {
 const (
 	partialPrefix = ".specterd-backup-"
 	partialSuffix = ".partial"
-	// partialAge is the time since the last change of an incomplete file after which the
+	// partialAge is the time since the last change to an incomplete file after which the
 	// file counts as abandoned.
 	partialAge = time.Hour
 

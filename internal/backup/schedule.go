@@ -21,7 +21,7 @@ type Schedule struct {
 
 const (
 	// schedulePoll is how often Run checks whether a backup is due. A timer for a whole
-	// day would stop while the machine is suspended, and would ignore changes of the
+	// day would stop while the machine is suspended, and would ignore changes to the
 	// clock.
 	schedulePoll = time.Minute
 	// scheduleRetry is the maximum time between a failed backup and the next attempt.

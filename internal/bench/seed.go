@@ -113,5 +113,5 @@ func fill(ctx context.Context, path string, c population) (err error) {
 	return err
 }
 
-// newKey returns a signing key.
+// newKey returns a random signing key.
 func newKey() string { return rand.Text() + rand.Text() }

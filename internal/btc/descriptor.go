@@ -74,7 +74,7 @@ func (s step) isMultipath() bool { return s[0] != s[1] }
 // Network returns the network for which the descriptor was parsed.
 func (d Descriptor) Network() Network { return d.network }
 
-// Script returns the kind of the scripts.
+// Script returns the script type of the outputs.
 func (d Descriptor) Script() Script { return d.form.script }
 
 // Sorted reports whether the keys are sorted by BIP-67 in each script, rather than

@@ -29,8 +29,9 @@ func TestChecksum(t *testing.T) {
 }
 
 func TestDescriptors_Canonical(t *testing.T) {
+	// The expected text has no checksum; it is empty if it equals the input.
 	for text, want := range map[string]string{
-		// BIP-389; the checksum is Core's.
+		// A test vector of BIP-389.
 		"wpkh([ffffffff/13h]xpub69H7F5d8KSRgmmdJg2KhpAK8SR3DjMwAdkxj3ZuxV27CprR9LgpeyGmXUbC6wb7ERfvrnKZjXoUmmDznezpbZb7ap6r1D3tgFxHmwMkQTPH/<1;3>/2/*)": "",
 		" wpkh([D34DB33F/84'/0h/0']" + xpub + "/<0;1>/*)\n":                       "wpkh([d34db33f/84h/0h/0h]" + xpub + "/<0;1>/*)",
 		"tr([d34db33f]" + xpub + "/*)":                                            "",

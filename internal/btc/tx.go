@@ -34,7 +34,7 @@ type TxOutput struct {
 var ErrTx = fault.New(fault.Invalid, "invalid_transaction", "this is not a Bitcoin transaction")
 
 const (
-	maxTx         = 4_000_000 // bytes: the weight limit of a block, in which a byte weighs at least one
+	maxTx         = 4_000_000 // bytes: each has a weight of at least 1, and a block a weight of at most 4,000,000
 	minInput      = 32 + 4 + 1 + 4
 	minOutput     = 8 + 1
 	witnessFactor = 4 // weight of a byte outside the witness

@@ -53,7 +53,7 @@ func NewWatch(log *slog.Logger, wall func() time.Time, steady func() time.Durati
 }
 
 // originNow returns the system time at which the steady clock was zero. It strips
-// Go's monotonic reading; with it, Sub would not notice changes of the system time.
+// Go's monotonic reading; with it, Sub would not notice changes to the system time.
 func (w *Watch) originNow() time.Time { return w.wall().Round(0).Add(-w.steady()) }
 
 // Settled reports whether the system time is trusted.

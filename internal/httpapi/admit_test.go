@@ -129,8 +129,8 @@ func TestHeavyRequests_Recheck(t *testing.T) {
 	}
 }
 
-// TestHeavyRequests_Routes checks that every route is limited that parses or creates a PSBT, derives
-// the addresses of a new wallet, or accepts a body larger than usual.
+// TestHeavyRequests_Routes checks that every route that parses or creates a PSBT, derives the
+// addresses of a new wallet, or accepts a body larger than usual, is heavy.
 func TestHeavyRequests_Routes(t *testing.T) {
 	t.Parallel()
 	light := []string{"CancelProposal", "AbandonProposal"}

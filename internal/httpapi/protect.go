@@ -182,7 +182,8 @@ func panicText(value any) string {
 	return fmt.Sprintf("a value of the type %T", value)
 }
 
-// record writes the log line of a request. cut is whether its response was aborted.
+// record writes the log line of a request. cut reports whether its response was
+// aborted.
 func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, cut bool) {
 	level := levelOf(r.Method, w.status)
 	if !s.log.Enabled(r.Context(), level) {

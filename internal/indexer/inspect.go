@@ -22,7 +22,7 @@ const (
 	finalDepth = 100
 )
 
-// update is a change of a wallet's index. If written is set, it is called after the
+// update is a change to a wallet's index. If written is set, it is called after the
 // change was written.
 type update struct {
 	wallet.Change

@@ -115,7 +115,7 @@ func (h *histories) takeBack(depth int) {
 	h.chain.CLI(h.t, "invalidateblock", hash)
 }
 
-// reconsider makes the blocks valid again that were invalidated last.
+// reconsider reverses the latest invalidateblock.
 func (h *histories) reconsider([5]uint32) string {
 	if len(h.invalid) == 0 {
 		return ""

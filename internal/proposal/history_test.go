@@ -107,7 +107,8 @@ func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Scrip
 	return h
 }
 
-// open starts specterd. Its clock keeps its offset from real time.
+// open starts specterd. After a restart, the clock is ahead of real time by the same
+// amount as before.
 func (h *histories) open() {
 	was := h.world
 	url := fmt.Sprintf("http://%s:%d", h.chain.Host(), h.chain.Port())

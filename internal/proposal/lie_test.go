@@ -50,7 +50,7 @@ func (a *answer) change() *wire.TxOut { return a.out("") }
 func (a *answer) in(i int) *btcutilpsbt.PInput { return &a.Inputs[i] }
 func (a *answer) output() *btcutilpsbt.POutput { return &a.Outputs[a.changePos] }
 
-// amount returns the amount of an input.
+// amount returns the amount in satoshis of the output that an input spends.
 func (a *answer) amount(i int) int64 {
 	if out := a.in(i).WitnessUtxo; out != nil {
 		return out.Value

@@ -129,7 +129,7 @@ func (r *fieldReader) repeated(m fieldMap) *field {
 	return nil
 }
 
-// name returns the name of a field.
+// name returns the name of a field, or its type in hexadecimal if shapes does not contain it.
 func (f field) name(shapes map[byte]shape) string {
 	if s, ok := shapes[f.key[0]]; ok {
 		return s.name

@@ -54,7 +54,7 @@ func TestAuditChain(t *testing.T) {
 	})
 }
 
-// TestAuditChain_DetectsManipulation checks that Verify detects every change of the audit
+// TestAuditChain_DetectsManipulation checks that Verify detects every change to the audit
 // log made in a shell. The removal of the last entries is detected only with a hash that
 // was recorded before.
 func TestAuditChain_DetectsManipulation(t *testing.T) {

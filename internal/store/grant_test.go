@@ -220,7 +220,7 @@ func TestCreateToken_ExceedsCreator(t *testing.T) {
 	})
 }
 
-// TestAccessVersion checks that changes of the password, the role or the state of a user
+// TestAccessVersion checks that changes to the password, the role or the state of a user
 // increment AccessVersion, and that other changes do not.
 func TestAccessVersion(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {

@@ -12,10 +12,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// changeWriter writes the transactions of one change. It always computes which
-// transaction spends an output from the inputs and states in the index, not from the
-// order in which transactions arrive. Any order and repetition of the same changes
-// therefore results in the same rows.
+// changeWriter writes the transactions of one change. It determines the spender of each
+// output from the inputs and states in the index, never from the order in which
+// transactions arrive, so that the same changes result in the same rows even if they are
+// reordered or repeated.
 type changeWriter struct {
 	q *db.Queries
 	wallet.Change

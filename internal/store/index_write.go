@@ -20,7 +20,7 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	return s.inBulkTx(ctx, func(q *db.Queries) error { return writeIndex(ctx, q, s.now(), changes) })
 }
 
-// writeIndex writes the changes of wallets that exist and are ready.
+// writeIndex writes the changes to wallets that exist and are ready.
 func writeIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) error {
 	w, err := openIndex(ctx, q, now, changes)
 	if err != nil {

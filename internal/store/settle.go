@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// settleChange settles the proposals that are affected by a change of a wallet's
+// settleChange settles the proposals that are affected by a change to a wallet's
 // transactions.
 func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
 	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {

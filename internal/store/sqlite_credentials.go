@@ -68,7 +68,7 @@ func (r *pinnedReader) close() error {
 }
 
 // pinnedConn is a reserved connection with a cache of the rows that it has read since the
-// last change of the database.
+// last change to the database.
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries

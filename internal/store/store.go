@@ -68,7 +68,7 @@ type engine interface {
 	open(ctx context.Context) (rw, ro *sql.DB, err error)
 	// credentials returns a reader of credentials on the open pools.
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
-	// histories returns a reader of histories.
+	// histories returns a reader for long histories, which must be closed.
 	histories(ro *sql.DB) (historyReader, error)
 	// adapt wraps a DBTX to optimize queries for the database.
 	adapt(d db.DBTX) db.DBTX

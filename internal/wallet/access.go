@@ -105,7 +105,8 @@ func (s *Service) View(ctx context.Context, access Access, needed auth.WalletRol
 	return s.store.View(ctx, access.Caller().UserID, access.WalletID())
 }
 
-// openSet returns the wallets of a set.
+// openSet returns the wallets of a set. For a set with one wallet it returns the errors
+// of View.
 func (s *Service) openSet(ctx context.Context, set Set) ([]View, error) {
 	if set.all != nil {
 		return s.list(ctx, set.all, "", 0)

@@ -85,7 +85,8 @@ type Ledgers interface {
 }
 
 // maxLedgerRecords and maxLedgerOutputs limit the records, and their outputs, that a
-// ledger processes at once. Its strips hold further records in memory.
+// ledger processes at once. The merged histories hold further records in memory; see
+// walletHistory.
 const (
 	maxLedgerRecords = 500
 	maxLedgerOutputs = 5000

@@ -65,8 +65,8 @@ func (s *Service) LockSelection(ctx context.Context, walletID string) (done func
 	return s.utxos.Lock(ctx, walletID)
 }
 
-// edit changes a wallet. It returns ErrNotFound for one that is gone or being
-// removed.
+// edit changes a wallet. It returns ErrNotFound if the wallet does not exist, or is
+// being created or removed.
 func (s *Service) edit(ctx context.Context, id string, change func(*Edit) error) (Wallet, error) {
 	return s.store.EditWallet(ctx, id, func(e *Edit) error {
 		if e.Stage != Ready {

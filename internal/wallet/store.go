@@ -180,7 +180,7 @@ type Index interface {
 	// WalletsWith returns the ids of wallets that contain any of the addresses or
 	// outpoints.
 	WalletsWith(ctx context.Context, addresses []string, at []btc.Outpoint) ([]string, error)
-	// WriteIndex writes changes in one transaction. It skips changes of wallets
+	// WriteIndex writes changes in one transaction. It skips changes to wallets
 	// that were deleted in the meantime.
 	WriteIndex(ctx context.Context, changes []Change) error
 }

@@ -57,7 +57,8 @@ func (e *exporter) serve() {
 	e.token = made.Secret
 }
 
-// command returns a specterd command.
+// command returns a specterd command with the admin's password and e.env in its
+// environment.
 func (e *exporter) command(args ...string) *exec.Cmd {
 	e.t.Helper()
 	cmd := tool(e.t, e.dir, args...)

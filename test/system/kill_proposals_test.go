@@ -40,7 +40,7 @@ func TestKilledWhileProposing(t *testing.T) {
 		round, len(p.proposals), len(p.labels))
 }
 
-// payments records the acknowledged changes of a wallet.
+// payments records the acknowledged changes to a wallet.
 type payments struct {
 	t      *testing.T
 	node   *testkit.Node

@@ -14,7 +14,7 @@ import (
 
 // TestMain lets the test binary act as the program, so that tests can start and kill it.
 // The program is thus compiled like the tests, for example with the race detector, and a
-// change of the program repeats the tests.
+// change to the program invalidates cached test results.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"specterd": func() { os.Exit(cli.Main()) }})
 }

@@ -91,7 +91,8 @@ func BufferBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-// buffered is a body in memory.
+// buffered is a request body that BufferBody has read into memory. readAll returns all of
+// it, however often it is called.
 type buffered struct {
 	*bytes.Reader
 	body []byte

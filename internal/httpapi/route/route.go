@@ -88,19 +88,19 @@ type Handler struct {
 	Media []Media
 	// MaxBody is the maximum size of the body, in bytes.
 	MaxBody int64
-	// NeedsBody is whether a field of the body is required.
+	// NeedsBody reports whether a field of the body is required.
 	NeedsBody bool
 	// Text describes a body that is not a JSON object; nil if the handler takes none.
 	Text *Text
-	// HasETag is whether responses carry an ETag, so that a client can ask for a
+	// HasETag reports whether responses carry an ETag, so that a client can ask for a
 	// response only if it changed.
 	HasETag bool
-	// RequiresNode is whether the handler waits for the node.
+	// RequiresNode reports whether the handler waits for the node.
 	RequiresNode bool
-	// IsHeavy is whether the server limits the number of such requests that run at
-	// the same time. Streamed responses are always limited.
+	// IsHeavy reports whether the server limits the number of such requests that run
+	// at the same time. Streamed responses are always limited.
 	IsHeavy bool
-	// TakesIdempotencyKey is whether a request with an Idempotency-Key is executed only once.
+	// TakesIdempotencyKey reports whether a request with an Idempotency-Key is executed only once.
 	TakesIdempotencyKey bool
 	// ShownScope is the scope that a token needs to see the response to a change; 0 if
 	// every token sees it. Tokens without the scope get 204 and no body.

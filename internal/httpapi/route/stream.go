@@ -82,7 +82,7 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 // completed. The caller must close the connection.
 type BrokenError struct {
 	cause error
-	// Gone is whether the client disconnected or stopped reading.
+	// Gone reports whether the client disconnected or stopped reading.
 	Gone bool
 }
 

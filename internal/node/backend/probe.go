@@ -13,7 +13,7 @@ import (
 // the limit of a probe; use [Wallet.ListSinceBlock] instead.
 var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "the changes of this wallet exceed the limit of a probe")
 
-// Probe is the set of changes of a wallet. The node reads its parts one after the
+// Probe is the set of changes to a wallet. The node reads its parts one after the
 // other, so later parts may be newer.
 type Probe struct {
 	Info   Info

@@ -460,7 +460,7 @@ func TestTestAndSend(t *testing.T) {
 	again("in the chain, and its change spent")
 }
 
-// reason returns the reason why the node rejects a transaction.
+// reason returns the node's reject reason from err, or an empty string.
 func reason(err error) string {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Details["reject_reason"]

@@ -22,7 +22,7 @@ type Transaction struct {
 	// Raw is the serialized transaction with witnesses. The caller must verify that
 	// it has that txid.
 	Raw []byte
-	// Amount is the change of the wallet's balance without the fee. Fee is negative,
+	// Amount is the change in the wallet's balance, without the fee. Fee is negative,
 	// or 0 if the wallet did not send the transaction.
 	Amount, Fee btc.Amount
 	// Details are the outputs that the wallet knows, except change.

@@ -94,7 +94,7 @@ type Balances struct {
 	Immature btc.Amount
 }
 
-// Balances returns the balances of the wallet.
+// Balances returns the balances in "mine" of getbalances.
 func (w *Wallet) Balances(ctx context.Context) (Balances, error) {
 	var wire struct {
 		Mine struct {
@@ -211,7 +211,7 @@ func (w *Wallet) Unlock(ctx context.Context, utxos []btc.Outpoint) error {
 	return err
 }
 
-// ListLocked returns the locked UTXOs.
+// ListLocked returns the UTXOs that Core does not select for payments (listlockunspent).
 func (w *Wallet) ListLocked(ctx context.Context) ([]btc.Outpoint, error) {
 	var utxos outpoints
 	return utxos, w.read(ctx, &utxos, "listlockunspent")
