@@ -26,5 +26,5 @@ func TestNodeErrors_InBothVersions(t *testing.T) {
 	s.sql(t, "UPDATE wallets SET range_end = 1 WHERE wallet_id = $1", id)
 	s.sql(t, "INSERT INTO addresses (wallet_id, branch, address_index, address) VALUES ($1, 1, 0, $2)", id, "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
 	s.call(t, "POST", v1, k, payment).wantProblem(t, http.StatusBadGateway, "node_invalid_response")
-	s.call(t, "POST", alpha, k, asBefore).want(t, http.StatusBadGateway, `{"message":"the Bitcoin node`)
+	s.call(t, "POST", alpha, k, asBefore).want(t, http.StatusBadGateway, `{"message":"invalid response from the Bitcoin node`)
 }
