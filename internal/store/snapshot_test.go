@@ -424,10 +424,10 @@ func TestRestore_Refused(t *testing.T) {
 		check(newer, "was made by a newer specterd (specterd old)")
 		none := source()
 		none.facts.Schema = 0
-		check(none, "there never was")
+		check(none, "which does not exist: it was altered")
 		less := source()
 		less.tables = less.tables[1:]
-		check(less, "does not have the tables of the schema")
+		check(less, "does not have the tables of schema version")
 
 		refuse := func(src oldSource, key, want string) {
 			t.Helper()
@@ -440,7 +440,7 @@ func TestRestore_Refused(t *testing.T) {
 				t.Errorf("left behind is %v", here)
 			}
 		}
-		refuse(source(), "old", "give another key")
+		refuse(source(), "old", "set another key")
 		orphan := source()
 		orphan.rows["members"] = [][]any{{"no wallet", "u1", "owner", "x", int64(1)}}
 		refuse(orphan, "new", "restore the table members")
