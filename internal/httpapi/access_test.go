@@ -9,9 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestRoutes_OfWallets checks that the alias in a path is resolved for every route that has
-// one, because the role of the route is one in a wallet, and that the server refuses to
-// start otherwise.
+// TestRoutes_OfWallets checks that a route requires a role in a wallet if and only if its
+// path has {alias}, because the server resolves the alias only for such a role. Route.Check,
+// which the server calls at its start, must reject other combinations.
 func TestRoutes_OfWallets(t *testing.T) {
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		testkit.Check(t, to.Check())
@@ -29,9 +29,9 @@ func TestRoutes_OfWallets(t *testing.T) {
 	}
 }
 
-// TestAccess_AfterBody changes which wallet an alias refers to, and the caller's role there,
-// while the body of a request is being sent. The request must concern the wallet, and have
-// the role, of the second check.
+// TestAccess_AfterBody changes the wallet that an alias refers to, and the caller's role in
+// it, while the body of a request is being sent. The request must apply to the new wallet,
+// and be authorized with the new role.
 func TestAccess_AfterBody(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// clientAddress returns the client's address. It follows X-Forwarded-For backwards as
-// long as each proxy is trusted, and ignores it if the connection does not come from a
-// trusted proxy.
+// clientAddress returns the client's IP address. It reads X-Forwarded-For from right to
+// left and stops at the first address that is not a trusted proxy, or before the first
+// entry that is not an address. It ignores the header if the connection does not come from
+// a trusted proxy.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	host := peerOf(r)
 	if len(trusted) == 0 || !isTrusted(host, trusted) {
@@ -32,7 +33,7 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	return host
 }
 
-// peerOf returns the address that the connection comes from.
+// peerOf returns the remote IP address of the connection, without the port.
 func peerOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -41,17 +42,18 @@ func peerOf(r *http.Request) string {
 	return host
 }
 
-// maxNoticed is the maximum number of networks that are remembered and logged.
+// maxNoticed is the maximum number of networks that undeclaredProxies remembers and logs.
 const maxNoticed = 64
 
-// undeclaredProxies detects proxies that are not declared as trusted. All their clients
-// count as one address, also in the limits on failed logins.
+// undeclaredProxies detects proxies that are not in SPECTER_TRUSTED_PROXIES. All clients of
+// such a proxy count as one address, also for the limits on failed logins.
 type undeclaredProxies struct {
 	mu      sync.Mutex
 	noticed map[netip.Prefix]bool
 }
 
-// notice logs, once for each network, that the forwarding header of a request is ignored.
+// notice logs that the forwarding header of a request is ignored because the connection does
+// not come from a trusted proxy. It logs this once for each network (IPv4 /24, IPv6 /64).
 func (p *undeclaredProxies) notice(log *slog.Logger, r *http.Request, trusted []netip.Prefix) {
 	if len(r.Header["X-Forwarded-For"]) == 0 && len(r.Header["Forwarded"]) == 0 {
 		return
@@ -87,8 +89,9 @@ func (p *undeclaredProxies) isNew(peer string) bool {
 	return true
 }
 
-// OnlyLocalHosts returns a handler that serves only requests for a host name of this
-// machine or an allowed one, as the API does on loopback (against DNS rebinding).
+// OnlyLocalHosts returns a handler that passes a request to next if its Host is a name of the
+// loopback interface or one of allowed, and otherwise responds with 421, to prevent DNS
+// rebinding. The metrics server uses it if it listens on loopback.
 func OnlyLocalHosts(next http.Handler, allowed []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !allowsHost(r.Host, allowed) {

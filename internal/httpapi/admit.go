@@ -9,9 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// admitted serves an authorized request once there is room for its body and, for a heavy
-// route, a slot. The body of a heavy request is read before it takes a slot, so that slow
-// senders do not block other requests.
+// admitted serves an authorized request once memory for its body and, for a heavy route, a
+// slot are available. It returns admission.ErrTooMany or ErrBusy if that takes too long. The
+// body of a heavy request is read before the request takes a slot, so that slow senders do
+// not block other requests. Requests to public routes are not limited.
 func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	if to.Credentials == route.Public {
 		return s.answer(ctx, w, r, to, strict)
@@ -45,7 +46,7 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 }
 
 // announced returns the maximum size of the body in bytes: its Content-Length or, if the
-// length is unknown, the route's limit, which is most.
+// length is unknown, most, the limit of the route.
 func announced(r *http.Request, most int64) int64 {
 	if r.ContentLength < 0 {
 		return most
@@ -54,7 +55,8 @@ func announced(r *http.Request, most int64) int64 {
 }
 
 // worker is the response writer of a heavy or streamed request. It implements
-// [route.Worker]: each write releases the slot, so that another request can work.
+// [route.Worker]: each write releases the slot, so that another request can use it; Work
+// acquires a slot again.
 type worker struct {
 	http.ResponseWriter
 	gate   *admission.Gate

@@ -18,9 +18,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// heavyRoutes adds heavy routes whose handlers wait until the test lets them finish.
+// heavyRoutes adds limited routes to each API version: POST /heavy waits until end is closed,
+// GET /heavy returns immediately, and GET /endless streams until the client disconnects.
 type heavyRoutes struct {
-	begun chan string // the text of each request whose handler has started
+	begun chan string // receives the first 10 bytes of the text when POST /heavy starts
 	end   chan struct{}
 }
 
@@ -116,7 +117,7 @@ func TestHeavyRequests_Recheck(t *testing.T) {
 	for range 3 {
 		go func() { statuses <- s.call(t, "GET", "/api/v1/heavy", k.bearer(), "").status }()
 	}
-	if got := <-statuses; got != 429 { // now one waits for a slot, and another for the first
+	if got := <-statuses; got != 429 { // of the other two, one waits for the slot, and one for bob's only place
 		t.Fatal(got)
 	}
 	s.sql(t, "DELETE FROM tokens WHERE token_id = $1", k.id)
@@ -129,8 +130,8 @@ func TestHeavyRequests_Recheck(t *testing.T) {
 	}
 }
 
-// TestHeavyRequests_Routes checks that every route that parses or creates a PSBT, derives the
-// addresses of a new wallet, or accepts a body larger than usual, is heavy.
+// TestHeavyRequests_Routes checks that a route is heavy if it parses or creates a PSBT, derives
+// the addresses of a new wallet, or accepts a body larger than route.DefaultMaxBody.
 func TestHeavyRequests_Routes(t *testing.T) {
 	t.Parallel()
 	light := []string{"CancelProposal", "AbandonProposal"}
@@ -180,8 +181,9 @@ func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Con
 	return conn
 }
 
-// TestHeavyRequests_SlowSenders checks that a client that sends its body slowly holds no
-// slot and at most the memory of one user, and that bodies beyond that limit are not read.
+// TestHeavyRequests_SlowSenders checks that requests whose bodies arrive slowly hold no slot,
+// and that another large body gets 429 if it exceeds the memory limit of its user, and 503 if
+// it exceeds the memory limit of the server.
 func TestHeavyRequests_SlowSenders(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)
@@ -211,8 +213,8 @@ func TestHeavyRequests_SlowSenders(t *testing.T) {
 	}
 }
 
-// TestHeavyRequests_UnknownLength checks that a body of unknown length counts as the largest body of
-// its route.
+// TestHeavyRequests_UnknownLength checks that a body of unknown length reserves the maximum
+// body size of its route.
 func TestHeavyRequests_UnknownLength(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)

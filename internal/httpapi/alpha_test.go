@@ -35,7 +35,7 @@ func TestAlphaTokenLifecycle(t *testing.T) {
 	}
 	wantClaims(t, s, secret, id)
 
-	s.clock.advance(1500 * time.Millisecond) // to 1.75 s past the minute; the token expires at a whole second
+	s.clock.advance(1500 * time.Millisecond) // now 10:00:01.75; the lifetime counts from 10:00:00
 	s.call(t, "GET", alphaTokens, admin.basic(), "").want(t, 200,
 		`"`+id+`":{"jwt_token_description":"A token","jwt_token_life":2592000,"jwt_token_remaining_life":2591998.25}`)
 	s.call(t, "GET", alphaTokens+id, admin.basic(), "").want(t, 200,
@@ -115,7 +115,8 @@ func TestAlphaToken_DescriptionAndLifetime(t *testing.T) {
 	}
 }
 
-// TestAlphaEndpoints tests the field endpoints of POST, which Specter Desktop does not have.
+// TestAlphaEndpoints tests the field endpoints, which limits the scopes of a new token.
+// Specter Desktop does not have this field.
 func TestAlphaEndpoints(t *testing.T) {
 	t.Parallel()
 	s := start(t)

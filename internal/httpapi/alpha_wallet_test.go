@@ -20,8 +20,8 @@ const (
 	fullTxList   = "/api/v1alpha/specter/full_txlist/"
 )
 
-// TestAlphaWallets_OtherUsers checks that wallets of other users get the same response as
-// wallets that do not exist.
+// TestAlphaWallets_OtherUsers checks that requests for wallets of other users get the same
+// response as requests for wallets that do not exist.
 func TestAlphaWallets_OtherUsers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -62,7 +62,8 @@ func TestAlphaWallets_OtherUsers(t *testing.T) {
 	}
 }
 
-// TestAlphaNewWallet checks that the lists of a new wallet are empty and not null.
+// TestAlphaNewWallet checks that the lists of a new wallet are empty and not null, and that a
+// wallet whose alias is the name of a member of the response replaces this member.
 func TestAlphaNewWallet(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -92,7 +93,8 @@ func TestAlphaNewWallet(t *testing.T) {
 	}
 }
 
-// TestAlphaRescanProgress checks how a wallet reports the progress of a rescan.
+// TestAlphaRescanProgress checks that scan and info.scanning report the progress of a rescan,
+// and that walletname is not read from the stored getwalletinfo response (core_info).
 func TestAlphaRescanProgress(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -105,8 +107,8 @@ func TestAlphaRescanProgress(t *testing.T) {
 	}
 }
 
-// TestAlphaDeadTransactions checks that transactions that can no longer confirm are in
-// _transactions only.
+// TestAlphaDeadTransactions checks that dead transactions are in _transactions, but not in
+// txlist and full_txlist.
 func TestAlphaDeadTransactions(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -152,8 +154,8 @@ func TestAlphaDeadTransactions(t *testing.T) {
 	}
 }
 
-// received returns an incoming transaction with one output and the given number of raw
-// bytes.
+// received returns an incoming transaction in the mempool with one output of 5000 sat and the
+// given number of raw bytes. Its txid, address and time depend on i.
 func received(i, bytesOfRaw int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i)}
 	return wallet.Transaction{
@@ -164,7 +166,8 @@ func received(i, bytesOfRaw int) wallet.Transaction {
 	}
 }
 
-// TestAlphaUTXOs checks which UTXOs are listed and which of them are locked.
+// TestAlphaUTXOs checks that _full_utxo lists all mature UTXOs, with locked set for locked and
+// frozen ones, and that utxo lists only the others.
 func TestAlphaUTXOs(t *testing.T) {
 	t.Parallel()
 	s := start(t)

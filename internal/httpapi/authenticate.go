@@ -16,8 +16,8 @@ import (
 
 // authorize authenticates the request and checks that the caller may use the route. It
 // returns the request's context with the principal and, on the route of a wallet, the
-// access to it. It does not read the body, so that unauthenticated clients cannot make the
-// server store one.
+// caller's access to the wallet; on a public route, it returns the context unchanged. It does
+// not read the body, so that unauthenticated clients cannot fill the server's memory.
 func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
 	if to.Credentials == route.Public {
 		return r.Context(), nil
@@ -26,9 +26,9 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 	return s.enter(r.Context(), w, r, to, who, err)
 }
 
-// recheckOf returns a function that authorizes a request again after its body was read, or
-// after it waited for a slot, both of which may have taken long. It is nil for light requests
-// without a body and for public routes.
+// recheckOf returns a function that authorizes a request again after its body was read or
+// after it waited for a slot, because both can take long. It returns nil for public routes
+// and for light requests without a body.
 func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
 	if r.ContentLength == 0 && !to.Handler.IsHeavy || to.Credentials == route.Public {
 		return nil
@@ -39,10 +39,10 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 	}
 }
 
-// enter checks that the principal who may use the route, and returns ctx with the
-// principal and, on the route of a wallet, with their access to it. If they may not, or if
-// err, the error of the authentication, is not nil, it sets WWW-Authenticate and returns
-// the error.
+// enter checks that an authenticated caller may use the route. It returns ctx with who, the
+// principal, and, on the route of a wallet, with the caller's access to the wallet. If err,
+// the error of the authentication, is not nil, or if the caller may not use the route, it
+// calls challenge and returns the error. It also records the caller for the log.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := callOf(r)
@@ -61,7 +61,8 @@ func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Reque
 
 // authenticate verifies the credential of a request, which must have exactly one header
 // Authorization (RFC 9110, section 11.6.2). A password is verified only if the route
-// accepts passwords.
+// accepts passwords. A token is verified also if the route accepts only passwords; checkRights
+// then refuses it.
 func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.Principal, error) {
 	headers := r.Header["Authorization"]
 	switch len(headers) {
@@ -111,8 +112,8 @@ func parseBasic(credential string) (name, password string, ok bool) {
 
 var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks a scope")
 
-// checkRights checks that the caller's role on the server and their token permit the use
-// of the route.
+// checkRights checks that the caller is an admin, used a password, or has a token with the
+// route's scope, as the route requires. All its errors are Forbidden faults.
 func checkRights(who *auth.Principal, to route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
@@ -126,11 +127,11 @@ func checkRights(who *auth.Principal, to route.Route) error {
 	return nil
 }
 
-// withAccess returns ctx with the caller's access to the wallet that the path names, if
-// their role there covers that of the route. It is the only place that resolves the alias
-// in a path. The error is the same if the wallet does not exist, if the caller is not a
-// member, and if the token is not for this wallet, so that the caller cannot distinguish
-// these cases.
+// withAccess returns ctx with the caller's access to the wallet that the path names. No other
+// function resolves the alias in a path. It returns wallet.ErrNotFound if the wallet does not
+// exist, if the caller is not a member, and if the token is not for this wallet, so that the
+// caller cannot distinguish these cases. If the caller's role in the wallet does not cover
+// the role of the route, it returns a Forbidden fault.
 func (s *server) withAccess(ctx context.Context, r *http.Request, who *auth.Principal, to route.Route) (context.Context, error) {
 	alias, err := route.PathParam(r, "alias")
 	if err != nil {
@@ -145,7 +146,8 @@ func (s *server) withAccess(ctx context.Context, r *http.Request, who *auth.Prin
 
 const realm = `realm="specterd", charset="UTF-8"`
 
-// challenge sets WWW-Authenticate (RFC 9110, section 11.6.1, and RFC 6750, section 3).
+// challenge sets WWW-Authenticate (RFC 9110, section 11.6.1, and RFC 6750, section 3) if err
+// is a failed authentication or a missing scope.
 func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error) {
 	h := w.Header()
 	switch fault.KindOf(err) {

@@ -58,7 +58,8 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-// wantErrorDocument checks that an error has the format of one of the two API versions.
+// wantErrorDocument checks that a response has a 4xx status and the error format of one of the
+// two API versions.
 func wantErrorDocument(t *testing.T, name string, got answer) {
 	t.Helper()
 	if got.status < 400 || got.status > 499 {
@@ -145,9 +146,9 @@ func (s *server) fillIn(text string, k token) string {
 	return strings.ReplaceAll(text, "\n", "\r\n")
 }
 
-// raw writes a request unchanged and reads the response. After an incomplete request it
-// closes the writing half of the connection; after a complete one, the server would treat
-// that as a disconnect of the client.
+// raw writes a request unchanged and reads the response. If the request is incomplete, it
+// closes the writing half of the connection first. It does not do so after a complete request,
+// because the server would treat the client as disconnected.
 func (s *server) raw(t *testing.T, text string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))

@@ -16,11 +16,12 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// soon is less than 10 seconds, the minimum time for which the server waits for a body.
+// soon is the time limit for a response that must not wait for the body. It is less than 10
+// seconds, the minimum time for which the server waits for a body.
 const soon = 8 * time.Second
 
-// unfinished sends the beginning of a request and returns the response that the server
-// sends before the rest arrives.
+// unfinished sends the beginning of a request and returns the response. It fails the test if
+// the server waits for the rest of the request or keeps the connection open.
 func (s *server) unfinished(t *testing.T, head string, body string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -43,8 +44,9 @@ func (s *server) unfinished(t *testing.T, head string, body string) answer {
 
 var pathParameter = regexp.MustCompile(`{[a-z]+}`)
 
-// TestBodyLimit_ContentLength checks that every route refuses a body whose Content-Length is
-// too large before it is sent, and that other paths do not wait for the body either.
+// TestBodyLimit_ContentLength checks that every route refuses a request whose Content-Length
+// is too large without waiting for the body, and that pages, unknown paths and unknown methods
+// do not wait for the body either.
 func TestBodyLimit_ContentLength(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -12,14 +12,14 @@ type Certificate struct {
 	current           atomic.Pointer[tls.Certificate]
 }
 
-// LoadCertificate reads a certificate and its key.
+// LoadCertificate reads a certificate and its key from PEM files.
 func LoadCertificate(certFile, keyFile string) (*Certificate, error) {
 	c := &Certificate{certFile: certFile, keyFile: keyFile}
 	return c, c.Reload()
 }
 
-// Reload reads the files again, for new connections. On an error it keeps the current
-// certificate.
+// Reload reads the files again. New connections then use the new certificate. On an error
+// it keeps the current certificate.
 func (c *Certificate) Reload() error {
 	read, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {

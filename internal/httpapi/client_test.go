@@ -30,7 +30,7 @@ func basic(name, password string) string {
 
 func bearer(token string) string { return "Bearer " + token }
 
-// user creates a user.
+// user creates a user with the password "correct horse of " + name.
 func (s *server) user(t *testing.T, name string, admin bool) testUser {
 	t.Helper()
 	p := testUser{password: "correct horse of " + name}
@@ -49,15 +49,16 @@ func (p testUser) principal() *auth.Principal {
 	return who
 }
 
-// token is a token with its secret.
+// token is the id of an access token and its secret, the JWT.
 type token struct {
 	id, secret string
 }
 
 func (k token) bearer() string { return bearer(k.secret) }
 
-// token creates a token that expires in an hour, with the given scopes or, if they are 0,
-// with every scope that the user can have.
+// token creates a token that expires in an hour, with the given scopes or, if scopes is 0,
+// with every scope that the user can have. If aliases of wallets are given, the token is
+// limited to these wallets.
 func (s *server) token(t *testing.T, p testUser, scopes auth.Scopes, wallets ...string) token {
 	t.Helper()
 	return s.tokenFor(t, p, time.Hour, scopes, wallets)
@@ -75,8 +76,8 @@ func (s *server) tokenFor(t *testing.T, p testUser, life time.Duration, scopes a
 	return token{made.ID, secret}
 }
 
-// child creates a token with another token, over HTTP. The default scopes are tokens:* and
-// node:read.
+// child creates a token over HTTP, with parent as the credential. The default scopes are
+// tokens:* and node:read.
 func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	t.Helper()
 	if scopes == nil {
@@ -87,7 +88,8 @@ func (s *server) child(t *testing.T, parent token, scopes ...string) token {
 	return token{made.text("id"), made.text("token")}
 }
 
-// wallet adds a wallet and makes a user a member with the given role.
+// wallet inserts a wallet without keys, which the node does not have, and makes a user a
+// member with the given role. It returns the wallet's id.
 func (s *server) wallet(t *testing.T, p testUser, alias, role string) (id string) {
 	t.Helper()
 	id = unique("wallet")
@@ -114,7 +116,8 @@ type answer struct {
 	fields map[string]any // the decoded body if it is a JSON object
 }
 
-// call makes a request with one Authorization header, or without one if it is empty.
+// call makes a request with one Authorization header, or without one if authorization is
+// empty.
 func (s *server) call(t testing.TB, method, path, authorization, body string) answer {
 	t.Helper()
 	r := request{method: method, path: path, body: body}
@@ -205,7 +208,8 @@ func (a answer) list(field string) []string {
 	return out
 }
 
-// wantProblem fails the test unless the response is an RFC 9457 problem.
+// wantProblem fails the test unless the response is a problem document (RFC 9457) with this
+// status and code.
 func (a answer) wantProblem(t testing.TB, status int, code string) answer {
 	t.Helper()
 	a.want(t, status)
@@ -219,7 +223,8 @@ func (a answer) wantProblem(t testing.TB, status int, code string) answer {
 	return a
 }
 
-// wantMessage fails the test unless the response is a message in the format of Specter Desktop.
+// wantMessage fails the test unless the response has this status and is this message in the
+// format of Specter Desktop.
 func (a answer) wantMessage(t testing.TB, status int, message string) answer {
 	t.Helper()
 	a.want(t, status)
@@ -235,7 +240,7 @@ func (a answer) wantMessage(t testing.TB, status int, message string) answer {
 const unauthorized = "The server could not verify that you are authorized to access the URL requested. " +
 	"You either supplied the wrong credentials (e.g. a bad password), or your browser doesn't understand how to supply the credentials required."
 
-// wantRefused fails the test unless the credential was refused, in any API version.
+// wantRefused fails the test unless the response is the 401 of the API version of path.
 func (a answer) wantRefused(t testing.TB, path string) {
 	t.Helper()
 	if strings.HasPrefix(path, "/api/v1alpha/") {

@@ -12,7 +12,7 @@ import (
 // TestClockJumps checks that tokens expire by the current wall clock, that deleted tokens
 // stay deleted regardless of the clock, and that rows that become valid again when the clock
 // is corrected have not been deleted. The readiness probe reports the jump until the clock is
-// corrected or the new time has lasted for Doubt.
+// corrected or Doubt has elapsed.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {
@@ -83,7 +83,7 @@ func TestClockJumps(t *testing.T) {
 
 			s.clock.advance(-55 * time.Minute)
 			ready(503, "jumped back by 55m0s")
-			works(true, ended) // their expiry is in the future again, and their rows were not deleted
+			works(true, ended) // its expiry is in the future again, and its row was not deleted
 			works(false, revoked...)
 			once("k", "1. time")
 			pass(watching.Doubt)

@@ -19,7 +19,7 @@ import (
 
 type object = map[string]any
 
-// specification is the OpenAPI document with its schemas compiled.
+// specification is the OpenAPI specification and its compiled schemas, by name.
 type specification struct {
 	document object
 	schemas  map[string]*jsonschema.Schema
@@ -60,6 +60,7 @@ func in(o object, path ...string) object {
 }
 
 // template returns the path template of the specification that matches a request path, or "".
+// If several match, it returns the template with the most literal segments.
 func (s *specification) template(path string) string {
 	parts := strings.Split(strings.TrimSuffix(path, "/"), "/")
 	best, literals := "", -1
@@ -96,7 +97,8 @@ func (s *specification) response(method, path string, status int) (of object, ke
 	return of, method + " " + template + " " + strconv.Itoa(status)
 }
 
-// anyRequest has the error statuses that every request can get.
+// anyRequest has the error statuses that every request can get. Operations need not declare
+// them.
 var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge, http.StatusMisdirectedRequest, http.StatusInternalServerError}
 
 // check returns an error if a complete response does not match the specification.
@@ -126,7 +128,8 @@ func (s *specification) check(method, path string, status int, contentType strin
 	return s.checkBody(in(content, mediaType), mediaType, body)
 }
 
-// checkBody validates a body against a media type. In JSON Lines it validates each line.
+// checkBody validates a body against the schema of a media type. It validates each line of
+// JSON Lines, and does not validate CSV.
 func (s *specification) checkBody(media object, mediaType string, body []byte) error {
 	if media == nil {
 		return fmt.Errorf("the content type %q is not declared", mediaType)
@@ -146,7 +149,7 @@ func (s *specification) checkBody(media object, mediaType string, body []byte) e
 	return s.validate(name, body)
 }
 
-// componentName returns the name of the component that a schema or response references.
+// componentName returns the name of the component that a schema or response references, or "".
 func componentName(o object) string {
 	ref, _ := o["$ref"].(string)
 	return ref[strings.LastIndexByte(ref, '/')+1:]
@@ -184,8 +187,8 @@ func described(t *testing.T, next http.Handler) http.Handler {
 	})
 }
 
-// replacesMember reports whether the alias of a wallet of v1alpha is also the name of a member of
-// the response. The wallet then replaces that member, as in Specter Desktop.
+// replacesMember reports whether a path names a wallet in v1alpha whose alias is also the name
+// of a member of the response. The wallet then replaces the member, as in Specter Desktop.
 func replacesMember(s *specification, path string) bool {
 	alias, ok := strings.CutPrefix(strings.TrimSuffix(path, "/"), "/api/v1alpha/wallets/")
 	return ok && in(s.document, "components", "schemas", "V1alphaWalletResponse", "properties", alias) != nil

@@ -20,13 +20,13 @@ type credential struct {
 	name    string
 	headers func(t *testing.T, w *world, to route.Route) []string
 	verdict func(to route.Route) verdict
-	// only selects the routes that it is tried with; nil selects all routes.
+	// only reports whether the credential is tried on a route; nil selects all routes.
 	only func(to route.Route) bool
 	// foreign makes the request name a resource of another user.
 	foreign bool
 }
 
-// credentials has every kind of credential.
+// credentials has the credentials that TestMatrix tries on the routes.
 var credentials = append([]credential{
 	{name: "no credential", headers: fixed(), verdict: refused},
 	{name: "wrong password", headers: func(_ *testing.T, w *world, _ route.Route) []string {
@@ -153,7 +153,8 @@ var badTokens = []credential{
 	}, verdict: refused},
 }
 
-// malformed returns headers that are not a valid credential for any caller.
+// malformed returns credentials whose Authorization headers are malformed, repeated or too
+// long. All routes except public ones must refuse them.
 func malformed() []credential {
 	var all []credential
 	for name, header := range map[string]func(w *world, good string) []string{
@@ -195,8 +196,8 @@ func fixed(headers ...string) func(*testing.T, *world, route.Route) []string {
 
 func password(_ *testing.T, w *world, _ route.Route) []string { return []string{w.caller.basic()} }
 
-// forged returns a function that returns the header of a token that forge creates from the
-// claims of a valid token.
+// forged returns a function for credential.headers. The function passes the claims of a valid
+// token to forge and returns the resulting token as a Bearer credential.
 func forged(forge func(w *world, claims jwt.MapClaims) string) func(*testing.T, *world, route.Route) []string {
 	return func(t *testing.T, w *world, _ route.Route) []string {
 		var claims jwt.MapClaims
@@ -216,8 +217,8 @@ func alteredSecret(spoil func(secret string) string) func(*testing.T, *world, ro
 	}
 }
 
-// setUnusedBits sets bits at the end of the signature that lenient decoders ignore: base64 of
-// 32 bytes has two unused bits.
+// setUnusedBits returns a function that sets the two unused bits at the end of a token. The
+// signature has 32 bytes, or 43 base64 digits; lenient decoders ignore the last two bits.
 func setUnusedBits(bits byte) func(string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return func(secret string) string {

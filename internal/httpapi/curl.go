@@ -32,7 +32,7 @@ func newCurl(to route.Route) curl {
 	return c
 }
 
-// path replaces a parameter of the path with a value.
+// path replaces a parameter of the path with its example or, if it has none, a variable.
 func (c *curl) path(p pageField) {
 	value := "$" + strings.ToUpper(p.Name)
 	if example, ok := p.example.(string); ok {
@@ -41,7 +41,7 @@ func (c *curl) path(p pageField) {
 	c.target = strings.ReplaceAll(c.target, "{"+p.Name+"}", value)
 }
 
-// body adds a body of the fields that have an example.
+// body adds a JSON body with the examples of the fields. It omits fields without an example.
 func (c *curl) body(fields []pageField) {
 	var members []string
 	for _, f := range fields {

@@ -44,9 +44,9 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	return &description{constantContent("application/json", document), page}, nil
 }
 
-// pages returns the handlers for GET and HEAD of the specification and the API reference,
-// by path. The content is generated at the first request, so that it does not delay the
-// start.
+// pages returns the handlers for GET and HEAD of the specification, the API reference and its
+// style sheet, by path. The specification and the reference are generated at the first
+// request, because generating them would delay the start of the server.
 func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	once := sync.OnceValues(func() (*description, error) { return newDescription(routes, s.Version) })
 	of := func(serve func(*description) http.HandlerFunc) http.HandlerFunc {

@@ -16,8 +16,9 @@ import (
 //go:embed examples.json
 var examplesFile []byte
 
-// readExamples returns the examples by method, path and status of a response, or by
-// the name of its component; then by media type.
+// readExamples returns the examples in examplesFile. The outer key is the method, path and
+// status of a response, separated by spaces, or the name of its component. The inner key is
+// the media type.
 func readExamples() (map[string]map[string]any, error) {
 	decoder := json.NewDecoder(bytes.NewReader(examplesFile))
 	decoder.UseNumber() // amounts in bitcoins keep their decimals

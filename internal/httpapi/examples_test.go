@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// record keeps a response as an example if it is better than the previous one; see isMoreComplete.
+// record keeps a response as an example if isMoreComplete prefers it to the previous one. It
+// does nothing without the flag -examples.
 func record(s *specification, method, path string, status int, contentType string, body []byte) {
 	response, key := s.response(method, path, status)
 	if !*updateExamples || response == nil || len(body) == 0 {
@@ -82,7 +83,8 @@ func exampleOf(mediaType string, body []byte) (any, error) {
 	return shorten("", value), err
 }
 
-// constant has the replacements of values that are secret or differ in every run.
+// constant has the replacements of values that are secret or differ in every run, by the name
+// of their field.
 var constant = map[string]string{
 	"token": "eyJhbGciOiJIUzI1NiJ9…", "jwt_token": "eyJhbGciOiJIUzI1NiJ9…", "request_id": "1beadfe575423f51", "next_cursor": "MTc5NjExOTIwMDI1MDAwMA",
 }
@@ -92,7 +94,9 @@ var (
 	encoded  = regexp.MustCompile(`^([0-9a-f]+|[0-9A-Za-z+/=]+)$`) // hexadecimal or base64
 )
 
-// shorten truncates the lists and long texts of a value.
+// shorten truncates the lists, tables and long encoded texts of a value, and replaces texts
+// that are secret or differ in every run. name is the name of the field with the value, or ""
+// if the value is not in a field.
 func shorten(name string, value any) any {
 	const (
 		items, longText, cutText = 2, 300, 96 // 96 is a whole number of bytes in both encodings
@@ -127,7 +131,7 @@ func shorten(name string, value any) any {
 	return value
 }
 
-// isTable reports whether an object maps ids or addresses to objects.
+// isTable reports whether all members of an object are objects, as in a map by id or address.
 func isTable(o object) bool {
 	for _, member := range o {
 		if _, ok := member.(object); !ok {
@@ -168,8 +172,8 @@ func countValues(v any) (n int) {
 	return n + 1
 }
 
-// writeExamples keeps the examples that are still valid and adds recorded ones for the
-// missing and invalid ones.
+// writeExamples updates examplesFile: it keeps valid examples, removes invalid ones, and adds
+// recorded examples for responses that have none.
 func writeExamples(s *specification) error {
 	kept := readExamples()
 	for key, byType := range kept {

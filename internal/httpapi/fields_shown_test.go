@@ -28,7 +28,7 @@ var fieldClasses = sync.OnceValue(func() map[string][]string {
 	return classes
 })
 
-// creatingOperations has the routes whose handlers are in creating, by method and path.
+// creatingOperations returns the routes whose handlers are in creating, by method and path.
 var creatingOperations = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -39,8 +39,9 @@ var creatingOperations = sync.OnceValue(func() map[string]bool {
 	return all
 })
 
-// fieldsChecked returns a handler that fails the test if a response has a property that the
-// scopes of the caller's token do not allow. A password has all scopes.
+// fieldsChecked returns a handler that fails the test if a successful response has a property
+// that the scopes of the caller's token do not allow the caller to read. It checks neither
+// creatingOperations nor requests with a password, because a password has all scopes.
 func (s *server) fieldsChecked(t *testing.T, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scopes, ok := s.scopesOf(r.Header.Get("Authorization"))
@@ -79,8 +80,8 @@ func (s *server) scopesOf(authorization string) (auth.Scopes, bool) {
 	return scopes, true
 }
 
-// unreadableFields returns the properties that have a value in a response, although none of the scopes
-// allows the caller to read them.
+// unreadableFields returns the properties that have a value in a response although none of
+// the scopes allows the caller to read them.
 func (s *specification) unreadableFields(r *http.Request, kept *keeper, scopes auth.Scopes) (shown []string) {
 	response, _ := s.response(r.Method, r.URL.EscapedPath(), kept.status)
 	schema := in(response, "content", "application/json", "schema")
@@ -99,7 +100,8 @@ func (s *specification) unreadableFields(r *http.Request, kept *keeper, scopes a
 	return shown
 }
 
-// walk calls found for each property of a schema that is not empty in value.
+// walk traverses a value together with its schema. It calls found with Schema.property for
+// each property that a named schema declares and that is not empty in the value; see hasValue.
 func (s *specification) walk(schema object, value any, found func(field string)) {
 	name := componentName(schema)
 	if name != "" {
@@ -129,7 +131,7 @@ func (s *specification) walk(schema object, value any, found func(field string))
 	}
 }
 
-// hasValue reports whether a JSON value is not empty.
+// hasValue reports whether a JSON value is neither null nor an empty string, list or object.
 func hasValue(value any) bool {
 	switch value := value.(type) {
 	case nil:

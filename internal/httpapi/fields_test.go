@@ -16,8 +16,9 @@ import (
 // is required; or own if the property is about the caller's own user or token.
 const fieldsFile = "testdata/response_fields.txt"
 
-// creating has the handlers whose responses show the created resource, or the result for the
-// submitted data, even if the caller lacks the scope that reads it.
+// creating has the handlers whose responses show the resource that the request created or
+// deleted, or the result for the submitted data, even if the caller lacks the scope to read
+// it. Each value describes the content of the response.
 var creating = map[string]string{
 	"CreateToken":      "the token",
 	"RotateToken":      "the token",
@@ -45,7 +46,7 @@ var checkedByHandler = map[string]bool{
 }
 
 // TestFields checks that fieldsFile lists every property of every response, and that no route
-// shows a property to a token without a scope that reads it. TestMatrix covers tokens without
+// shows a property to a token that lacks the scopes to read it. TestMatrix covers tokens without
 // the scope of a route or of its response, and TestProposals covers signatures.
 func TestFields(t *testing.T) {
 	t.Parallel()

@@ -28,8 +28,9 @@ func TestGeneratedClient(t *testing.T) {
 	}
 }
 
-// buildClient returns the path of the compiled program. The generated code is passed to the
-// compiler as an overlay and is not written to the source tree.
+// buildClient generates and compiles the client, and returns the path of the program. The
+// generated code is passed to the compiler as an overlay and is not written to the source
+// tree.
 func buildClient(t *testing.T) string {
 	t.Helper()
 	source := testkit.Must(filepath.Abs("../../tools/openapi/client"))

@@ -37,13 +37,13 @@ type setup struct {
 	database string // URL of a PostgreSQL database; empty for a new SQLite file
 	cost     int    // bcrypt cost
 	routes   func([]route.Route) []route.Route
-	bitcoind *testkit.Node // the node of the wallets; nil if the node is unreachable
-	nodeURL  string        // URL of a server that is not a node
+	bitcoind *testkit.Node // the node of the wallets; nil for nodeURL or an unreachable node
+	nodeURL  string        // URL of a server that replies in place of a node
 	isPolled bool          // use a status monitor that polls the node, as the program does
 	httpapi.Options
 }
 
-// server is a running API.
+// server is a running API server and its dependencies.
 type server struct {
 	httpapi.Options
 	handler http.Handler
@@ -52,7 +52,7 @@ type server struct {
 	node    *nodeStub
 	key     []byte
 	store   *store.Store
-	db      *sql.DB  // a separate connection, like an SQL shell has
+	db      *sql.DB  // a separate connection, as an SQL shell has
 	selects sync.Map // prepared statements by their text
 	log     *testkit.Log
 	client  *http.Client
@@ -79,8 +79,8 @@ func onEachEngine(t *testing.T, test func(t *testing.T, s *server)) {
 	}
 }
 
-// start starts a server that stops at the end of the test. It then checks that no secret is
-// in the log or the database and that the log has no unexpected errors.
+// start starts a server. At the end of the test, it stops the server and checks that no secret
+// is in the log or the database and that the log has no unexpected errors.
 func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Helper()
 	s := &server{clock: newClock(), node: newNodeStub(), log: &testkit.Log{}, key: []byte("a signing key of the tests, 32 bytes or more")}
@@ -124,8 +124,8 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	return s
 }
 
-// provider returns the node backend of the wallets. Without a node, its status is the one of
-// nodeStub, regtest by default, and its RPC calls fail.
+// provider returns the node backend of the wallets. Without a node, its RPC calls fail, and
+// its status comes from nodeStub, by default the status of a regtest node.
 func (s *server) provider(t *testing.T, set *setup) *backend.Provider {
 	t.Helper()
 	client, status := s.rpc(t, set), s.node.Status
@@ -212,7 +212,9 @@ func (s *server) serve(t *testing.T, recorder *auth.Recorder) {
 	})
 }
 
-// inspect checks the log and the database of a stopped server.
+// inspect checks that the log and the database of a stopped server have no secrets, that the
+// log has no texts that users entered, that the audit log has no private data of wallets, and
+// that the log has no errors unless mayFail is set.
 func (s *server) inspect(t *testing.T) {
 	log, data := s.log.String(), s.dump(t, true)
 	if !s.mayFail && strings.Contains(log, `"level":"ERROR"`) {
@@ -259,7 +261,8 @@ func (s *server) secret(text string) {
 	}
 }
 
-// sql changes rows directly, as an operator in an SQL shell does.
+// sql changes rows directly, as an operator in an SQL shell does. It fails the test if no row
+// is affected.
 func (s *server) sql(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	result, err := s.db.ExecContext(t.Context(), statement, args...)
@@ -269,8 +272,9 @@ func (s *server) sql(t *testing.T, statement string, args ...any) {
 	}
 }
 
-// dump returns the contents of the database without the columns that are written in the
-// background (last uses and the hash chain). It includes the audit log if all is set.
+// dump returns the rows of the database tables listed in tables, without the columns that are
+// written in the background (last uses and the hash chain). It includes the audit log if all
+// is set.
 func (s *server) dump(t *testing.T, all bool) string {
 	t.Helper()
 	var text strings.Builder
@@ -283,13 +287,14 @@ func (s *server) dump(t *testing.T, all bool) string {
 	return text.String()
 }
 
-// tables has all tables except the audit log.
+// tables has the names of all tables except audit, quota_use, signing_keys and utxos.
 var tables = []string{
 	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
 	"locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "reserved", "tokens", "rotations", "imports", "idempotency",
 }
 
-// statement caches prepared statements: a small SELECT spends most of its time in preparation.
+// statement returns the prepared statement of a query from a cache, because preparing a small
+// SELECT takes longer than executing it.
 func (s *server) statement(t *testing.T, query string) *sql.Stmt {
 	t.Helper()
 	kept, ok := s.selects.Load(query)
@@ -329,7 +334,7 @@ func (s *server) dumpTable(t *testing.T, text *strings.Builder, table string) {
 	text.WriteString(strings.Join(append(lines, ""), "\n"))
 }
 
-// clock is a clock that only advance moves.
+// clock is a clock whose time changes only when advance is called.
 type clock struct{ micros atomic.Int64 }
 
 func newClock() *clock {

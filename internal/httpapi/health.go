@@ -18,7 +18,7 @@ type Database interface {
 	Ping(ctx context.Context) error
 }
 
-// health serves the liveness and readiness probes, also if the rest of the API is
+// health serves the liveness and readiness probes, even if the rest of the API is
 // disabled.
 type health struct {
 	database Database
@@ -37,10 +37,10 @@ func (*health) liveness(context.Context, struct{}) (healthResponse, error) { ret
 // aliveText is the response body of a liveness probe.
 var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
 
-// serveLiveness responds to a plain liveness request, which probes send frequently, without the
-// call context and the router, which would add a tenth to its cost
-// (docs/adr/0007-answer-liveness-before-the-router.md). It reports whether it responded:
-// it leaves requests that are not plain, must be refused or must be logged to the router.
+// serveLiveness responds to a liveness request if the request is plain (GET or HEAD, without
+// query and body) and must be neither refused nor logged. It reports whether it responded; if
+// not, the router must. Probes are frequent, and the router and the call context would add a
+// tenth to their cost (docs/adr/0007-answer-liveness-before-the-router.md).
 func (s *server) serveLiveness(w http.ResponseWriter, r *http.Request) bool {
 	plain := (r.URL.Path == livenessPath || r.URL.Path == livenessPath+"/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) &&
 		r.URL.RawQuery == "" && r.ContentLength == 0
@@ -77,7 +77,8 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 	return healthResponse{"i am ready"}, nil
 }
 
-// notReady returns an error with the message of Specter Desktop and the reason as a detail.
+// notReady returns an error with the message of Specter Desktop, the reason as a detail, and
+// after as Retry-After.
 func notReady(reason string, after time.Duration) *fault.Error {
 	return fault.New(fault.Unavailable, "not_ready", "Readyness probe failed").WithDetail("reason", reason).WithRetryAfter(after)
 }

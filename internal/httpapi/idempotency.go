@@ -43,9 +43,10 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return to.Handler.Serve(ctx, w, r, strict, recheck)
 }
 
-// answerOnce executes the first request with a key, and returns its stored response to
-// later ones. It completes a request even if the client disconnects, because the client
-// is expected to retry.
+// answerOnce executes a request with a key and stores its response. If the response to an
+// earlier request with the key is stored, it returns this response instead. It does not store
+// responses to failed requests and dry runs. It completes a request even if the client
+// disconnects, because the client is expected to retry.
 func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness, recheck route.Recheck) error {
 	body, err := route.BufferBody(w, r)
 	if recheck != nil && err == nil { // also before a stored response is returned
@@ -79,7 +80,7 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	if err := to.Handler.Serve(ctx, made, r, strict, recheck); err != nil {
 		return err
 	}
-	settled = true // the request was executed; its response must be stored
+	settled = true // the code below stores the response or releases the key
 	a := idempotency.Answer{Status: made.status, Body: made.body.Bytes()}
 	if to.Handler.IsDryRun(made.status) { // nothing was changed, so a retry is harmless
 		s.logKey(r, claim.Release(context.WithoutCancel(ctx)))
@@ -90,16 +91,18 @@ func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.
 	return nil
 }
 
-// logKey logs that a response could not be stored or a key could not be released. The
-// response to the client is not affected.
+// logKey logs err, if it is not nil: a response could not be stored, or a key could not be
+// released. The response to the client is not affected.
 func (s *server) logKey(r *http.Request, err error) {
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "idempotency key not settled", "request_id", requestIDOf(r), "error", err)
 	}
 }
 
-// keyed returns the stored form of a request with a key. Its fingerprint covers
-// everything that the response depends on, including the limits of the token.
+// keyed returns the user, route, key and fingerprint of a request with a key. The fingerprint
+// covers everything that the response depends on, including the wallets to which the token
+// is limited. keyed returns an Invalid fault if the request has several keys or the key is not
+// valid.
 func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
 	if len(keys) != 1 || !isKey(keys[0]) {

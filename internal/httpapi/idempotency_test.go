@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// counter is a route that accepts idempotency keys and counts how often it was executed.
+// counter adds two routes that accept idempotency keys, and counts their successful requests.
 type counter struct {
 	done    atomic.Int64
 	began   chan struct{} // if not nil, receives a value when a request starts
@@ -96,8 +96,8 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKey_FailedRequest checks that the response to a failed request is not stored, so
-// that it can be retried with the same key.
+// TestIdempotencyKey_FailedRequest checks that the response to a failed request is not stored,
+// so that the request can be retried with the same key. It also checks which keys are valid.
 func TestIdempotencyKey_FailedRequest(t *testing.T) {
 	t.Parallel()
 	c := &counter{}
@@ -137,8 +137,9 @@ func TestIdempotencyKey_FailedRequest(t *testing.T) {
 	s.do(t, keyedRequest("/api/v1/count", "Bearer x", "k", `{"text": "a"}`)).wantProblem(t, 401, "unauthenticated")
 }
 
-// TestIdempotencyKey_ConcurrentRequestInProgress checks that while a request is in progress, requests with
-// the same key get request_in_progress, and that it completes if its client disconnects.
+// TestIdempotencyKey_ConcurrentRequestInProgress checks that while a request is in progress,
+// other requests with its key get request_in_progress, and that the first request completes
+// even if its client disconnects.
 func TestIdempotencyKey_ConcurrentRequestInProgress(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {

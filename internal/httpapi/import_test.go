@@ -16,8 +16,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// imports returns an importer of users and tokens into the server's database, as the import
-// command uses it while the server is running.
+// imports returns an importer like the one of the import command. It writes users and tokens
+// to the database of the running server.
 func (s *server) imports() *auth.Imports {
 	return auth.NewImports(s.store, testkit.Must(auth.NewPasswords(4, 16)), s.clock.now)
 }

@@ -27,8 +27,9 @@ func (i identifiers) fill(text string) string {
 // own wallet.
 type probe struct{ method, path, body string }
 
-// probes has requests to every wallet route for resources of another user: by the alias of
-// the other user's wallet, and by all other identifiers in the caller's own wallet {own}.
+// probes has requests to every wallet route for resources of another user. They name either
+// the other user's wallet by its alias, or the caller's own wallet, {own}, together with other
+// identifiers of the other user.
 var probes = []probe{
 	{"GET", "/api/v1/wallets?cursor={cursor}", ""},
 	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birthday": "now"}`}, // see testIsolationOfKeys
@@ -114,7 +115,8 @@ const (
 	toForeignAlpha = `{"recipients": [{"address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "amount": 1000, "unit": "sat"}], "fee_rate": 2`
 )
 
-// TestIsolation_EveryRouteHasAProbe checks that every wallet route has a probe.
+// TestIsolation_EveryRouteHasAProbe checks that there is a probe for every v1 route for
+// wallets, invitations, addresses or transactions, and for every v1alpha route for PSBTs.
 func TestIsolation_EveryRouteHasAProbe(t *testing.T) {
 	t.Parallel()
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
@@ -184,7 +186,8 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// identify returns all identifiers of a wallet and of the resources in it.
+// identify returns all identifiers of a wallet and of the resources in it. It creates a
+// proposal and an invitation for this purpose.
 func (s *server) identify(t *testing.T, owner string, who testUser, v vault) identifiers {
 	t.Helper()
 	page := s.call(t, "GET", "/api/v1/wallets/"+v.alias+"/transactions?limit=1", owner, "").want(t, 200)
@@ -199,7 +202,7 @@ func (s *server) identify(t *testing.T, owner string, who testUser, v vault) ide
 }
 
 // compare makes the same request for a resource of another user and for a resource that does
-// not exist, and compares the responses.
+// not exist, and checks that the responses are equal and show no data of the other user.
 func (s *server) compare(t *testing.T, name, authorization string, p probe, known, unknown identifiers) {
 	t.Helper()
 	me, _, _ := strings.Cut(name, ",")

@@ -24,7 +24,7 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	got.wantJSON(t, received)
 	s.do(t, request{method: "GET", path: path + v.receive[0], auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).want(t, 304)
 	s.call(t, "GET", path+strings.ToUpper(v.receive[0]), k, "").want(t, 200).wantJSON(t, received)
-	// Two transactions pay to this address, of which one was replaced.
+	// Two transactions pay to this address; one of them was replaced.
 	s.call(t, "GET", path+v.receive[2], k, "").want(t, 200).
 		wantJSON(t, details(v.receive[2], "", `"received_sat": 7000, "confirmed_sat": 0, "transactions": 1, "txids": ["`+v.pending+`"]`))
 	s.call(t, "GET", path+v.receive[4], k, "").want(t, 200, `"received_sat":0`, `"transactions":0`, `"txids":[]`, `"used":false`)

@@ -8,11 +8,11 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// Leaving returns a handler that continues to serve requests after ctx has ended, while
-// clients move to another process: its liveness probe fails, and it closes each
-// connection after the response. If it stopped listening immediately, requests on
-// connections that were not accepted yet, and requests in transit on idle connections,
-// would be lost.
+// Leaving returns a handler that passes requests to next. After ctx has ended, it continues
+// to do so while clients move to another process, but its liveness probe fails with 503, and
+// it closes each connection after the response. If the server stopped listening immediately,
+// requests on connections that were not accepted yet, and requests in transit on idle
+// connections, would be lost.
 func Leaving(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() == nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// loginAttempts tries passwords on a server behind a trusted proxy.
+// loginAttempts is a server that trusts X-Forwarded-For, so that tests can try passwords from
+// any address.
 type loginAttempts struct{ *server }
 
 func newLoginAttempts(t *testing.T) loginAttempts {
