@@ -82,7 +82,7 @@ func (w *worker) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped response writer, for http.ResponseController.
 func (w *worker) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *worker) leave() {

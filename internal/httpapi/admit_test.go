@@ -168,7 +168,8 @@ func TestHeavyRequests_OfOneUser(t *testing.T) {
 	}
 }
 
-// sendSlowly sends a request without the last byte of its body.
+// sendSlowly sends a request with a body of size bytes, except for the last byte. It returns the
+// connection, which is closed at the end of the test.
 func (s *server) sendSlowly(t *testing.T, path, bearer string, size int) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))

@@ -251,7 +251,7 @@ func TestAlphaDevices(t *testing.T) {
 	}
 }
 
-// records decodes a response that is a JSON array.
+// records decodes a response with the status 200 that is a JSON array of objects.
 func records(t *testing.T, a answer) []map[string]any {
 	t.Helper()
 	return listOf(t, a.want(t, 200).body)

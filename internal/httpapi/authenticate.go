@@ -88,7 +88,7 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 	return nil, auth.ErrUnauthenticated.WithMessage("this route requires %s", required(takes))
 }
 
-// required names the credentials that a route accepts.
+// required describes the credentials that a route accepts, for error messages.
 func required(takes route.Credentials) string {
 	const token, password = "an access token (Authorization: Bearer TOKEN)", "your user name and password (HTTP Basic)"
 	switch {

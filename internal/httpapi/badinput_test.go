@@ -106,14 +106,15 @@ func (c badCase) request(s *server, admin testUser, k token) request {
 	return r
 }
 
-// repeat repeats the text between « and ».
+// repeat repeats the part of text between « and », and removes these two marks.
 func repeat(text string, times int) string {
 	before, rest, _ := strings.Cut(text, "«")
 	middle, after, _ := strings.Cut(rest, "»")
 	return before + strings.Repeat(middle, times) + after
 }
 
-// rawCase is a request that is sent byte for byte.
+// rawCase is a request of testdata/bad-input/*.txt, which is written to the connection as text
+// because an HTTP client would not send it.
 type rawCase struct {
 	status int
 	says   string
@@ -165,7 +166,7 @@ func (s *server) raw(t *testing.T, text string) answer {
 	return s.read(t, res)
 }
 
-// isComplete reports whether a text is a request with its complete body.
+// isComplete reports whether text is a valid HTTP request with its complete body.
 func isComplete(text string) bool {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {

@@ -69,8 +69,8 @@ func TestBodyLimit_ContentLength(t *testing.T) {
 	}
 }
 
-// TestBodyLimit_Unauthenticated checks that no route asks a client without valid credentials for
-// the body of its request.
+// TestBodyLimit_Unauthenticated checks that no route asks a client without valid credentials
+// for the body of its request (100 Continue).
 func TestBodyLimit_Unauthenticated(t *testing.T) {
 	t.Parallel()
 	s := start(t)

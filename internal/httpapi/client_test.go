@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// testUser is a user with their password.
+// testUser is a user and their password in plain text.
 type testUser struct {
 	auth.User
 	password string
@@ -108,7 +108,7 @@ type request struct {
 	body         string // JSON, unless header has a Content-Type
 }
 
-// answer is a response with its body read.
+// answer is a response whose body has been read.
 type answer struct {
 	status int
 	header http.Header

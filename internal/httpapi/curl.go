@@ -11,8 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// curl is a shell command that makes a request. It takes the token from $TOKEN, and
-// parameters without an example from a variable with their name, such as $ID.
+// curl is a shell command that sends a request with curl. It takes the token from the shell
+// variable $TOKEN, and parameters without an example from variables with their names, such
+// as $ID.
 type curl struct {
 	options []string
 	target  string

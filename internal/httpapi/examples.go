@@ -29,7 +29,8 @@ func readExamples() (map[string]map[string]any, error) {
 	return examples, nil
 }
 
-// exemplify adds the recorded examples to the specification of a response.
+// exemplify adds the recorded examples to the specification of a response. See readExamples
+// for the key.
 func (s *schemas) exemplify(key string, response *openapi31.Response) {
 	for mediaType, example := range s.examples[key] {
 		if media, ok := response.Content[mediaType]; ok {

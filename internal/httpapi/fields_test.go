@@ -11,9 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// fieldsFile lists the scopes that allow a caller to read each property of each response. A
-// line has Schema.property and one or more scopes, of which one suffices; anyone if no scope
-// is required; or own if the property is about the caller's own user or token.
+// fieldsFile lists the scopes that allow a caller to read each property of each response. Each
+// line has Schema.property, followed by one or more scopes, of which one suffices. Instead of a
+// scope it has "anyone" if no scope is required, and "own" if the property is about the
+// caller's own user or token.
 const fieldsFile = "testdata/response_fields.txt"
 
 // creating has the handlers whose responses show the resource that the request created or
@@ -89,7 +90,8 @@ func TestSpecter_RequiresWalletsScope(t *testing.T) {
 	}
 }
 
-// isCovered reports whether every caller that gets the response of a route may read a property.
+// isCovered reports whether every caller that gets the response of a route may read a property
+// for which fieldsFile lists these scopes.
 func isCovered(to route.Route, class []string) bool {
 	_, creates := creating[to.Handler.Name]
 	switch {

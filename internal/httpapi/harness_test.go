@@ -39,7 +39,7 @@ type setup struct {
 	routes   func([]route.Route) []route.Route
 	bitcoind *testkit.Node // the node of the wallets; nil for nodeURL or an unreachable node
 	nodeURL  string        // URL of a server that replies in place of a node
-	isPolled bool          // use a status monitor that polls the node, as the program does
+	isPolled bool          // whether the node status comes from a monitor that polls the node, as in the program
 	httpapi.Options
 }
 

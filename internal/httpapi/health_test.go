@@ -46,5 +46,5 @@ func TestLiveness_ShortPath(t *testing.T) {
 
 var ids = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// withoutID removes the request id from the body of a problem.
+// withoutID removes the request id from a problem document.
 func withoutID(body string) string { return ids.ReplaceAllString(body, "") }

@@ -161,12 +161,12 @@ func (w *scopedBody) Write(text []byte) (int, error) {
 	return w.ResponseWriter.Write(text)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped response writer, for http.ResponseController.
 func (w *scopedBody) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // answerBuffer buffers a response in memory.
 type answerBuffer struct {
-	header http.Header // of the actual response
+	header http.Header // shared with the actual response
 	status int
 	body   bytes.Buffer
 }

@@ -24,7 +24,7 @@ func (i identifiers) fill(text string) string {
 }
 
 // probe is a request with placeholders for identifiers. {own} is the alias of the caller's
-// own wallet.
+// own wallet, and {me} the name of the caller.
 type probe struct{ method, path, body string }
 
 // probes has requests to every wallet route for resources of another user. They name either
@@ -163,7 +163,7 @@ func TestIsolation(t *testing.T) {
 				"bob, for one wallet": s.tokenFor(t, bob, time.Hour, 0, []string{"vault"}).bearer(),
 			} {
 				asked := known
-				if name == "carol" { // a member sees the other members
+				if name == "carol" { // carol may see alice, who is a member of the same wallet
 					asked.user = bob.Name
 				}
 				for _, p := range probes {

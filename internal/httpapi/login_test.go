@@ -55,8 +55,8 @@ func TestUnauthenticated_NamesRequiredCredentials(t *testing.T) {
 	ask("GET", "/api/v1/users/me", basic("bob", "not the password")).want(t, 401, "invalid credentials")
 }
 
-// TestLoginThrottle_WaitsGrow checks that after a few free failures each further failure
-// doubles the delay, up to 15 minutes.
+// TestLoginThrottle_WaitsGrow checks that logins are delayed by one second after
+// auth.MaxFailures failures, and that each further failure doubles the delay, up to 15 minutes.
 func TestLoginThrottle_WaitsGrow(t *testing.T) {
 	t.Parallel()
 	s := newLoginAttempts(t)
