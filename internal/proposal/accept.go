@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Whether a node will accept a payment at broadcast is checked when the proposal is
-// created: the node tests the transaction with placeholders for its signatures. This way
+// When a proposal is created, specterd checks whether the node will accept the payment at
+// broadcast: the node tests the transaction with placeholders for its signatures. This way
 // the node's rules need not be duplicated here, and a fee that is too low is refused
 // before users sign.
 
@@ -23,9 +23,8 @@ type funded struct {
 }
 
 // acceptable returns nil if the node will accept the payment once it is signed, and
-// otherwise ErrFeeRateTooLow, an error of Node.Check, or an error of looking up the
-// evictions. If the draft replaces a payment,
-// it also fills in the evictions.
+// otherwise ErrFeeRateTooLow or an error of Node.Check. If the draft replaces a payment,
+// it also fills in the evictions, and returns an error if they cannot be determined.
 func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	if d.replaced != nil {
 		var err error

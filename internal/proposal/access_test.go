@@ -17,8 +17,8 @@ import (
 // withoutAccess are the methods of the services that do not take the access to a wallet.
 var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*wallet.Service](): {
-		"Access", "Memberships", // they determine it
-		"Create", "Devices", "FindAddress", "List", // for a caller
+		"Access", "Memberships", // determine the access
+		"Create", "Devices", "FindAddress", "List", // take the caller instead
 		"Accept", "EndInvitation", "OwnInvitations", // for the invited user, or by the invitation's id
 		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
 		"WithAdminsAddingMembers", "WithLookahead",
@@ -26,7 +26,7 @@ var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*proposal.Service](): {
 		"TryImport",                         // for a wallet that does not exist yet
 		"ExpireOverdue", "Reconcile", "Run", // for the server
-		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or a proposal that was read
+		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or take a proposal that was read
 	},
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Broadcast sends a complete proposal after the node has confirmed that it would accept
-// it. The caller must be a signer. If the proposal was sent before, it is sent again;
-// this is how a transaction that the mempool has dropped is rebroadcast. It returns
-// ErrRejected with the node's reject_reason, ErrEvicts if the transaction would evict
-// payments that were made after the proposal, ErrUTXOFrozen, ErrWrongState and
-// ErrChanged. When it returns, the index has the transaction, so that history and
-// balances include it, unless that takes longer than indexPatience.
+// Broadcast sends the transaction of a complete proposal, after the node has confirmed
+// that its mempool would accept the transaction. The caller must be a signer. If the
+// proposal was sent before, it is sent again; this is how a transaction that the mempool
+// has dropped is rebroadcast. It returns ErrNotFound, ErrRejected with the node's
+// reject_reason, ErrEvicts if the transaction would evict payments that were made after
+// the proposal and are not the caller's own, ErrUTXOFrozen, ErrWrongState and ErrChanged.
+// When it returns, the index has the transaction, so that history and balances include it,
+// unless that takes longer than indexPatience.
 func (s *Service) Broadcast(ctx context.Context, access wallet.Access, id string, b BroadcastParams) (Proposal, error) {
 	p, err := s.broadcast(ctx, access, id, b)
 	if err == nil {
@@ -124,8 +125,8 @@ func (s *Service) withFeeNeeded(ctx context.Context, access wallet.Access, v wal
 	return f.WithMessage("%s; bump the proposal to at least %s sat/vB", text, rate).WithDetail("min_fee_rate_sat_vb", rate.String()).WithCause(err)
 }
 
-// bumpRate returns the minimum fee rate for a bump of a proposal, which it finds by dry
-// runs.
+// bumpRate returns the minimum fee rate for a bump of a proposal, which a dry run
+// determines.
 func (s *Service) bumpRate(ctx context.Context, access wallet.Access, v wallet.View, p Proposal) (btc.FeeRate, error) {
 	o := p.CreateParams()
 	o.FeeRate, o.Replaces, o.DryRun = p.FeeRate+1, p.ID, true
@@ -180,8 +181,8 @@ func (s *Service) sent(ctx context.Context, who *auth.Principal, w wallet.Wallet
 // Abandon ends a proposal that was sent and has left the mempool, and frees its inputs.
 // The caller must be a signer. The signed transaction stays valid as long as its inputs
 // are unspent: anyone with a copy can still send it, and the proposal then returns to the
-// status broadcast. It returns ErrNotAbandonable, ErrWrongState, and ErrChanged if the
-// version is not one of expected.
+// status broadcast. It returns ErrNotFound, ErrNotAbandonable, ErrWrongState if the
+// proposal is not broadcast, and ErrChanged if its version is not one of expected.
 func (s *Service) Abandon(ctx context.Context, access wallet.Access, id string, expected Versions) (Proposal, error) {
 	v, done, err := s.viewLocked(ctx, access, auth.RoleSigner)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// createTries is the maximum number of attempts to create a proposal if other
-	// processes reserve the selected inputs at the same time.
+	// createTries is the maximum number of attempts to create a proposal if other processes
+	// reserve the selected inputs or the change address at the same time.
 	createTries = 5
 	// lockTime is how long Core may take to lock the inputs of a new proposal; after
 	// that, the indexer locks them.
@@ -162,9 +162,9 @@ func (s *Service) withFeeRate(ctx context.Context, d draft) (draft, error) {
 	return d, d.limit.checkEstimate(estimate, minimum)
 }
 
-// namedUTXOs checks the UTXOs that the request names, except the inputs of the payment that
-// it replaces. The check is necessary because Core spends a named UTXO even if it is
-// locked.
+// namedUTXOs returns the UTXOs that the request names, without the inputs of the payment
+// that it replaces, or an error if one of them cannot be spent. The check is necessary
+// because Core spends a named UTXO even if it is locked.
 func (s *Service) namedUTXOs(ctx context.Context, d draft) ([]btc.Outpoint, error) {
 	var named []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, d.view.Wallet)

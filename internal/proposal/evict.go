@@ -15,7 +15,7 @@ import (
 // transaction that the replacement evicts from the mempool, or an open proposal that
 // spends an output of the replaced transaction or of an evicted one.
 type Eviction struct {
-	Txid       string `json:"txid"`                  // without signatures for an open proposal
+	Txid       string `json:"txid"`                  // of the unsigned transaction for an open proposal
 	ProposalID string `json:"proposal_id,omitempty"` // empty if it does not belong to a proposal
 	Status     Status `json:"status,omitempty"`      // of the proposal
 	// UserID and UserName identify the creator of the proposal.
@@ -47,7 +47,8 @@ type evictions struct {
 }
 
 // evictedBy returns the evictions of a transaction that spends these outpoints. The
-// transaction with the txid replaced is not listed, but its fee counts.
+// transaction whose txid is given by replaced is not listed, but its fee counts. If there
+// are too many to list, it returns ErrTooManyEvictions.
 func (s *Service) evictedBy(ctx context.Context, w wallet.Wallet, spent []btc.Outpoint, replaced string) (evictions, error) {
 	var e evictions
 	evicted, err := s.node.Evicted(ctx, w.NodeWallet(), spent)
@@ -86,8 +87,9 @@ func (s *Service) evictedBy(ctx context.Context, w wallet.Wallet, spent []btc.Ou
 	return e, nil
 }
 
-// maxEvictedProposals is the number of open proposals from which a replacement is refused,
-// because Evicts would no longer list all of them.
+// maxEvictedProposals is the limit for the number of open proposals that a replacement
+// would close. A replacement that reaches it is refused, because Evicts might not list all
+// of them.
 const maxEvictedProposals = 1000
 
 func spendsOneOf(p Proposal, at []btc.Outpoint) bool {
@@ -141,9 +143,9 @@ func evictedProposal(p Proposal) Eviction {
 	return e
 }
 
-// mustAllow returns ErrEvicts if the eviction of any of the payments requires the
-// caller's permission, and lists them: payments that spend UTXOs of the wallet and are
-// neither proposals of the caller nor in permitted.
+// mustAllow returns ErrEvicts if the request must permit the eviction of any payments in
+// list: payments that spend UTXOs of the wallet and are neither proposals of the caller
+// nor in permitted. The detail evicts names them.
 func mustAllow(who *auth.Principal, list, permitted []Eviction) error {
 	var named []string
 	for _, e := range list {

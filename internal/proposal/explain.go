@@ -14,8 +14,8 @@ import (
 // The node does not report the setting.
 const discardRate btc.FeeRate = 10_000
 
-// errFeeUnexplained is returned if the fee is higher than the requested fee rate, dropped
-// change and unconfirmed ancestors can explain.
+// errFeeUnexplained is returned if the fee exceeds the sum that the requested fee rate,
+// dropped change and unconfirmed ancestors can explain.
 var errFeeUnexplained = errors.New("the fee is higher than the request explains; a -discardfee of the node above 0.0001 BTC/kvB would explain up to what change costs to spend at that rate")
 
 // explainFee returns an error unless the fee of Core's transaction follows from the

@@ -43,7 +43,7 @@ func (s *Service) feeLimit(w wallet.Wallet) feeLimit {
 	return l
 }
 
-// MaxFeeRate is the maximum fee rate of the server.
+// MaxFeeRate returns the maximum fee rate of the server.
 func (s *Service) MaxFeeRate() btc.FeeRate { return s.o.MaxFeeRate }
 
 // CheckMaxFeeRate returns a fault about a field unless a wallet can have this maximum fee

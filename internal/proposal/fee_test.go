@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestFeeSources checks that a proposal, stored or from a dry run, has the source of its
-// fee rate.
+// TestFeeSources checks that a proposal, stored or from a dry run, states the source of
+// its fee rate.
 func TestFeeSources(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)

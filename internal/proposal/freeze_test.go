@@ -17,9 +17,9 @@ func testFreezeBrokenOff(w *world) {
 	t, id := w.t, v.get0().ID
 	let, wanted := v.utxo(1_000_000), v.utxo(2_000_000)
 	testkit.Check(t, w.wallets.Freeze(t.Context(), w.access(w.alice, v.alias), let, true))
-	// Execute only the first steps: of unfreezing, until Core would unlock the UTXO, and
-	// of freezing, until the UTXO would be stored as frozen. A killed process no longer
-	// holds the keyed mutex.
+	// Execute only the first steps of both operations: unfreezing stops before Core unlocks
+	// the UTXO, and freezing stops before the UTXO is stored as frozen. A killed process no
+	// longer holds the keyed mutex.
 	done, err := w.wallets.LockSelection(t.Context(), id)
 	testkit.Check(t, err)
 	testkit.Check(t, w.store.SetFrozen(t.Context(), id, []btc.Outpoint{let}, false, time.Now(), auth.Event{At: time.Now(), Action: "utxo.unfreeze"}))

@@ -112,9 +112,9 @@ func (d draft) proposal(now time.Time, lifetime time.Duration, f Funding) Propos
 	return p
 }
 
-// changeAddress returns the address for change, which is never the address of a
-// recipient. The address is not marked as revealed: other proposals get a different
-// address only if this proposal is stored, and while it is open or broadcast.
+// changeAddress returns the address for change, which is never the address of a recipient.
+// The address is not marked as revealed: another proposal can get it unless this proposal
+// is stored and is open or broadcast.
 func (s *Service) changeAddress(ctx context.Context, d draft) (wallet.Address, error) {
 	recipients := make([]string, len(d.Recipients))
 	for i, r := range d.Recipients {

@@ -131,8 +131,8 @@ func (s *testWallet) unconfirmableStatus(f *facts, e *expected) *verdict {
 	return nil
 }
 
-// successors returns the proposals that replace e and whose transaction, in the given
-// state, spends one of its inputs.
+// successors returns the proposals that replace e and whose transaction spends one of the
+// inputs of e and satisfies state.
 func (s *testWallet) successors(f *facts, e *expected, state func(*coreTx) bool) (found []*expected) {
 	for _, other := range s.proposals {
 		t := f.txs[other.txid]

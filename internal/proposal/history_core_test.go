@@ -34,8 +34,8 @@ func (t *coreTx) orphaned() bool {
 	return len(t.Details) > 0 && t.Details[0].Category == "orphan"
 }
 
-// gone reports whether the transaction is conflicted, abandoned, orphaned or replaced;
-// its outputs then do not exist.
+// gone reports whether the transaction is conflicted, abandoned, orphaned or replaced, so
+// that its outputs do not exist.
 func (t *coreTx) gone() bool {
 	return t.Confirmations < 0 || t.Confirmations == 0 && !t.inMempool && (t.abandoned() || t.orphaned() || len(t.MempoolConflicts) > 0)
 }

@@ -203,7 +203,7 @@ func (k *keys) at(t *testing.T, place wallet.Place) []*btcec.PrivateKey {
 	return found
 }
 
-// utxo returns an output at an address of the wallet with its keys.
+// utxo returns an output of the wallet, with the keys of its address.
 func (k *keys) utxo(t *testing.T, at btc.Outpoint, place wallet.Place, address string, amount btc.Amount) utxo {
 	t.Helper()
 	c := utxo{at: outpoint(t, at.Txid, at.Vout), amount: int64(amount), script: scriptOf(address), keys: k.at(t, place)}

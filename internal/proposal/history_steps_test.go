@@ -29,7 +29,7 @@ type step struct {
 
 func (st step) String() string { return fmt.Sprintf("%s %d %v", st.action, st.wallet, st.n) }
 
-// pick returns the element that a number selects; the zero value of an empty list.
+// pick returns the element that a number selects, or the zero value if the list is empty.
 func pick[T any](list []T, n uint32) (one T) {
 	if len(list) > 0 {
 		one = list[int(n)%len(list)]
@@ -390,7 +390,7 @@ func (h *histories) receive(s *testWallet, n [5]uint32) (string, error) {
 	return "incoming " + s.names[txid] + h.chain.send(tx), nil
 }
 
-// changeIncoming replaces a payment to the wallet, as its sender may.
+// changeIncoming replaces a payment to the wallet, as its sender can.
 func (h *histories) changeIncoming(s *testWallet, n [5]uint32) (string, error) {
 	if len(s.incoming) == 0 {
 		return "", nil

@@ -59,7 +59,7 @@ func TestReplacementHistories(t *testing.T) {
 	}
 }
 
-// databases are the URLs of the databases that tests run on.
+// databases are functions that return the URL of a new database, by database engine.
 var databases = map[string]func(t *testing.T) string{
 	"sqlite":   func(t *testing.T) string { return testdb.SQLite(t) },
 	"postgres": func(t *testing.T) string { return testdb.Postgres(t) },
@@ -170,7 +170,7 @@ func (s *testWallet) namesOf(at []btc.Outpoint) string {
 	return strings.Join(names, " ")
 }
 
-// testWallet creates a wallet without UTXOs.
+// newWallet creates a wallet without UTXOs.
 func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 	h.t.Helper()
 	first := int(firstKey.Add(10))
@@ -292,7 +292,7 @@ func (h *histories) fund() {
 		}
 	}
 	h.mine([5]uint32{})
-	h.chain.generate(2, h.chain.miner()) // so that these blocks are rarely invalidated
+	h.chain.generate(2, h.chain.miner()) // so that reorganizations rarely reach the blocks with the UTXOs
 }
 
 // sweep sends all funds of a wallet to an address outside of it.

@@ -168,7 +168,8 @@ func (h *honestCase) order() proposal.CreateParams {
 	return o
 }
 
-// recipients splits an amount among recipients, some of which are the wallet itself.
+// recipients splits an amount among recipients, some of which are addresses of the wallet
+// itself.
 func (h *honestCase) recipients(budget btc.Amount) (list []proposal.Recipient) {
 	h.t.Helper()
 	count := 1 + h.IntN(4)

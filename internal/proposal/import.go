@@ -61,7 +61,8 @@ type Outputs interface {
 // caller must be a signer. Only the transaction and the signatures are taken from the
 // import: the node confirms that the inputs are unspent, and their amounts; our own
 // descriptor confirms that they and the change belong to the wallet. The result is a
-// normal proposal, and its inputs are reserved.
+// normal proposal, and its inputs are reserved. The error of a payment that cannot be
+// imported is in its result.
 func (s *Service) Import(ctx context.Context, access wallet.Access, payments []Foreign) ([]Imported, error) {
 	v, done, err := s.viewLocked(ctx, access, auth.RoleSigner)
 	if err != nil {
@@ -313,7 +314,8 @@ func (i *importer) places(ctx context.Context, addresses []string) (map[string]w
 	return i.planned, ctx.Err()
 }
 
-// packet creates a new PSBT, without any content of the imported one.
+// packet creates a new PSBT of the imported transaction, without any other content of the
+// imported PSBT.
 func (i *importer) packet(p Proposal, tx *wire.MsgTx, previous []*wire.MsgTx) (*psbt.Packet, []psbt.Input, error) {
 	inputs, err := i.keys.inputs(p.Inputs)
 	if err != nil {

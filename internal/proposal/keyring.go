@@ -51,7 +51,8 @@ func (k *keyring) solve(at wallet.Place) (btc.Solution, error) {
 	return s, nil
 }
 
-// inputs returns the data that is required to sign inputs.
+// inputs returns our own data about inputs, which is required to verify and finalize their
+// signatures.
 func (k *keyring) inputs(inputs []Input) ([]psbt.Input, error) {
 	all := make([]psbt.Input, len(inputs))
 	for i, in := range inputs {

@@ -472,7 +472,8 @@ func TestLyingNode(t *testing.T) {
 	testkit.Figure(t, "%d falsified responses of the node, %d by script type: 0 accepted, 0 had side effects; true responses were accepted", len(nodeLies)+len(feeLies), tried)
 }
 
-// signerLies are modifications of signed PSBTs and transactions.
+// signerLies are modifications of signed PSBTs and transactions that specterd must not
+// accept.
 var signerLies = map[string]func(p *btcutilpsbt.Packet){
 	"destination":     func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxOut[0].PkScript = stranger },
 	"amount":          func(p *btcutilpsbt.Packet) { p.UnsignedTx.TxOut[0].Value++ },

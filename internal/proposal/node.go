@@ -8,8 +8,8 @@ import (
 )
 
 // Node is the part of Bitcoin Core that proposals use. Its methods take the wallet for the
-// reason that wallet.NodeWallet gives. Its faults are Unavailable while
-// the node cannot be reached, and BadGateway for an invalid response.
+// reason that wallet.NodeWallet gives. Its faults are Unavailable while the node cannot be
+// reached, and BadGateway for an invalid response.
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.
 	Ready(w wallet.NodeWallet) error
@@ -18,22 +18,22 @@ type Node interface {
 	Network() btc.Network
 	Chain(w wallet.NodeWallet) (height, pruneHeight int)
 	// EstimateFee returns the node's estimate of the fee rate at which a transaction is
-	// confirmed within a number of blocks, and the minimum of its mempool (RPC
-	// estimatesmartfee, getmempoolinfo). The estimate is never below the minimum, but 0
-	// if the node has none.
+	// confirmed within a number of blocks, and the minimum fee rate of its mempool (RPC
+	// estimatesmartfee, getmempoolinfo). The estimate is 0 if the node has none, and
+	// otherwise not below the minimum.
 	EstimateFee(ctx context.Context, w wallet.NodeWallet, targetBlocks int) (estimate, minimum btc.FeeRate, err error)
 	// Fund makes Core select UTXOs and create a PSBT of version 0 (RPC
 	// walletcreatefundedpsbt). Nothing is locked. It returns ErrInsufficientFunds, and
 	// Invalid faults for parameters that Core does not accept.
 	Fund(ctx context.Context, w wallet.NodeWallet, f Funding) (Funded, error)
-	// Test asks whether the mempool would accept a transaction (RPC testmempoolaccept),
-	// and returns ErrRejected with the reason as reject_reason if not. A transaction that
-	// is already in the mempool is accepted.
+	// Test checks whether the mempool would accept a transaction (RPC testmempoolaccept). If
+	// not, it returns ErrRejected with the reason in the detail reject_reason. A transaction
+	// that is already in the mempool is accepted.
 	Test(ctx context.Context, w wallet.NodeWallet, raw []byte) error
-	// Check asks whether the mempool would accept a transaction once its signatures are
-	// valid, by its rules for fees, sizes, outputs and replacement. It returns
-	// ErrFeeRateTooLow, ErrTooManyEvictions, the faults of Fund, and ErrRejected with the
-	// reason in all other cases.
+	// Check checks whether the mempool would accept a transaction once its signatures are
+	// valid, according to the mempool's rules for fees, sizes, outputs and replacement. It
+	// returns ErrFeeRateTooLow, ErrTooManyEvictions, the faults of Fund, and ErrRejected with
+	// the reason in all other cases.
 	Check(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Evicted returns the mempool transactions that would be evicted by a transaction
 	// that spends these outpoints: the transactions that spend one of them, and all their
@@ -43,18 +43,19 @@ type Node interface {
 	// their ancestors there (RPC getmempoolentry). It returns a BadGateway fault if there
 	// are more than any transaction can have.
 	Ancestry(ctx context.Context, w wallet.NodeWallet, txids []string) (map[string]MempoolTx, error)
-	// RelayMinimum is the fee rate below which the node does not relay transactions (RPC
+	// RelayMinimum returns the fee rate below which the node does not relay transactions (RPC
 	// getnetworkinfo).
 	RelayMinimum(w wallet.NodeWallet) btc.FeeRate
-	// IncrementalFee is the fee rate that a replacement must pay for its own size in
+	// IncrementalFee returns the fee rate that a replacement must pay for its own size in
 	// addition to the fees of the transactions that it evicts (BIP-125, rule 4; RPC
 	// getnetworkinfo).
 	IncrementalFee(w wallet.NodeWallet) btc.FeeRate
 	// Abandon marks a transaction that is not in the mempool, and its descendants, as
 	// abandoned in Core's wallet, so that their inputs can be spent again (RPC
-	// abandontransaction). It returns ErrNotAbandonable.
+	// abandontransaction). It returns ErrNotAbandonable if the transaction is in the mempool
+	// or in the chain.
 	Abandon(ctx context.Context, w wallet.NodeWallet, txid string) error
-	// Send sends a transaction (RPC sendrawtransaction). It returns ErrRejected.
+	// Send broadcasts a transaction (RPC sendrawtransaction). It returns ErrRejected.
 	Send(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Locked returns the outputs that Core does not select automatically (RPC
 	// listlockunspent).
@@ -71,15 +72,15 @@ type MempoolTx struct {
 	Txid  string
 	Fee   btc.Amount // the modified fee, which the replacement rules use
 	VSize int64      // virtual bytes
-	// Direct reports whether it spends one of the requested outpoints itself, and is not
-	// only a descendant of a transaction that does.
+	// Direct reports whether the transaction itself spends one of the requested outpoints;
+	// otherwise it is a descendant of one that does. Evicted sets it.
 	Direct bool
 	// Parents are the txids of the unconfirmed transactions whose outputs it spends;
 	// filled in by Ancestry.
 	Parents []string
 }
 
-// Funding are the parameters of a PSBT to create.
+// Funding contains the parameters of Fund.
 type Funding struct {
 	Outputs []FundingOutput
 	Inputs  []btc.Outpoint // must be spent
@@ -91,7 +92,7 @@ type Funding struct {
 	ChangeAddress string
 	LockTime      uint32
 	Replaceable   bool
-	FeeRate       btc.FeeRate // 0 makes Core use TargetBlocks, or its -fallbackfee without an estimate
+	FeeRate       btc.FeeRate // 0 makes Core use TargetBlocks, or its -fallbackfee if it has no estimate
 	TargetBlocks  int
 	SubtractFrom  []int
 }

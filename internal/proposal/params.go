@@ -20,9 +20,9 @@ type CreateParams struct {
 	// SubtractFrom are the positions of the recipients that pay the fee; if nil, the
 	// wallet pays it.
 	SubtractFrom []int
-	// Replaces names the payment to replace, whose inputs are spent instead: the id of a
-	// proposal, the txid of an open proposal, or the txid of an unconfirmed transaction
-	// of the wallet.
+	// Replaces names the payment to replace, whose inputs the new payment spends: the id of a
+	// proposal, the txid of an open proposal, or the txid of an unconfirmed transaction of
+	// the wallet.
 	Replaces string
 	// Evict allows the replacement to evict later payments that are not the caller's own.
 	Evict          bool
@@ -48,7 +48,7 @@ const (
 	// MaxRecipients is the maximum number of recipients. It exceeds the number of outputs
 	// of the largest standard transaction.
 	MaxRecipients = 3000
-	// MaxParamsJSON is the size in bytes of the JSON of MaxRecipients recipients, each
-	// with the longest label, escaped.
+	// MaxParamsJSON is the maximum size of a request in bytes. It suffices for MaxRecipients
+	// recipients, each with the longest label, escaped as JSON.
 	MaxParamsJSON = MaxRecipients << 12
 )

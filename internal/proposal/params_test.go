@@ -128,7 +128,7 @@ func TestFees(t *testing.T) {
 		}
 		rateOf("subtracted", p)
 
-		whole := v.create(pay(1_000_000-1, rate)) // to know what one input and one output cost
+		whole := v.create(pay(1_000_000-1, rate)) // to learn the size of a payment with one input and one output
 		size := whole.VSize
 		testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), whole.ID, nil))
 		v.wantLocks()

@@ -1,12 +1,13 @@
-// Package proposal manages proposals: payments that a user requests from a wallet, as
-// PSBTs (BIP-174), from creation to confirmation. It decides who may do what with a
-// proposal and which status it has; a [Store] stores proposals, and [Node] is its
-// interface to Bitcoin Core. It contains no SQL, HTTP or RPC, and it never signs.
+// Package proposal manages proposals, the payments that users request from a wallet, from
+// creation to confirmation. Each proposal contains its payment as a PSBT (BIP-174). The
+// package decides who may do what with a proposal and which status it has; a [Store]
+// stores proposals, and [Node] is its interface to Bitcoin Core. It contains no SQL, HTTP
+// or RPC, and it never signs.
 //
-// The invariants: the transaction of a proposal never changes, only signatures are added
-// to it; every signature was verified against our own descriptor and the outputs that it
-// spends; no UTXO is in two open proposals; and only callers who may sign or send receive
-// signatures from this package.
+// Invariants: the transaction of a proposal never changes, only signatures are added to
+// it; every signature was verified against our own descriptor and the outputs that it
+// spends; no UTXO is in two open proposals; and only callers who may sign or broadcast
+// receive signatures from this package.
 package proposal
 
 import (
@@ -32,8 +33,8 @@ var (
 	ErrWrongState = fault.New(fault.Conflict, "invalid_status", "not possible in the current status of the proposal")
 	// ErrChanged is returned if the proposal has changed since the caller read it.
 	ErrChanged = fault.New(fault.PreconditionFailed, "proposal_changed", "the proposal has changed since you read it; read it again")
-	// ErrChangeTaken is returned if another open proposal has the change address; the
-	// request can be retried with another address.
+	// ErrChangeTaken is returned if another open proposal already uses the change address;
+	// the request can be retried with another address.
 	ErrChangeTaken = fault.New(fault.Conflict, "change_address_in_use", "another proposal was created at the same time; try again")
 	// ErrFeeRateTooLow is returned if the node does not relay a payment with this fee
 	// rate.
@@ -45,8 +46,8 @@ var (
 	// the node allows (BIP-125, rule 5).
 	ErrTooManyEvictions = fault.New(fault.Conflict, "too_many_evictions",
 		"the replacement would evict more unconfirmed transactions than the Bitcoin node allows; wait until some are confirmed")
-	// ErrEvicts is returned if a replacement evicts payments that are not the caller's
-	// own.
+	// ErrEvicts is returned if a replacement would evict payments that are not the caller's
+	// own, and the request does not permit it.
 	ErrEvicts = fault.New(fault.Conflict, "evicts_payments",
 		"the replacement would evict later payments that are not your own; check them with dry_run, and repeat the request with evict set to true if they may be evicted")
 	// ErrNotAbandonable is returned if a transaction cannot be abandoned because it is in
@@ -93,13 +94,13 @@ type Proposal struct {
 	FinalTxid string
 	Status    Status
 	StatusAt  time.Time
-	Reason    string // why it ended, for users; empty until then
+	Reason    string // why it was closed, for users; empty if it is not closed
 	Version   int    // increases with every change, starting at 1
 	Creator   Actor
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	// Imported is set if it was created elsewhere; see Service.Import. It may have the
-	// same change address as another proposal.
+	// Imported is set if the proposal was imported; see Service.Import. An imported proposal
+	// may have the same change address as another one.
 	Imported bool
 	Terms
 
@@ -112,15 +113,16 @@ type Proposal struct {
 	Inputs  []Input
 	Outputs []Output
 	Fee     btc.Amount
-	// VSize is in virtual bytes, an estimate until it is complete.
+	// VSize is the virtual size of the signed transaction, an estimate until the proposal is
+	// complete.
 	VSize int
 	// ExcessFee is the part of the fee beyond the fee rate: change that was dropped
 	// because it would be dust or cost more than it is worth, and the deficit of
 	// unconfirmed ancestors with a lower fee rate.
 	ExcessFee btc.Amount
 
-	// Evicts are the payments that can no longer be confirmed once this replacement is
-	// sent, as of its creation.
+	// Evicts are the payments that can no longer be confirmed once this replacement is sent,
+	// as determined when it was created.
 	Evicts []Eviction
 
 	// ReplacesID is the id of the proposal that this one replaces, and ReplacedBy the id
@@ -148,17 +150,17 @@ type FeeSource string
 // The sources of a fee rate.
 const (
 	FeeRequested FeeSource = "requested"
-	FeeEstimate  FeeSource = "estimate" // of the node, for a number of blocks
+	FeeEstimate  FeeSource = "estimate" // the node's estimate for TargetBlocks
 	// FeeFallback is the node's -fallbackfee, which it uses if it has no estimate.
 	FeeFallback FeeSource = "fallback"
-	// FeeMinimum is the minimum of the node's mempool, which applies if the estimate is
-	// not above it.
+	// FeeMinimum is the minimum fee rate of the node's mempool, which applies if the estimate
+	// is not above it.
 	FeeMinimum FeeSource = "minimum"
 )
 
 // EstimateSource returns the source of a fee rate that was not requested. Estimate is the
-// node's estimate for the confirmation target, or 0 if it has none; minimum is the
-// minimum of its mempool.
+// node's estimate for the confirmation target, or 0 if it has none; minimum is the minimum
+// fee rate of its mempool.
 func EstimateSource(estimate, minimum btc.FeeRate) FeeSource {
 	switch {
 	case estimate == 0:
@@ -197,13 +199,13 @@ type Output struct {
 	Asked     btc.Amount
 	Kind      Kind
 	Own       *wallet.Place // nil for External
-	Recipient int           // its position among the recipients; -1 for change
+	Recipient int           // position among the recipients; -1 for change
 }
 
 // Signature records that a key has signed an input. The signature was verified.
 type Signature struct {
-	Input int // its position
-	Key   int // its position among the wallet's keys
+	Input int // position among the inputs of the proposal
+	Key   int // position among the wallet's keys
 	At    time.Time
 	By    Actor
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestCreate_ConcurrentPairs checks that proposals that are created concurrently never share a UTXO:
-// in one wallet and in several, by one process and by two that do not share keyed
-// mutexes. The node must then have exactly their inputs locked, and none after concurrent
-// cancellation.
+// TestCreate_ConcurrentPairs checks that proposals that are created concurrently never
+// share a UTXO: in one wallet and in several, by one process and by two that do not share
+// keyed mutexes. The node must have locked exactly their inputs, and no UTXO after the
+// proposals are cancelled concurrently.
 func TestCreate_ConcurrentPairs(t *testing.T) {
 	t.Parallel()
 	pairs := testkit.Size(5, 10) // pairs of concurrent requests per round
@@ -56,7 +56,7 @@ func TestCreate_ConcurrentPairs(t *testing.T) {
 	})
 }
 
-// concurrentResults collects the results of proposals that were created concurrently.
+// concurrentResults collects the results of concurrent requests to create proposals.
 type concurrentResults struct {
 	*world
 
@@ -67,7 +67,7 @@ type concurrentResults struct {
 }
 
 func (r *concurrentResults) create(v vault, with *proposal.Service) {
-	p, err := with.Create(r.t.Context(), v.access(r.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
+	p, err := with.Create(r.t.Context(), v.access(r.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum number of UTXOs
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

@@ -104,10 +104,10 @@ type BumpParams struct {
 	DryRun  bool       // nothing is stored or locked
 }
 
-// Bump creates a proposal that replaces another and pays the same recipients with a
-// higher fee rate. The other parameters of the payment do not change. The caller must be
-// a proposer. It returns the errors of Create, and ErrFeeRateTooLow with the lowest fee
-// rate that works if the new fee rate is not higher.
+// Bump creates a proposal that replaces another and pays the same recipients with a higher
+// fee rate. The other parameters of the payment do not change. The caller must be a
+// proposer. It returns ErrNotFound, the errors of Create, and ErrFeeRateTooLow with the
+// lowest fee rate that works if the new fee rate is not higher.
 func (s *Service) Bump(ctx context.Context, access wallet.Access, id string, b BumpParams) (Proposal, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleProposer)
 	if err != nil {
@@ -125,7 +125,8 @@ func (s *Service) Bump(ctx context.Context, access wallet.Access, id string, b B
 	if b.FeeRate > p.FeeRate {
 		return s.Create(ctx, access, o)
 	}
-	// Create finds the lowest fee rate that works, as for all fee rates that are too low.
+	// A dry run of Create returns ErrFeeRateTooLow with the lowest fee rate that works,
+	// unless the lowest possible increase works.
 	o.FeeRate, o.MaxFee, o.DryRun = p.FeeRate+1, 0, true
 	raised, err := s.Create(ctx, access, o)
 	if err != nil {

@@ -182,8 +182,8 @@ func TestEvictions(t *testing.T) {
 	})
 }
 
-// wantRefusal checks that a request was refused because of a proposal's status, with
-// the reason.
+// wantRefusal checks that a request was refused because its proposal is conflicted, with a
+// message that explains this.
 func wantRefusal(t testing.TB, err error) {
 	t.Helper()
 	f, ok := errors.AsType[*fault.Error](err)
@@ -214,8 +214,8 @@ func TestEvictions_AfterCreation(t *testing.T) {
 }
 
 // TestEvictions_BumpOfOpenReplacement checks that bumping an open replacement requires no
-// permission to evict what the replacement replaces and evicts already, but does for a
-// payment that was made after it.
+// permission to evict payments that the replacement already replaces or evicts, but does
+// require permission to evict a payment that was made later.
 func TestEvictions_BumpOfOpenReplacement(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -348,8 +348,8 @@ func TestLostInputs(t *testing.T) {
 	})
 }
 
-// TestStatus_FieldsPerStatus checks that a status has the same fields set, however it was
-// reached.
+// TestStatus_FieldsPerStatus checks that proposals with the same status have the same
+// fields set, however they reached it.
 func TestStatus_FieldsPerStatus(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {

@@ -13,9 +13,9 @@ import (
 )
 
 // The reservation in the database is authoritative; the lock in Core's wallet only
-// prevents Core from selecting a reserved UTXO, which would fail. Core loses its locks at
-// a restart, and a process may die before it has set them, so the indexer compares both
-// in every sync round.
+// prevents Core from selecting a reserved UTXO for another proposal, which would then be
+// refused. Core loses its locks at a restart, and a process may die before it has set
+// them, so the indexer compares both in every sync round.
 
 // Reconcile locks reserved outputs in Core's wallet that are not among locked. It unlocks
 // released outputs, deletes their reservations and returns them. The reservations must
@@ -77,7 +77,8 @@ func (s *Service) stillLocked(ctx context.Context, w wallet.Wallet, asked []btc.
 // wallet.
 const selectionPatience = 100 * time.Millisecond
 
-// ToLock returns the UTXOs that must be locked in Core. Core cannot lock spent outputs.
+// ToLock returns the reserved UTXOs that are not among locked and must be locked in Core.
+// It omits spent outputs, which Core cannot lock.
 func ToLock(reserved []Reservation, locked []btc.Outpoint) []btc.Outpoint {
 	var utxos []btc.Outpoint
 	for _, r := range reserved {
@@ -113,8 +114,9 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	s.o.Kick(w.ID)
 }
 
-// lock locks UTXOs in Core, so that it does not select them. A spent output needs no
-// lock: a replacement spends the inputs of the transaction that it replaces.
+// lock locks UTXOs in Core, so that it does not select them. If Core refuses because one
+// is spent, lock returns nil, because a spent output needs no lock: a replacement spends
+// the inputs of the transaction that it replaces.
 func (s *Service) lock(ctx context.Context, w wallet.Wallet, utxos []btc.Outpoint) error {
 	if len(utxos) == 0 {
 		return nil

@@ -253,8 +253,8 @@ func TestNodeRestart(t *testing.T) {
 	v.wantLocks(kept)
 }
 
-// TestCreate_FiftyConcurrent makes fifty concurrent requests for twenty UTXOs. Each must either get
-// one UTXO or fail because of insufficient funds.
+// TestCreate_FiftyConcurrent makes fifty concurrent requests for twenty UTXOs. Each must
+// either get one UTXO or fail because of insufficient funds.
 func TestCreate_FiftyConcurrent(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
@@ -270,7 +270,7 @@ func TestCreate_FiftyConcurrent(t *testing.T) {
 		outcomes := make(chan outcome)
 		for range 50 {
 			go func() {
-				p, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum of UTXOs
+				p, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), pay(900_000, 30_000)) // at this fee rate Core spends the minimum number of UTXOs
 				outcomes <- outcome{p, err}
 			}()
 		}

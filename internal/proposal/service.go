@@ -28,15 +28,15 @@ type Service struct {
 	o       Options
 }
 
-// Wallets gives access to wallets.
+// Wallets is the part of wallet.Service that proposals use.
 type Wallets interface {
-	// View returns the wallet of an access if its role covers needed; see
-	// wallet.Service.
+	// View returns the wallet that an access is for, if the access has at least the role
+	// needed; see wallet.Service.
 	View(ctx context.Context, access wallet.Access, needed auth.WalletRole) (wallet.View, error)
-	// LockSelection waits until no other caller selects or locks UTXOs of a wallet, and
-	// excludes other callers until done is called. It serializes the creation of a
-	// wallet's proposals: Core selects UTXOs only after it has locked the inputs of the
-	// previous proposal.
+	// LockSelection waits until no other caller in this process selects or locks UTXOs of a
+	// wallet, and excludes other callers until done is called. It serializes the creation of
+	// a wallet's proposals, so that Core selects UTXOs only after it has locked the inputs of
+	// the previous proposal.
 	LockSelection(ctx context.Context, walletID string) (done func(), err error)
 }
 
@@ -49,7 +49,7 @@ type Options struct {
 	MaxFeeRate btc.FeeRate
 	// Kick makes the indexer sync a wallet; it must not block.
 	Kick func(walletID string)
-	// Await waits until the index of a wallet has a transaction, or ctx ends; nil if no
+	// Await waits until the index of a wallet has a transaction, or until ctx ends; nil if no
 	// indexer is running.
 	Await func(ctx context.Context, walletID, txid string)
 	// Watch reports whether the clock can be trusted; while it cannot, no proposal
@@ -87,8 +87,9 @@ func (s *Service) await(ctx context.Context, walletID string, txids ...string) {
 	})
 }
 
-// viewLocked returns the wallet of an access if its role covers needed, once no other
-// request selects or locks UTXOs of the wallet. The caller must call done afterwards.
+// viewLocked returns the wallet that an access is for, if the access has at least the role
+// needed, once no other request of this process selects or locks UTXOs of the wallet. The
+// caller must call done afterwards.
 func (s *Service) viewLocked(ctx context.Context, access wallet.Access, needed auth.WalletRole) (v wallet.View, done func(), err error) {
 	if err := access.Need(needed); err != nil {
 		return wallet.View{}, nil, err
@@ -103,7 +104,8 @@ func (s *Service) viewLocked(ctx context.Context, access wallet.Access, needed a
 	return v, done, nil
 }
 
-// List returns proposals of a wallet, newest first, starting after the cursor.
+// List returns at most limit proposals of a wallet, newest first, starting after the
+// cursor.
 func (s *Service) List(ctx context.Context, access wallet.Access, f Filter, after Cursor, limit int) ([]Proposal, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
 	if err != nil {
@@ -132,10 +134,10 @@ func (s *Service) Get(ctx context.Context, access wallet.Access, id string) (Pro
 }
 
 // Cancel ends an open proposal and frees its inputs. Proposers may cancel their own
-// proposals, signers any. Existing copies of signatures remain valid: a cancelled
-// proposal that they complete can still be sent by other software, and is then shown as
-// broadcast or confirmed; see Remedy. It returns ErrWrongState, and ErrChanged if the
-// version is not one of expected.
+// proposals, signers any. Existing copies of its signatures remain valid: other software
+// that has enough of them can still send the transaction, and the proposal then becomes
+// broadcast or confirmed; see Remedy. Cancel returns ErrNotFound, ErrWrongState if the
+// proposal is not open, and ErrChanged if its version is not one of expected.
 func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, expected Versions) (Proposal, error) {
 	v, done, err := s.viewLocked(ctx, access, auth.RoleProposer)
 	if err != nil {
@@ -165,8 +167,8 @@ func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, e
 	return p.shownTo(access)
 }
 
-// mayEnd returns an error unless a caller may end an open proposal: proposers their own,
-// signers any.
+// mayEnd returns an error unless a caller may end an open proposal: proposers may end
+// their own, signers any.
 func (p *Proposal) mayEnd(access wallet.Access) error {
 	if p.Creator.UserID == access.Caller().UserID {
 		return nil
@@ -211,7 +213,7 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 }
 
 // expiryInterval is the interval between searches for expired proposals. Operations on an
-// expired proposal are refused even before it is found.
+// expired proposal are refused even before a search finds it.
 const expiryInterval = 15 * time.Second
 
 // Run drops the signatures of ended proposals and settles all proposals once, because an
@@ -238,7 +240,8 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// ExpireOverdue ends expired open proposals, unless the clock is in doubt.
+// ExpireOverdue ends expired open proposals, unless the clock cannot be trusted; see
+// Options.Watch.
 func (s *Service) ExpireOverdue(ctx context.Context) error {
 	if !s.o.Watch.Settled() {
 		return nil

@@ -14,8 +14,8 @@ type Spender struct {
 	UnsignedTxid string // the txid before it was signed
 	Status       wallet.Status
 	Raw          []byte
-	// Replacement is the id of the proposal that the transaction belongs to, if that
-	// replaces this one, directly or through others.
+	// Replacement is the id of the proposal that the transaction belongs to, if that proposal
+	// replaces this one, directly or through others; otherwise empty.
 	Replacement string
 }
 
@@ -24,10 +24,10 @@ type InputState struct {
 	Wallet wallet.Wallet // the wallet whose keys sign
 	// Spenders are the transactions that spend the inputs.
 	Spenders []Spender
-	// Lost is an ancestor that must be confirmed for all inputs to exist, but was
-	// replaced, conflicted or abandoned; or nil.
+	// Lost is an ancestor of the inputs that was replaced, conflicted or abandoned, so that
+	// not all inputs exist; nil if there is none.
 	Lost *Ancestor
-	// Taken reports whether another open proposal now has one of the inputs, or the
+	// Taken reports whether another open proposal now reserves one of the inputs, or has the
 	// change address.
 	Taken bool
 }
@@ -70,10 +70,11 @@ func (p *Proposal) Settle(inputs InputState, now time.Time) (changed bool) {
 
 func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status == status }
 
-// endedByPeople reports whether the proposal was cancelled, expired or replaced before
-// its own transaction was sent. If its transaction exists outside of the mempool without
-// being abandoned, it holds the inputs: other software sent it, or Core has forgotten that
-// it was abandoned, as it does when a block with a double spend leaves the chain.
+// endedByPeople reports whether the proposal was cancelled, expired or replaced before its
+// own transaction was sent, and therefore keeps that status. It returns false if a
+// cancelled or expired proposal has an inactive or replaced transaction, because the
+// transaction then spends the inputs: other software sent it, or Core has forgotten that
+// it was abandoned, as Core does when the block with a double spend leaves the chain.
 func (p *Proposal) endedByPeople(own *Spender) bool {
 	switch p.Status {
 	case Cancelled, Expired:
@@ -84,8 +85,8 @@ func (p *Proposal) endedByPeople(own *Spender) bool {
 	return false
 }
 
-// settleUnsent settles a proposal whose inputs exist and whose transaction the index
-// knows, but which is neither in the chain nor in the mempool.
+// settleUnsent settles a proposal whose inputs exist and whose transaction is in the
+// index, but neither in the chain nor in the mempool.
 func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	switch own.Status {
 	case wallet.Conflicted:
@@ -97,8 +98,8 @@ func (p *Proposal) settleUnsent(own *Spender, w wallet.Wallet, now time.Time) (c
 	return p.sentAs(Broadcast, own, w, now)
 }
 
-// sentAs records that the proposal was sent with a transaction, by any sender, and adds
-// the signatures of that transaction.
+// sentAs records that own, a signed version of the proposal's transaction, was sent, by
+// specterd or by other software, and adds its signatures to the proposal.
 func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Time) (changed bool) {
 	if p.Status == to && p.FinalTxid == own.Txid && len(p.Raw) > 0 {
 		return false
@@ -117,7 +118,8 @@ func (p *Proposal) sentAs(to Status, own *Spender, w wallet.Wallet, now time.Tim
 	return true
 }
 
-// lostTo records that the transaction rival spends the inputs, and updates the status.
+// lostTo records that the transaction rival spends the inputs. The proposal becomes
+// replaced if rival belongs to one of its replacements, and otherwise conflicted.
 func (p *Proposal) lostTo(rival *Spender, now time.Time) (changed bool) {
 	if rival.Replacement == "" {
 		return p.end(Conflicted, "", fmt.Sprintf("the transaction %s, which is confirmed, spent its UTXOs", rival.Txid), now)
@@ -169,7 +171,8 @@ func (p *Proposal) openStatus() Status {
 	return Created
 }
 
-// own returns the transaction of the proposal itself, regardless of who signed it.
+// own returns the proposal's own transaction among spenders, regardless of who signed it,
+// or nil.
 func (p *Proposal) own(spenders []Spender) *Spender {
 	for i, s := range spenders {
 		if s.Txid == p.Txid || s.Txid == p.FinalTxid || s.UnsignedTxid == p.Txid {
@@ -180,7 +183,7 @@ func (p *Proposal) own(spenders []Spender) *Spender {
 }
 
 // rivalOf returns the transaction that spends inputs of the proposal instead of its own
-// transaction: a confirmed one, or else one in the mempool.
+// transaction: a confirmed one, or else one in the mempool, or nil.
 func rivalOf(own *Spender, spenders []Spender) *Spender {
 	var found *Spender
 	for i := range spenders {

@@ -12,12 +12,12 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// AddSignatures adds signatures from a signer's copy of a proposal: a PSBT of version 0
-// or 2, or the signed transaction itself, in binary or as text. The caller must be a
-// signer. Only signatures are taken, and each is verified first, so that repeated and
-// concurrent posts in any order lead to the same result. It returns the faults of
-// psbt.Decode and psbt.Collect, ErrWrongState, and ErrChanged if the version is not one
-// of expected. The posted data is parsed only after the other checks, because parsing is
+// AddSignatures adds signatures from a signer's copy of a proposal: a PSBT of version 0 or
+// 2, or the signed transaction itself, in binary or as text. The caller must be a signer.
+// Only signatures are taken, and each is verified first, so that repeated and concurrent
+// posts in any order lead to the same result. It returns the faults of psbt.Decode and
+// psbt.Collect, ErrNotFound, ErrWrongState, and ErrChanged if the version is not one of
+// expected. The posted data is parsed only after the other checks, because parsing is
 // expensive.
 func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id string, data []byte, expected Versions) (Proposal, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleSigner)
@@ -67,7 +67,8 @@ func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id st
 	return p.shownTo(access)
 }
 
-// merge adds the signatures that a proposal does not have yet.
+// merge adds the signatures that a proposal does not have yet, and updates its status. If
+// it becomes complete, merge also stores the signed transaction.
 func (s *Service) merge(who *auth.Principal, v wallet.View, u *Update, inputs []psbt.Input, signatures []psbt.Signature) error {
 	now, by := s.now(), actorOf(who)
 	packet, err := u.add(v.Wallet, inputs, signatures, by, now)
@@ -115,8 +116,8 @@ func (p *Proposal) add(w wallet.Wallet, inputs []psbt.Input, signatures []psbt.S
 	return with, nil
 }
 
-// adopt adds the signatures of a transaction of the proposal that was signed and sent
-// elsewhere. It skips signatures that would not be accepted from a signer.
+// adopt adds the signatures of raw, the proposal's transaction as it was signed and sent
+// elsewhere. If AddSignatures would refuse them, the proposal is not changed.
 func (p *Proposal) adopt(w wallet.Wallet, raw []byte, now time.Time) {
 	inputs, err := inputsOf(w, *p)
 	if err != nil {

@@ -26,8 +26,8 @@ type Store interface {
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
 	// FinalTxid, ReplacedBy, PSBT, Raw, VSize and the entries appended to Signatures and
 	// Steps, in one transaction, and increments Version. If the proposal has ended, its
-	// inputs are released. Nothing is saved unless update sets Changed. An
-	// Event without an Action is not recorded.
+	// inputs are released. Nothing is saved unless update sets Changed. An Event without an
+	// Action is not recorded. UpdateProposal returns the error of update, or ErrNotFound.
 	UpdateProposal(ctx context.Context, walletID, id string, update func(*Update) error) (Proposal, error)
 	// SettleProposals updates all open and sent proposals to match the index; see
 	// Proposal.Settle. WriteIndex does so for the proposals that a change affects.
@@ -38,9 +38,9 @@ type Store interface {
 	// Overdue returns the open proposals whose ExpiresAt is not after now.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 
-	// FreeChange returns the lowest index of the change branch that has received no
-	// payment, is not the change of an open or broadcast proposal, and is not the address
-	// of a recipient. It returns wallet.ErrAddressNotFound if no index qualifies.
+	// FreeChange returns the lowest index of the change branch whose address has received no
+	// payment, is not the change address of an open or broadcast proposal, and is not the
+	// address of a recipient. It returns wallet.ErrAddressNotFound if no index qualifies.
 	FreeChange(ctx context.Context, walletID string, recipients []string) (uint32, error)
 	// AddressAt returns an address of a wallet, or wallet.ErrAddressNotFound.
 	AddressAt(ctx context.Context, walletID string, at wallet.Place) (wallet.Address, error)
@@ -52,8 +52,8 @@ type Store interface {
 	UTXOs(ctx context.Context, walletID string, after btc.Outpoint, limit int) ([]wallet.UTXO, error)
 	// UTXO returns one unspent output, or wallet.ErrUTXONotFound.
 	UTXO(ctx context.Context, walletID string, at btc.Outpoint) (wallet.UTXO, error)
-	// OwnUTXOs returns which of the outpoints are outputs of the wallet, spent or not,
-	// and the positions of their addresses.
+	// OwnUTXOs returns which of the outpoints are indexed outputs of the wallet, spent or
+	// not, with their amounts, addresses and positions.
 	OwnUTXOs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]Input, error)
 	// TransactionByID returns a transaction of a wallet, or wallet.ErrTransactionNotFound.
 	TransactionByID(ctx context.Context, walletID, txid string) (wallet.Record, error)
@@ -69,18 +69,18 @@ type Store interface {
 type Update struct {
 	Proposal
 	Changed bool // whether anything must be saved
-	// Abandoned is set if Core has just abandoned the proposal's transaction. The store
-	// then also marks the transaction as abandoned in the index, which does not reflect
-	// it yet.
+	// Abandoned is set if Core has just abandoned the proposal's transaction. The store then
+	// also marks the transaction as abandoned in the index, which still has its previous
+	// state.
 	Abandoned bool
 	Event     auth.Event
 }
 
-// Filter selects proposals of a list. The zero value selects all.
+// Filter limits a list of proposals. The zero value selects all.
 type Filter struct {
 	Statuses []Status // nil for any
-	Txid     string   // of the unsigned or of the signed transaction; empty for any
-	Parents  []string // transactions whose outputs are spent; nil for any
+	Txid     string   // txid of the unsigned or of the signed transaction; empty for any
+	Parents  []string // txids; the proposal spends an output of one of them; nil for any
 }
 
 var openStatuses = []Status{Created, PartiallySigned, Complete}

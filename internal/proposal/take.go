@@ -34,8 +34,8 @@ func altered(format string, args ...any) error {
 	return ErrNodeAltered.WithCause(fmt.Errorf(format, args...))
 }
 
-// ErrPSBTTooLarge is returned if a PSBT exceeds the size that can be posted, or would
-// once it is signed.
+// ErrPSBTTooLarge is returned if a PSBT exceeds psbt.MaxSize, or would exceed it once it
+// is signed.
 var ErrPSBTTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 	"the PSBT would be larger than %d MiB once it is signed, because it contains the transactions that its UTXOs come from; spend fewer UTXOs at once", psbt.MaxSize>>20)
 
@@ -120,9 +120,10 @@ func feeOf(inputs []Input, outputs []Output) (fee btc.Amount) {
 	return fee
 }
 
-// checkShares returns an error unless the recipients who pay the fee pay equal parts, the
-// first of them plus the remainder of the division (CreateTransactionInternal in Core's
-// src/wallet/spend.cpp). If there is change, they must pay the whole fee.
+// checkShares returns an error unless the recipients who pay the fee pay equal shares of
+// it, and the first of them also pays the remainder of the division
+// (CreateTransactionInternal in Core's src/wallet/spend.cpp). If there is change, they
+// must pay the whole fee.
 func (f Funding) checkShares(outputs []Output, fee btc.Amount) error {
 	taken := make([]btc.Amount, len(f.Outputs))
 	var sum btc.Amount
@@ -180,7 +181,8 @@ func (p *Proposal) keep(packet *psbt.Packet, k *keyring) (probe []byte, err erro
 	return raw.Bytes(), nil
 }
 
-// places are the positions in the wallet of the addresses of a PSBT.
+// places contains the outputs that the inputs of a PSBT spend, and the positions of the
+// PSBT's addresses in the wallet.
 type places struct {
 	network btc.Network
 	prevs   []*wire.TxOut // the outputs that the inputs spend
@@ -188,7 +190,7 @@ type places struct {
 }
 
 // ours determines which addresses of a PSBT belong to the wallet: the addresses in the
-// index, and addresses that our own descriptor derives at the position which the PSBT
+// index, and addresses that our own descriptor derives at the position that the PSBT
 // states. Core may watch more addresses than the index has.
 func (s *Service) ours(ctx context.Context, d draft, k *keyring, packet *psbt.Packet) (places, error) {
 	tx := packet.Tx()
@@ -268,8 +270,8 @@ func (d draft) takeInputs(ours places, tx *wire.MsgTx, f Funding) ([]Input, erro
 	return inputs, nil
 }
 
-// errUTXOUnknown is returned for a taproot UTXO that is neither in the index nor
-// documented by its previous transaction, so that its amount cannot be verified.
+// errUTXOUnknown is returned for a taproot UTXO that is not in the index and whose
+// previous transaction is not in the PSBT, so that its amount cannot be verified.
 var errUTXOUnknown = fault.New(fault.Unavailable, "utxo_unknown",
 	"the Bitcoin node would spend a UTXO that is not in the index yet; nothing was stored, try again shortly").WithRetryAfter(2 * time.Second)
 
@@ -281,9 +283,10 @@ func txidsOf(inputs []Input) []string {
 	return txids
 }
 
-// compareUTXOs compares the inputs with the index. It returns errUTXOUnknown for a
-// taproot UTXO that the index does not have, unless the PSBT contains its previous
-// transaction. For other scripts, psbt.Verify requires the previous transactions.
+// compareUTXOs returns ErrNodeAltered if an input differs from the index, and
+// errUTXOUnknown for a taproot UTXO that the index does not have, unless the PSBT contains
+// its previous transaction. For other scripts, psbt.Verify requires the previous
+// transactions.
 func (s *Service) compareUTXOs(ctx context.Context, d draft, packet *psbt.Packet, inputs []Input) error {
 	at := make([]btc.Outpoint, len(inputs))
 	for i, in := range inputs {
@@ -306,7 +309,7 @@ func (s *Service) compareUTXOs(ctx context.Context, d draft, packet *psbt.Packet
 }
 
 // takeOutputs returns the outputs: one for each recipient, and at most one other, which
-// is change to the given address.
+// must be change to the requested address.
 func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
 	byAddress := map[string]int{}
 	for i, r := range f.Outputs {

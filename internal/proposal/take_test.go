@@ -83,7 +83,8 @@ func TestLargePSBT(t *testing.T) {
 	v.wantRefused(proposal.CreateParams{FeeRate: 2000, SendMax: true, Recipients: []proposal.Recipient{{Address: payee}}}, proposal.ErrPSBTTooLarge.Code)
 }
 
-// wantRefused checks that a request is refused with an error code, or because of a field.
+// wantRefused checks that a request is refused with the error code want, or with an error
+// about the field want.
 func (v vault) wantRefused(o proposal.CreateParams, want string) {
 	v.t.Helper()
 	for _, dryRun := range []bool{false, true} {

@@ -8,9 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestUnlock_UnspentAgain covers an output that a proposal releases while the output is
-// spent, when Core does not unlock it. The output must be unlocked once it is unspent
-// again.
+// TestUnlock_UnspentAgain covers an output that is spent when a proposal releases it, so
+// that Core does not unlock it. The output must be unlocked once it is unspent again.
 func TestUnlock_UnspentAgain(t *testing.T) {
 	t.Parallel()
 	c := newChain(t)
@@ -43,7 +42,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 			h.wantSettled()
 			drop(first)
 			second := create(first.inputs...)
-			h.chain.send(first.tx) // Core's wallet knows it already, so it keeps the lock
+			h.chain.send(first.tx) // Core's wallet already has the transaction, so it keeps the lock
 			h.wantSettled()
 			testkit.Check(t, h.Cancel(t.Context(), h.access(h.alice, s.alias), second.id, nil))
 			second.base = proposal.Cancelled

@@ -3,7 +3,7 @@ package proposal
 import "github.com/specterd/specterd/internal/btc"
 
 // PaidRate returns the effective fee rate of a proposal: its fee divided by its virtual
-// size.
+// size. It returns 0 if the size is unknown.
 func (p *Proposal) PaidRate() btc.FeeRate {
 	if p.VSize <= 0 {
 		return 0
@@ -19,7 +19,8 @@ func (p *Proposal) IsSigned() bool { return p.FinalTxid != "" }
 // SignaturesAt returns how many signatures an input has.
 func (p *Proposal) SignaturesAt(input int) int { return p.signaturesAt(input) }
 
-// LastSignature returns the latest signature of a key, or nil.
+// LastSignature returns the latest signature by a key, given by its position among the
+// wallet's keys, or nil if the key has not signed.
 func (p *Proposal) LastSignature(key int) *Signature {
 	var last *Signature
 	for i, s := range p.Signatures {

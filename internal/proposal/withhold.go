@@ -10,8 +10,8 @@ import (
 )
 
 // maySeeSignatures reports whether a caller may see the signatures of a wallet's
-// proposals, which allow sending them: signers with a credential that may sign or
-// broadcast.
+// proposals, because anyone who has enough signatures can send the payment: only signers
+// whose credential permits signing or broadcasting.
 func maySeeSignatures(access wallet.Access) bool {
 	return access.Role().Covers(auth.RoleSigner) && access.Caller().Scopes&(auth.ProposalsSign|auth.ProposalsBroadcast) != 0
 }

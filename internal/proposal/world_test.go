@@ -88,7 +88,7 @@ func newWorld(t *testing.T, n *testkit.Node, database string) *world {
 	return newWorldAt(t, n, fmt.Sprintf("http://%s:%d", n.Host(), n.Port()), database)
 }
 
-// newWorldAt connects to the node at a URL that may differ from its own.
+// newWorldAt connects to the node at a URL that may be that of a relay.
 func newWorldAt(t *testing.T, n *testkit.Node, url, database string) *world {
 	t.Helper()
 	w := openWorld(t, n, url, database, t.Cleanup)
@@ -211,7 +211,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 	}
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendmany", "", outputs))
-	if _, err := v.node.Call(v.t.Context(), "getmempoolentry", txid); err != nil { // as with walletbroadcast=0
+	if _, err := v.node.Call(v.t.Context(), "getmempoolentry", txid); err != nil { // not sent, because of -walletbroadcast=0
 		var sent struct{ Hex string }
 		testkit.Check(v.t, json.Unmarshal(v.node.WalletCLI(v.t, payer, "gettransaction", txid), &sent))
 		v.node.CLI(v.t, "sendrawtransaction", sent.Hex)
@@ -257,7 +257,7 @@ var (
 	otherPayee = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 )
 
-// Cancel cancels a proposal.
+// Cancel is Service.Cancel without the cancelled proposal.
 func (w *world) Cancel(ctx context.Context, access wallet.Access, id string, expected proposal.Versions) error {
 	_, err := w.Service.Cancel(ctx, access, id, expected)
 	return err
