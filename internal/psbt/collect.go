@@ -25,9 +25,9 @@ func differs(format string, args ...any) error {
 	return ErrDiffers.WithField(fmt.Sprintf(format, args...), "differs from the PSBT of the proposal")
 }
 
-// Collect returns the signatures in posted that stored does not have yet; none,
-// without an error, if stored already has them. The inputs describe the inputs of
-// stored, in the same order.
+// Collect returns the signatures in posted that stored does not have yet. If stored
+// already has all of them, the result is empty, and the error is nil. The inputs
+// describe the inputs of stored, in the same order.
 //
 // The transaction must equal the stored one. Only signatures are taken, and each is
 // verified against our own keys, scripts and amounts. Other data is ignored, except
@@ -188,7 +188,8 @@ func (c *collector) foreign(name string) error {
 	return ErrForeignSignature.WithField(c.name(name), "is a signature by a key that does not belong to this input")
 }
 
-// bad returns the error for an invalid signature, which cannot name the reason.
+// bad returns the error for an invalid signature. It cannot name the reason,
+// because verification only succeeds or fails.
 func (c *collector) bad(name string) error {
 	return ErrBadSignature.WithField(c.name(name), "is not a valid signature of the whole transaction (SIGHASH_ALL) by this key")
 }

@@ -30,7 +30,7 @@ func (p *payment) orders() [][]int {
 	case 2:
 		return [][]int{{0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 2}, {2, 1}, {0, 1, 2}, {2, 1, 0}}
 	}
-	// For large multisig wallets, one order is enough: each takes long.
+	// For large multisig wallets, only one order is tested, because each takes long.
 	backwards := make([]int, p.required)
 	for i := range backwards {
 		backwards[i] = len(p.accounts) - 1 - i
@@ -205,7 +205,8 @@ var (
 	everyone  = slices.Concat(ecdsaOnes, taproot)
 )
 
-// firstSignature returns the value of the first signature of the first input.
+// firstSignature returns a pointer to the first signature of the first input, or
+// nil.
 func firstSignature(raw *rawPSBT) *[]byte {
 	for i, f := range raw.in[0] {
 		if f.key[0] == 2 || f.key[0] == 0x13 {

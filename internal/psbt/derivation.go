@@ -102,7 +102,7 @@ func (t solutionTypes) derivations(m fieldMap) (derivations, tap []Derivation) {
 		case t.tapBIP32:
 			leaves, origin, err := readTapOrigin(f.value)
 			if err != nil {
-				continue // unreachable: it was parsed
+				continue // unreachable: Parse has validated it
 			}
 			d.LeafHashes = leaves
 			d.Fingerprint, d.Path = readOrigin(origin)

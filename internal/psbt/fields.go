@@ -50,8 +50,8 @@ const (
 	outTapBIP32Derivation = 0x07
 )
 
-// shape describes the valid format of a field type. Version 2 fields are invalid in
-// version 0.
+// shape describes the valid format of a field type. If only2 is set, fields of this
+// type are invalid in version 0.
 type shape struct {
 	name    string
 	keyData func(n int) bool // reports whether n bytes after the type are valid

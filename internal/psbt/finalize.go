@@ -34,8 +34,8 @@ func (m fieldMap) signature(in Input, key int) []byte {
 	return m.get(inPartialSig, in.Solution.Keys[key].PubKey...)
 }
 
-// WithSignatures returns the PSBT with additional signatures, which [Collect] has
-// verified. Existing signatures of the same key are kept.
+// WithSignatures returns the PSBT with additional signatures, which [Collect] must
+// have verified. If a key already has a signature, that one is kept.
 func (p *Packet) WithSignatures(inputs []Input, signatures []Signature) *Packet {
 	c := *p
 	c.inputs = append([]fieldMap(nil), p.inputs...)
@@ -60,8 +60,8 @@ func (p *Packet) Complete(inputs []Input) bool {
 }
 
 // enough returns signatures of an input by the position of their key: the required
-// number of them, the first ones in the order of the script, or all of them if
-// there are too few.
+// number of signatures, which are the first in the order of the script, or all
+// signatures if there are too few.
 func (p *Packet) enough(i int, in Input) map[int][]byte {
 	signatures := make(map[int][]byte)
 	for _, key := range in.scriptOrder() {
@@ -73,8 +73,9 @@ func (p *Packet) enough(i int, in Input) map[int][]byte {
 }
 
 // Finalize returns the signed transaction. It executes the scripts of all inputs
-// with the rules of the mempool, as a node would. It returns ErrIncomplete if
-// signatures are missing; any other error indicates a defect or a damaged database.
+// with the script verification flags of the mempool, as a node would. It returns
+// ErrIncomplete if signatures are missing; any other error indicates a defect or a
+// damaged database.
 func (p *Packet) Finalize(inputs []Input) ([]byte, error) {
 	if err := describes(p.tx, inputs); err != nil {
 		return nil, err

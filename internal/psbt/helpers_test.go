@@ -242,7 +242,8 @@ func newWallet(t testing.TB, name string) *wallet {
 
 const hard = hdkeychain.HardenedKeyStart
 
-// newKey returns the account m/48h/1h/0h of a master key, and its text.
+// newKey returns the account key m/48h/1h/0h of a test master key: as a public key
+// expression with its origin (BIP-380), and as an extended private key.
 func newKey(t testing.TB, number byte) (string, *hdkeychain.ExtendedKey) {
 	t.Helper()
 	key := testkit.Value(hdkeychain.NewMaster(bytes.Repeat([]byte{number + 1}, 32), &chaincfg.RegressionNetParams))(t)
@@ -262,7 +263,7 @@ type payment struct {
 	inputs []psbt.Input
 	own    []*btc.Solution
 	tx     *wire.MsgTx
-	from   []*wire.MsgTx // the transactions that are spent from, by input
+	from   []*wire.MsgTx // for each input, the transaction that it spends from
 }
 
 var stranger = append([]byte{0x00, 0x14}, bytes.Repeat([]byte{0x77}, 20)...)
@@ -480,7 +481,8 @@ func (p *payment) after(stored *psbt.Packet, data []byte) ([]byte, error) {
 	return stored.WithSignatures(p.inputs, signatures).Bytes(), nil
 }
 
-// withHighS returns the other valid signature of the same message.
+// withHighS returns an ECDSA signature with its S replaced by N-S, which is valid
+// but not relayed.
 func withHighS(t testing.TB, signature []byte) []byte {
 	t.Helper()
 	rLength := int(signature[3])

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Input is a spent UTXO according to our own data: the position of its address and the
-// solution that our descriptor gives.
+// Input is a UTXO that a transaction spends, according to our own data, with the
+// solution of its script that our descriptor gives.
 type Input struct {
 	Outpoint           btc.Outpoint
 	Amount             btc.Amount
@@ -19,7 +19,8 @@ type Input struct {
 	Solution           btc.Solution
 }
 
-// isSegwit reports whether signatures commit to the amount (BIP-143, BIP-341).
+// isSegwit reports whether the UTXO is a segwit output, so that signatures commit
+// to its amount (BIP-143, BIP-341).
 func (in Input) isSegwit() bool { return in.Kind != btc.PKH && in.Kind != btc.Sh }
 
 // keyByPubKey returns the position of a key in the solution, or -1.
@@ -32,7 +33,7 @@ func (in Input) keyByPubKey(pubKey []byte) int {
 	return -1
 }
 
-// multisigScript returns the script with the keys; nil for a single key.
+// multisigScript returns the script that contains the keys; nil for a single key.
 func (in Input) multisigScript() []byte {
 	switch in.Kind {
 	case btc.Sh:
@@ -63,8 +64,8 @@ func (in Input) scriptOrder() []int {
 // txOut returns the spent output.
 func (in Input) txOut() *wire.TxOut { return wire.NewTxOut(int64(in.Amount), in.Solution.Script) }
 
-// describes returns an error if the inputs do not match the transaction. This would
-// be a defect, not invalid input.
+// describes returns an error if the inputs do not match the transaction. A mismatch
+// is a defect of specterd, not a fault of the request.
 func describes(tx *wire.MsgTx, inputs []Input) error {
 	if len(inputs) != len(tx.TxIn) {
 		return fmt.Errorf("a transaction with %d inputs is described by %d", len(tx.TxIn), len(inputs))

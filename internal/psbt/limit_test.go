@@ -19,7 +19,7 @@ func TestSizeLimit(t *testing.T) {
 	padded := func(size int) []byte {
 		raw := p.signed(0)
 		key := []byte("\xfcpadding")
-		set(&raw.global, key, make([]byte, 70_000)) // keeps the number of bytes of the encoded length
+		set(&raw.global, key, make([]byte, 70_000)) // reserves the final number of bytes for the encoded length
 		set(&raw.global, key, make([]byte, 70_000+size-len(raw.bytes())))
 		return raw.bytes()
 	}

@@ -9,10 +9,11 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// New creates the PSBT of a transaction from another source, using only our own
-// data, so that it passes [Verify]. Previous has, for each input, the transaction
-// that it spends from, and own has, for each output, its solution, or nil if it
-// does not belong to the wallet.
+// New creates a PSBT from our own data for a transaction that the node did not
+// create, such as an imported one, so that the PSBT passes [Verify]. Previous has,
+// for each input, the transaction that it spends from; taproot does not require it.
+// Own has, for each output, its solution, or nil if it does not belong to the
+// wallet.
 func New(tx *wire.MsgTx, inputs []Input, previous []*wire.MsgTx, own []*btc.Solution) (*Packet, error) {
 	if err := describes(tx, inputs); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
-// Package psbt implements partially signed Bitcoin transactions: it parses both
-// versions (BIP-174, BIP-370, and BIP-371 for taproot), verifies PSBTs that the
-// node created against our own descriptors, collects signatures from uploads, and
+// Package psbt implements partially signed Bitcoin transactions: it parses PSBTs of
+// both versions (BIP-174, BIP-370, and BIP-371 for taproot), verifies the node's
+// PSBTs against our own descriptors, collects signatures from uploads, and
 // finalizes. It does no I/O and never signs.
 //
 // Invariant: a stored PSBT was created by the node and passed [Verify], or was
@@ -21,15 +21,14 @@ import (
 const (
 	// MaxSize is the maximum size of a PSBT in bytes, including signatures.
 	MaxSize = 4 << 20
-	// MaxTextSize is the size of a PSBT of MaxSize in its longest format:
-	// hexadecimal with a line break after every 32 digits, escaped in a JSON
-	// string.
+	// MaxTextSize is the size of a PSBT of MaxSize in its longest format: hexadecimal
+	// with a line break (CRLF) after every 32 digits, escaped in a JSON string.
 	MaxTextSize = 2*MaxSize + MaxSize/4
 )
 
 // Errors of uploaded data.
 var (
-	// ErrMalformed is returned for bytes that are not a PSBT.
+	// ErrMalformed is returned for bytes that are not a valid PSBT.
 	ErrMalformed = fault.New(fault.Invalid, "invalid_psbt", "this is not a PSBT")
 	// ErrTooLarge is returned for more than MaxSize bytes.
 	ErrTooLarge = fault.New(fault.TooLarge, "psbt_too_large", "a PSBT must not be larger than %d MiB", MaxSize>>20)
@@ -93,7 +92,7 @@ func (m fieldMap) without(types ...byte) fieldMap {
 	})
 }
 
-// signatureTypes are the fields of an input that contain signatures.
+// signatureTypes are the types of the fields of an input that contain signatures.
 var signatureTypes = []byte{inPartialSig, inFinalScriptSig, inFinalScriptWitness, inTapKeySig, inTapScriptSig}
 
 func isSignature(f field) bool { return slices.Contains(signatureTypes, f.key[0]) }
@@ -103,7 +102,7 @@ func (p *Packet) HasSignatures() bool {
 	return slices.ContainsFunc(p.inputs, func(m fieldMap) bool { return slices.ContainsFunc(m, isSignature) })
 }
 
-// WithoutSignatures returns the PSBT without any signature, final scripts included.
+// WithoutSignatures returns the PSBT without signatures and final scripts.
 func (p *Packet) WithoutSignatures() *Packet {
 	c := *p
 	c.inputs = make([]fieldMap, len(p.inputs))

@@ -101,7 +101,8 @@ func (d Posted) Previous(input int) *wire.MsgTx {
 	return tx
 }
 
-// strip returns a copy of a transaction without signatures. It shares the scripts.
+// strip returns a copy of a transaction without signatures. The copy shares the
+// output scripts.
 func strip(tx *wire.MsgTx) *wire.MsgTx {
 	stripped := &wire.MsgTx{
 		Version: tx.Version, LockTime: tx.LockTime, TxIn: make([]*wire.TxIn, len(tx.TxIn)), TxOut: make([]*wire.TxOut, len(tx.TxOut)),

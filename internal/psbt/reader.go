@@ -140,7 +140,8 @@ func readTx(raw []byte, mayHaveWitness bool) (*wire.MsgTx, error) {
 	return tx, r.Done()
 }
 
-// witnessFlag reads the marker and flag of BIP-144, if allowed and present.
+// witnessFlag reads the marker and flag of BIP-144, if they are allowed and
+// present, and reports whether it did.
 func (r *reader) witnessFlag(mayBeThere bool) bool {
 	rest := r.Rest()
 	has := mayBeThere && len(rest) > 1 && rest[0] == 0 && rest[1] == 1

@@ -15,8 +15,8 @@ import (
 // encoding of scripts: DER (BIP-66) followed by SIGHASH_ALL, or 64 or 65 bytes of
 // Schnorr (BIP-340).
 type Signature struct {
-	Input int // its position
-	Key   int // its position among Solution.Keys
+	Input int // position among the inputs
+	Key   int // position among Solution.Keys
 	Bytes []byte
 }
 
@@ -24,7 +24,7 @@ type Signature struct {
 type verifier struct {
 	in     Input
 	hash   func(txscript.SigHashType) ([]byte, error)
-	cached []byte // the hash that ECDSA signatures sign
+	cached []byte // the hash that ECDSA signatures commit to; nil until it is computed
 }
 
 func (s *sighashes) verifier(input int) *verifier {

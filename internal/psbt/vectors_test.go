@@ -160,8 +160,8 @@ func checkVersion2Tx(t *testing.T, v vector, tx *wire.MsgTx) {
 	}
 }
 
-// TestBIP174Example follows the example of BIP-174: two inputs, P2SH and P2WSH in
-// P2SH, with two keys of two signers each.
+// TestBIP174Example follows the example of BIP-174: two inputs, P2SH and
+// P2SH-P2WSH, with two keys of two signers each.
 func TestBIP174Example(t *testing.T) {
 	steps := make(map[string][]byte)
 	for _, v := range readVectors(t, "bip174_example.txt") {

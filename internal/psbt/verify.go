@@ -13,11 +13,11 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Verify returns an error that describes the difference unless a PSBT from the node
-// spends exactly these inputs, and describes them and our outputs exactly as our
-// own data does. Own has, for each output, its solution, or nil if it does not
-// belong to the wallet. The caller must check the amounts of the outputs and the
-// fee.
+// Verify checks that a PSBT from the node spends exactly these inputs, and
+// describes them and our outputs exactly as our own data does. If not, it returns
+// an error that describes the difference. Own has, for each output, its solution,
+// or nil if it does not belong to the wallet. The caller must check the amounts of
+// the outputs and the fee.
 //
 // The errors are not faults, because they are about the node and not about a
 // request.
@@ -75,7 +75,7 @@ func (p *Packet) verifyInput(i int, in Input) error {
 
 // verifyPrevious checks the transaction that an input spends from. It may be
 // missing only for taproot, whose signatures commit to the amounts of all inputs
-// (BIP-341). Signers of other scripts could be misled about the amounts of other
+// (BIP-341). For other scripts, signers could be misled about the amounts of other
 // inputs.
 func verifyPrevious(value []byte, in Input, spent wire.OutPoint) error {
 	if value == nil {

@@ -134,7 +134,7 @@ func TestVerify(t *testing.T) {
 // added the fields of BIP-174.
 func TestWithXPubs(t *testing.T) {
 	p := newWallet(t, "wsh-sortedmulti").pay(t)
-	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // without an origin, and so with too short a path
+	deep, err := btc.ParseKey(p.keys[0].XPub, btc.Regtest) // has no origin, so its path is shorter than its depth
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 )
 
-// View is the description of an input or an output in a PSBT, for display.
+// View contains the data about an input or an output in a PSBT.
 type View struct {
 	Derivations    []Derivation
 	TapDerivations []Derivation
@@ -18,16 +18,16 @@ type View struct {
 	PartialSigs int
 }
 
-// Input returns the description of an input.
+// Input returns the data about an input, given by its position.
 func (p *Packet) Input(i int) View {
 	m := p.inputs[i]
 	v := View{TapInternalKey: m.get(inTapInternalKey)}
 	v.Derivations, v.TapDerivations = inputTypes.derivations(m)
 	if value := m.get(inWitnessUTXO); value != nil {
-		v.WitnessUTXO, _ = readTxOut(value) // it was parsed
+		v.WitnessUTXO, _ = readTxOut(value) // Parse has validated it
 	}
 	if value := m.get(inNonWitnessUTXO); value != nil {
-		v.NonWitnessUTXO, _ = readTx(value, true) // it was parsed
+		v.NonWitnessUTXO, _ = readTx(value, true) // Parse has validated it
 	}
 	for _, f := range m {
 		if f.key[0] == inPartialSig || f.key[0] == inTapKeySig {
@@ -37,7 +37,7 @@ func (p *Packet) Input(i int) View {
 	return v
 }
 
-// Output returns the description of an output.
+// Output returns the data about an output, given by its position.
 func (p *Packet) Output(i int) View {
 	m := p.outputs[i]
 	v := View{TapInternalKey: m.get(outTapInternalKey)}

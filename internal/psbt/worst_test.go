@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// worstCases are PSBTs and transactions of up to psbt.MaxSize bytes with the
-// maximum number of parts of one kind.
+// worstCases returns PSBTs and transactions of up to psbt.MaxSize bytes with the
+// maximum number of parts of one kind, by name.
 func worstCases() map[string][]byte {
 	const room = psbt.MaxSize - 2000
 	var (
@@ -103,8 +103,8 @@ func TestDecode_MemoryPerByte(t *testing.T) {
 	}
 }
 
-// TestDecode_PartLimits checks that data with too many inputs, outputs or witness items is refused
-// in every format.
+// TestDecode_PartLimits checks that data with too many inputs, outputs or witness
+// items is refused in every format.
 func TestDecode_PartLimits(t *testing.T) {
 	cases := worstCases()
 	for name, limit := range map[string]string{
