@@ -91,7 +91,7 @@ func representative(c wallet.Category, tx raw, outputs []wallet.Output) *wallet.
 			best, bestRank = o, rank
 		}
 	}
-	if best == nil { // none of the wallet's outputs has an address
+	if best == nil { // none of outputs has an address
 		for i, address := range tx.addresses {
 			if address != "" {
 				return &wallet.Output{Vout: uint32(i), Address: address}

@@ -69,8 +69,8 @@ func (x *Indexer) fetch(ctx context.Context, w wallet.Wallet, n pendingChanges, 
 	return err
 }
 
-// inChain compares positions in the chain; unconfirmed transactions come last,
-// ordered by time.
+// inChain compares the positions of two transactions in the chain; unconfirmed
+// transactions come last, ordered by time.
 func inChain(a, b *observedTx, aID, bID string) int {
 	if confirmed := a.Confirmations > 0; confirmed != (b.Confirmations > 0) {
 		if confirmed {
@@ -94,7 +94,7 @@ type part struct {
 }
 
 func (p *part) add(t backend.Transaction) error {
-	if t.Missing { // removed between two calls
+	if t.Missing { // the wallet has lost it since it was listed
 		return nil
 	}
 	tx, err := btc.ParseTx(t.Raw)
@@ -131,8 +131,8 @@ func (t *partWriter) write(ctx context.Context, p *part) error {
 	return t.x.Store.WriteIndex(ctx, []wallet.Change{{WalletID: t.w.ID, Added: added}})
 }
 
-// classified returns a part's transactions with all fields that depend on the
-// wallet.
+// classified returns a part's transactions, with the fields that depend on the
+// wallet filled in.
 func (t *partWriter) classified(ctx context.Context, p *part) ([]wallet.Transaction, error) {
 	places, err := t.places(ctx, p)
 	if err != nil {

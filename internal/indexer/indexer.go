@@ -39,13 +39,13 @@ type Wallets interface {
 	// Finish completes the interrupted creation or removal of a wallet, or undoes
 	// the creation.
 	Finish(ctx context.Context, w wallet.Wallet) error
-	// EnsureRange extends the range to the lookahead past an index, on both branches,
-	// and returns the updated wallet.
+	// EnsureRange extends the address range of both branches so that it includes the
+	// lookahead after an index, and returns the updated wallet.
 	EnsureRange(ctx context.Context, w wallet.Wallet, index uint32) (wallet.Wallet, error)
-	// ExtendRange extends the range of both branches to an end, exclusive, unless it
-	// is already as large, and returns the updated wallet.
+	// ExtendRange extends the address range of both branches up to end, exclusive,
+	// unless it already extends that far, and returns the updated wallet.
 	ExtendRange(ctx context.Context, w wallet.Wallet, end uint32) (wallet.Wallet, error)
-	// EnsureScanRange extends the range as the wallet's rescan requires, and
+	// EnsureScanRange extends the address range as the wallet's rescan requires, and
 	// returns the updated wallet. It may take minutes.
 	EnsureScanRange(ctx context.Context, w wallet.Wallet) (wallet.Wallet, error)
 }
@@ -94,12 +94,12 @@ const (
 	// incomplete, and relaxedInterval while they are complete.
 	pollInterval    = 1500 * time.Millisecond
 	relaxedInterval = 10 * time.Second
-	// unfinishedAge is the age from which on a wallet in creation is considered
-	// abandoned by the process that creates it.
+	// unfinishedAge is the age at which the creation of a wallet that is not ready is
+	// considered interrupted.
 	unfinishedAge = 30 * time.Second
 )
 
-// Indexer keeps the index of one node.
+// Indexer keeps the index in sync with one node.
 type Indexer struct {
 	Options
 	kicks      chan string

@@ -17,8 +17,9 @@ const (
 	// maxProbe is the maximum size in bytes of the response to a probe, which is held
 	// in memory. Longer lists of changes are streamed.
 	maxProbe = 4 << 20
-	// finalDepth is the depth in blocks from which on a conflict is final and the
-	// transaction is not checked any more. It exceeds every known reorganization.
+	// finalDepth is the depth in blocks at which a conflict is considered final, so
+	// that the transaction is not checked again. It exceeds every known
+	// reorganization.
 	finalDepth = 100
 )
 
@@ -44,7 +45,8 @@ func (s *observedTx) add(e backend.Entry) {
 	*s = observedTx{State: e.State, removed: e.Removed, abandoned: abandoned || e.Abandoned || e.Category == backend.Orphan}
 }
 
-// pendingChanges are the transactions of a wallet that the index may lack.
+// pendingChanges contains the data that Bitcoin Core has for a wallet and that the
+// index may lack.
 type pendingChanges struct {
 	info   backend.Info
 	locked []btc.Outpoint
@@ -61,7 +63,7 @@ type pendingChanges struct {
 func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error) {
 	if w.Stage != wallet.Ready {
 		if w.Stage == wallet.Creating && (x.Now().Sub(w.CreatedAt) < unfinishedAge || !x.Watch.Settled()) {
-			return nil, nil //nolint:nilnil // somebody is at work on it
+			return nil, nil //nolint:nilnil // its creator may still be working on it
 		}
 		return nil, x.Wallets.Finish(ctx, w)
 	}
@@ -71,10 +73,11 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 	}
 	defer done()
 	if x.scans.isExtending(w.ID) {
-		return nil, nil //nolint:nilnil // Core answers nothing about this wallet meanwhile, and the others would wait for it
+		return nil, nil //nolint:nilnil // Core does not respond for this wallet meanwhile, and the other wallets would have to wait
 	}
-	// Bitcoin Core extends its range automatically when addresses are used. So this
-	// imports nothing during a rescan, when Bitcoin Core would refuse it.
+	// Bitcoin Core extends its range automatically when addresses are used. Therefore
+	// EnsureRange imports nothing during a rescan, when Bitcoin Core would refuse the
+	// import.
 	w, err = x.Wallets.EnsureRange(ctx, w, max(w.ReceiveNext, w.ChangeNext, 1)-1)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
@@ -189,7 +192,7 @@ func (x *Indexer) list(ctx context.Context, w wallet.Wallet, since string) (n pe
 			return n, "", err
 		}
 	}
-	if n.info, err = c.Info(ctx); err != nil { // read before the list, so that the list cannot have fewer transactions
+	if n.info, err = c.Info(ctx); err != nil { // read before the list, so that its transaction count does not exceed the list
 		return n, "", err
 	}
 	if n.locked, err = c.ListLocked(ctx); err != nil {
@@ -209,8 +212,9 @@ func (x *Indexer) hasMore(ctx context.Context, w wallet.Wallet, n pendingChanges
 	return int(n.info.Transactions) > w.CoreTxCount+len(n.seen)-len(known), err
 }
 
-// compare adds to u the listed transactions that the index lacks, and the new states
-// of indexed ones. If it lacks many, all but the last part are written directly.
+// compare adds to u the listed transactions that the index lacks, and the new
+// states of indexed ones. If the index lacks many, all but the last part are
+// written directly.
 func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges, u *update) error {
 	known := map[string]wallet.State{}
 	var err error
@@ -247,11 +251,12 @@ func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges
 	return x.fetch(ctx, w, n, states, fresh, u)
 }
 
-// recheck adds changes that listsinceblock does not report. It checks indexed
-// transactions that are unconfirmed, conflicted or in a block that left the chain and
-// that are not in the response, and transactions that conflict with one in the
-// response. For example, listsinceblock does not report that a payment to the wallet
-// was replaced by its sender.
+// recheck adds changes that listsinceblock does not report. It checks three kinds
+// of transactions: indexed transactions that are unconfirmed or conflicted and not
+// in the response, transactions that are in the response only as part of a block
+// that left the chain, and transactions that are neither indexed nor in the
+// response but conflict with one in the response. For example, listsinceblock does
+// not report that a payment to the wallet was replaced by its sender.
 func (x *Indexer) recheck(ctx context.Context, w wallet.Wallet, n pendingChanges, known map[string]wallet.State) error {
 	unsettled, err := x.Store.Unsettled(ctx, w.ID, n.tip.Height-finalDepth)
 	if err != nil {
@@ -319,8 +324,8 @@ func (x *Indexer) states(ctx context.Context, walletID string, n pendingChanges)
 	return states, nil
 }
 
-// stateOf returns a transaction's state, except that it does not know whether the
-// transaction is in the mempool: in that case the status is Inactive.
+// stateOf returns a transaction's state. It does not know whether the transaction
+// is in the mempool; if the transaction may be, the status is Inactive.
 func stateOf(s *observedTx, tip wallet.Tip) wallet.State {
 	state := wallet.State{
 		Status: wallet.Inactive, Replaceable: s.Replaceable, Trusted: s.Trusted || s.Confirmations > 0,

@@ -20,7 +20,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// onBothDatabases runs a test on one node, with the index in either database.
+// onBothDatabases runs a test twice on one node: with the index in SQLite and in
+// PostgreSQL.
 func onBothDatabases(t *testing.T, test func(w *world)) {
 	t.Helper()
 	n := testkit.Bitcoind(t, "-unsafesqlitesync")

@@ -208,8 +208,9 @@ func concernsAllWallets(err error) bool {
 	return false
 }
 
-// problemOf returns the message of an error that may be shown to users; for errors
-// other than faults it refers to the log, and for nil it is empty.
+// problemOf returns a message about an error that may be shown to users: the
+// message of a fault, a reference to the log for any other error, and the empty
+// string for nil.
 func problemOf(err error) string {
 	if err == nil {
 		return ""

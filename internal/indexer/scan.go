@@ -154,7 +154,7 @@ func (x *Indexer) scan(ctx context.Context) {
 func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	defer func() {
 		if next, ok := x.scans.next(); ok {
-			x.scans.due <- next // does not block, as above
+			x.scans.due <- next // does not block; see superviseScan
 		}
 	}()
 	w, to, err := x.rescan(ctx, w)
@@ -178,7 +178,7 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	case isPermanent(err):
 		x.Log.ErrorContext(ctx, "rescan failed permanently", "wallet_id", w.ID, "from_height", w.RescanFrom, "error", err)
 		x.storeScanProblem(ctx, w, err, true)
-	default: // the node is unreachable or already scans; a later sync round tries again
+	default: // the node is unreachable or runs another rescan; a later sync round tries again
 		x.Log.WarnContext(ctx, "rescan interrupted; will retry", "wallet_id", w.ID, "error", err)
 		x.storeScanProblem(ctx, w, err, false)
 		pause(ctx, pollInterval)
@@ -186,10 +186,10 @@ func (x *Indexer) scanOne(ctx context.Context, w wallet.Wallet) {
 	x.Kick(w.ID)
 }
 
-// rescan runs a rescan for a wallet, after extending its range as required. It
-// returns the wallet in its state before the rescan, and the height that the rescan
-// reached. If the rescan was aborted before it started, the returned wallet is not
-// Rescanning.
+// rescan runs a rescan for a wallet, after extending the wallet's range as
+// required. It returns the wallet as it was before the rescan, and the height that
+// the rescan reached. If the rescan was aborted before it started, the returned
+// wallet is not Rescanning.
 func (x *Indexer) rescan(ctx context.Context, w wallet.Wallet) (_ wallet.Wallet, to int64, err error) {
 	if w, err = x.reload(ctx, w); err != nil {
 		return w, 0, err

@@ -120,7 +120,8 @@ type mempoolTxs struct {
 	of map[string]map[string]bool // wallet ids by txid
 }
 
-// set records the state of a wallet's transaction.
+// set records whether a wallet's transaction is in the mempool, according to its
+// status.
 func (w *mempoolTxs) set(txid, walletID string, status wallet.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -30,7 +30,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// world is a node and all of specterd except HTTP.
+// world is a node and all of specterd except the HTTP server.
 type world struct {
 	t       *testing.T
 	node    *testkit.Node
@@ -39,7 +39,7 @@ type world struct {
 	scanner *backend.Node
 	service *wallet.Service
 	who     *auth.Principal
-	// proposals is the service on an empty table of proposals, which the indexer calls.
+	// proposals is the Reserver of the indexer; there are no proposals.
 	proposals *proposal.Service
 
 	monitor  *nodestatus.Monitor
@@ -54,8 +54,8 @@ type world struct {
 
 func newWorld(t *testing.T, nodeArgs ...string) *world {
 	t.Helper()
-	// The tests wait for the node's wallets after each block. The wallets need not be
-	// durable.
+	// The tests wait for the node's wallets after each block. With -unsafesqlitesync
+	// they are faster; they need not be durable.
 	node := testkit.Bitcoind(t, append([]string{"-unsafesqlitesync"}, nodeArgs...)...)
 	node.Mine(t, 1)
 	return worldOn(t, node, testdb.SQLite(t))
@@ -210,7 +210,7 @@ func (w *world) descriptors(name string, private bool) []coreDescriptor {
 	return list.Descriptors
 }
 
-// multisig creates a wallet with three keys that has two of the private keys.
+// multisig creates a 2-of-3 wallet that has two of the private keys.
 func (w *world) multisig(name, script string) *hot {
 	w.t.Helper()
 	open := map[string]string{"wsh": "wsh(", "sh-wsh": "sh(wsh(", "sh": "sh("}[script]
@@ -348,7 +348,7 @@ func (v *watched) wantSynced() {
 	}
 }
 
-// view returns the wallet from its owner's view.
+// view returns the wallet as its owner sees it.
 func (v *watched) view() wallet.View {
 	v.t.Helper()
 	got, err := v.service.Get(v.t.Context(), v.access(v.who, v.alias))
@@ -650,7 +650,7 @@ func (h *hot) load() {
 	h.node.CLI(h.t, "loadwallet", h.name)
 }
 
-// hex returns a serialized transaction.
+// hex returns a serialized transaction in hexadecimal.
 func (v *watched) hex(txid string) string {
 	v.t.Helper()
 	var tx struct{ Hex string }
@@ -692,7 +692,8 @@ func (v *watched) wantSyncedOnceLoaded() {
 	v.wantSynced()
 }
 
-// raw returns a transaction of the wallet as JSON.
+// raw returns a serialized transaction of the wallet in hexadecimal, as a JSON
+// string.
 func (h *hot) raw(txid string) json.RawMessage {
 	h.t.Helper()
 	var tx struct{ Hex json.RawMessage }
