@@ -19,7 +19,7 @@ var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*wallet.Service](): {
 		"Access", "Memberships", // determine the access
 		"Create", "Devices", "FindAddress", "List", // take the caller instead
-		"Accept", "EndInvitation", "OwnInvitations", // for the invited user, or by the invitation's id
+		"Accept", "EndInvitation", "OwnInvitations", // take the invited user, or the id of an invitation
 		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
 		"WithAdminsAddingMembers", "WithLookahead",
 	},
@@ -30,9 +30,9 @@ var withoutAccess = map[reflect.Type][]string{
 	},
 }
 
-// TestServices_TakeAccess checks that every method of the services on behalf of a caller
-// takes an access to the wallet instead of an alias, and returns ErrNotFound without one,
-// before it uses the database or the node.
+// TestServices_TakeAccess checks that every method that the services offer to callers
+// takes an access to the wallet instead of an alias, and that it returns ErrNotFound for
+// the zero access, before it uses the database or the node.
 func TestServices_TakeAccess(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	wallets := wallet.New(log, nil, nil, nil, time.Now, nil)

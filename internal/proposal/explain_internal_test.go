@@ -53,7 +53,7 @@ func TestDeficitProperty(t *testing.T) {
 }
 
 // TestFeeRangeProperty checks that a fee at the requested rate is always within the range,
-// and that for a payment of usual size a fee 10 % higher or lower never is.
+// and that a fee 10 % higher or lower never is, for payments of usual size.
 func TestFeeRangeProperty(t *testing.T) {
 	r := rand.New(rand.NewPCG(testkit.Seed(t), 0))
 	for range 100_000 {

@@ -21,7 +21,7 @@ type expected struct {
 	tx     *wire.MsgTx // signed
 	txid   string      // of tx
 	inputs []btc.Outpoint
-	change string // its change address; empty for none
+	change string // change address; empty for none
 	// base is the status that results from user actions and the clock, regardless of the
 	// chain: an open status, cancelled, expired, replaced (by the proposal in field by)
 	// or broadcast.

@@ -44,7 +44,7 @@ func (t *coreTx) gone() bool {
 type facts struct {
 	txs      map[string]*coreTx // known transactions, by txid
 	tip      string
-	spenders map[btc.Outpoint][]string // known transactions that spend an output
+	spenders map[btc.Outpoint][]string // txids of known transactions, by the output that they spend
 	unspent  map[btc.Outpoint]btc.Amount
 	locked   map[btc.Outpoint]bool
 	balances struct {

@@ -202,7 +202,8 @@ func (h *honestCase) address() string {
 	return address
 }
 
-// someUTXOs returns one or some of the UTXOs that are free, and their sum.
+// someUTXOs returns one or more of the wallet's unreserved UTXOs, and their sum; nil and 0
+// if there are none.
 func (h *honestCase) someUTXOs() (chosen []btc.Outpoint, total btc.Amount) {
 	h.t.Helper()
 	all, err := h.store.UTXOs(h.t.Context(), h.id, btc.Outpoint{}, 100)

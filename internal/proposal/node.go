@@ -13,8 +13,8 @@ import (
 type Node interface {
 	// Ready returns the reason why the node cannot be used now, or nil.
 	Ready(w wallet.NodeWallet) error
-	// Network and Chain return the network, the height of the tip, and the height of
-	// the first block that the node still has; see wallet.Node.
+	// Network returns the network. Chain returns the height of the tip and the height of the
+	// first block that the node still has; see wallet.Node.
 	Network() btc.Network
 	Chain(w wallet.NodeWallet) (height, pruneHeight int)
 	// EstimateFee returns the node's estimate of the fee rate at which a transaction is

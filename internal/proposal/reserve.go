@@ -18,10 +18,10 @@ import (
 // them, so the indexer compares both in every sync round.
 
 // Reconcile locks reserved outputs in Core's wallet that are not among locked. It unlocks
-// released outputs, deletes their reservations and returns them. The reservations must
-// not be deleted earlier, because a sync round that has already started may have seen the
-// lock. An output that Core does not unlock yet is kept and tried again in the next sync
-// round.
+// released outputs, deletes their reservations and returns the unlocked outputs. The
+// reservations must not be deleted earlier, because a sync round that has already started
+// may have seen the lock. The reservation of an output that Core does not unlock yet is
+// kept, so that the next sync round tries again.
 func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.Outpoint) (unlocked []btc.Outpoint, err error) {
 	reserved, err := s.store.Reservations(ctx, w.ID)
 	if err != nil || len(ToLock(reserved, locked)) == 0 && len(released(reserved)) == 0 {

@@ -11,7 +11,7 @@ import (
 // Spender is a transaction in the index that spends inputs of a proposal.
 type Spender struct {
 	Txid         string
-	UnsignedTxid string // the txid before it was signed
+	UnsignedTxid string // txid of the unsigned transaction
 	Status       wallet.Status
 	Raw          []byte
 	// Replacement is the id of the proposal that the transaction belongs to, if that proposal

@@ -21,7 +21,7 @@ type Store interface {
 	TryProposal(ctx context.Context, p Proposal, labels []btc.Label) error
 	// Proposal returns a proposal of a wallet, or ErrNotFound.
 	Proposal(ctx context.Context, walletID, id string) (Proposal, error)
-	// Proposals returns proposals, newest first, starting after the cursor.
+	// Proposals returns at most limit proposals, newest first, starting after the cursor.
 	Proposals(ctx context.Context, walletID string, f Filter, after Cursor, limit int) ([]Proposal, error)
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
 	// FinalTxid, ReplacedBy, PSBT, Raw, VSize and the entries appended to Signatures and

@@ -141,7 +141,8 @@ func (w *world) await(ctx context.Context, id, txid string) { w.follower.Await(c
 
 func (w *world) startIndexer() { w.stopFollower = background(w.cleanup, w.follower.Run) }
 
-// background runs a function in the background and registers its stop with cleanup.
+// background runs a function in the background, and registers with cleanup a function that
+// stops it.
 func background(cleanup func(func()), run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
