@@ -110,8 +110,8 @@ func sameFields(a, b rawPSBT) bool {
 	return bytes.Equal(order(a), order(b))
 }
 
-// changes are changes to the transaction of a payment, with the expected field in
-// the error.
+// changes modify the transaction of a payment; field is the field that the error
+// must name.
 var changes = []struct {
 	name  string
 	edit  func(*rawPSBT, *wire.MsgTx)
@@ -548,7 +548,8 @@ func TestCollect_IrrelevantChanges(t *testing.T) {
 	}
 }
 
-// lines breaks text into lines as MIME does.
+// lines breaks text into lines of at most 76 characters that end with CRLF, as in
+// MIME.
 func lines(text string) string {
 	var b strings.Builder
 	for line := range slices.Chunk([]byte(text), 76) {

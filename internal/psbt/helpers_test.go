@@ -22,7 +22,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// An independent parser and serializer of PSBTs.
+// The following types and functions are an independent parser and serializer of
+// PSBTs.
 
 type kv struct{ key, value []byte }
 
@@ -427,7 +428,7 @@ func (p *payment) addSignature(raw *rawPSBT, input, key int, signature []byte) {
 	set(&raw.in[input], append([]byte{2}, p.inputs[input].Solution.Keys[key].PubKey...), signature)
 }
 
-// enough returns a sufficient set of keys.
+// enough returns the positions of the first keys, as many as an input requires.
 func (p *payment) enough() []int {
 	var keys []int
 	for k := range p.required {

@@ -77,7 +77,7 @@ func (r *fieldReader) countOf(global fieldMap, fieldType byte, minBytes int, mos
 	if n > most {
 		return 0, fmt.Errorf("%s must not be more than %d", name, most)
 	}
-	return int(n), nil //nolint:gosec // less than there are bytes
+	return int(n), nil //nolint:gosec // at most the number of remaining bytes
 }
 
 // addInput adds the input described by a map of version 2.

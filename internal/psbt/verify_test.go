@@ -119,8 +119,8 @@ func TestVerify(t *testing.T) {
 			})
 		}
 	}
-	// The amounts must match the index, even if the node's data is consistent in
-	// itself.
+	// The amounts must match the index, even if the node's data is free of
+	// contradictions.
 	for _, form := range everyone {
 		p := newWallet(t, form).pay(t)
 		p.inputs[0].Amount++
