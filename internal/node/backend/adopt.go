@@ -67,7 +67,7 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// adoptable returns the result of CheckAdoptable for a loaded wallet.
+// adoptable implements CheckAdoptable for a loaded wallet.
 func (w *Wallet) adoptable(ctx context.Context, receive, change string) error {
 	info, err := w.Info(ctx)
 	if err != nil {

@@ -36,7 +36,8 @@ const (
 // Node provides a node's chain, mempool and wallets. It is safe for concurrent use.
 type Node struct{ caller }
 
-// New returns the node behind rpc, which must be a client without a wallet.
+// New returns a Node that makes its calls with rpc, which must be a client without a
+// wallet.
 func New(rpc *rpcclient.Client) *Node { return &Node{caller{rpc}} }
 
 // Wallet returns a client of the node's wallet of that name, without checking whether
@@ -57,7 +58,8 @@ type Wallet struct {
 // Name returns the wallet's name at the node.
 func (w *Wallet) Name() string { return w.name }
 
-// caller makes calls. Out and params are described in [rpcclient.Client.Call].
+// caller calls RPC methods. The arguments out and params are described in
+// [rpcclient.Client.Call].
 type caller struct{ rpc *rpcclient.Client }
 
 // write calls a method that changes state.
@@ -71,8 +73,8 @@ func call(ctx context.Context, rpc *rpcclient.Client, out any, method string, pa
 	return unlessDisabled(rpc.Call(ctx, method, params, out))
 }
 
-// unlessDisabled returns nodestatus.ErrWalletDisabled for the error of a node that
-// lacks a method because wallets are disabled.
+// unlessDisabled returns nodestatus.ErrWalletDisabled if err means that the node lacks a
+// wallet method because it runs with -disablewallet. It returns other errors unchanged.
 func unlessDisabled(err error) error {
 	e, ok := errors.AsType[*rpcclient.RPCError](err)
 	if ok && e.Code == rpcclient.CodeMethodNotFound && nodestatus.IsWalletMethod(e.Method) {
@@ -103,8 +105,9 @@ func (c caller) batch(ctx context.Context, reqs []rpcclient.Request) error {
 	return nil
 }
 
-// readBatch is batch for calls that change nothing, and repeats them if the node
-// rejects one temporarily. The Out of a call may be written several times.
+// readBatch is like batch for calls that change nothing. If the node rejects one of them
+// temporarily, readBatch repeats the whole batch, so the Out of a call may be written
+// several times.
 func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
 	return retryRead(ctx, func() error { return c.batch(ctx, reqs) })
 }

@@ -50,7 +50,8 @@ func (s scene) address(t testing.TB, wallet string) string {
 	return text(t, s.WalletCLI(t, wallet, "getnewaddress", "", "bech32"))
 }
 
-// watch creates a watch-only wallet with the descriptors of wallet, and rescans.
+// watch creates a watch-only wallet with the descriptors of wallet, and rescans the
+// blockchain.
 func (s scene) watch(t testing.TB, name, wallet string) *backend.Wallet {
 	t.Helper()
 	testkit.Check(t, s.core.CreateWatchOnly(t.Context(), name))

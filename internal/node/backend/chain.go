@@ -34,7 +34,8 @@ type Header struct {
 // pingTime is the time limit for a ping of the node.
 const pingTime = 1500 * time.Millisecond
 
-// ping returns nil if the node responds within pingTime.
+// ping calls a cheap method (uptime). It returns an error unless the node responds within
+// pingTime.
 func (n *Node) ping(ctx context.Context) error {
 	return caller{n.rpc.WithTimeout(pingTime)}.write(ctx, nil, "uptime")
 }
@@ -98,9 +99,9 @@ func (n *Node) BlockHeader(ctx context.Context, hash string) (Header, error) {
 // it rescans (TIMESTAMP_WINDOW).
 const timeWindow = 2 * time.Hour
 
-// HeightAt returns the height from which a wallet must be scanned that was not used
-// before t: the height of the first block with a timestamp of at least t minus two
-// hours, or of the tip if all blocks are older. It requests the headers of a binary
+// HeightAt returns the height at which a rescan must start for a wallet that was first
+// used at t or later: the height of the first block with a timestamp of at least t minus
+// two hours, or of the tip if all blocks are older. It requests the headers of a binary
 // search and of up to eleven more blocks.
 func (n *Node) HeightAt(ctx context.Context, t time.Time) (int64, error) {
 	tip, err := n.Tip(ctx)
@@ -174,9 +175,9 @@ func (p *Provider) EstimateFee(ctx context.Context, _ wallet.NodeWallet, targetB
 	return estimate, minimum, err
 }
 
-// EstimateFee returns the node's estimate of the fee rate for a confirmation within 1
-// to 1008 blocks (estimatesmartfee, economical); 0 if it has no estimate or refuses
-// the call, as with -blocksonly.
+// EstimateFee returns the node's estimate of the fee rate for a confirmation within
+// targetBlocks, from 1 to 1008 (estimatesmartfee, economical). It returns 0 if the node
+// has no estimate or refuses the call, as with -blocksonly.
 func (n *Node) EstimateFee(ctx context.Context, targetBlocks int) (btc.FeeRate, error) {
 	var wire struct {
 		FeeRate btc.JSONBTC `json:"feerate"`
@@ -201,7 +202,8 @@ func (n *Node) MempoolMinimum(ctx context.Context) (btc.FeeRate, error) {
 	return btc.FeeRate(wire.MempoolMinFee), err
 }
 
-// checkBlock returns a block after checking its hash and height.
+// checkBlock returns the block, or ErrInvalidResponse if the hash is malformed or the
+// height is negative.
 func checkBlock(hash string, height int64) (Block, error) {
 	if !isHash(hash) || height < 0 {
 		return Block{}, invalidResponse("an impossible block")
@@ -222,7 +224,7 @@ func isHash(s string) bool {
 	return true
 }
 
-// unix converts a time in whole seconds; 0 becomes the zero time.
+// unix converts a Unix time in whole seconds to UTC; 0 becomes the zero time.
 func unix(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

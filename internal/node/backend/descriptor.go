@@ -48,10 +48,10 @@ func (n *Node) DescriptorInfo(ctx context.Context, text string) (DescriptorInfo,
 	}, nil
 }
 
-// DeriveAddresses returns the addresses of a descriptor, which must have a
-// checksum, from index from to index to, inclusive; or the single address of a
-// descriptor without a wildcard, for any from and to. It returns ErrDescriptor,
-// also for a multipath descriptor.
+// DeriveAddresses returns the addresses of a descriptor at the indexes from, from+1, …,
+// to. For a descriptor without a wildcard it ignores the indexes and returns the only
+// address. The descriptor must have a checksum. It returns ErrDescriptor if the
+// descriptor is multipath or the node rejects it.
 func (n *Node) DeriveAddresses(ctx context.Context, descriptor string, from, to int) ([]string, error) {
 	if strings.Contains(descriptor, "<") { // the node returns a list of lists for a multipath descriptor
 		return nil, ErrDescriptor.WithMessage("a multipath descriptor must be expanded before its addresses are derived")
@@ -159,7 +159,7 @@ func (e *ImportError) Error() string {
 	return "descriptors were not imported"
 }
 
-// Unwrap returns the failures.
+// Unwrap returns the errors in Failures, in no particular order.
 func (e *ImportError) Unwrap() []error {
 	errs := make([]error, 0, len(e.Failures))
 	for _, f := range e.Failures {
@@ -168,9 +168,10 @@ func (e *ImportError) Unwrap() []error {
 	return errs
 }
 
-// ImportDescriptors makes the wallet watch descriptors, and scans the chain for them
-// if requested. It may take long, and has no timeout except ctx. It returns the
-// node's human-readable warnings, an *ImportError, and ErrScanning.
+// ImportDescriptors makes the wallet watch descriptors, and scans the chain for them; see
+// [Import]. It may take long, and has no timeout except ctx. It returns the node's
+// human-readable warnings, an *ImportError if some descriptors were not imported, and
+// ErrScanning if the wallet is already rescanning.
 func (w *Wallet) ImportDescriptors(ctx context.Context, imports []Import) (warnings []string, err error) {
 	requests := make([]map[string]any, len(imports))
 	for i, one := range imports {

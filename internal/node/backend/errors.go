@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// Faults for errors of the node, for errors.Is. The returned errors wrap the
-// *rpcclient.RPCError.
+// Faults that this package returns for RPC errors, for use with errors.Is. Each returned
+// fault wraps the *rpcclient.RPCError.
 var (
 	// ErrWalletNotLoaded: the node has no wallet of that name loaded (-18).
 	ErrWalletNotLoaded = fault.New(fault.Unavailable, "wallet_not_loaded",
@@ -22,8 +22,8 @@ var (
 		"the Bitcoin node has no file of this wallet; restore it in the node's wallet directory").WithRetryAfter(retryAfter)
 	// ErrWalletExists: a wallet of that name exists at the node, loaded or not.
 	ErrWalletExists = fault.New(fault.Conflict, "node_wallet_exists", "a wallet of this name already exists at the Bitcoin node")
-	// ErrBlockNotFound: the node has no block of that hash, or its chain is
-	// shorter.
+	// ErrBlockNotFound: the node has no block of that hash, or its chain has no block at
+	// that height.
 	ErrBlockNotFound = fault.New(fault.NotFound, "block_not_found", "the Bitcoin node does not know this block")
 	// ErrBlocksPruned: the node has pruned blocks that the call requires.
 	ErrBlocksPruned = fault.New(fault.Conflict, "blocks_pruned",

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Errors of deleting a wallet's files. Core has no RPC for this, so specterd requires
-// access to the node's wallet directory.
+// Errors returned if a wallet's files cannot be deleted. Core has no RPC for this, so
+// specterd requires access to the node's wallet directory.
 var (
 	// ErrWalletFolderUnknown: the node's wallet directory is not configured.
 	ErrWalletFolderUnknown = fault.New(fault.Conflict, "wallet_directory_unknown",
@@ -96,7 +96,7 @@ func (p *Provider) RemoveFiles(ctx context.Context, w wallet.NodeWallet) error {
 	return root.RemoveAll(w.Name)
 }
 
-// checkFolderName rejects names that are not a plain directory name.
+// checkFolderName returns an error unless name is a single path element.
 func checkFolderName(name string) error {
 	if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) {
 		return fmt.Errorf("%q is not a directory name: %w", name, fs.ErrInvalid)
@@ -105,7 +105,7 @@ func checkFolderName(name string) error {
 }
 
 // openFolder opens the node's wallet directory as a root that symbolic links cannot
-// leave.
+// leave. It returns ErrWalletFolderUnknown if the directory is not configured.
 func (p *Provider) openFolder() (*os.Root, error) {
 	if p.folder == "" {
 		return nil, ErrWalletFolderUnknown
@@ -113,8 +113,8 @@ func (p *Provider) openFolder() (*os.Root, error) {
 	return os.OpenRoot(p.folder)
 }
 
-// hasFolder reports whether a directory of that name exists. Any other file of that
-// name was not created by the node, and is an error.
+// hasFolder reports whether a directory of that name exists. It returns an error if the
+// name belongs to a file of another kind, which the node did not create.
 func hasFolder(root *os.Root, name string) (bool, error) {
 	info, err := root.Lstat(name)
 	switch {

@@ -14,8 +14,8 @@ import (
 
 var _ proposal.Node = (*Provider)(nil)
 
-// Fund implements proposal.Node. Core accepts any fee rate, so a rate that is not
-// relayed is rejected here. See [Wallet.FundPSBT].
+// Fund implements proposal.Node. Core accepts any fee rate, so Fund rejects a fee rate
+// below the node's minimum relay fee. See [Wallet.FundPSBT].
 func (p *Provider) Fund(ctx context.Context, w wallet.NodeWallet, f proposal.Funding) (funded proposal.Funded, err error) {
 	if least := p.RelayMinimum(w); f.FeeRate > 0 && f.FeeRate < least {
 		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s, the minimum relay fee of the Bitcoin node", least)
@@ -32,9 +32,8 @@ func (p *Provider) Test(ctx context.Context, _ wallet.NodeWallet, raw []byte) er
 	return p.watched(ctx, func(ctx context.Context) error { return p.node.TestMempoolAccept(ctx, raw) })
 }
 
-// Send implements proposal.Node. It first checks that the node is reachable, so
-// that an unreachable node does not leave it unknown whether the transaction was
-// sent.
+// Send implements proposal.Node. It first checks that the node is reachable: if a call
+// fails without a response, it is unknown whether the transaction was sent.
 func (p *Provider) Send(ctx context.Context, _ wallet.NodeWallet, raw []byte) error {
 	if err := p.usable(ctx); err != nil {
 		return err

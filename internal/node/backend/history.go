@@ -83,15 +83,15 @@ const (
 	historyTime = 30 * time.Minute
 )
 
-// ListSinceBlock calls visit for each output, change included, of the wallet's
-// transactions that are unconfirmed, were confirmed after the block with that hash,
-// or have left the chain since; for an empty hash, of all transactions. The order
-// is undefined. It returns the hash of the last block that is covered, for the next
-// call.
+// ListSinceBlock calls visit for each output, including change, of the wallet's
+// transactions that changed after the block with the given hash: transactions that are
+// unconfirmed, were confirmed in a later block, or were in a block that has left the
+// chain. An empty hash means all transactions. The order is undefined. It returns the
+// hash of the last block that is covered, to be passed to the next call.
 //
-// Entries are visited as they arrive, so that memory use does not grow with their
-// number; the connection is in use meanwhile. An error of visit ends the call and
-// is returned. It returns ErrBlockNotFound if the node does not know the block.
+// Entries are visited as they arrive, so that memory use does not grow with their number;
+// the connection is in use meanwhile. If visit returns an error, the call ends and
+// returns that error. It returns ErrBlockNotFound if the node does not know the block.
 func (w *Wallet) ListSinceBlock(ctx context.Context, hash string, visit func(Entry) error) (lastBlock string, err error) {
 	patient := w.rpc.WithTimeout(historyTime).WithMaxAnswer(maxHistory)
 	since := sinceReader{visit: visit}
@@ -104,14 +104,15 @@ func sinceParams(hash string) []any {
 	return []any{hash, confirmations, watchOnly, removed, change}
 }
 
-// sinceReader decodes a result of listsinceblock.
+// sinceReader decodes a result of listsinceblock and calls visit for each entry.
 type sinceReader struct {
 	visit     func(Entry) error
 	lastBlock string
 	stopped   error // the error of visit
 }
 
-// outcome returns the result of the call, whose error was err.
+// outcome returns the results of ListSinceBlock. The argument err is the error of the RPC
+// call.
 func (r *sinceReader) outcome(err error) (lastBlock string, _ error) {
 	switch {
 	case r.stopped != nil:

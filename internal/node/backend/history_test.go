@@ -17,7 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// since returns all entries, and the last block.
+// since returns all entries of ListSinceBlock, and the hash of the last block.
 func since(t testing.TB, w *backend.Wallet, hash string) ([]backend.Entry, string) {
 	t.Helper()
 	var entries []backend.Entry
@@ -248,7 +248,7 @@ func TestReorganization(t *testing.T) {
 	}
 
 	s.CLI(t, "invalidateblock", gone)
-	// Without the payment, which returns to the mempool.
+	// Mine blocks that do not contain the payment, which returns to the mempool.
 	for range 3 {
 		s.CLI(t, "generateblock", s.address(t, "alice"), []string{})
 	}

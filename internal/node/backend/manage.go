@@ -12,9 +12,10 @@ func (n *Node) ListWallets(ctx context.Context) ([]string, error) {
 	return names, n.read(ctx, &names, "listwallets")
 }
 
-// LoadWallet loads a wallet, now and at each start of the node. It succeeds if the
-// wallet is already loaded. It returns ErrWalletMissing. It may take long, because
-// the wallet processes all blocks that it missed, and has no timeout except ctx.
+// LoadWallet loads a wallet and makes the node load it at each start. It succeeds if the
+// wallet is already loaded, and returns ErrWalletMissing if the node has no valid file of
+// the wallet. It may take long, because the wallet processes all blocks that it missed;
+// it has no timeout except ctx.
 func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	err := call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name, true)
 	switch {
@@ -27,15 +28,16 @@ func (n *Node) LoadWallet(ctx context.Context, name string) error {
 	}
 }
 
-// UnloadWallet unloads a wallet, also for future starts of the node. It returns
-// ErrWalletNotLoaded and ErrScanning.
+// UnloadWallet unloads a wallet, and makes the node no longer load it at its start. It
+// returns ErrWalletNotLoaded and ErrScanning.
 func (n *Node) UnloadWallet(ctx context.Context, name string) error {
 	return n.write(ctx, nil, "unloadwallet", name, false)
 }
 
-// CreateWatchOnly creates and loads a descriptor wallet without private keys and
-// without descriptors, now and at each start of the node. The name is a path: Core
-// accepts ../ and absolute paths. It returns ErrWalletExists.
+// CreateWatchOnly creates a descriptor wallet without private keys and without
+// descriptors, loads it, and makes the node load it at each start. The caller must
+// validate the name: it is a path, and Core accepts ../ and absolute paths. It returns
+// ErrWalletExists.
 func (n *Node) CreateWatchOnly(ctx context.Context, name string) error {
 	const disablePrivateKeys, blank, avoidReuse, descriptors, loadOnStartup = true, true, false, true, true
 	err := n.write(ctx, nil, "createwallet",
@@ -71,7 +73,8 @@ func (n *Node) borrow(ctx context.Context, name string) error {
 	return call(ctx, n.rpc.WithTimeout(noLimit), nil, "loadwallet", name)
 }
 
-// giveBack unloads a borrowed wallet.
+// giveBack unloads a wallet that borrow loaded, without changing whether the node loads
+// it at its start.
 func (n *Node) giveBack(ctx context.Context, name string) error {
 	return n.write(ctx, nil, "unloadwallet", name)
 }

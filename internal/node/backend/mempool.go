@@ -253,10 +253,11 @@ func (p *Provider) Abandon(ctx context.Context, w wallet.NodeWallet, txid string
 	return p.watched(ctx, func(ctx context.Context) error { return p.node.Wallet(w.Name).abandon(ctx, txid) })
 }
 
-// abandon makes the wallet treat a transaction that is not in the mempool, and its
-// descendants, as never to be confirmed (abandontransaction). It does nothing for a
-// transaction that the wallet does not have, and returns proposal.ErrNotAbandonable
-// for a transaction that must not be abandoned, such as a confirmed one.
+// abandon marks a transaction that is not in the mempool, and its descendants, as
+// abandoned, so that the wallet can spend their inputs again (abandontransaction). It
+// does nothing for a transaction that the wallet does not have, and returns
+// proposal.ErrNotAbandonable for a transaction that must not be abandoned, such as a
+// confirmed one.
 func (w *Wallet) abandon(ctx context.Context, txid string) error {
 	err := w.write(ctx, nil, "abandontransaction", txid)
 	if !refused(err, rpcclient.CodeInvalidAddress, "") {

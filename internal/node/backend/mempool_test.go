@@ -19,8 +19,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// mempool is a node that responds to getmempoolentry with the JSON result of entry,
-// or with an error if that is empty.
+// mempool returns a provider for a node that responds to getmempoolentry with the JSON
+// result of entry, or with an error if that is empty.
 func mempool(t *testing.T, entry func(txid string) string) *backend.Provider {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

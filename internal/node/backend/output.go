@@ -30,9 +30,10 @@ func (p *Provider) Spender(ctx context.Context, _ wallet.NodeWallet, at btc.Outp
 	return raw, err
 }
 
-// origin returns the transaction of an unspent output; see Origin. It determines the
-// block first, because a node without a transaction index finds a transaction only in
-// a given block. It returns nil if the node has pruned the block.
+// origin implements Provider.Origin. It determines the block first, because a node
+// without a transaction index finds a transaction only in a given block. It returns nil
+// if the node has pruned the block, and wallet.ErrUTXONotFound if the output is unknown
+// or spent.
 func (n *Node) origin(ctx context.Context, at btc.Outpoint) ([]byte, error) {
 	var out *struct {
 		BestBlock     string `json:"bestblock"`

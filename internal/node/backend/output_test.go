@@ -16,9 +16,9 @@ func decode(t testing.TB, raw json.RawMessage, into any) {
 	testkit.Check(t, json.Unmarshal(raw, into))
 }
 
-// TestOrigin checks that the transaction of an unspent output is found in the mempool
-// and in the chain without a transaction index, and, once the output is spent, the
-// spending transaction.
+// TestOrigin checks that Origin finds the transaction of an unspent output in the mempool
+// and in the chain without a transaction index, and that Spender finds the transaction in
+// the mempool that spends the output.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	p := provide(t, "-txindex=0")

@@ -13,8 +13,8 @@ import (
 // the limit of a probe; use [Wallet.ListSinceBlock] instead.
 var ErrProbeTooLong = fault.New(fault.Internal, "probe_too_long", "the changes of this wallet exceed the limit of a probe")
 
-// Probe is the set of changes to a wallet. The node reads its parts one after the
-// other, so later parts may be newer.
+// Probe is the state of a wallet and its changes since a block. The node reads the parts
+// one after the other, in the order of the fields, so later parts may be newer.
 type Probe struct {
 	Info   Info
 	Locked []btc.Outpoint

@@ -133,10 +133,10 @@ func (p *Provider) HeightAt(ctx context.Context, _ wallet.NodeWallet, t time.Tim
 	return int(height), err
 }
 
-// Provide implements wallet.Node. It leaves existing descriptors of the wallet
-// unchanged. Created is also true for an existing wallet that lacked a descriptor,
-// because its creation was interrupted. It returns ErrScanning if descriptors must be
-// imported while the node rescans this wallet.
+// Provide implements wallet.Node. It leaves existing descriptors of the wallet unchanged.
+// The result is also true for an existing wallet that lacked one of the descriptors, for
+// example because its creation was interrupted. It returns ErrScanning if descriptors
+// must be imported while the node rescans this wallet.
 func (p *Provider) Provide(ctx context.Context, w wallet.NodeWallet, receive, change string, rangeEnd uint32) (created bool, err error) {
 	done, err := p.take(ctx, w.Name)
 	if err != nil {
@@ -282,8 +282,8 @@ func unlessUnlocked(err error) error {
 	return err
 }
 
-// AbortRescan implements wallet.Node. Without a running rescan or without the wallet, it
-// does nothing.
+// AbortRescan implements wallet.Node. It does nothing if the wallet is not rescanning or
+// not loaded.
 func (p *Provider) AbortRescan(ctx context.Context, w wallet.NodeWallet) error {
 	return p.abortRescan(ctx, w.Name)
 }

@@ -208,7 +208,7 @@ func TestProvider_WrongChain(t *testing.T) {
 	}
 }
 
-// stranger reports every chain as a wrong one.
+// stranger is an Identity that rejects every chain.
 type stranger struct{}
 
 func (stranger) CheckChain(context.Context, string, string) error { return nodestatus.ErrWrongChain }

@@ -31,7 +31,8 @@ var (
 		"the transaction would be too large to be relayed; send a smaller amount, or first consolidate small UTXOs by sending them to the wallet itself")
 	errTooManyUTXOs = ErrTooLarge.WithMessage("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +
 		"send a smaller amount, use another fee rate, or first consolidate small UTXOs by sending them to the wallet itself")
-	// ErrChainTooLong: the UTXOs have too many unconfirmed ancestors.
+	// ErrChainTooLong: the UTXOs are in a chain of unconfirmed transactions that has the
+	// maximum length or size.
 	ErrChainTooLong = fault.New(fault.Conflict, "unconfirmed_chain_too_long",
 		"the UTXOs depend on too many unconfirmed transactions; wait until some are confirmed, or choose other UTXOs")
 )
@@ -41,17 +42,15 @@ var (
 // version.
 const psbtVersionSince = 320000
 
-// FundPSBT makes the wallet select UTXOs and create a PSBT
-// (walletcreatefundedpsbt). It locks nothing, and because the change address is
-// given, it reveals no address. The PSBT has version 0, provided that nodeVersion,
-// such as 290403, is the node's version.
+// FundPSBT makes the wallet select UTXOs and create a PSBT (walletcreatefundedpsbt). It
+// locks nothing, and because the change address is given, it reveals no address. The PSBT
+// has version 0, provided that nodeVersion, such as 290403, is the node's version.
 //
-// Named UTXOs are spent even if they are locked or already spent: the node does not
-// check that. If UTXOs are unconfirmed, the fee also compensates for low fee rates
-// of their transactions. It returns proposal.ErrInsufficientFunds,
-// ErrUTXOUnavailable for a named UTXO that does not belong to the wallet,
-// proposal.ErrAmountTooSmall, ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown,
-// ErrTooLarge and ErrChainTooLong.
+// The UTXOs in f.Inputs are spent even if they are locked or already spent: the node does
+// not check that. If UTXOs are unconfirmed, the fee also compensates for low fee rates of
+// their transactions. It returns proposal.ErrInsufficientFunds, ErrUTXOUnavailable if a
+// UTXO in f.Inputs does not belong to the wallet, proposal.ErrAmountTooSmall,
+// ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown, ErrTooLarge and ErrChainTooLong.
 func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion int) (proposal.Funded, error) {
 	var wire struct {
 		PSBT           []byte      `json:"psbt"`

@@ -83,8 +83,8 @@ func (v vault) testNoChange(t *testing.T, rate btc.FeeRate) {
 	v.wantRate(t, "no change", rate, funded, costOfChange(rate))
 }
 
-// costOfChange exceeds the cost of creating and spending a change output of any
-// type at Core's discard rate of 10 sat/vB, and the dust limit.
+// costOfChange returns an amount that exceeds the dust limit, and the cost of creating
+// and spending a change output of any type at Core's discard rate of 10 sat/vB.
 func costOfChange(rate btc.FeeRate) btc.Amount {
 	const output, input, discardRate, dust = 43, 300, btc.FeeRate(10_000), 546
 	return rate.Fee(output) + discardRate.Fee(input) + dust

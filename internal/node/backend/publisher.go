@@ -10,7 +10,7 @@ import (
 
 // Publisher is a ZMQ publisher of the node.
 type Publisher struct {
-	// Topic is the topic, such as rawtx or hashblock.
+	// Topic is the type of the messages, such as rawtx or hashblock.
 	Topic string
 	// Address is the address that the node binds to, such as tcp://0.0.0.0:28332.
 	Address string

@@ -17,7 +17,8 @@ import (
 // Transaction is a transaction from the view of a wallet (gettransaction).
 type Transaction struct {
 	Txid string
-	// Missing reports that the wallet does not have it. No other field is set then.
+	// Missing reports whether the wallet lacks the transaction. If so, no other field
+	// except Txid is set.
 	Missing bool
 	// Raw is the serialized transaction with witnesses. The caller must verify that
 	// it has that txid.
@@ -49,9 +50,10 @@ const (
 	transactionBatches = 2
 )
 
-// Transactions calls visit for each of the transactions, in order. It requests a
-// hundred at a time, in two concurrent requests, and holds only their responses in
-// memory. An error of visit ends the call and is returned.
+// Transactions calls visit for each of the transactions, in the order of txids. It
+// requests them in batches of transactionBatch, at most transactionBatches of which are
+// requested or in memory at a time. If visit returns an error, the call ends and returns
+// that error.
 func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Transaction) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -33,8 +33,8 @@ type Scan struct {
 	Progress float64
 }
 
-// UnmarshalJSON parses the progress of a rescan. It does not accept false, the value
-// without a rescan.
+// UnmarshalJSON parses the progress of a rescan. It does not accept false, which the node
+// returns if no rescan is running.
 func (s *Scan) UnmarshalJSON(text []byte) error {
 	var wire struct {
 		Duration int64   `json:"duration"`
@@ -86,11 +86,12 @@ func (i *wireInfo) UnmarshalJSON(text []byte) error {
 
 // Balances are the balances of a wallet (getbalances, mine).
 type Balances struct {
-	// Trusted is confirmed, or unconfirmed in the wallet's own transactions.
+	// Trusted is the confirmed balance and the unconfirmed balance from the wallet's own
+	// transactions.
 	Trusted btc.Amount
-	// Pending is unconfirmed and from others.
+	// Pending is the unconfirmed balance from transactions of others.
 	Pending btc.Amount
-	// Immature is from coinbase transactions that are not mature yet.
+	// Immature is the balance from coinbase transactions that are not mature yet.
 	Immature btc.Amount
 }
 

@@ -159,9 +159,8 @@ func TestRescan(t *testing.T) {
 	}
 }
 
-// duringScan calls do, which ends with an abort, while a wallet's whole chain is
-// rescanned. Rescans of such chains are short: if one ends before it is aborted,
-// the result is void and everything is repeated.
+// duringScan calls do, which must abort the rescan, while the wallet rescans the whole
+// chain. Such a rescan is short; if it ends before it is aborted, duringScan starts over.
 func (s scene) duringScan(t *testing.T, w *backend.Wallet, do func()) {
 	t.Helper()
 	for range 50 {

@@ -23,7 +23,8 @@ type Fees struct {
 	PerKvB []btc.Amount
 }
 
-// feesDue reports whether estimates must be requested again.
+// feesDue reports whether the estimates are missing or too old, and the node can be asked
+// for new ones.
 func (s Status) feesDue(now time.Time, may access) bool {
 	return may.allows("estimatesmartfee") && !s.InitialBlockDownload && now.Sub(s.Fees.At) >= feeInterval
 }
@@ -58,8 +59,9 @@ func (s Snapshot) MempoolMinimum() btc.Amount { return perKvB(s.MempoolMinFee) }
 // even with an empty mempool; 0 if the node did not report it.
 func (s Snapshot) RelayMinimum() btc.Amount { return perKvB(s.RelayFee) }
 
-// IncrementalMinimum returns the additional fee per 1000 of its virtual bytes that
-// a replacement must pay (incrementalrelayfee); 0 if the node did not report it.
+// IncrementalMinimum returns the fee per 1000 of its virtual bytes that a replacement
+// must pay in addition to the fees of the replaced transactions (incrementalrelayfee); 0
+// if the node did not report it.
 func (s Snapshot) IncrementalMinimum() btc.Amount { return perKvB(s.IncrementalFee) }
 
 func perKvB(fee json.Number) btc.Amount {

@@ -8,7 +8,8 @@ import (
 // Method is an RPC method of the node that specterd calls.
 type Method struct {
 	Name string
-	// Wallet reports whether it is a wallet method, which -disablewallet removes.
+	// Wallet reports whether the method is a wallet method, which the node lacks if it
+	// runs with -disablewallet.
 	Wallet bool
 	// Without describes the effect of a missing method; empty for methods that are
 	// required.

@@ -211,7 +211,7 @@ func (m *Monitor) report(s Status) {
 }
 
 // asFault returns the fault in err's chain, which may be shown to users, or
-// ErrInvalidResponse without one.
+// ErrInvalidResponse if there is none.
 func asFault(err error) *fault.Error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f

@@ -20,7 +20,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// identity is the identity of a database; it returns err unless that is nil.
+// identity accepts only the chain with the given genesis block, or returns err if that is
+// set.
 type identity struct {
 	genesis string
 	err     error

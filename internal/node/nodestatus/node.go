@@ -25,13 +25,13 @@ type RPC interface {
 // Identity decides whether a node is on the chain of the database. At the very
 // first contact it adopts the node's chain.
 type Identity interface {
-	// CheckChain returns ErrWrongChain, or a fault with that code, if chain and the
-	// hash of block 0 do not match the database.
+	// CheckChain returns ErrWrongChain, or a fault with that code, if chain or genesis,
+	// the hash of block 0, does not match the database.
 	CheckChain(ctx context.Context, chain, genesis string) error
 }
 
-// ErrWrongChain is returned while the node is on another chain than the database. It lasts until an
-// operator corrects the configuration of either.
+// ErrWrongChain is returned while the node is on another chain than the database. The
+// error persists until an operator corrects the configuration of the node or of specterd.
 var ErrWrongChain = fault.New(fault.Unavailable, "wrong_chain",
 	"the Bitcoin node is on another chain than this database was created for")
 

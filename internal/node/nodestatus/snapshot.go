@@ -19,8 +19,8 @@ type Snapshot struct {
 	Chain string
 	// Genesis is the hash of block 0 (getblockhash).
 	Genesis string
-	// Blocks is the height of the validated chain, and Headers the height of the
-	// headers.
+	// Blocks is the height of the validated chain, and Headers the height of the chain of
+	// headers, which is ahead of it during a synchronization.
 	Blocks, Headers int64
 	BestBlockHash   string
 	// Time is the timestamp of the best block, and MedianTime the median of the
@@ -30,7 +30,8 @@ type Snapshot struct {
 	VerificationProgress json.Number
 	InitialBlockDownload bool
 	Pruned               bool
-	// PruneHeight is the lowest complete block, if Pruned.
+	// PruneHeight is the height of the lowest block that the node still has completely,
+	// if Pruned.
 	PruneHeight int64
 	// Warnings are the node's human-readable warnings; empty without any.
 	Warnings []string
@@ -126,8 +127,8 @@ func fetch(ctx context.Context, rpc RPC, others []rpcclient.Request, may access)
 	return w.snapshot(), nil
 }
 
-// decode decodes the raw results, and rejects invalid values. Its errors do not
-// quote them.
+// decode decodes the raw results, and rejects invalid values. Its errors do not quote the
+// results.
 func (w *wireSnapshot) decode() error {
 	for _, part := range []struct {
 		name string

@@ -41,8 +41,9 @@ type answer struct {
 	result  bool
 }
 
-// readOne reads the response to the call with that id and decodes its result into
-// out. It returns the node's error, or the problem with the response.
+// readOne reads the response to the call with that id and decodes its result into out. It
+// returns the node's error for a failed call; the second result reports an invalid
+// response.
 func readOne(dec *jsontext.Decoder, id uint64, out any) (*wireError, error) {
 	a, err := readAnswer(dec, out)
 	if err != nil {

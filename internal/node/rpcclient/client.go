@@ -1,11 +1,11 @@
 // Package rpcclient is a JSON-RPC client for Bitcoin Core and Knots. It manages the
-// connections and the credentials, and verifies that a response answers its
-// request. It does not know the meaning of methods, does not log, and repeats a
-// call only if the node rejected it without processing it (HTTP 401).
+// connections and the credentials, and verifies that a response answers its request. It
+// does not know the meaning of methods, does not log, and repeats a call only if the node
+// rejected the credentials without processing the call (HTTP 401 or 403).
 //
-// Invariant: a call returns nil only if the node answered exactly that call,
-// completely and well-formed; and no error contains a credential or a part of a
-// response, except the message of an [RPCError].
+// Invariant: a call returns nil only if the node answered exactly that call, completely
+// and well-formed; and no error contains a credential or a part of a response, except the
+// message of an [RPCError].
 package rpcclient
 
 import (

@@ -25,10 +25,10 @@ var networks = []network{
 }
 
 // FromDataDir returns the configuration of the node with the data directory dir, as
-// bitcoin-cli would find it: rpcuser and rpcpassword from bitcoin.conf if both are
-// set, otherwise the cookie of the selected network. Without a bitcoin.conf that is
-// mainnet. Files named by includeconf are not read. It returns an Invalid fault for
-// a file that does not select a single known network.
+// bitcoin-cli would find it: rpcuser and rpcpassword from bitcoin.conf if both are set,
+// otherwise the cookie of the selected network. If there is no bitcoin.conf, the network
+// is mainnet. Files named by includeconf are not read. It returns an Invalid fault for a
+// file that does not select a single known network.
 func FromDataDir(dir string) (Config, error) {
 	conf, chain, err := readDataDir(dir)
 	if err != nil {
@@ -51,11 +51,11 @@ func FromDataDir(dir string) (Config, error) {
 	return cfg, nil
 }
 
-// WalletFolder returns the wallet directory of the node with the data directory
-// dir: walletdir from bitcoin.conf, which outside of sections applies to mainnet
-// only, or the subdirectory wallets of the chain's directory, or else, for an old
-// node, the chain's directory. The directory need not exist, and the command line
-// of the node may override it.
+// WalletFolder returns the wallet directory of the node with the data directory dir:
+// walletdir from bitcoin.conf, otherwise the subdirectory wallets of the chain's
+// directory if it exists, otherwise the chain's directory, as old nodes use it. Outside
+// of sections, walletdir applies to mainnet only. The returned directory need not exist,
+// and the command line of the node may override it.
 func WalletFolder(dir string) (string, error) {
 	conf, chain, err := readDataDir(dir)
 	if err != nil {
@@ -122,8 +122,9 @@ func readConf(path string) (conf, error) {
 	return c, nil
 }
 
-// network returns the chain that the file selects with chain= or with regtest=1 and
-// similar settings, which Core reads outside of sections only.
+// network returns the chain that the file selects with chain=, or with regtest=1 and
+// similar settings, and mainnet by default. Core reads these settings outside of sections
+// only.
 func (c conf) network() (network, error) {
 	selected := map[string]bool{}
 	if name := c["chain"]; name != "" {
@@ -155,8 +156,9 @@ func (c conf) get(n network, key string) string {
 	return c[key]
 }
 
-// address returns host and port from rpcconnect, which may contain both, and from
-// rpcport, which outside of sections applies to mainnet only.
+// address returns host:port from rpcconnect, which may contain a port, and rpcport, which
+// overrides that port. Outside of sections, rpcport applies to mainnet only. The defaults
+// are 127.0.0.1 and the port of the network.
 func (c conf) address(n network) string {
 	host, port := "127.0.0.1", n.port
 	if connect := c.get(n, "rpcconnect"); connect != "" {
@@ -171,8 +173,7 @@ func (c conf) address(n network) string {
 	return net.JoinHostPort(host, port)
 }
 
-// own returns the value for a network of a setting that outside of sections applies
-// to mainnet only.
+// own is like get for settings that, outside of sections, apply to mainnet only.
 func (c conf) own(n network, key string) string {
 	if value := c[n.name+"."+key]; value != "" || n.name != "main" {
 		return value

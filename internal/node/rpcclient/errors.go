@@ -51,9 +51,9 @@ const (
 
 // The faults of this package, for errors.Is.
 var (
-	// ErrUnavailable: the node does not respond, and waiting may help: it is not
-	// running, starting up, overloaded or too slow. It is unknown whether the call
-	// was executed.
+	// ErrUnavailable: the node does not respond, and waiting may help: it is not running,
+	// starting up, overloaded or too slow. Unless the error wraps ErrNotNow, it is
+	// unknown whether the call was executed.
 	ErrUnavailable = fault.New(fault.Unavailable, "node_unavailable", "the Bitcoin node does not respond at the moment").WithRetryAfter(retryAfter)
 	// ErrUnauthorized: the node accepts neither the user nor the cookie.
 	ErrUnauthorized = fault.New(fault.Unavailable, "node_unauthorized",
@@ -66,8 +66,8 @@ var (
 	// ErrMethodUnknown: the node does not have the method, or has disabled it.
 	ErrMethodUnknown = fault.New(fault.Unavailable, "node_method_unknown",
 		"the Bitcoin node does not know an RPC method; run Bitcoin Core or Knots 25 or later").WithRetryAfter(retryAfter)
-	// ErrBusy: the node's queue of calls is full. These errors are ErrUnavailable
-	// as well.
+	// ErrBusy: the node's queue of calls is full. An ErrBusy also matches ErrUnavailable
+	// and ErrNotNow.
 	ErrBusy = fault.New(fault.Unavailable, "node_busy",
 		"the Bitcoin node has more work queued than it accepts; try again shortly, or raise rpcworkqueue in its bitcoin.conf").
 		WithRetryAfter(retryAfter)
@@ -76,24 +76,24 @@ var (
 	ErrInvalidResponse = fault.New(fault.BadGateway, "node_invalid_response", "invalid response from the Bitcoin node; check specterd's log, and whether the host and port in the settings are the node's")
 )
 
-// Errors that faults of this package wrap, for errors.Is, if the distinction
-// matters to callers.
+// Errors that the faults of this package wrap, for callers that distinguish them with
+// errors.Is.
 var (
-	// ErrNotNow is in an ErrUnavailable or ErrBusy if the node rejected the call
-	// without processing it, because it is starting up or its queue is full:
-	// nothing was executed.
+	// ErrNotNow is wrapped by an ErrUnavailable or ErrBusy if the node rejected the call
+	// without processing it, because it is starting up or its queue is full: nothing was
+	// executed.
 	ErrNotNow error = protocolError("temporarily refused")
-	// ErrTooLong is in an ErrInvalidResponse if the response exceeded the limit.
+	// ErrTooLong is wrapped by an ErrInvalidResponse if the response exceeded the limit.
 	ErrTooLong error = protocolError("longer than the limit")
 )
 
 // errRefused is the fault for an [RPCError] that no package translates.
 var errRefused = fault.New(fault.Refused, "node_error", "the Bitcoin node refused a call; specterd's log has its text")
 
-// RPCError is the node's error for one call. Its meaning depends on the method.
-// Message is the node's text, of at most 2 KiB, which may contain data that users
-// must not see. An untranslated RPCError acts as a fault for errors.As: node_error,
-// or ErrMethodUnknown.
+// RPCError is the node's error for one call. Its meaning depends on the method. Message
+// is the node's text, of at most 2 KiB, which may contain data that users must not see.
+// For an RPCError that no package translates, errors.As finds a fault that is safe to
+// show: node_error, or ErrMethodUnknown.
 type RPCError struct {
 	Code    int
 	Message string

@@ -39,8 +39,9 @@ func newTransport(connections int) *http.Transport {
 	}
 }
 
-// exchange sends body and calls read to decode the response. If the node rejects
-// the credentials and the cookie has changed, it retries once.
+// exchange sends body and calls read to decode the response. If the node rejects the
+// login with status 401 or 403 and the cookie has changed, it retries once with the new
+// cookie.
 func (s *shared) exchange(ctx context.Context, to *url.URL, body []byte, limit int64, read func(*jsontext.Decoder) error) error {
 	as, err := s.credentials.current()
 	if err != nil {

@@ -133,7 +133,8 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// TestRefusals checks that each kind of refusal has its own code and names the remedy.
+// TestRefusals checks that each kind of refusal has its own code and that its message
+// names the remedy.
 func TestRefusals(t *testing.T) {
 	unknown := `{"result":null,"error":{"code":-32601,"message":"Method not found"},"id":$id}`
 	for name, tc := range map[string]struct {

@@ -9,9 +9,9 @@ import (
 	"unicode"
 )
 
-// shortestSent is the minimum length of a string that is left out of messages, and
-// shortestPart of a part of a string, such as the key in a descriptor. Shorter ones
-// may occur in messages by chance.
+// shortestSent is the minimum length of a string that is left out of messages.
+// shortestPart is that of a part of a string, such as the key in a descriptor. Shorter
+// ones may occur in messages by chance.
 const (
 	shortestSent = 4
 	shortestPart = 16
@@ -30,7 +30,7 @@ func (e *RPCError) Text() string {
 	return text
 }
 
-// WithoutSent returns e with a Text that leaves out the strings in params.
+// WithoutSent returns a copy of e whose Text leaves out the strings in params.
 func (e *RPCError) WithoutSent(params any) *RPCError {
 	var texts []string
 	if encoded, err := json.Marshal(params); err == nil {

@@ -13,7 +13,7 @@ const (
 	topicSequence = "sequence"
 )
 
-// announcement is a message of a node.
+// announcement is a decoded ZMQ message of the node.
 type announcement struct {
 	topic  string
 	number uint32 // sequence number per topic, from 0 at the node's start

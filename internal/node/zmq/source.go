@@ -47,7 +47,8 @@ func dialable(address, host string) (string, bool) {
 }
 
 // Elsewhere returns the addresses of publishers that name a host other than the given
-// one, except loopback and wildcard addresses.
+// one, except loopback and wildcard addresses. The subscription does not connect to those
+// hosts.
 func Elsewhere(publishers []backend.Publisher, host string) []string {
 	var list []string
 	for _, p := range publishers {

@@ -1,13 +1,12 @@
 // Package zmq subscribes to a node's ZMQ announcements: transactions, blocks, and
-// removals from the mempool. It manages the connections, the protocol and the
-// message formats. It makes no RPC calls (see package backend), stores nothing, and
-// does not log.
+// removals from the mempool. It manages the connections, the protocol and the message
+// formats. It makes no RPC calls (see package backend), stores nothing, and does not log.
 //
-// Announcements are hints that something may have changed: they are not
-// authenticated, and some may be missing.
+// Announcements are hints that something may have changed: they are not authenticated,
+// and some may be missing.
 //
-// Invariant: if announcements are known to be missing, an event of kind Lost
-// precedes the following ones.
+// Invariant: if announcements are known to be missing, an event of kind Lost is delivered
+// before the next announcement.
 package zmq
 
 import (
@@ -89,17 +88,17 @@ func (s *Subscription) Topics() []string {
 	return all
 }
 
-// Problem returns nil if all connections are established, and otherwise the
-// reasons. It is also nil without any address to connect to.
+// Problem returns nil if all connections are established, and otherwise the reasons. It
+// also returns nil if there is no address to connect to.
 func (s *Subscription) Problem() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.problems...)
 }
 
-// Run connects, calls handle with each event, one at a time, and reconnects
-// whenever a connection ends, until ctx ends. While handle is busy, the node queues
-// about a thousand announcements, then it drops them. Run must not be called
+// Run connects, calls handle with each event, one at a time, and reconnects whenever a
+// connection ends, until ctx ends; it then returns nil. While handle is busy, the node
+// queues about a thousand announcements, and drops further ones. Run must not be called
 // concurrently.
 func (s *Subscription) Run(ctx context.Context, handle func(Event)) error {
 	var running sync.WaitGroup
