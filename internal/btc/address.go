@@ -77,8 +77,9 @@ func addressOf(script []byte, e encoding) string {
 	return ""
 }
 
-// witnessProgram parses a script of BIP-141. Programs of version 0 must have 20 or
-// 32 bytes; others are not spendable, and have no address.
+// witnessProgram returns the version and the program of a witness output script
+// (BIP-141). It returns false for other scripts, and for programs of version 0 that do
+// not have 20 or 32 bytes: these are not spendable, and have no address.
 func witnessProgram(script []byte) (version byte, program []byte, ok bool) {
 	if len(script) < 4 || len(script) > 42 || int(script[1]) != len(script)-2 {
 		return 0, nil, false
@@ -101,8 +102,8 @@ func witnessScript(version byte, program []byte) []byte {
 	return append([]byte{opcode, byte(len(program))}, program...) //nolint:gosec // programs have 40 bytes at most
 }
 
-// encodeWitness encodes as bech32 for version 0 and as bech32m for other versions
-// (BIP-350).
+// encodeWitness returns the address of a witness program: bech32 for version 0, bech32m
+// for other versions (BIP-350).
 func encodeWitness(version byte, program []byte, hrp string) string {
 	encode := bech32.EncodeM
 	if version == 0 {

@@ -7,7 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// TestAlias compares with the aliases that Specter Desktop derived from these
+// TestAlias compares Alias with the aliases that Specter Desktop derived from these
 // names.
 func TestAlias(t *testing.T) {
 	for name, want := range map[string]string{

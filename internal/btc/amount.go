@@ -29,8 +29,8 @@ const (
 )
 
 // ParseBTC parses a JSON number of bitcoins, such as 0.1, -3 or 1e-05, exactly. It
-// returns ErrAmount for other text, fractions of a satoshi and numbers over
-// MaxMoney.
+// returns ErrAmount for other text, for fractions of a satoshi, and for absolute values
+// over MaxMoney.
 func ParseBTC(text string) (Amount, error) {
 	number, negative := strings.CutPrefix(text, "-")
 	digits, exponent, ok := splitNumber(number)
@@ -101,7 +101,7 @@ func (a Amount) AppendBTC(b []byte) []byte {
 // String returns a in bitcoins in the format of AppendBTC.
 func (a Amount) String() string { return string(a.AppendBTC(nil)) }
 
-// JSONBTC is an amount that is a number of bitcoins in JSON.
+// JSONBTC is an Amount that is encoded in JSON as a number of bitcoins.
 type JSONBTC Amount
 
 // MarshalJSON implements json.Marshaler.

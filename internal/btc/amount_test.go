@@ -72,8 +72,8 @@ func TestAmounts_Exact(t *testing.T) {
 	testkit.Figure(t, "%d random and %d boundary amounts formatted, parsed and parsed in other spellings: all exact", random, len(boundaries))
 }
 
-// boundaries are amounts around the values at which the number of digits or bits, the
-// position of the point, or the validity changes.
+// boundaries returns the amounts around the values at which the number of digits or bits,
+// the position of the point, or the validity changes.
 func boundaries(near int64) []btc.Amount {
 	all := map[btc.Amount]bool{}
 	around := func(at int64) {

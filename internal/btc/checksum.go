@@ -11,8 +11,8 @@ const (
 	checksumLen   = 8
 )
 
-// checksum returns the checksum of a descriptor without one, and false if it
-// contains an invalid character (BIP-380).
+// checksum returns the checksum (BIP-380) of a descriptor, which must not include one. It
+// returns false if the descriptor contains an invalid character.
 func checksum(descriptor string) (string, bool) {
 	state, groups := uint64(1), 0
 	for i := range len(descriptor) {

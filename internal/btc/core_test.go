@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// signer is the master key of test device n, as in Specter Desktop's recordings.
+// signer returns the master key of test device n, as in Specter Desktop's recordings.
 func signer(t testing.TB, n int) *hdkeychain.ExtendedKey {
 	t.Helper()
 	seed := sha512.Sum512(fmt.Appendf(nil, "specter-live-%d", n))
@@ -29,7 +29,7 @@ func signer(t testing.TB, n int) *hdkeychain.ExtendedKey {
 	return master
 }
 
-// public returns the master's extended public key at a path, with its origin.
+// public returns the extended public key that master derives at a path, with its origin.
 func public(t testing.TB, master *hdkeychain.ExtendedKey, path ...uint32) (origin, xpub string) {
 	t.Helper()
 	masterKey, err := master.ECPubKey()
@@ -54,8 +54,8 @@ func public(t testing.TB, master *hdkeychain.ExtendedKey, path ...uint32) (origi
 	return "[" + origin + "]", key.String()
 }
 
-// randomKey returns a key expression up to and including the xpub; one in four has
-// no origin.
+// randomKey returns a key expression without the path after the xpub; one in four has no
+// origin.
 func randomKey(t testing.TB, random *rand.Rand) string {
 	t.Helper()
 	path := make([]uint32, random.IntN(5))

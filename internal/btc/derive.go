@@ -35,8 +35,8 @@ type parentKey struct {
 	chainCode  []byte
 }
 
-// Deriver returns a deriver for a descriptor with one branch; use Split for a
-// multipath one.
+// Deriver returns a deriver for a descriptor with one branch. It returns an error for a
+// multipath descriptor; use Split first.
 func (d Descriptor) Deriver() (*Deriver, error) {
 	if d.IsMultipath() {
 		return nil, errors.New("the descriptor has two branches; split it first")

@@ -153,8 +153,9 @@ func (d *Descriptor) parseKeys(texts []string) error {
 	return nil
 }
 
-// aboutKey returns a copy of a fault about the key at index i. The copy names the
-// field, and its message contains the number of the key, i+1.
+// aboutKey returns a copy of a fault about a key, for the key at index i: the copy names
+// the given field, and its message begins with the number of the key, i+1. It returns
+// other errors unchanged.
 func aboutKey(err error, field string, i int) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(f.Fields) != 1 {
@@ -167,7 +168,7 @@ func aboutKey(err error, field string, i int) error {
 
 var singleKey = regexp.MustCompile(`^(\[[^]]*\])?([0-9a-fA-F]{64}|[0-9a-fA-F]{66}|[0-9a-fA-F]{130})$`)
 
-// parseKey adds the key described by text, with the path after it.
+// parseKey parses a key expression with the path after it, and adds the key to d.
 func (d *Descriptor) parseKey(text string) error {
 	if singleKey.MatchString(text) {
 		return keyFault(ErrUnsupportedDescriptor, "is a single public key, which is not supported; extended public keys (xpub) are")
@@ -214,7 +215,7 @@ func (d *Descriptor) addKey(e keyExpression, steps []step) error {
 	return nil
 }
 
-// keyFault returns a fault about one key, with the code of another fault.
+// keyFault returns a fault about one key, with the same code as like.
 func keyFault(like *fault.Error, format string, args ...any) *fault.Error {
 	return fault.InvalidAs(like.Code, "key", format, args...)
 }

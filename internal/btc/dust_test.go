@@ -6,8 +6,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// TestDustLimit compares with the dust limits of Bitcoin Core's policy for scripts
-// that have addresses.
+// TestDustLimit compares DustLimit with the dust limits of Bitcoin Core's policy for
+// scripts that have addresses.
 func TestDustLimit(t *testing.T) {
 	for address, want := range map[string]btc.Amount{
 		"1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2":                             546,

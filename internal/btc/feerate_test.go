@@ -66,7 +66,7 @@ func TestFee(t *testing.T) {
 // shortNumber is a JSON number that big.Rat parses quickly.
 var shortNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?$`)
 
-// FuzzParseFeeRate compares with rational arithmetic.
+// FuzzParseFeeRate compares ParseFeeRate with rational arithmetic.
 func FuzzParseFeeRate(f *testing.F) {
 	for _, seed := range []string{"1", "3.333", "1e-3", "100000", "0.0001", "1E+1", "1,5", "-1", "00", "1e400"} {
 		f.Add(seed)

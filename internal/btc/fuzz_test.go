@@ -94,7 +94,7 @@ func FuzzParseAddress(f *testing.F) {
 	})
 }
 
-// FuzzParseTx compares with btcd's decoder.
+// FuzzParseTx compares ParseTx with btcd's decoder.
 func FuzzParseTx(f *testing.F) {
 	f.Add(unhex(f, segwitTx))
 	f.Add(unhex(f, genesisTx))

@@ -30,10 +30,10 @@ var ErrKey = fault.InvalidAs("invalid_key", "key", "must be an extended public k
 const maxKey = 1024
 
 // ParseKey parses an extended public key with or without its origin, such as
-// "[d34db33f/84h/0h/0h]xpub…". Without an origin, the key is its own master.
+// "[d34db33f/84h/0h/0h]xpub…". A key without an origin is treated as a master key.
 // Prefixes of SLIP-132 (ypub, Zpub, vpub, …) are converted to xpub and tpub, and
-// determine the type. It returns ErrKey, ErrWrongNetwork and ErrPrivateKey, about
-// the field "key"; none of them repeats the text.
+// determine the type. It returns ErrKey, ErrWrongNetwork and ErrPrivateKey, about the
+// field "key"; none of them repeats the text.
 func ParseKey(text string, network Network) (Key, error) {
 	e, err := parseBareKey(text, network)
 	return e.Key, err
@@ -123,8 +123,8 @@ func (e *keyExpression) origin() string {
 	return "[" + e.Fingerprint + strings.TrimPrefix(e.Derivation, "m") + "]"
 }
 
-// slip132 maps the version bytes of extended public keys to the type of script that
-// they are for (SLIP-132); the versions of BIP-32 are for any type.
+// slip132 maps the version bytes of extended public keys to their script type (SLIP-132).
+// The versions of BIP-32 have no script type: their keys can be used with any.
 var slip132 = map[[4]byte]struct {
 	script Script
 	xpub   [4]byte // the BIP-32 version of the same network

@@ -18,7 +18,7 @@ type Label struct {
 	Ref       string  // the labelled object; Type determines its format
 	Label     *string // nil to leave the label unchanged
 	Origin    string  // an abbreviated descriptor of the wallet; may be empty
-	Spendable *bool   // of an output; nil to leave it unchanged
+	Spendable *bool   // whether an output may be spent; nil to leave this unchanged
 }
 
 // Faults of a line of labels. None repeats the line.

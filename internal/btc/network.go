@@ -18,7 +18,8 @@ const (
 // ErrWrongNetwork is returned for a key or an address of another network.
 var ErrWrongNetwork = fault.InvalidAs("wrong_network", "network", "is for another network")
 
-// ParseNetwork returns the network with this name in Bitcoin Core.
+// ParseNetwork returns the network with this name in Bitcoin Core. It returns an Invalid
+// fault about the field "network" for other names.
 func ParseNetwork(name string) (Network, error) {
 	switch n := Network(name); n {
 	case Main, Test, Testnet4, Signet, Regtest:

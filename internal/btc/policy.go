@@ -12,7 +12,7 @@ type Policy struct {
 	Receive            Descriptor
 	Change             Descriptor
 	Script             Script
-	SignaturesRequired int // number of signatures
+	SignaturesRequired int // for each input
 	Keys               []Key
 }
 
@@ -20,11 +20,12 @@ type Policy struct {
 // of one wallet.
 var ErrDescriptorsDiffer = fault.InvalidAs("descriptors_differ", "change_descriptor", "must be the same as descriptor except for one step of each key's path, such as /0/* there and /1/* here")
 
-// FromDescriptors returns the policy of a receive and a change descriptor. Change
-// must be empty if receive is multipath and describes both. It may also be empty if
-// receive ends in /0/*, which implies /1/* for change. It returns the faults of
-// ParseDescriptor, about the field "descriptor" or "change_descriptor", and
-// ErrDescriptorsDiffer.
+// FromDescriptors returns the policy of a receive and a change descriptor. If receive is
+// multipath, it describes both branches, and change must be empty. If receive ends in
+// /0/*, change may be empty, which means the same descriptor with /1/*. It returns the
+// faults of ParseDescriptor, about the field "descriptor" or "change_descriptor",
+// ErrDescriptorsDiffer, and a fault about "change_descriptor" if change is missing or
+// must be empty.
 func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	r, err := ParseDescriptor(receive, network)
 	if err != nil {
@@ -52,11 +53,11 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 	return newPolicy(r, c), nil
 }
 
-// FromKeys returns the policy of a new wallet with these keys, in the format of
-// ParseKey, and a type of script, by its name. Several keys are sorted in each
-// script (BIP-67). The branches are /0/* and /1/*. It returns the faults of
-// ParseKey, ErrKeyType and ErrDuplicateKey, about the field "keys", and faults
-// about "script" and "signatures_required" if they are invalid.
+// FromKeys returns the policy of a new wallet. The keys are in the format of ParseKey,
+// and script is the name of a script type. Several keys are sorted in each script
+// (BIP-67). The branches are /0/* and /1/*. It returns the faults of ParseKey, ErrKeyType
+// and ErrDuplicateKey, about the field "keys", and faults about "script" and
+// "signatures_required" if they are invalid.
 func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
 	kind, err := ParseScript(script)
 	if err != nil {
@@ -91,8 +92,8 @@ func newPolicy(receive, change Descriptor) Policy {
 // for example "2 of 3 Multisig (Segwit)".
 func (p Policy) Description() string { return p.Script.Description(p.SignaturesRequired, len(p.Keys)) }
 
-// newForm returns the syntax of new descriptors for a type of script, which uses
-// sortedmulti for multisig.
+// newForm returns the syntax of new descriptors for a script type. Multisig uses
+// sortedmulti.
 func newForm(script Script) form {
 	for _, f := range forms {
 		if f.script == script && f.sorted == script.IsMultisig() {

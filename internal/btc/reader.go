@@ -23,10 +23,10 @@ type Reader struct {
 // NewReader returns a Reader of raw.
 func NewReader(raw []byte) Reader { return Reader{rest: raw} }
 
-// Rest returns the unread input; nothing after an error.
+// Rest returns the unread input, or nil after an error.
 func (r *Reader) Rest() []byte { return r.rest }
 
-// Err returns the first error.
+// Err returns the first error, or nil.
 func (r *Reader) Err() error { return r.err }
 
 // Fail sets the first error, unless there was an earlier one.
@@ -45,7 +45,7 @@ func (r *Reader) Done() error {
 	return r.err
 }
 
-// Take returns the next n bytes, or nil with ErrShort if fewer remain.
+// Take returns the next n bytes. If fewer remain, it fails with ErrShort and returns nil.
 func (r *Reader) Take(n uint64) []byte {
 	if r.err != nil || n > uint64(len(r.rest)) {
 		r.Fail(ErrShort)
@@ -72,7 +72,8 @@ func (r *Reader) Uint64() uint64 {
 	return 0
 }
 
-// CompactSize reads a number in its shortest encoding.
+// CompactSize reads a number in Bitcoin's variable-length encoding. It fails with
+// ErrCompact if the encoding is not the shortest one.
 func (r *Reader) CompactSize() uint64 {
 	first := r.Take(1)
 	if first == nil {
@@ -91,8 +92,8 @@ func (r *Reader) CompactSize() uint64 {
 	return n
 }
 
-// Count reads the number of following elements, each of at least minBytes. It
-// rejects a number that exceeds the remaining input.
+// Count reads the number of elements that follow, each of at least minBytes. It fails
+// with ErrShort if the remaining input is too short for them.
 func (r *Reader) Count(minBytes int) int {
 	n := r.CompactSize()
 	if r.err != nil || n > uint64(len(r.rest)/minBytes) { //nolint:gosec // not negative

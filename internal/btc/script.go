@@ -6,21 +6,22 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Script is the kind of output script of a wallet, with Specter Desktop's names.
+// Script is a script type, by its name in Specter Desktop.
 type Script string
 
-// The kinds of script.
+// The supported script types.
 const (
 	PKH    Script = "pkh"
 	WPKH   Script = "wpkh"
 	ShWPKH Script = "sh-wpkh"
 	TR     Script = "tr" // key path only
-	Sh     Script = "sh" // multisig, as are the following two
+	Sh     Script = "sh" // multisig, like the next two
 	WSh    Script = "wsh"
 	ShWSh  Script = "sh-wsh"
 )
 
-// ParseScript returns the kind of script with this name.
+// ParseScript returns the script type with this name. It returns an Invalid fault about
+// the field "script" for other names.
 func ParseScript(name string) (Script, error) {
 	switch s := Script(name); s {
 	case PKH, WPKH, ShWPKH, TR, Sh, WSh, ShWSh:
@@ -29,11 +30,11 @@ func ParseScript(name string) (Script, error) {
 	return "", fault.InvalidField("script", "must be wpkh, sh-wpkh, pkh or tr for one key, or wsh, sh-wsh or sh for several")
 }
 
-// IsMultisig reports whether scripts of this kind are multisig.
+// IsMultisig reports whether s is a multisig type.
 func (s Script) IsMultisig() bool { return s == Sh || s == WSh || s == ShWSh }
 
-// AddressType returns the address type of these scripts in Specter Desktop and
-// Bitcoin Core: bech32, p2sh-segwit, legacy, or taproot, which Core calls bech32m.
+// AddressType returns the name of the address type of s in Specter Desktop and Bitcoin
+// Core: bech32, p2sh-segwit, legacy, or taproot, which Core calls bech32m.
 func (s Script) AddressType() string {
 	switch s {
 	case WPKH, WSh:

@@ -52,8 +52,9 @@ func isSeedWord(word string) bool {
 	return len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// isExtendedPrivateKey recognizes xprv, tprv and the corresponding prefixes of
-// SLIP-132, and other versions by their content.
+// isExtendedPrivateKey reports whether a word has the prefix xprv, tprv or a
+// corresponding one of SLIP-132, or decodes to an extended private key with another
+// version.
 func isExtendedPrivateKey(word string) bool {
 	if len(word) < 40 || len(word) > 120 {
 		return false
@@ -65,8 +66,8 @@ func isExtendedPrivateKey(word string) bool {
 	return len(raw) == serializedKey+4 && raw[keyByte] == 0
 }
 
-// isWIF recognizes the wallet import format by its length and its first letter: 5,
-// K and L on the main network, 9 and c on the others.
+// isWIF reports whether a word looks like a key in the wallet import format, by its
+// length and its first letter: 5, K and L on the main network, 9 and c on the others.
 func isWIF(word string) bool {
 	return (len(word) == 51 || len(word) == 52) && strings.IndexByte("5KL9c", word[0]) >= 0 && strings.Trim(word, base58Alphabet) == ""
 }

@@ -10,9 +10,9 @@ import (
 // Solution is the data required to spend an output of a descriptor, except for the
 // signatures.
 type Solution struct {
-	Script        []byte // of the output
+	Script        []byte // the output script
 	RedeemScript  []byte // nil if the output is not P2SH (BIP-16)
-	WitnessScript []byte // nil if there is none (BIP-141)
+	WitnessScript []byte // nil if the output has none (BIP-141)
 	Keys          []ChildKey
 }
 

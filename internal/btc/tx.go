@@ -18,7 +18,7 @@ type Tx struct {
 	Outputs  []TxOutput
 }
 
-// TxInput is an input.
+// TxInput is an input, without its signature script and witness.
 type TxInput struct {
 	Outpoint Outpoint
 	Sequence uint32

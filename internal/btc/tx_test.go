@@ -136,8 +136,8 @@ func wireTx(t testing.TB, raw []byte) *wire.MsgTx {
 	return &tx
 }
 
-// TestParseTx_SameAsCore compares transactions of a node's wallet, from and to all
-// address types, with the node's decoding.
+// TestParseTx_SameAsCore compares ParseTx with the node's decoding of wallet transactions
+// from and to all address types.
 func TestParseTx_SameAsCore(t *testing.T) {
 	node := testkit.Bitcoind(t)
 	node.CLI(t, "createwallet", "w")
