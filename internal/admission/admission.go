@@ -54,14 +54,16 @@ func DefaultLimits() Limits {
 // Kind is a kind of heavy request. Each kind is counted separately.
 type Kind uint8
 
-// The kinds. Stream is for streamed responses, which may take as long as the client reads.
+// The kinds. Stream is for streamed responses, which may take as long as the client
+// reads; Work is for all other heavy requests.
 const (
 	Work Kind = iota
 	Stream
 	kinds
 )
 
-// Gate admits requests. Use [New].
+// Gate applies Limits to requests. It is safe for concurrent use. The zero value is not
+// usable; see [New].
 type Gate struct {
 	limits Limits
 	slots  *semaphore.Weighted
@@ -72,7 +74,7 @@ type Gate struct {
 
 // user contains the semaphores and counters of a user with requests in progress.
 type user struct {
-	here    int // requests that hold or wait for a limit; the user is deleted at 0
+	here    int // requests that use or wait for these; the entry is deleted at 0
 	bytes   *semaphore.Weighted
 	places  [kinds]*semaphore.Weighted
 	waiting [kinds]int
@@ -83,9 +85,10 @@ func New(l Limits) *Gate {
 	return &Gate{limits: l, slots: semaphore.NewWeighted(int64(l.Slots)), bytes: semaphore.NewWeighted(l.Bytes), users: map[string]*user{}}
 }
 
-// Buffer reserves n bytes for a body, and waits for them if necessary. The caller must
-// call release when the body has left memory. Buffer returns ErrTooMany or ErrBusy if it
-// had to wait longer than Patience, and ctx.Err() if ctx ended first.
+// Buffer reserves memory for a body of n bytes, and waits for it if necessary. The caller
+// must call release when the body has left memory. Buffer returns ErrTooMany if it waits
+// longer than Patience for the limit of the user, ErrBusy for the limit of all users, and
+// ctx.Err() if ctx ends first.
 func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func(), err error) {
 	u := g.join(userID)
 	ofUser := min(n, g.limits.UserBytes)
@@ -109,10 +112,11 @@ func (g *Gate) Buffer(ctx context.Context, userID string, n int64) (release func
 	}, nil
 }
 
-// Enter waits for a place of the user and for a slot, which a heavy request must have
-// before it starts. The caller must call Leave when the request ends. Enter returns
-// ErrTooMany or ErrBusy if it had to wait longer than Patience, ErrTooMany immediately if
-// too many requests of the user are waiting, and ctx.Err() if ctx ended first.
+// Enter waits for a place of the user and then for a slot, which a heavy request must
+// have before it starts. The caller must call Leave when the request ends. Enter returns
+// ErrTooMany if it waits longer than Patience for the place, or immediately if too many
+// requests of the user are waiting; ErrBusy if it waits longer than Patience for the
+// slot; and ctx.Err() if ctx ends first.
 func (g *Gate) Enter(ctx context.Context, userID string, kind Kind) (*Slot, error) {
 	u := g.join(userID)
 	if err := g.takePlace(ctx, u, kind); err != nil {

@@ -12,8 +12,8 @@ import (
 
 var limits = admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 100 << 10, Bytes: 150 << 10, Patience: 5 * time.Second}
 
-// TestEnter_OneUser: a user's third heavy request waits, and the fourth is refused
-// immediately.
+// TestEnter_OneUser checks that a user's third heavy request waits, and that the fourth
+// is refused immediately.
 func TestEnter_OneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -29,8 +29,8 @@ func TestEnter_OneUser(t *testing.T) {
 	})
 }
 
-// TestEnter_ManyUsers: the waiting requests of one user do not block another user, and a
-// request that gets no slot in time returns ErrBusy.
+// TestEnter_ManyUsers checks that the waiting requests of one user do not block another
+// user, and that a request that gets no slot in time returns ErrBusy.
 func TestEnter_ManyUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -46,8 +46,8 @@ func TestEnter_ManyUsers(t *testing.T) {
 	})
 }
 
-// TestSlot_Idle: a request releases its slot while it waits, gets a slot again afterwards,
-// and returns the result of the wait even if its context ended meanwhile.
+// TestSlot_Idle checks that a request releases its slot while it waits, gets a slot again
+// afterwards, and returns the result of the wait even if its context ended meanwhile.
 func TestSlot_Idle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -75,7 +75,8 @@ func TestSlot_Idle(t *testing.T) {
 	})
 }
 
-// TestSlot_AfterTheEnd: a goroutine that outlives its request does not keep a slot.
+// TestSlot_AfterTheEnd checks that a goroutine that outlives its request does not keep a
+// slot.
 func TestSlot_AfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -99,8 +100,8 @@ func TestSlot_AfterTheEnd(t *testing.T) {
 	})
 }
 
-// TestBuffer: a body waits for memory, large bodies of one user do not block small bodies
-// of another, and each Kind of heavy request has its own limit.
+// TestBuffer checks that a body waits for memory, that large bodies of one user do not
+// block small bodies of another, and that each Kind of heavy request has its own limit.
 func TestBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := admission.New(limits)
@@ -136,7 +137,8 @@ func TestBuffer(t *testing.T) {
 	})
 }
 
-// TestPatience: a request waits exactly as long as Patience allows, for each of the limits.
+// TestPatience checks that a request waits exactly as long as Patience allows, for each
+// of the limits.
 func TestPatience(t *testing.T) {
 	for name, wait := range map[string]func(ctx context.Context, g *admission.Gate) error{
 		"a place": func(ctx context.Context, g *admission.Gate) error {

@@ -1,4 +1,4 @@
-// Package backoff delays repeated attempts of an operation that failed temporarily. The
+// Package backoff delays repeated attempts at an operation that failed temporarily. The
 // caller decides which errors are temporary, and how often to try.
 package backoff
 
@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Backoff is a series of delays that double up to a maximum. Each varies randomly by 50 %,
-// so that several callers that failed together do not try again together. It is not safe
-// for concurrent use.
+// Backoff is a series of delays that double up to a maximum. Each delay varies randomly
+// by up to 50 %, so that callers that failed at the same time do not try again at the
+// same time. It is not safe for concurrent use.
 type Backoff struct {
 	first, maximum, next time.Duration
 }
@@ -20,7 +20,7 @@ func New(first, maximum time.Duration) *Backoff {
 	return &Backoff{first: first, maximum: maximum, next: first}
 }
 
-// Wait waits for the next delay. It returns the error of ctx if ctx ends first.
+// Wait waits for the next delay of the series. It returns ctx.Err() if ctx ends first.
 func (b *Backoff) Wait(ctx context.Context) error {
 	timer := time.NewTimer(b.next/2 + rand.N(b.next)) //nolint:gosec // jitter, not a secret
 	defer timer.Stop()
@@ -33,5 +33,6 @@ func (b *Backoff) Wait(ctx context.Context) error {
 	}
 }
 
-// Reset makes the series begin again, after an attempt that succeeded.
+// Reset makes the series start again with its first delay. Call it after a successful
+// attempt.
 func (b *Backoff) Reset() { b.next = b.first }

@@ -3,10 +3,10 @@
 // changes neither clock.
 //
 // A jump may correct a wrong clock or disturb a correct one; the two cannot be
-// distinguished. Decisions that can be reversed therefore use the system time as it
-// is: an expired token is rejected, and accepted again once the clock is back.
-// Irreversible actions wait while the clock is in doubt: expiring proposals,
-// deleting stored responses to repeatable requests, dropping keys.
+// distinguished. Decisions that can be reversed therefore use the system time as it is:
+// an expired token is rejected, and accepted again once the clock is back. Irreversible
+// actions wait while the clock is in doubt: expiring proposals, deleting stored responses
+// of idempotent requests, deleting signing keys, archiving audit events.
 package clock
 
 import (
@@ -21,16 +21,16 @@ const (
 	// Jump is the largest tolerated deviation of the system time. Beyond it, the
 	// system time is in doubt.
 	Jump = 10 * time.Minute
-	// Doubt is the maximum time that the system time is in doubt. After that,
-	// specterd trusts it again: the jump was a correction, or an operator has had
-	// time to fix the clock.
+	// Doubt is the maximum time for which the system time is in doubt. After that,
+	// specterd trusts it again: the jump was a correction, or an operator has had time to
+	// fix the clock.
 	Doubt = time.Hour
 	// lookEvery is the interval at which Run checks the system time.
 	lookEvery = 10 * time.Second
 )
 
-// Watch compares the system time with a steady clock since its creation. A nil
-// Watch trusts the system time.
+// Watch detects jumps of the system time since the Watch was created, by means of a
+// steady clock. A nil Watch trusts the system time.
 type Watch struct {
 	log    *slog.Logger
 	wall   func() time.Time

@@ -65,8 +65,8 @@ type Config struct {
 	StopDelay time.Duration
 	// ProposalLifetime is the default lifetime of a proposal.
 	ProposalLifetime time.Duration
-	// AdminsAddMembers allows admins to add members without an invitation to wallets
-	// that the admins own.
+	// AdminsAddMembers allows an admin who owns a wallet to add members to it without an
+	// invitation.
 	AdminsAddMembers bool
 	// TokenMaxLifetime and TokenIdleLimit are 0 if not set.
 	TokenMaxLifetime, TokenIdleLimit time.Duration
@@ -87,7 +87,8 @@ type Backup struct {
 }
 
 // Node contains the connection settings of the Bitcoin node. If neither URL nor
-// CookieFile is set, the connection is read from the configuration in DataDir.
+// CookieFile is set, the connection is determined from the node's data directory DataDir,
+// as by FromDataDir of package rpcclient.
 type Node struct {
 	URL        Secret // http://host:port, may carry user and password
 	User       string
@@ -187,7 +188,8 @@ func fromEnvironment(getenv func(string) string) (map[string]string, error) {
 	return values, nil
 }
 
-// secretFrom reads env, or the file that env_FILE names.
+// secretFrom returns the value of the variable env, or the content of the file that the
+// variable env_FILE names. It returns an error if both are set.
 func secretFrom(getenv func(string) string, env string) (string, error) {
 	value, file := getenv(env), getenv(env+"_FILE")
 	switch {

@@ -16,18 +16,18 @@ type Kind uint8
 
 // The kinds of fault.
 const (
-	// Internal is the kind of an error that is not a fault.
+	// Internal: a defect. It is also the kind of every error that is not a fault.
 	Internal Kind = iota
-	// Invalid input: syntax or validation.
+	// Invalid: the input is malformed or fails validation.
 	Invalid
-	// Unauthenticated: no credential, or a rejected one.
+	// Unauthenticated: the request has no credential, or its credential was rejected.
 	Unauthenticated
 	// Forbidden: the credential is valid, but lacks the scope or the role.
 	Forbidden
-	// NotFound: does not exist, or does not belong to the caller, who cannot
+	// NotFound: the object does not exist, or does not belong to the caller, who cannot
 	// distinguish the two.
 	NotFound
-	// Conflict with the current state.
+	// Conflict: the request conflicts with the current state.
 	Conflict
 	// TooLarge: the request's body is over the limit.
 	TooLarge
@@ -35,11 +35,13 @@ const (
 	UnsupportedMedia
 	// MethodNotAllowed: the path exists, but not for this method.
 	MethodNotAllowed
-	// TooMany requests; RetryAfter is the delay before a retry.
+	// TooMany: a limit on the requests of the caller is exceeded. RetryAfter is the delay
+	// before a retry.
 	TooMany
 	// BadGateway: the node's response is invalid.
 	BadGateway
-	// Unavailable: the database or the node does not respond.
+	// Unavailable: the request cannot be processed now, for example because the database
+	// or the node does not respond.
 	Unavailable
 	// Unprocessable: the request is valid, but differs from the request that it
 	// claims to repeat.

@@ -101,7 +101,8 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-// parseExceptions parses lines with a number and a path.
+// parseExceptions returns the allowed number of findings by path, from lines with a
+// number and a path.
 func parseExceptions(text string) (map[string]int, error) {
 	allowed := map[string]int{}
 	for line := range strings.Lines(text) {
@@ -207,8 +208,8 @@ func (f findings) inGo(path, name string) error {
 	return nil
 }
 
-// isSentence reports whether a string is a text that rules apply to. It excludes short
-// strings, such as names and formats, and SQL.
+// isSentence reports whether the rules apply to a string. It excludes short strings, such
+// as names and formats, and SQL.
 func isSentence(text string) bool {
 	return len(strings.Fields(text)) >= 4 && !strings.Contains(text, "SELECT")
 }

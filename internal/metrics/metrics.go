@@ -22,7 +22,7 @@ import (
 // Node provides the last known status of the Bitcoin node, without an RPC call.
 type Node interface{ Status() nodestatus.Status }
 
-// Store returns the statistics of the database.
+// Store provides the statistics of the database.
 type Store interface {
 	Stats(ctx context.Context) (Stats, error)
 }

@@ -1,8 +1,8 @@
-// Package privatefile creates and changes files in directories that another account
-// may write to. For example, root may run a command on the data directory of the
-// service account. The package follows no symbolic link, writes to no existing file
-// that is not a regular file with exactly one name, and changes owners only by file
-// descriptor.
+// Package privatefile creates and changes files in directories that another account may
+// write to. For example, root may run a command on the data directory of the service
+// account. The package opens no file whose last path element is a symbolic link, writes
+// only to new files and to regular files with exactly one hard link, and changes owners
+// only by file descriptor.
 package privatefile
 
 import (
@@ -20,9 +20,9 @@ const (
 	dirMode  = 0o700
 )
 
-// LockFlag has the flags for opening a file that was created by Ensure, for example
-// to lock it. O_NOFOLLOW rejects symbolic links. O_NONBLOCK is required because
-// opening a named pipe would otherwise wait for a writer.
+// LockFlag contains the flags for opening a file that Ensure created, for example to lock
+// it. O_NOFOLLOW rejects symbolic links. O_NONBLOCK is required because opening a named
+// pipe would otherwise wait for a writer.
 const LockFlag = os.O_RDONLY | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 
 // Create creates a file for writing and fails if it exists. Only the owner can
@@ -117,8 +117,8 @@ func syncDir(dir *os.Root) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// WriteExisting overwrites the content of an existing file. It refuses symbolic
-// links and everything except a regular file with one name.
+// WriteExisting overwrites the content of an existing file. It returns an error for a
+// symbolic link and for everything except a regular file with exactly one hard link.
 func WriteExisting(path string, content []byte) error {
 	f, err := open(path, os.O_WRONLY)
 	if err != nil {
@@ -131,8 +131,8 @@ func WriteExisting(path string, content []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// ReadExisting returns up to limit bytes of a file. It refuses the same files as
-// WriteExisting.
+// ReadExisting returns up to limit bytes of a file. It returns an error for the same
+// files as WriteExisting.
 func ReadExisting(path string, limit int64) ([]byte, error) {
 	f, err := open(path, os.O_RDONLY)
 	if err != nil {
@@ -159,8 +159,10 @@ func open(path string, flag int) (*os.File, error) {
 	return f, nil
 }
 
-// MkdirAll creates a directory and its parents, accessible only to the owner. If
-// root creates a directory, it belongs to the owner of the parent directory.
+// MkdirAll creates a directory and its parents, accessible only to the owner. If root
+// creates the directory in an existing parent, it belongs to the owner of the parent;
+// parents that root creates belong to root. It returns an error for a symbolic link that
+// Resolve rejects.
 func MkdirAll(path string) error {
 	if _, err := Resolve(path); err != nil {
 		return err
@@ -194,9 +196,10 @@ func mkdir(above *os.Root, name string) error {
 	return errors.Join(giveToOwnerOf(above, f), f.Close())
 }
 
-// Resolve returns the target of a symbolic link, or path unchanged if it is not a
-// link. It returns an error if the link belongs to an account other than root or
-// the current one, since the owner of a link decides where it leads.
+// Resolve returns the target of a symbolic link, which may be a link itself, or path
+// unchanged if it is not a link or does not exist. It returns an error if the link
+// belongs to an account other than root or the current one, since the owner of a link
+// decides where it leads.
 func Resolve(path string) (string, error) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&fs.ModeSymlink == 0 {

@@ -158,8 +158,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestReplaceFails checks that a failed Replace leaves the file unchanged and no
-// other file.
+// TestReplaceFails checks that a failed Replace does not change the file and leaves no
+// temporary file.
 func TestReplaceFails(t *testing.T) {
 	t.Parallel()
 	dir, _ := planted(t)

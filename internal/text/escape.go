@@ -20,9 +20,9 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// escape writes s to b, and escapes hidden characters except those for which keep
-// returns true. Before is the character before s, or -1. It returns the last
-// character of s, or -1 if that was escaped.
+// escape writes s to b, and escapes hidden characters except those for which keep returns
+// true. The argument before is the character before s, or -1 if there is none. It returns
+// the last character of s, or -1 if that was escaped.
 func escape(b *strings.Builder, s string, before rune, keep func(rune) bool) rune {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -50,8 +50,8 @@ func escaped(r rune, first byte, valid bool) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// NewWriter returns a writer that escapes text like Escape, except line breaks and
-// tabs. A JSON document keeps its meaning.
+// NewWriter returns a writer that escapes text like Escape, except line breaks and tabs.
+// An escaped JSON document decodes to the same value.
 func NewWriter(w io.Writer) io.Writer { return &writer{w: w, before: -1} }
 
 type writer struct {

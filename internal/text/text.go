@@ -40,7 +40,7 @@ func Problem(s string) string {
 	return ""
 }
 
-// NameProblem is Problem for names that are compared, such as user names. It also
+// NameProblem is like Problem for names that are compared, such as user names. It also
 // rejects the invisible characters that scripts and emoji require, so that no two names
 // differ only in invisible characters.
 func NameProblem(s string) string {
