@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestCheckAdoptable checks that a wallet is adoptable if it has exactly the two
-// given descriptors and no private keys. CheckAdoptable changes neither which wallets
+// TestCheckAdoptable checks that a wallet is adoptable if it has exactly the two given
+// descriptors and no private keys, and that CheckAdoptable changes neither which wallets
 // are loaded nor which ones the node loads at its start.
 func TestCheckAdoptable(t *testing.T) {
 	t.Parallel()

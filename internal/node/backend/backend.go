@@ -1,13 +1,13 @@
 // Package backend is a typed client of the RPC interface of Bitcoin Core and Knots:
-// chain, mempool and descriptor wallets, and an adapter to the interfaces of the
-// domain packages. It knows the methods, the meaning of their results and error
-// codes, and which calls may be repeated. The connection belongs to package
-// rpcclient; this package stores nothing, and makes no decisions about wallets.
+// chain, mempool and descriptor wallets, and an adapter to the interfaces of the domain
+// packages. It knows the methods, the meaning of their results and error codes, and which
+// calls may be repeated. Package rpcclient manages the connections; this package stores
+// nothing, and makes no decisions about wallets.
 //
-// Invariant: amounts are exact, and a call that changes state at the node is sent
-// only once.
+// Invariant: amounts are exact, and a call that changes state at the node is sent only
+// once.
 //
-// Names of methods, fields and codes match Core's RPC documentation. Unless
+// See Core's RPC documentation for the meaning of RPC methods, fields and codes. Unless
 // documented otherwise, errors are the faults of package rpcclient, ctx.Err(), and
 // *rpcclient.RPCError for errors that this package does not distinguish.
 package backend
@@ -25,8 +25,8 @@ import (
 // noLimit is the timeout of calls that are limited only by their context.
 const noLimit = 10 * 365 * 24 * time.Hour
 
-// The delays between attempts of a read that the node rejects temporarily, and the
-// maximum number of attempts, which take about three seconds in total.
+// The delays between the attempts of a read that the node rejects temporarily, and the
+// maximum number of attempts. The delays take about three seconds in total.
 const (
 	minRetryDelay = 50 * time.Millisecond
 	maxRetryDelay = 1600 * time.Millisecond

@@ -22,8 +22,8 @@ type Block struct {
 type Header struct {
 	Block
 
-	// Time is the miner's timestamp, and MedianTime the median of the last eleven
-	// timestamps including this one, which never decreases (BIP 113).
+	// Time is the miner's timestamp. MedianTime is the median of the last eleven
+	// timestamps, including this one; it never decreases along the chain (BIP 113).
 	Time, MedianTime time.Time
 	// Prev is the hash of the previous block; empty for the genesis block.
 	Prev string

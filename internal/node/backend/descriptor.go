@@ -19,8 +19,9 @@ type DescriptorInfo struct {
 	// Expansion is the list of descriptors that a multipath descriptor represents;
 	// empty for other descriptors.
 	Expansion []string
-	// IsRange reports whether it has a wildcard, IsSolvable whether the node can
-	// spend from it given the keys.
+	// IsRange reports whether the descriptor has a wildcard, IsSolvable whether the node
+	// can spend from it given the keys, and HasPrivateKeys whether the given text
+	// contains private keys.
 	IsRange, IsSolvable, HasPrivateKeys bool
 }
 
@@ -78,8 +79,8 @@ func descriptorFault(err error) error {
 type Descriptor struct {
 	// Text has no private keys and includes the checksum.
 	Text string
-	// Active reports whether the wallet generates addresses from it, and Internal
-	// whether these are for change.
+	// Active reports whether the wallet generates addresses from the descriptor, and
+	// Internal whether these are for change.
 	Active, Internal bool
 	// RangeEnd is the last watched index, and Next the index of the next address;
 	// both are zero without a wildcard.

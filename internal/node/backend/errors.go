@@ -36,8 +36,8 @@ var (
 	// ErrDescriptor: the node rejects a descriptor, or cannot derive the addresses.
 	// The RPCError has the reason and may quote the descriptor.
 	ErrDescriptor = fault.New(fault.Invalid, "descriptor_rejected", "the Bitcoin node does not accept this descriptor")
-	// ErrUTXOUnavailable: a UTXO cannot be locked, because it does not belong to
-	// the wallet, or is spent or already locked.
+	// ErrUTXOUnavailable: a UTXO cannot be locked or spent, because it does not belong to
+	// the wallet, or is already spent or locked.
 	ErrUTXOUnavailable = fault.New(fault.Conflict, "utxo_unavailable",
 		"one of the UTXOs is spent, already locked or does not belong to this wallet")
 	// ErrUTXONotLocked: a UTXO cannot be unlocked, because it is not locked, is

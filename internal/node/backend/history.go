@@ -30,8 +30,9 @@ type State struct {
 	// transaction that conflicts with one in the chain: -3 if the conflicting one has
 	// 3 confirmations.
 	Confirmations int64
-	// BlockHash, BlockHeight, BlockIndex (the index in the block) and BlockTime
-	// describe the block that contains the transaction; they are empty if it is unconfirmed.
+	// BlockHash, BlockHeight, BlockIndex (the index in the block) and BlockTime describe
+	// the block that contains the transaction; they are zero for an unconfirmed
+	// transaction.
 	BlockHash   string
 	BlockHeight int64
 	BlockIndex  int
@@ -41,17 +42,17 @@ type State struct {
 	Time, Received time.Time
 	// Generated reports whether it is a coinbase transaction.
 	Generated bool
-	// Trusted reports whether the wallet would spend from it although it is
-	// unconfirmed; false if it is confirmed.
+	// Trusted reports whether the wallet would spend outputs of the transaction while it
+	// is unconfirmed; false for a confirmed transaction.
 	Trusted bool
 	// Replaceable is yes, no or unknown (BIP 125).
 	Replaceable string
-	// ReplacedBy and Replaces are the transactions that are linked to this one by a
-	// fee bump of this wallet; empty without a fee bump.
+	// ReplacedBy is the txid of the replacement, and Replaces that of the replaced
+	// transaction, if this wallet bumped the fee; both are empty otherwise.
 	ReplacedBy, Replaces string
-	// WalletConflicts are transactions of the wallet that spend the same UTXOs.
-	// MempoolConflicts are conflicting transactions in the mempool, which need not
-	// belong to the wallet.
+	// WalletConflicts are the txids of the wallet's transactions that spend the same
+	// UTXOs. MempoolConflicts are the txids of conflicting transactions in the mempool,
+	// which need not belong to the wallet.
 	WalletConflicts, MempoolConflicts []string
 }
 
@@ -76,8 +77,8 @@ type Entry struct {
 	State
 }
 
-// The limits of listsinceblock, whose response has about 800 bytes per entry and is
-// sent after the node has built it completely.
+// The maximum size in bytes and the time limit of a response to listsinceblock. It has
+// about 800 bytes per entry, and the node sends it only after it has built it completely.
 const (
 	maxHistory  = 8 << 30
 	historyTime = 30 * time.Minute

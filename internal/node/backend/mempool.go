@@ -90,8 +90,8 @@ func (n *Node) evicted(ctx context.Context, spent []btc.Outpoint) ([]proposal.Me
 	return evicted, nil
 }
 
-// mempoolEntry is the result of getmempoolentry. The modified fee includes the
-// delta of prioritisetransaction; the replacement rules use it.
+// mempoolEntry is the result of getmempoolentry. The modified fee includes the delta of
+// prioritisetransaction; Core's replacement rules use the modified fee.
 type mempoolEntry struct {
 	VSize int64 `json:"vsize"`
 	Fees  struct {

@@ -255,9 +255,9 @@ func (p *Provider) SetLocked(ctx context.Context, w wallet.NodeWallet, utxos []b
 	return setInHalves(utxos, set)
 }
 
-// setInHalves applies set to as many of the UTXOs as possible. Core rejects a call
-// because of a single UTXO; setInHalves then tries each half, so that a few failures
-// among many UTXOs require few calls. It ignores ErrUTXONotLocked.
+// setInHalves applies set to as many of the UTXOs as possible. If Core rejects a call,
+// which may be because of a single UTXO, setInHalves tries each half, so that a few
+// failures among many UTXOs require few calls. It ignores ErrUTXONotLocked.
 func setInHalves(utxos []btc.Outpoint, set func([]btc.Outpoint) error) error {
 	err := set(utxos)
 	if len(utxos) == 1 || !errors.Is(err, ErrUTXOUnavailable) && !errors.Is(err, ErrUTXONotLocked) {

@@ -25,8 +25,8 @@ var (
 		"the fee would exceed the limit of the Bitcoin node; use a lower fee rate, or raise maxtxfee in its bitcoin.conf")
 	// ErrFeeUnknown: the node has no fee estimate.
 	ErrFeeUnknown = fault.New(fault.Conflict, "fee_unknown", "the Bitcoin node has no fee estimate; specify a fee rate")
-	// ErrTooLarge: the transaction would exceed the weight limit for relaying, or
-	// has more UTXOs than the node can handle.
+	// ErrTooLarge: the transaction would exceed the weight limit for relaying, or spend
+	// more UTXOs than the node can handle.
 	ErrTooLarge = fault.New(fault.Conflict, "transaction_too_large",
 		"the transaction would be too large to be relayed; send a smaller amount, or first consolidate small UTXOs by sending them to the wallet itself")
 	errTooManyUTXOs = ErrTooLarge.WithMessage("the Bitcoin node cannot create a transaction with so many UTXOs at this fee rate; " +

@@ -23,8 +23,8 @@ type Transaction struct {
 	// Raw is the serialized transaction with witnesses. The caller must verify that
 	// it has that txid.
 	Raw []byte
-	// Amount is the change in the wallet's balance, without the fee. Fee is negative,
-	// or 0 if the wallet did not send the transaction.
+	// Amount is the amount by which the transaction changes the wallet's balance, without
+	// the fee. Fee is negative, or 0 if the wallet did not send the transaction.
 	Amount, Fee btc.Amount
 	// Details are the outputs that the wallet knows, except change.
 	Details []Detail
@@ -94,8 +94,8 @@ func (w *Wallet) Transactions(ctx context.Context, txids []string, visit func(Tr
 	return ctx.Err()
 }
 
-// fetch requests transactions in one batch, or in two if the response would be too
-// long.
+// fetch requests transactions in one batch, or in smaller batches if the response would
+// be too long.
 func (w *Wallet) fetch(ctx context.Context, txids []string) ([]Transaction, error) {
 	wires := make([]wireTransaction, len(txids))
 	reqs := make([]rpcclient.Request, len(txids))

@@ -14,7 +14,7 @@ type Info struct {
 	// Transactions is the number of transactions, including conflicted and
 	// abandoned ones.
 	Transactions int64
-	// PrivateKeys reports whether it may have private keys; Descriptors is false
+	// PrivateKeys reports whether the wallet may have private keys; Descriptors is false
 	// for a legacy wallet.
 	PrivateKeys, Descriptors bool
 	// Scan is nil unless the wallet is rescanning.

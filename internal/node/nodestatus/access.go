@@ -11,8 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 )
 
-// accessInterval is how long the list of allowed methods is valid. Only a restart
-// of the node changes it.
+// accessInterval is how long the list of allowed methods is valid. The list changes only
+// if the node is restarted.
 const accessInterval = time.Minute
 
 // ErrWalletDisabled is returned if the node runs without wallet support.

@@ -19,8 +19,8 @@ const (
 
 // Options are optional settings of a Monitor.
 type Options struct {
-	// Interval is the time between polls; zero means two seconds. While the node
-	// does not respond, it doubles up to five seconds.
+	// Interval is the time between polls; zero means two seconds. While the node does not
+	// respond, the time doubles after each poll, up to five seconds.
 	Interval time.Duration
 	// Identity is consulted at the first contact and when the chain or the genesis
 	// block changes; nil accepts any chain.

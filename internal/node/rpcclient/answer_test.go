@@ -11,8 +11,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzAnswer decodes arbitrary data as the response to one call and to a batch. It must
-// be accepted, or rejected with a short ErrInvalidResponse that does not quote it.
+// FuzzAnswer decodes arbitrary data as the response to one call and to a batch. The data
+// must be accepted, or rejected with a short ErrInvalidResponse that does not quote it.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		`{"result":{"a":1},"error":null,"id":1}`,

@@ -147,9 +147,9 @@ func (c *Client) Call(ctx context.Context, method string, params []any, out any)
 }
 
 // Batch makes all calls in one HTTP request, and sets Out and Err of each. The node
-// executes them sequentially, and continues after a failed one. An error of Batch
-// concerns all of them, and is of the kinds that Call returns, except *RPCError;
-// then the results in reqs must not be used. A batch without calls does nothing.
+// executes them sequentially, and continues after a failed one. Batch returns an error if
+// the whole request failed: one of the errors that Call returns, except *RPCError. The
+// results in reqs must not be used then. A batch without calls does nothing.
 func (c *Client) Batch(ctx context.Context, reqs []Request) error {
 	if len(reqs) == 0 {
 		return nil
