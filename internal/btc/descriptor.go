@@ -15,11 +15,10 @@ import (
 var (
 	// ErrDescriptor is returned for text that is not a descriptor.
 	ErrDescriptor = fault.InvalidAs("invalid_descriptor", "descriptor", "must be an output descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)")
-	// ErrUnsupportedDescriptor is returned for a kind of descriptor that wallets do
-	// not support.
+	// ErrUnsupportedDescriptor is returned for a descriptor of a kind that wallets do not
+	// support.
 	ErrUnsupportedDescriptor = fault.InvalidAs("unsupported_descriptor", "descriptor", "is not supported; %s", supported)
-	// ErrKeyType is returned for a key whose SLIP-132 prefix is for another type of
-	// script.
+	// ErrKeyType is returned for a key whose SLIP-132 prefix is for another script type.
 	ErrKeyType = fault.InvalidAs("script_type_mismatch", "descriptor", "has a key with the prefix of another script type")
 	// ErrDuplicateKey is returned for a key that occurs twice.
 	ErrDuplicateKey = fault.InvalidAs("duplicate_key", "descriptor", "contains a key twice")
@@ -27,9 +26,9 @@ var (
 
 const supported = "supported are pkh, wpkh, sh(wpkh) and tr with one key, and multi and sortedmulti in sh, wsh or sh(wsh)"
 
-// Descriptor is a ranged output descriptor (BIP-380) of one of the kinds of Script,
-// with extended public keys. It has one branch or, if it is multipath (BIP-389),
-// two. Descriptors are immutable and come from ParseDescriptor or FromKeys.
+// Descriptor is a ranged output descriptor (BIP-380) of a supported script type, with
+// extended public keys. It has one branch or, if it is multipath (BIP-389), two.
+// Descriptors are immutable and come from ParseDescriptor or FromKeys.
 type Descriptor struct {
 	form     form
 	network  Network
@@ -81,7 +80,8 @@ func (d Descriptor) Script() Script { return d.form.script }
 // in the order of the descriptor.
 func (d Descriptor) Sorted() bool { return d.form.sorted }
 
-// SignaturesRequired returns the number of signatures that an output requires.
+// SignaturesRequired returns the number of signatures that are required to spend an
+// output.
 func (d Descriptor) SignaturesRequired() int { return d.required }
 
 // Keys returns the keys in the order of the descriptor.

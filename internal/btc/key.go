@@ -215,8 +215,8 @@ func FormatPath(path []uint32) string {
 	return b.String()
 }
 
-// Path returns the derivation as the numbers of BIP-32; 2^31 is added to a hardened
-// step.
+// Path returns the derivation as the numbers of BIP-32; 2^31 is added to a hardened step.
+// It returns an error if the derivation is malformed.
 func (k Key) Path() ([]uint32, error) {
 	var path []uint32
 	for _, text := range strings.Split(k.Derivation, "/")[1:] {

@@ -47,7 +47,7 @@ func (s Script) AddressType() string {
 	return "legacy"
 }
 
-// Description returns Specter Desktop's description of a wallet with such scripts,
+// Description returns Specter Desktop's description of a wallet with this script type,
 // for example "Single (Segwit)" or "2 of 3 Multisig (Nested)".
 func (s Script) Description(required, keys int) string {
 	if s.IsMultisig() {
@@ -56,7 +56,7 @@ func (s Script) Description(required, keys int) string {
 	return s.purpose()
 }
 
-// purpose returns Specter Desktop's description of a key for such scripts.
+// purpose returns Specter Desktop's description of a key for this script type.
 func (s Script) purpose() string {
 	switch s {
 	case PKH:

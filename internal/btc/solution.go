@@ -52,8 +52,8 @@ func (v *Deriver) Solve(index uint32) (Solution, error) {
 	return s, nil
 }
 
-// child returns the child key of k at an index, whose public key the caller has
-// derived.
+// child returns the ChildKey of k at an index. The argument public must be the public key
+// that was derived from k at that index.
 func (k descriptorKey) child(public *btcec.PublicKey, index uint32) (ChildKey, error) {
 	c := ChildKey{PubKey: public.SerializeCompressed()}
 	if _, err := hex.Decode(c.Fingerprint[:], []byte(k.Fingerprint)); err != nil {
