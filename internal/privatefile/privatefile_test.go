@@ -19,8 +19,8 @@ const service = 65534
 // victim is the content of a file outside the directory of the service account.
 const victim = "the victim's content"
 
-// planted returns a directory, which belongs to another account if the test runs as
-// root, and the path of a file that an attacker wants to be changed.
+// planted returns a directory, which belongs to another account if the test runs as root,
+// and the path of a file outside of it that an attacker wants to change.
 func planted(t *testing.T) (dir, target string) {
 	t.Helper()
 	above := t.TempDir()

@@ -53,9 +53,9 @@ func NameProblem(s string) string {
 	return ""
 }
 
-// Clean makes text from another program valid: line breaks and other control
-// characters become spaces, invisible characters are removed, and bytes that are not
-// UTF-8 become U+FFFD.
+// Clean makes text from another program valid: line breaks and other control characters
+// become spaces, other characters that Problem rejects are removed, and bytes that are
+// not UTF-8 become U+FFFD.
 func Clean(s string) string {
 	if Problem(s) == "" {
 		return s
