@@ -13,14 +13,15 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// world is a server with a caller and another user of the same role.
+// world is a server with a caller, another user of the same role, and the node and wallets
+// that valid requests need.
 type world struct {
 	*server
 	caller, other testUser
 	bitcoind      *testkit.Node
 	vaults        *vaults
 	purse         *nodeWallet
-	good          token // of the caller, with every scope
+	good          token // token of the caller with every scope
 }
 
 func TestMatrix_EveryRoute(t *testing.T) {
@@ -56,7 +57,7 @@ func TestRoutes_ScopePerTokenRoute(t *testing.T) {
 }
 
 // TestMatrix makes a valid request to every route with every kind of credential. It checks
-// which of them are accepted, which errors the others get, and that refused requests change
+// which requests are accepted, which errors the others get, and that refused requests change
 // nothing.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
@@ -134,7 +135,8 @@ func (w *world) try(t *testing.T, to route.Route, c credential) {
 	})
 }
 
-// acts counts the changes so far: every change writes an audit event in its transaction.
+// acts returns the number of audit events other than logins. It shows whether a request
+// changed something, because every change writes an audit event in the same transaction.
 func (w *world) acts(t *testing.T) (n int) {
 	t.Helper()
 	testkit.Check(t, w.statement(t, "SELECT count(*) FROM audit WHERE action <> 'login'").QueryRow().Scan(&n)) //nolint:sqlclosecheck // the statement is cached
@@ -225,15 +227,16 @@ func (v verdict) checkForbidden(t *testing.T, got answer, to route.Route, alpha 
 	} else if got.wantProblem(t, http.StatusForbidden, code); got.text(field) != value {
 		t.Errorf("%s is %q, want %q", field, got.text(field), value)
 	}
-	var challenges []string // no challenge if the role is missing: another token of the user would not help
+	var challenges []string // none if the role is missing, because another token of the user would not help
 	if v == scopeMissing {
 		challenges = []string{`Bearer realm="specterd", error="insufficient_scope", scope="` + to.Scope.String() + `"`}
 	}
 	wantChallenges(t, got.header.Values("WWW-Authenticate"), challenges...)
 }
 
-// wantUnknownChallenges checks for one challenge per scheme of the route (RFC 9110, section
-// 11.6.1), with an error only if the request had a token (RFC 6750, section 3.1).
+// wantUnknownChallenges checks that a response has one challenge for each scheme of the route
+// (RFC 9110, section 11.6.1). The challenge of Bearer must have an error code only if tried is
+// true; a request without a token gets none (RFC 6750, section 3.1).
 func wantUnknownChallenges(t *testing.T, got []string, to route.Route, tried bool) {
 	t.Helper()
 	var want []string

@@ -25,9 +25,9 @@ import (
 
 // TestMutations mutates the requests of testdata/bad-input at random. A mutated request must
 // not cause an internal error. If it is refused, it must get an error document and change
-// nothing; if it is accepted, because the mutation made it valid, a second, strict parser must
-// also accept it. Most requests are passed to the handler, and every rawEvery-th is sent over
-// TCP.
+// nothing; if it is accepted, because the mutation made it valid, an independent strict parser
+// must also accept it. Every rawEvery-th request is sent over TCP, and the others are passed
+// to the handler.
 func TestMutations(t *testing.T) {
 	t.Parallel()
 	each := testkit.Size(400, 500_000)
@@ -52,7 +52,7 @@ func TestMutations(t *testing.T) {
 const (
 	batch    = 250 // mutations between two checks of the database
 	rawEvery = 50
-	large    = 16 << 10 // bytes; larger bodies are sent less often, because they are slow
+	large    = 16 << 10 // bytes; larger bodies are slow and therefore sent less often
 )
 
 // warnings discards log records below the level WARN.
@@ -67,10 +67,10 @@ type mutationTest struct {
 	seed     uint64
 	cases    []mutant
 	raw      []string
-	// credentials has the credentials of the requests.
+	// credentials contains the valid values of the Authorization header.
 	credentials []string
-	before      string // dump of the database
-	acts        int    // audit events so far
+	before      string // dump of the database in the state to compare with
+	acts        int    // number of audit events in that state
 	became      map[outcome]int
 }
 
@@ -95,7 +95,7 @@ func newMutationTest(t *testing.T, s *server, seed uint64, postgres bool) *mutat
 	cases := badCases(t)
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		r := cases[name].request(s, admin, token{other.id, k.secret})
-		s.secrets.Delete(cases[name].Secret) // a mutation may move the secret to a place that is logged
+		s.secrets.Delete(cases[name].Secret) // a mutation may move the secret to a part that is logged
 		m := mutant{method: r.method, target: r.path, body: r.body}
 		for _, name := range slices.Sorted(maps.Keys(r.header)) {
 			m.header = append(m.header, name+": "+r.header[name])
@@ -120,13 +120,13 @@ func newMutationTest(t *testing.T, s *server, seed uint64, postgres bool) *mutat
 	return b
 }
 
-// recordState records the current contents of the database, to detect changes later.
+// recordState makes the current state of the database the one to compare with.
 func (b *mutationTest) recordState(t *testing.T) {
 	t.Helper()
 	b.before, b.acts = b.dump(t, false), (&world{server: b.server}).acts(t)
 }
 
-// restore restores all tables except the audit log.
+// restore restores all tables except the audit log to their initial contents.
 func (b *mutationTest) restore(t *testing.T) {
 	t.Helper()
 	tx, err := b.db.BeginTx(t.Context(), nil)
@@ -149,8 +149,8 @@ func (b *mutationTest) restore(t *testing.T) {
 	b.recordState(t)
 }
 
-// try sends the mutations i with from <= i < to, and checks that the refused ones changed
-// nothing.
+// try sends the mutations with the numbers from to to-1, and checks that the refused ones
+// changed nothing.
 func (b *mutationTest) try(t *testing.T, from, to int) {
 	t.Helper()
 	for i := from; i < to && !t.Failed(); i++ {
@@ -158,7 +158,7 @@ func (b *mutationTest) try(t *testing.T, from, to int) {
 		b.became[became]++
 		if became.mayChange() {
 			b.restore(t)
-			for again := from; again < i; again++ { // send these again, because restore has undone any changes that they made
+			for again := from; again < i; again++ { // restore has undone any changes of these, so send them again
 				if b.send(t, again).mayChange() {
 					b.restore(t)
 				}
@@ -199,7 +199,7 @@ type mutant struct {
 	body           string
 }
 
-// wire returns the bytes that a client sends.
+// wire encodes the request in HTTP/1.1.
 func (m mutant) wire(host string) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\n", m.method, m.target, host)
@@ -212,7 +212,7 @@ func (m mutant) wire(host string) string {
 	return text.String() + "\r\n" + m.body
 }
 
-// mutation returns the i-th request.
+// mutation returns the i-th mutated request in HTTP/1.1. It depends only on the seed and i.
 func (b *mutationTest) mutation(i int) string {
 	r := rand.New(rand.NewPCG(b.seed, uint64(i)))
 	if i%rawEvery == 0 && i%(2*rawEvery) != 0 {
@@ -243,7 +243,7 @@ func (b *mutationTest) mutation(i int) string {
 	return m.wire("127.0.0.1")
 }
 
-// send sends a mutation and checks the answer.
+// send sends the i-th mutation and checks the response.
 func (b *mutationTest) send(t *testing.T, i int) outcome {
 	t.Helper()
 	text := b.mutation(i)
@@ -287,11 +287,11 @@ func isErrorDocument(got answer, path string) bool {
 
 var statusLine = regexp.MustCompile(`(?m)^HTTP/1\.1 (\d)\d\d`)
 
-// notOurs matches responses of net/http that RFC 9112 requires for unsupported requests.
+// notOurs matches the 5xx responses with which net/http refuses unsupported requests.
 var notOurs = regexp.MustCompile(`(?m)^HTTP/1\.1 (501 Not Implemented|505 HTTP Version Not Supported)`)
 
 // sendRaw sends a mutation over TCP. There are two responses if the mutation consists of two
-// requests, and there may be none if it is incomplete.
+// requests, and there may be none if the mutation is incomplete.
 func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
@@ -323,8 +323,8 @@ func (b *mutationTest) sendRaw(t *testing.T, i int, text string) outcome {
 	return became
 }
 
-// wantRight fails the test unless an accepted request has exactly one of the credentials and
-// a body that is valid for a strict JSON parser.
+// wantRight fails the test unless an accepted request has exactly one Authorization header
+// with a valid credential, and either no body or one that strictJSON accepts.
 func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
@@ -341,13 +341,14 @@ func (b *mutationTest) wantRight(t *testing.T, i int, text string) {
 	}
 }
 
-// strictJSON returns an error unless a text is a strictly valid JSON object.
+// strictJSON returns an error unless text is valid JSON in UTF-8 with at most 32 levels, and
+// without names in an object that are equal or differ only in case.
 func strictJSON(text []byte) error {
 	if !json.Valid(text) || !utf8.Valid(text) {
 		return fmt.Errorf("invalid JSON or UTF-8")
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
-	names := [][]string{nil} // of the open objects; nil for arrays
+	names := [][]string{nil} // names in each open object or array; nil for an array
 	isName := false
 	for {
 		token, err := dec.Token()

@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestNodeErrors_InBothVersions checks the errors for a server that is not a Bitcoin node, and
-// for a wallet without a free change address, which is checked before the node is called.
+// TestNodeErrors_InBothVersions checks the error if the configured node is another HTTP
+// server. If a wallet has no free change address, that error is returned first, without a
+// call to the node.
 func TestNodeErrors_InBothVersions(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))

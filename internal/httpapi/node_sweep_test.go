@@ -16,13 +16,13 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// sweep has the database and the stopped node of a server, of which each test uses a copy,
-// and a valid request for every route.
+// sweep contains a valid request for every route, and the database and the stopped node for
+// which the requests are valid. Each test uses a copy of both.
 type sweep struct {
 	database string
 	bitcoind *testkit.Node
 	requests []sweepRequest
-	usual    map[string]int // the statuses with the default node settings, by route
+	usual    map[string]int // response statuses with the default node settings, by route
 }
 
 type sweepRequest struct {
@@ -31,8 +31,8 @@ type sweepRequest struct {
 }
 
 // TestNodeSettings makes a valid request to every route with a real node in every
-// configuration. No response may be 5xx except 502 and 503 with a code and a remedy, and the
-// readiness probe and the node status must name the problem.
+// configuration of testkit.NodeSettings. No response may be 5xx except 502 and 503 with a
+// specific code, and the readiness probe and the node status must name the problem.
 func TestNodeSettings(t *testing.T) {
 	t.Parallel()
 	sw := newSweep(t)
@@ -82,7 +82,8 @@ func newSweep(t *testing.T) *sweep {
 	return sw
 }
 
-// try makes all requests with a node that has the given setting, and returns the statuses.
+// try makes all requests with a node that has the given setting, and returns the statuses by
+// route.
 func (sw *sweep) try(t *testing.T, setting testkit.NodeSetting) map[string]int {
 	t.Helper()
 	n := testkit.BitcoindCopy(t, sw.bitcoind, setting.Args...)

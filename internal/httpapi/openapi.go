@@ -105,7 +105,8 @@ func (s *schemas) operation(to route.Route) (*openapi31.Operation, error) {
 	return item.Operation(to.Method)
 }
 
-// complete adds to an operation what the Go types do not express.
+// complete adds the parts of an operation that do not follow from the Go types: text bodies,
+// security requirements, additional headers and responses, and errors.
 func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	if text := to.Handler.Text; text != nil {
 		if !text.OrJSON {
@@ -120,10 +121,10 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		describeBody(op.RequestBody.RequestBody, to.Handler)
 	}
 	op.Parameters = slices.DeleteFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool {
-		return p.Parameter.Name == "Accept" // OpenAPI derives it from the media types of the responses
+		return p.Parameter.Name == "Accept" // OpenAPI ignores it: the responses list the media types
 	})
 	for _, p := range op.Parameters {
-		delete(p.Parameter.Schema, "description") // the parameter has it
+		delete(p.Parameter.Schema, "description") // the parameter has the same description
 		if name, _ := simpleType(p.Parameter.Schema); name != "" {
 			p.Parameter.Schema["type"] = name // an optional parameter is not nullable
 		}
@@ -141,7 +142,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		op.Security = append(op.Security, map[string][]string{"basic": {}})
 	}
 	if to.Credentials == route.Public {
-		op.WithMapOfAnythingItem("security", []any{}) // op.Security is left out if it is empty
+		op.WithMapOfAnythingItem("security", []any{}) // the encoder omits an empty op.Security
 	}
 	if to.Credentials.NeedsScope() {
 		op.WithMapOfAnythingItem("x-required-scope", to.Scope.String())
@@ -159,8 +160,8 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	return nil
 }
 
-// describeBody sets whether a body is required, and adds the size limit to its
-// description if the limit is not the default.
+// describeBody sets whether a body is required, and adds the maximum size to the
+// description of the body if it is not the default.
 func describeBody(body *openapi31.RequestBody, h route.Handler) {
 	body.WithRequired(h.NeedsBody)
 	if h.MaxBody == route.DefaultMaxBody {
@@ -173,8 +174,8 @@ func describeBody(body *openapi31.RequestBody, h route.Handler) {
 	body.WithDescription(text + fmt.Sprintf("At most %d bytes.", h.MaxBody))
 }
 
-// completeResponses adds the success responses and headers that the Go types do not
-// express.
+// completeResponses adds the headers and the success responses that do not follow from the
+// Go types.
 func (s *schemas) completeResponses(op *openapi31.Operation, h route.Handler) {
 	responses := op.Responses.MapOfResponseOrReferenceValues
 	success := responses[strconv.Itoa(h.Status)]

@@ -36,8 +36,8 @@ var errorHeaders = map[int]struct{ name, description string }{
 	http.StatusServiceUnavailable: {"Retry-After", "Seconds to wait before retrying, if known."},
 }
 
-// errorResponse returns a reference to the response component of an error status, in
-// the format of the path's API version.
+// errorResponse returns a reference to the response component for an error status in the
+// API version of the path. It adds the component if it does not exist.
 func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrReference, error) {
 	name, contentType, body := "Problem", "application/problem+json", any(problem{})
 	if apiOf(path) != "v1" {
@@ -62,7 +62,7 @@ func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrRe
 	return reference, nil
 }
 
-// errorStatuses returns the error statuses that a route can return.
+// errorStatuses returns the error statuses that a route can return, in ascending order.
 func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	statuses := []int{http.StatusServiceUnavailable}
 	add := func(when bool, status ...int) {
@@ -76,10 +76,10 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
 	waits, proposes := takes("min_height"), apiOf(to.Path) == "v1alpha" && to.Scope == auth.ProposalsCreate
-	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 refuses unknown parameters
+	add(len(op.Parameters) > 0 || op.RequestBody != nil || apiOf(to.Path) == "v1", http.StatusBadRequest) // v1 rejects unknown parameters
 	add(to.Credentials != route.Public, http.StatusUnauthorized, http.StatusForbidden)
 	add(namesOneResource(to) || hasNoEmptyList(to), http.StatusNotFound)
-	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // a quota
+	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // for an exceeded quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
@@ -90,7 +90,8 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	return statuses
 }
 
-// isLimited reports whether the server limits how many such requests are in progress.
+// isLimited reports whether the server limits the number of requests to the route that are
+// in progress.
 func isLimited(to route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
 
 // namesOneResource reports whether the path names one resource, so that the route returns 404

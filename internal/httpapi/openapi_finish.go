@@ -51,8 +51,9 @@ func finishContent(content map[string]openapi31.MediaType) {
 	}
 }
 
-// finishSchema adds to a schema and its subschemas the format of numbers, without which
-// code generators use float32 for amounts, and null to the enum of a nullable value.
+// finishSchema completes a schema and its subschemas. It adds the format of numbers, because
+// code generators would otherwise use float32 for amounts, and adds null to the enum of a
+// nullable value.
 func finishSchema(schema map[string]any) {
 	name, nullable := simpleType(schema)
 	format := map[string]string{"integer": "int64", "number": "double"}[name]
@@ -82,8 +83,8 @@ func finishWithin(value any) {
 }
 
 // describeSchema adds a description to a component and to its properties if they have
-// none. A default moves into the description: code generators treat a property with a
-// default as always present, but it is optional in a request.
+// none. It moves the default of a property into the description, because code generators
+// treat a property with a default as always present, although it is optional in a request.
 func describeSchema(name string, schema map[string]any) {
 	if schema["description"] == nil {
 		if text := schemaDescription(name); text != "" {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// visit calls f with the path and the content of every object in a document, except for
+// visit calls f for every object in a document, with the path of the object, except for
 // objects in examples and enums.
 func visit(document any, f func(at string, schema object)) {
 	var walk func(at string, value any)
@@ -65,7 +65,7 @@ func TestSpecification_NumbersHaveFormats(t *testing.T) {
 }
 
 // TestSpecification_PropertiesHaveNoDefault checks that no property has a default, because
-// TypeScript generators make such properties required, also in requests.
+// TypeScript generators make such properties required, even in requests.
 func TestSpecification_PropertiesHaveNoDefault(t *testing.T) {
 	visit(at(t, describe(t), "components", "schemas"), func(at string, schema object) {
 		if _, ok := schema["default"]; ok && schema["type"] != nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// schemas creates JSON Schemas for the wire types and records the Go type of each.
+// schemas creates the JSON Schemas of request and response types, and records the Go type of
+// each schema.
 type schemas struct {
 	*openapi31.Reflector
 	types    map[string]reflect.Type   // by the schema's name
@@ -53,11 +54,11 @@ func schemaName(t reflect.Type) string {
 	return name
 }
 
-// describeType adjusts the schemas of types whose wire format does not follow from the
-// Go type, and forbids unknown fields in request bodies of strict API versions.
+// describeType leaves the schema of jsontext.Value empty, and forbids unknown fields in
+// request bodies of API versions that reject them.
 func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	if p.Value.Type() == reflect.TypeFor[jsontext.Value]() {
-		return true, nil // any JSON
+		return true, nil // an empty schema allows any JSON
 	}
 	oc, ok := openapi.OperationCtx(p.Context)
 	isBody := ok && p.Processed && !oc.IsProcessingResponse() && oc.ProcessingIn() == openapi.InBody && len(p.Context.Path) == 1
@@ -67,13 +68,13 @@ func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	return false, nil
 }
 
-// describeField makes the schema of a field match the JSON encoder, which omits only
-// omitempty fields and encodes nil lists and maps as empty.
+// describeField adjusts the schema of a field to the JSON encoder, which omits only
+// omitempty fields and encodes nil slices and maps as empty.
 func describeField(p jsonschema.InterceptPropParams) error {
 	if !p.Processed {
 		return nil
 	}
-	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // anyOf null and a reference; a type next to them would exclude null
+	if nullable := p.PropertySchema.AnyOf; len(nullable) == 2 { // null and a reference; a type in addition to AnyOf would exclude null
 		p.PropertySchema.Type, nullable[1].TypeObject.Type = nil, nil
 	}
 	if types := p.Field.Tag.Get("oneof"); types != "" { // the decoder accepts any JSON; the tag lists the types that the handler accepts
@@ -95,11 +96,12 @@ func describeField(p jsonschema.InterceptPropParams) error {
 	return nil
 }
 
-// initialisms are the words that schema names write in capitals also at their beginning.
+// initialisms are the abbreviations that are written in capitals at the beginning of schema
+// names, as in PSBTList.
 var initialisms = []string{"csv", "id", "psbt", "url", "utxo"}
 
-// upperFirst returns an identifier with its first letter, or an initialism at its
-// beginning, in upper case.
+// upperFirst converts the first letter of an identifier, or the initialism at its beginning,
+// to upper case.
 func upperFirst(s string) string {
 	first := strings.IndexFunc(s, unicode.IsUpper)
 	if first < 0 {

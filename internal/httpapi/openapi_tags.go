@@ -8,8 +8,8 @@ import (
 // tag is an OpenAPI tag, which groups the routes of one noun.
 type tag struct{ name, description string }
 
-// tags are in the order of the API reference. The tag of a v1 route is the last tag name
-// in its path; see tagOf.
+// tags contains all tags in the order of the API reference. The tag of a v1 route is the
+// last tag name in its path; see tagOf.
 var tags = []tag{
 	{"tokens", "Access tokens: create, list, rotate and revoke them. A token can be limited by scopes, by wallets and in time."},
 	{"users", "User accounts and passwords."},
@@ -28,7 +28,7 @@ var tags = []tag{
 	{"v1alpha", "The REST API of Specter Desktop, for existing clients. Paths, fields and messages are the same; nothing new is added."},
 }
 
-// nounTags maps nouns in paths that are not the name of a tag to their tag.
+// nounTags contains the tags of nouns in paths that are not tag names themselves.
 var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels"}
 
 // apiOf returns the part of the API that a path belongs to: health, v1alpha, or v1 for
@@ -43,7 +43,7 @@ func apiOf(path string) string {
 	return "v1"
 }
 
-// tagOf returns the name of the tag for a path, or "" if there is none.
+// tagOf returns the name of the tag for the path of a route, or "" if there is none.
 func tagOf(path string) string {
 	api := apiOf(path)
 	if api != "v1" {

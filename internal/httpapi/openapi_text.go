@@ -143,9 +143,9 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Warning":                   "A warning to read before signing a proposal.",
 }
 
-// propertyDescriptions describe properties by name (if the name means the same in every
-// schema), by schema and name, or by schema and * for the remaining properties of a
-// schema. A description tag of the field takes precedence.
+// propertyDescriptions contains the descriptions of properties. A key is a property name
+// (if it means the same in every schema), schema.name, or schema.* for the remaining
+// properties of a schema. A description tag of the field takes precedence.
 var propertyDescriptions = map[string]string{ //nolint:gosec // texts about tokens, not tokens
 	"V1alphaConfig.*":                      "Setting of Specter Desktop without effect in specterd.",
 	"V1alphaConfig.active_node_alias":      "Always bitcoin_core.",

@@ -42,7 +42,7 @@ type pageOperation struct {
 	Parameters, Body          []pageField
 	BodyText                  *route.Text // instead of Body
 	Success                   pageAnswer
-	Others                    []pageAnswer // other statuses than Success that are not errors
+	Others                    []pageAnswer // statuses that are neither Success nor errors
 	Errors                    []pageAnswer
 	curl                      curl
 }
@@ -84,7 +84,7 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 		}
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
 		if op.RequestBody != nil && (to.Handler.Text == nil || to.Handler.Text.OrJSON) {
-			requests[schemaName(to.Handler.In)] = true // shown with its operation instead
+			requests[schemaName(to.Handler.In)] = true // shown with the operation instead
 		}
 	}
 	p.Objects = s.pageObjects(requests)

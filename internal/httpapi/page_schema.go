@@ -20,8 +20,8 @@ type pageField struct {
 	example           any
 }
 
-// typeText describes a type in words. Ref is the name of the schema that it refers to, or
-// empty.
+// typeText is the description of a type: Before, the name of a schema as a link, and After.
+// Ref is the name of the schema, or empty if the type refers to none.
 type typeText struct{ Before, Ref, After string }
 
 func newPageField(name string, schema map[string]any) pageField {
@@ -33,8 +33,8 @@ func newPageField(name string, schema map[string]any) pageField {
 	return field
 }
 
-// fields returns the members of a schema, in the order of the fields of its Go type. Each
-// has the note given as required or optional, depending on whether the schema requires it.
+// fields returns the members of a schema, in the order of the fields of its Go type. Their
+// notes are the argument required, for members that the schema requires, or optional.
 func (s *schemas) fields(name, required, optional string) []pageField {
 	schema := s.Spec.Components.Schemas[name]
 	properties, _ := schema["properties"].(map[string]any)
@@ -55,7 +55,7 @@ func (s *schemas) fields(name, required, optional string) []pageField {
 	return fields
 }
 
-// pageObjects returns all schemas except the excluded ones, by name.
+// pageObjects returns all schemas except those in leftOut, sorted by name.
 func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
 	var objects []pageObject
 	for _, name := range slices.Sorted(maps.Keys(s.Spec.Components.Schemas)) {
@@ -75,8 +75,8 @@ func (s *schemas) pageObjects(leftOut map[string]bool) []pageObject {
 	return objects
 }
 
-// anyField returns a field that represents the members with arbitrary names
-// (additionalProperties) of a schema, or nil if it has none.
+// anyField returns one field for the members of a schema that can have any name
+// (additionalProperties), or nil if the schema allows none.
 func anyField(schema map[string]any) []pageField {
 	of, ok := schema["additionalProperties"].(map[string]any)
 	if !ok {
@@ -112,7 +112,7 @@ func typeOf(schema map[string]any) typeText {
 	if ref, ok := schema["$ref"].(string); ok {
 		return typeText{Ref: ref[strings.LastIndexByte(ref, '/')+1:]}
 	}
-	if either, ok := schema["anyOf"].([]any); ok { // null, and last the other type
+	if either, ok := schema["anyOf"].([]any); ok { // null, followed by the other type
 		other, _ := either[len(either)-1].(map[string]any)
 		t := typeOf(other)
 		t.After += " or null"

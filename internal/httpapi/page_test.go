@@ -16,12 +16,13 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// sharedAPI is an API handler without services. It creates the API reference once.
+// sharedAPI returns the same API handler for all tests, so that the API reference is created
+// only once. The handler has no services.
 var sharedAPI = sync.OnceValues(func() (http.Handler, error) {
 	return New(Options{Log: slog.New(slog.DiscardHandler), Now: time.Now, Active: true, Version: "1.2.3"})
 })
 
-// bareAPI returns an API handler without services.
+// bareAPI returns an API handler without services; see sharedAPI.
 func bareAPI(t *testing.T) http.Handler {
 	t.Helper()
 	h, err := sharedAPI()

@@ -42,9 +42,8 @@ var statuses = map[fault.Kind]int{
 
 var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
 
-// apiVersion contains the differences between the API versions: the treatment of unknown
-// fields, the format of errors, and the error for a wallet of which the caller is not a
-// member.
+// apiVersion contains the differences between the API versions: how unknown fields are
+// treated, the format of errors, and the error for a wallet that the caller cannot access.
 type apiVersion struct {
 	strict   route.Strictness
 	problem  func(requestID string, status int, f *fault.Error) (contentType []string, body any)
@@ -87,7 +86,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
 	}
 	for name, value := range f.Details {
-		if strings.HasPrefix(name, "required_") || name == "reason" { // members of the document itself, or of v1alpha only
+		if strings.HasPrefix(name, "required_") || name == "reason" { // these are members of the document, or appear only in v1alpha
 			continue
 		}
 		if p.Details == nil {
@@ -118,8 +117,9 @@ func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 	return route.JSONType, message{Message: f.Message, Reason: f.Details["reason"]}
 }
 
-// fail writes err in the format of the path's API version. An error that is not a fault
-// is logged, once, and reported as an internal error.
+// fail writes err in the format of the path's API version. It logs an error that is not a
+// fault, or is an internal one, and reports it as an internal error without details. It also
+// logs the causes of the faults in worthLogging. If the client disconnected, it logs neither.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f, ok := errors.AsType[*fault.Error](err)
 	isDefect := !ok || f.Kind == fault.Internal
@@ -154,8 +154,8 @@ func worthLogging(kind fault.Kind) bool {
 	return kind == fault.Unavailable || kind == fault.BadGateway || kind == fault.Refused
 }
 
-// retrySeconds returns d in seconds, rounded up, so that a client does not retry too early
-// (RFC 9110, section 10.2.3).
+// retrySeconds returns d as a number of seconds for Retry-After (RFC 9110, section 10.2.3).
+// It rounds up, so that a client does not retry too early.
 func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // notFound responds to requests for unknown paths.
@@ -163,9 +163,9 @@ func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
 	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", "there is nothing at this path; %s describes what there is", descriptionPath))
 }
 
-// asKnownMethod returns the handler for methods that the router does not know, for which
-// it does not look up the path. It routes them as TRACE, a method without routes, so that
-// the response is 404 for an unknown path, and otherwise 405 with Allow.
+// asKnownMethod returns the handler for methods that the router does not know. The router
+// does not look up the path for these. The handler routes them as TRACE, a method without
+// routes, so that the response is 404 for an unknown path, and otherwise 405 with Allow.
 func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		known := chi.NewRouteContext()
@@ -174,8 +174,8 @@ func asKnownMethod(mux *chi.Mux) http.HandlerFunc {
 	}
 }
 
-// methodNotAllowed returns the handler for the methods without a route on a path that
-// has routes. It responds with 405, or with 200 to OPTIONS, and lists the methods in Allow.
+// methodNotAllowed returns the handler for methods that a known path does not have. It
+// responds with 405, or with 200 to OPTIONS, and lists the given methods in Allow.
 func (s *server) methodNotAllowed(methods map[string]bool) http.HandlerFunc {
 	allow := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -30,7 +30,7 @@ func testProposalFees(t *testing.T, w *spending) {
 		return w.call(t, "POST", alphaWallets+"vault_23_fam/psbt", w.role["proposer"], strings.Replace(estimated, "%s", more, 1))
 	}
 	alpha(`, "fee_rate": 4`).want(t, 400, `"message":"fee_rate: must not exceed the wallet's maximum of 3.25 sat/vB`)
-	alpha("").want(t, 400, `"message":"fee_rate: results in a fee of `) // the node's -fallbackfee
+	alpha("").want(t, 400, `"message":"fee_rate: results in a fee of `) // the fee rate is the node's -fallbackfee
 
 	change("owner", `{"max_fee_rate_sat_vb": null}`).want(t, 200, `"max_fee_rate_sat_vb":null`)
 	w.propose(t, "proposer", `, "dry_run": true, "max_fee_sat": 100`).wantProblem(t, 400, "fee_too_high").want(t, 400, `"max_fee_sat":"100"`)

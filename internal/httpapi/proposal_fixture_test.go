@@ -37,8 +37,8 @@ func newNodeWallet(t *testing.T, n *testkit.Node) *nodeWallet {
 	return &nodeWallet{n}
 }
 
-// pay pays amounts to a wallet's receive addresses in one confirmed transaction and writes it
-// into the index in place of the indexer.
+// pay pays each amount to another receive address of a wallet in one confirmed transaction. It
+// writes the transaction into the index in place of the indexer, and returns the txid.
 func (p *nodeWallet) pay(t *testing.T, s *server, walletID string, amounts ...btc.Amount) string {
 	t.Helper()
 	mining.Lock()

@@ -15,8 +15,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// testProposalSize checks that the largest PSBT that specterd creates can be posted back with
-// all signatures in every format, and that it refuses to create a larger one.
+// testProposalSize checks that the largest PSBT that specterd creates can be posted back in
+// every format with all signatures, and that specterd refuses to create a larger one.
 func testProposalSize(t *testing.T, w *spending) {
 	const utxos, device = 350, 20
 	script := testkit.PKH // each input contains the complete previous transaction
@@ -58,7 +58,7 @@ func testProposalSize(t *testing.T, w *spending) {
 			}
 		}
 	}
-	// The signed PSBTs and transactions of both API versions can also be posted back.
+	// The signed PSBTs and transactions that both API versions return can also be posted back.
 	shown := w.call(t, "GET", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
 	alpha := w.call(t, "GET", alphaWallets+"large/psbt", w.role["owner"], "").want(t, 200)
 	result := alpha.fields["result"].(map[string]any)[made.text("txid")].(map[string]any)

@@ -24,7 +24,7 @@ type spending struct {
 	node  *testkit.Node
 	purse *nodeWallet
 	owner testUser
-	role  map[string]string // a token of a member with the role
+	role  map[string]string // Authorization of a member, by role
 	path  string            // URL path of the proposals
 }
 
@@ -66,7 +66,7 @@ func TestProposals(t *testing.T) {
 }
 
 // multisig creates a 2-of-3 wallet with consecutive devices, starting at firstDevice, and a
-// signing wallet on the node for each device.
+// signing wallet on the node for each device. It returns the id of the 2-of-3 wallet.
 func (w *spending) multisig(t *testing.T, alias string) string {
 	t.Helper()
 	const firstDevice = 1
@@ -93,7 +93,7 @@ func (w *spending) ask(t *testing.T, method, path, role, body string, header map
 	return w.do(t, request{method: method, path: w.path + path, auth: []string{w.role[role]}, body: body, header: header})
 }
 
-// signed returns the PSBT of a response with the signature of a device added.
+// signed returns the PSBT of a response after adding the signatures of a device.
 func (w *spending) signed(t *testing.T, a answer, device int) []byte {
 	t.Helper()
 	return w.node.Sign(t, testkit.Must(base64.StdEncoding.DecodeString(a.text("psbt"))), fmt.Sprint("device", device))
@@ -194,7 +194,8 @@ func hasSignatures(base64PSBT string) bool {
 	return testkit.Must(psbt.Parse(testkit.Must(base64.StdEncoding.DecodeString(base64PSBT)))).HasSignatures()
 }
 
-// wantRate checks that the fee rate of a proposal is at most 2% above the requested one.
+// wantRate checks that the fee rate of a proposal is not below the requested one and at most
+// 2% above it, and that it equals the fee divided by the size, apart from rounding.
 func wantRate(t *testing.T, a answer, asked float64) {
 	t.Helper()
 	fee, size, rate := a.fields["fee_sat"].(float64), a.fields["vsize"].(float64), a.fields["fee_rate_sat_vb"].(float64)
@@ -244,8 +245,8 @@ func testProposalRoles(t *testing.T, w *spending) {
 	w.cancelAll(t)
 }
 
-// testUnseen checks that the creation of a proposal with a token without proposals:read
-// returns the proposal, and that a change with such a token returns only its ETag.
+// testUnseen checks that a token without proposals:read gets the proposal in the response to
+// its creation, but no body, only an ETag, in the response to a change.
 func (w *spending) testUnseen(t *testing.T) {
 	t.Helper()
 	limited := func(scope auth.Scopes) string { return w.token(t, w.owner, scope).bearer() }
@@ -264,7 +265,7 @@ func (w *spending) testUnseen(t *testing.T) {
 }
 
 // testProposalCancel checks that the response to the cancellation of a signed proposal has a
-// warning and a request for a proposal that invalidates the signed transaction.
+// warning and a remedy: a request that creates a proposal with a conflicting transaction.
 func testProposalCancel(t *testing.T, w *spending) {
 	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `anyone who has a copy of its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")

@@ -10,7 +10,7 @@ import (
 )
 
 // testProposalWork checks that cheap checks precede the parsing of a posted PSBT, and that the
-// cost of a request does not grow with the number of its ETags.
+// number of ETags in a request is limited.
 func testProposalWork(t *testing.T, w *spending) {
 	made := w.propose(t, "proposer", "").want(t, 201)
 	id := "/" + made.text("id") + "/signatures"
@@ -19,7 +19,7 @@ func testProposalWork(t *testing.T, w *spending) {
 		if tags != "" {
 			header["If-Match"] = tags
 		}
-		// A transaction with as many empty witness items as fit into the limit.
+		// A transaction with as many empty witness items as the size limit allows.
 		body := append([]byte("\x02\x00\x00\x00\x00\x01\x01"), make([]byte, 41)...)
 		body = append(body, "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\xfe\x00\x00\x3f\x00"...)
 		body = append(body, make([]byte, 0x3f0000+4)...)

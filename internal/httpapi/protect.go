@@ -18,9 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// call is the state of a request in progress. It is also the request's context, and
-// contains the router's context and the recorder of the response, so that there is only
-// one allocation.
+// call is the state of a request in progress. To save allocations, it is also the context of
+// the request, and contains the context of the router and the recorder of the response.
 type call struct {
 	context.Context
 	routing chi.Context
@@ -28,7 +27,7 @@ type call struct {
 	answer  recorder
 	id      [1]string // an array, because the response header is a slice of it
 	address string
-	route   string // the matching pattern; empty if there is none
+	route   string // path pattern of the matching route; empty if there is none
 	user    string
 	tokenID string
 }
@@ -86,7 +85,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 var (
 	noSniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
-	// Browsers must not render responses as documents; the API reference has its own policy.
+	// Browsers must not render responses as documents. The API reference has another policy.
 	noContent  = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 	noReferrer = []string{"no-referrer"}
 	// Pages of other sites must not embed responses: browsers would send a stored password.
@@ -108,8 +107,8 @@ func secure(h http.Header, r *http.Request) {
 	}
 }
 
-// protect returns a handler that sets the request id and the common headers, refuses
-// requests that are not meant for this server, and logs each request. It leaves plain
+// protect returns a handler that sets the request id and the common headers, refuses the
+// requests that screen refuses, recovers from panics, and logs each request. It leaves plain
 // liveness requests to serveLiveness.
 func (s *server) protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +117,7 @@ func (s *server) protect(next http.Handler) http.Handler {
 		}
 		start := s.Now()
 		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
-		r = r.WithContext(c) //nolint:contextcheck // c is the request's own context with more in it
+		r = r.WithContext(c) //nolint:contextcheck // c wraps the request's context
 		rec := &c.answer
 		rec.ResponseWriter = w
 		h := w.Header()
@@ -137,7 +136,9 @@ func (s *server) protect(next http.Handler) http.Handler {
 var errHost = fault.New(fault.Misdirected, "host_not_allowed",
 	"specterd listens on this machine only and does not serve this host name; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
 
-// screen refuses requests that are not meant for this server, independent of their path.
+// screen returns an error for requests that are refused before routing: those for a host name
+// that is not allowed, those from pages of other origins, and, if the API is not active, all
+// except health probes.
 func (s *server) screen(r *http.Request) error {
 	if s.Loopback && !allowsHost(r.Host, s.AllowedHosts) {
 		return errHost
@@ -152,8 +153,8 @@ func (s *server) screen(r *http.Request) error {
 }
 
 // finish recovers from a panic and writes the log line of the request. If a response was
-// started and cannot be completed, it closes the connection with a panic, as net/http
-// requires.
+// started and cannot be completed, it panics with http.ErrAbortHandler, which makes net/http
+// close the connection.
 func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
 	p := recover()
 	cut := p == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which is never wrapped
@@ -174,7 +175,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 
 // panicText returns the part of a panic's value that may be logged: the text of runtime
 // errors, which contain no data, and otherwise only the type, because the value may
-// contain user input. The stack shows the place.
+// contain user input. The logged stack shows where the panic occurred.
 func panicText(value any) string {
 	if err, ok := value.(runtime.Error); ok {
 		return err.Error()
@@ -214,8 +215,8 @@ func levelOf(method string, status int) slog.Level {
 
 const maxRequestID = 64
 
-// requestID returns the id that the client chose for the request, if it is safe to
-// repeat, or a new one.
+// requestID returns the X-Request-Id that the client sent, if it is safe to repeat, or a
+// random id of 16 hexadecimal digits.
 func requestID(r *http.Request) string {
 	if given := r.Header["X-Request-Id"]; len(given) > 0 && isRequestID(given[0]) {
 		return given[0]

@@ -130,7 +130,7 @@ func TestForwardedFor(t *testing.T) {
 	}
 }
 
-// logged returns the last line of the log with this message.
+// logged returns the last log record with this message, or nil if there is none.
 func (s *server) logged(t *testing.T, message string) (found map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(s.log.String()) {
@@ -143,8 +143,8 @@ func (s *server) logged(t *testing.T, message string) (found map[string]any) {
 	return found
 }
 
-// TestUndeclaredProxy checks that an undeclared proxy causes one warning per network, and that
-// its forwarding headers are ignored.
+// TestUndeclaredProxy checks that undeclared proxies cause one warning per network, and that
+// the number of warnings is limited.
 func TestUndeclaredProxy(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(s *setup) { s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} })
@@ -201,7 +201,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestSecurityHeaders checks that responses with every status have the security headers.
+// TestSecurityHeaders checks that success and error responses have the security headers.
 func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -57,9 +57,9 @@ var passwordEndings = []ending{
 	endingBySQL("user deleted", unknown, nil, "DELETE FROM users WHERE user_id = $1", userID),
 }
 
-// TestRecheck_Matrix makes a valid request to every route that writes and revokes its
-// credential in every way while the body is being sent. The response must be the one for a
-// request that is made afterwards, and the request must change nothing.
+// TestRecheck_Matrix makes a valid request to every route that makes changes, and revokes the
+// credential in every way while the body is being sent. The response must be the same as for
+// a request that is made after the revocation, and the request must change nothing.
 func TestRecheck_Matrix(t *testing.T) {
 	t.Parallel()
 	bitcoind := testkit.Bitcoind(t)
@@ -79,7 +79,8 @@ func TestRecheck_Matrix(t *testing.T) {
 	}
 }
 
-// endAll tries all endings with one route.
+// endAll tries all endings with one route. It skips requests whose body the server does not
+// read.
 func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	w.caller = owner
 	bodies := []bool{false}
@@ -88,7 +89,7 @@ func (w *world) endAll(t *testing.T, to route.Route, owner testUser) {
 	}
 	for _, withKey := range bodies {
 		if !w.asksForBody(t, to, withKey) {
-			continue // the request is executed as soon as its header arrives
+			continue // the server executes the request as soon as the header arrives
 		}
 		if to.Credentials.TakesBearer() {
 			for _, e := range tokenEndings {
@@ -183,7 +184,7 @@ func (w *world) tryEnding(t *testing.T, to route.Route, e ending, withKey, withP
 	})
 }
 
-// left dumps the tables in which a request can leave rows without an audit event.
+// left dumps the tables that the requests can change.
 func (w *world) left(t *testing.T) string {
 	t.Helper()
 	var text strings.Builder

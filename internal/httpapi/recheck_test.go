@@ -14,9 +14,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// inTwoParts sends the header of a request and, once the server asks for the body, sends the
-// body in two parts. It calls between after the first part, when the server has already
-// checked the header. It reports whether the server asked for the body.
+// inTwoParts sends the header of a request and, once the server responds with 100 Continue,
+// the body in two parts. It calls between after the first part, when the server has already
+// checked the header. It also reports whether the server asked for the body.
 func (s *server) inTwoParts(t *testing.T, r request, between func()) (a answer, asked bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -147,7 +147,7 @@ var attacks = map[string]func(t *testing.T, s *server) attack{
 	},
 }
 
-// adminHeader returns the Authorization of a new admin.
+// adminHeader returns the value of the Authorization header of a new admin.
 func (s *server) adminHeader(t *testing.T) string {
 	t.Helper()
 	return s.user(t, unique("admin"), true).basic()
@@ -211,8 +211,8 @@ func TestRecheck_BadBody(t *testing.T) {
 	})
 }
 
-// TestRecheck_ShownScope checks that the response to a change is not shown if the token loses the
-// scope for it before the body is complete.
+// TestRecheck_ShownScope checks that the response to a change has no body if the token loses
+// the scope for it before the request body is complete.
 func TestRecheck_ShownScope(t *testing.T) {
 	t.Parallel()
 	s := start(t)

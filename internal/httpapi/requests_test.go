@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// requests has a function for each route that returns the path and the body of a valid
-// request. The parameter whose is the owner of the requested resource.
+// requests contains a function for each route, by method and path. The function returns the
+// path and the body of a valid request; whose is the owner of the requested resource.
 var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, body string){
 	"GET /api/healthz/liveness":               plain("/api/healthz/liveness"),
 	"GET /api/healthz/readyness":              plain("/api/healthz/readyness"),
@@ -92,18 +92,18 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
 }
 
-// vaults has the wallets and proposals that the requests of each user refer to, by user id.
+// vaults contains the wallets and proposals that requests refer to, by the id of the user.
 type vaults struct {
 	sync.Mutex
 	of map[string]vault
-	// open and signed have the id of one open and one signed proposal per user.
+	// open and signed contain the id of one open and one signed proposal for each user.
 	open, signed map[string]string
-	// lost has the ids of broadcast proposals whose transactions the node does not have.
+	// lost contains the ids of broadcast proposals whose transactions the node does not have.
 	lost map[string]string
 }
 
-// vaultOf returns a user's wallet. A block that is mined to the wallet gives it a UTXO that the
-// node can lock.
+// vaultOf returns a user's wallet, which it creates on the first call. It mines a block to the
+// wallet, so that the wallet has a UTXO that the node can lock.
 func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	t.Helper()
 	w.vaults.Lock()
@@ -117,7 +117,7 @@ func (w *world) vaultOf(t *testing.T, whose testUser) vault {
 	return v
 }
 
-// ofRichWallet makes requests for a wallet with spendable UTXOs.
+// ofRichWallet returns a function that makes requests for a wallet with spendable UTXOs.
 func ofRichWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		v := w.richVaultOf(t, whose)
@@ -142,7 +142,8 @@ func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	return v
 }
 
-// proposalOf returns the kept proposal of a user if it has one of these statuses, or a new one.
+// proposalOf returns the proposal of a user in kept if it has one of these statuses; otherwise
+// it creates one and adds it to kept.
 func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]string, statuses ...proposal.Status) proposal.Proposal {
 	t.Helper()
 	v := w.richVaultOf(t, whose)
@@ -160,7 +161,7 @@ func (w *world) proposalOf(t *testing.T, whose testUser, kept func() map[string]
 	return p
 }
 
-// ofProposal makes requests for an open proposal.
+// ofProposal returns a function that makes requests for an open proposal.
 func ofProposal(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		open := func() map[string]string { return w.vaults.open }
@@ -198,7 +199,7 @@ func ofLostProposal(t *testing.T, w *world, whose testUser) (string, string) {
 	return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + "/abandon", ""
 }
 
-// ofWallet makes requests for a user's wallet.
+// ofWallet returns a function that makes requests for a user's wallet.
 func ofWallet(path, body string) func(*testing.T, *world, testUser) (string, string) {
 	if !strings.HasPrefix(path, "/api/") {
 		path = "/api/v1/wallets/{alias}" + path
@@ -234,7 +235,8 @@ func newInvitation(t *testing.T, w *world, whose testUser) (string, string) {
 	return ofWallet("/invitations", fmt.Sprintf(`{"user": %q, "role": "viewer"}`, unique("guest")))(t, w, whose)
 }
 
-// ofInvitation makes requests for an invitation of a user to another user's wallet.
+// ofInvitation returns a function that makes requests for an invitation of a user to another
+// user's wallet. If named is true, the body contains an alias.
 func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (string, string) {
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		host, alias, body := w.user(t, unique("host"), false), strings.ReplaceAll(unique("vault"), "-", "_"), ""
@@ -248,7 +250,8 @@ func ofInvitation(path string, named bool) func(*testing.T, *world, testUser) (s
 	}
 }
 
-// newScan marks the previous rescan as ended, so that a new one can start.
+// newScan returns a request that starts a rescan. It first marks the previous rescan as
+// completed.
 func newScan(t *testing.T, w *world, whose testUser) (string, string) {
 	w.sql(t, "UPDATE wallets SET rescan_from = NULL WHERE wallet_id = $1", w.vaultOf(t, whose).id)
 	return ofWallet("/rescan", `{"from": 0}`)(t, w, whose)
@@ -286,7 +289,7 @@ func ofUserToken(t *testing.T, w *world, _ testUser) (string, string) {
 	return "/api/v1/users/" + p.Name + "/tokens/" + w.token(t, p, 0).id, ""
 }
 
-// ownPassword sets the caller's password to its current value.
+// ownPassword returns a request that sets the caller's password to its current value.
 func ownPassword(_ *testing.T, w *world, _ testUser) (string, string) {
 	return "/api/v1/users/me", fmt.Sprintf(`{"password": %q}`, w.caller.password)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// rows has the contents of the tables in rightsTables.
+// rows contains the rows of the tables in rightsTables, by table name.
 type rows map[string]table
 
 type table struct {
@@ -26,7 +26,7 @@ func (t table) of(column string, value any) (found []map[string]any) {
 	return found
 }
 
-// rightsTables is ordered so that tables refer only to earlier ones.
+// rightsTables are the tables with rights, ordered so that tables refer only to earlier ones.
 var rightsTables = []string{"users", "members", "tokens", "rotations", "invitations", "used_aliases"}
 
 func (h *search) rows() rows {
@@ -58,8 +58,8 @@ func (h *search) table(name string) (t table) {
 	return t
 }
 
-// restore restores the tables. It retries if it conflicts with the audit recorder, which writes
-// the last uses of tokens.
+// restore restores the tables. It retries up to ten times, because it can conflict with the
+// audit recorder, which writes the last uses of tokens.
 func (h *search) restore(all rows) {
 	var err error
 	for range 10 {
@@ -154,5 +154,5 @@ func (h *search) canonical(s state) string {
 	return strings.Join(slices.Compact(parts), "\n")
 }
 
-// truth converts a boolean of either database.
+// truth converts a boolean column of SQLite or PostgreSQL.
 func truth(value any) bool { return value == true || value == int64(1) }

@@ -23,14 +23,14 @@ const maxCalls = 4
 
 // TestRightsSearch searches for privilege escalations with a stolen token. For every set of two
 // scopes (in a short run, for six random sets) and for some larger sets, it tries all sequences
-// of two calls that create or change rights, and random sequences of four calls. After each
-// call it checks that no obtained credential has more rights than the token. States that differ
-// only in names are tried once; after three calls there are too many states to try all.
+// of two calls that create or change rights, and random sequences of up to four calls, because
+// there are too many states to try all. After each call it checks that no obtained credential
+// has more rights than the token. States that differ only in names are tried once.
 func TestRightsSearch(t *testing.T) {
 	testkit.NeedsTime(t)
 	t.Parallel()
 	sets, seed := pairs(), testkit.Seed(t)
-	if !testkit.Long() { // each run tries other sets
+	if !testkit.Long() { // try random sets, which differ between runs
 		r := rand.New(rand.NewPCG(seed, 0))
 		r.Shuffle(len(sets), func(i, k int) { sets[i], sets[k] = sets[k], sets[i] })
 		sets = sets[:6]
@@ -46,7 +46,7 @@ func TestRightsSearch(t *testing.T) {
 	})
 }
 
-// largerSets has sets with which a token can give a role, and the most common sets.
+// largerSets contains sets with which a token can give a role, and the most common sets.
 var largerSets = []auth.Scopes{
 	auth.MembersWrite | auth.RoleViewer.Scopes(), auth.MembersWrite | auth.RoleSigner.Scopes(),
 	auth.DefaultScopes, auth.DefaultScopes | auth.TokensWrite | auth.UsersWrite,
@@ -73,16 +73,16 @@ type search struct {
 	*server
 	t                    *testing.T
 	alice, boss, mallory testUser
-	strong               token // a token of alice with every scope, not stolen
-	account              token // a token of mallory, who accepts invitations with it
-	clean                rows  // the rights before the token is created
+	strong               token // another token of alice, with every scope, not stolen
+	account              token // mallory's own token, which accepts invitations
+	clean                rows  // the rights before the stolen token is created
 
 	// The limits of the stolen token.
 	scopes  auth.Scopes
-	wallets []string // ids; nil without a limit
-	limit   string   // the alias of the only wallet; empty without a limit
+	wallets []string // ids of the wallets; nil if they are not limited
+	limit   string   // alias of the only wallet; empty if wallets are not limited
 	end     time.Time
-	useless map[string]bool // requests that are refused in every state, by credential
+	useless map[string]bool // requests, with the rights of their credential, that are always refused
 
 	random   *rand.Rand
 	tried    int // requests of the last random walk
@@ -101,13 +101,14 @@ func newSearch(t *testing.T, s *server, seed uint64) *search {
 	return h
 }
 
-// holding has the credentials of mallory: tokens by id, and passwords by user name.
+// holding contains the credentials of mallory: token secrets by token id, and passwords by
+// user name.
 type holding struct {
 	tokens    map[string]string
 	passwords map[string]string
 }
 
-// state has the rights in the database and the credentials of mallory.
+// state contains the rights in the database and the credentials of mallory.
 type state struct {
 	rows  rows
 	has   holding
@@ -132,7 +133,7 @@ func (h *search) all(sets []auth.Scopes, walks int) {
 		len(sets), exhaustive, walks, maxCalls, states, requests)
 }
 
-// exhaustive is the maximum length of the sequences that are all tried.
+// exhaustive is the maximum length of the sequences of calls that are tried exhaustively.
 const exhaustive = 2
 
 // from tries a token with these scopes: first all short sequences, breadth first, and then
@@ -190,8 +191,8 @@ func (h *search) from(scopes auth.Scopes, limit string, walks int) (states, requ
 	return states, requests
 }
 
-// walk continues a state with random calls up to maxCalls and returns the number of new states.
-// It sets h.tried to the number of its requests.
+// walk makes random calls from a state until the sequence has maxCalls calls. It returns the
+// number of new states, and sets h.tried to the number of requests that it made.
 func (h *search) walk(s state, stolen string, known map[string]bool) (states int) {
 	h.tried = 0
 	h.restore(s.rows)
@@ -220,9 +221,9 @@ func (h *search) walk(s state, stolen string, known map[string]bool) (states int
 
 // step is a request with one of mallory's credentials.
 type step struct {
-	by                 string // the id of the token that makes the request
+	by                 string // id of the token that makes the request
 	method, path, body string
-	sets               string // the user whose password the request sets if it succeeds
+	sets               string // name of the user whose password the request sets; empty if none
 }
 
 const malloryPassword = "correct horse of the thief"
@@ -342,7 +343,7 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 	after = state{h.rows(), holding{maps.Clone(s.has.tokens), maps.Clone(s.has.passwords)}, append(slices.Clone(s.calls), c.method+" "+c.path+" "+c.body)}
 	if got.Token != "" {
 		after.has.tokens[got.ID] = got.Token
-		if h.obtained++; h.obtained <= 1000 { // the log is searched for each secret, which is slow
+		if h.obtained++; h.obtained <= 1000 { // searching the log for every secret would be slow
 			h.secret(got.Token)
 		}
 	}
@@ -352,8 +353,8 @@ func (h *search) try(s state, c step) (after state, changed bool) {
 	return after, true
 }
 
-// check reports whether, in the current state s of the database, no credential of mallory has
-// more rights than the stolen token, and whether all of them are revoked with that token.
+// check reports whether, in the current state s of the database, all credentials of mallory
+// have at most the rights of the stolen token and would be revoked together with it.
 func (h *search) check(s state, stolen string) bool {
 	ctx := h.t.Context()
 	var wrong []string
@@ -393,7 +394,8 @@ func (h *search) check(s state, stolen string) bool {
 	return len(wrong) == 0
 }
 
-// checkAccounts checks roles and memberships, and that alice's other token still exists.
+// checkAccounts checks that nobody got a role without the required scopes, and that alice's
+// other token still exists unless the stolen token has the scope users:write.
 func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 	for _, u := range s.rows["users"].all {
 		before := h.clean["users"].of("user_id", u["user_id"])
@@ -422,8 +424,8 @@ func (h *search) checkAccounts(s state, fail func(format string, args ...any)) {
 
 var errOnlyAsked = errors.New("only asked")
 
-// endsWith returns the tokens that would be deleted together with this token if the request
-// is made with a password.
+// endsWith returns the ids of the tokens that would be deleted if alice deleted this token
+// with her password, including the token itself.
 func (h *search) endsWith(id string) (ids []string) {
 	err := h.store.DeleteToken(h.t.Context(), h.alice.ID, id, "", func(d *auth.Deletion) error {
 		ids = nil

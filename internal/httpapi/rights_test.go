@@ -70,7 +70,7 @@ func TestRoleScopes(t *testing.T) {
 }
 
 // TestRoles_RequiredScopes checks that a token can give a role only if it has all scopes that the
-// role makes usable, and that it can remove a member without them.
+// role makes usable, and that it can remove a member without these scopes.
 func TestRoles_RequiredScopes(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-// withWalletRoutes adds a simple route for each role in a wallet.
+// withWalletRoutes adds a test route for each role in a wallet.
 func withWalletRoutes(s *setup) {
 	s.routes = func(routes []route.Route) []route.Route {
 		for _, role := range []route.Role{route.Viewer, route.Proposer, route.Signer, route.Owner} {
@@ -81,7 +81,8 @@ func TestWalletRoles(t *testing.T) {
 	}
 }
 
-// TestForeignWallets_SameAsUnknown compares the responses byte for byte.
+// TestForeignWallets_SameAsUnknown checks that the responses for another user's wallet, for an
+// unknown wallet and for a wallet that the token excludes are identical.
 func TestForeignWallets_SameAsUnknown(t *testing.T) {
 	t.Parallel()
 	s := start(t, withWalletRoutes)

@@ -19,7 +19,7 @@ func (s *server) rotate(t *testing.T, authorization, id, gracePeriod string) ans
 	return s.call(t, "POST", tokens+"/"+id+"/rotate", authorization, body)
 }
 
-// works checks whether a token is accepted.
+// works checks that a token is accepted, or refused if want is false.
 func (s *server) works(t *testing.T, k token, want bool) {
 	t.Helper()
 	status := map[bool]int{true: 200, false: 401}[want]
@@ -65,7 +65,7 @@ func TestRotate_GracePeriod(t *testing.T) {
 	}{
 		{"", "2026-12-01T11:00:00Z"}, // the default is an hour, which is also the token's expiry
 		{"30 minutes", "2026-12-01T10:30:00Z"},
-		{"2 days", "2026-12-01T11:00:00Z"}, // not later than its own expiry
+		{"2 days", "2026-12-01T11:00:00Z"}, // not later than the token's own expiry
 		{"0s", ""},
 		{"0 seconds", ""},
 	} {
@@ -168,7 +168,7 @@ func TestRotate_Authorization(t *testing.T) {
 	s.rotate(t, p.basic(), expired.id, "").wantProblem(t, 409, "token_expired")
 }
 
-// TestRotate_Again rotates successors, and a token in its grace period.
+// TestRotate_Again checks that successors, and a token in its grace period, can be rotated.
 func TestRotate_Again(t *testing.T) {
 	t.Parallel()
 	s := start(t)

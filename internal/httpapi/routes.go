@@ -20,7 +20,7 @@ const (
 	livenessPath = "/api/healthz/liveness"
 )
 
-// table returns all routes. The columns of its parts are: method and path; accepted
+// table returns all routes. The arguments of line are: method and path; accepted
 // credentials, required scope and required role; handler; summary in the API reference.
 func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 	return slices.Concat(
@@ -155,7 +155,7 @@ func proposalRoutes(one *v1.API) []route.Route {
 	}
 }
 
-// line returns one row of the table.
+// line returns one route; see table.
 func line(method, path string, who route.Credentials, scope auth.Scopes, role route.Role, h route.Handler, summary string) route.Route {
 	return route.Route{Method: method, Path: path, Credentials: who, Scope: scope, Role: role, Handler: h, Summary: summary}
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// TestToken_DatabaseRowIsAuthoritative changes rows from another connection, as an operator with an SQL shell does,
-// and checks that the next request with a token uses the changed rows.
+// TestToken_DatabaseRowIsAuthoritative changes rows from another connection, as an operator
+// with an SQL shell does, and checks that the next request with a token uses the changed rows.
 func TestToken_DatabaseRowIsAuthoritative(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

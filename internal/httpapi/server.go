@@ -57,15 +57,15 @@ type Options struct {
 	Active bool
 	// DataFolder and UID are shown to admins.
 	DataFolder, UID string
-	// Loopback restricts the API to requests for a host name of this machine or one of
-	// AllowedHosts.
+	// Loopback restricts the API to requests whose Host is a loopback name or address, or
+	// one of AllowedHosts.
 	Loopback     bool
 	AllowedHosts []string
-	// TrustedProxies are the networks whose X-Forwarded-For is used.
+	// TrustedProxies are the networks of the proxies whose X-Forwarded-For is used.
 	TrustedProxies []netip.Prefix
 	// Observe is called at the end of each request; see metrics.Metrics. It may be nil.
 	Observe func(method, route string, status int, took time.Duration)
-	// Limits are the limits of requests in progress; the zero value selects the default.
+	// Limits are the limits of requests in progress; the zero value selects the defaults.
 	Limits admission.Limits
 	// Version is the version of the program.
 	Version string
@@ -80,12 +80,12 @@ type server struct {
 	proxies undeclaredProxies
 }
 
-// New returns the API's handler.
+// New returns the API's handler. It returns an error only for a mistake in the route table.
 func New(o Options) (http.Handler, error) {
 	return newHandler(o, Routes(o))
 }
 
-// Routes returns the route table.
+// Routes returns the route table. Options without services are sufficient to inspect it.
 func Routes(o Options) []route.Route {
 	return table(
 		&health{database: o.Database, node: o.Node, watch: o.Watch},
@@ -175,8 +175,8 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 	}
 }
 
-// abortResponse closes the connection of a response that cannot be completed, which is the
-// only way to signal it to the client.
+// abortResponse logs that a response cannot be completed, and panics to close the connection,
+// which is the only way to report this to the client.
 func (s *server) abortResponse(r *http.Request, broken *route.BrokenError) {
 	level := slog.LevelError
 	if broken.Gone {
@@ -195,13 +195,13 @@ const (
 )
 
 // Serve serves the connections of listener until ctx ends, and then waits up to ten
-// seconds for the requests in progress. It closes the listener. Without a certificate it
-// serves HTTP without TLS.
+// seconds for the requests in progress before it aborts them. It closes the listener. It
+// serves plain HTTP if certificate is nil.
 func Serve(ctx context.Context, log *slog.Logger, listener net.Listener, handler http.Handler, certificate *Certificate) error {
 	server := &http.Server{
 		Handler:        handler,
 		MaxHeaderBytes: maxHeaderBytes - 4096, // net/http adds 4096
-		// For the header only; code that reads a body sets its own deadline. With
+		// ReadTimeout is for the header; code that reads a body sets its own deadline. With
 		// ReadHeaderTimeout in addition, net/http would set a second deadline on every
 		// request.
 		ReadTimeout:  headerTimeout,

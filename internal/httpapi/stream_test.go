@@ -19,7 +19,7 @@ import (
 
 const manyBytes = 1 << 20
 
-// streams adds the streaming routes of these tests.
+// streams adds the streaming routes of these tests to the route table.
 func streams(routes []route.Route) []route.Route {
 	add := func(path string, body func(ctx context.Context, w *bufio.Writer) error) {
 		serve := func(ctx context.Context, in streamRequest) (route.Streamed, error) {

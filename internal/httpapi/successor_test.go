@@ -66,9 +66,9 @@ func TestSuccessors_Deleted(t *testing.T) {
 	})
 }
 
-// TestSuccessors_Kept checks that successors are kept with successors=keep, and if the successor
-// itself deletes the token. A later deletion with a password still deletes them, unless the
-// first deletion was made with a password.
+// TestSuccessors_Kept checks that the deletion of a token keeps its successors with
+// successors=keep, or if the request is made with a successor. A later deletion of the same
+// token with a password deletes them, unless the first deletion was made with a password.
 func TestSuccessors_Kept(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -6,13 +6,14 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// deceptions has characters that can make a text look like a different one.
+// deceptions contains characters, as JSON escapes, that can make a text look like another.
 var deceptions = map[string]string{
 	"right-to-left override": `\u202e`, "isolate": `\u2066`, "right-to-left mark": `\u200f`, "zero-width space": `\u200b`,
 	"zero-width joiner": `\u200d`, "Hangul filler": `\u3164`, "escape": `\u001b[2J`, "C1 control": `\u009b2J`, "line separator": `\u2028`,
 }
 
-// testDeceptiveText checks that all texts of users are validated in the same way.
+// testDeceptiveText checks that deceptive characters are rejected in all texts of users, that
+// an import of labels removes them, and that joiners are accepted where scripts need them.
 func testDeceptiveText(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", true)
 	v := s.vault(t, p, "vault")

@@ -45,7 +45,7 @@ func TestTokenMaxLifetime_Configured(t *testing.T) {
 	more.make(t, q, `"lifetime": "731 days"`).wantProblem(t, 400, "invalid_input")
 }
 
-// make creates a token with v1.
+// make requests a new token from v1. fields contains the members that specify the lifetime.
 func (s *server) make(t *testing.T, p testUser, fields string) answer {
 	t.Helper()
 	return s.call(t, "POST", tokens, p.basic(), fmt.Sprintf(`{"description": %q, "scopes": ["node:read"], %s}`, unique("x"), fields))
@@ -80,6 +80,6 @@ func TestTokenIdleLimit(t *testing.T) {
 	s.clock.advance(time.Microsecond)
 	s.works(t, used, false)
 
-	// A rotation with a password creates a valid successor.
+	// A rotation with a password creates a valid successor of an idle token.
 	s.works(t, s.rotated(t, p.basic(), unused, "0s"), true)
 }

@@ -39,7 +39,8 @@ func TestTokenLife(t *testing.T) {
 	})
 }
 
-// TestTokenLastUse checks that last uses are written within seconds, at most once a minute.
+// TestTokenLastUse checks that the last use of a token is written within seconds, at most once
+// a minute.
 func TestTokenLastUse(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -70,7 +71,7 @@ func TestTokenPages_ConcurrentCreation(t *testing.T) {
 		s.token(t, other, 0)
 		var want, got []string
 		add := func() {
-			if len(want)%2 == 0 { // every other pair has the same microsecond
+			if len(want)%2 == 0 { // two consecutive tokens have the same creation time
 				s.clock.advance(time.Microsecond)
 			}
 			want = append(want, s.token(t, p, 0).id)

@@ -169,7 +169,8 @@ func TestLastAdmin_Concurrent(t *testing.T) {
 	})
 }
 
-// act makes two admins concurrently demote, disable or delete each other.
+// act makes two admins concurrently demote, disable or delete each other, and checks that
+// exactly one of them succeeds.
 func (s *server) act(t *testing.T, round int, one token, onOne testUser, two token, onTwo testUser) {
 	t.Helper()
 	method, body := "PATCH", []string{`{"admin": false}`, `{"disabled": true}`, ``}[round%3]
@@ -252,15 +253,16 @@ func TestPasswords(t *testing.T) {
 			}
 		}
 	}
-	// bcrypt ignores everything after a NUL or the 72nd byte.
+	// bcrypt appends a NUL and repeats the result, so a password and its repetition after a NUL
+	// have the same hash. It ignores everything after the 72nd byte.
 	nul := s.user(t, "nul", false)
 	for _, wrong := range []string{nul.password + "\x00", nul.password + "\x00" + nul.password} {
 		s.call(t, "GET", users+"/me", basic("nul", wrong), "").wantProblem(t, 401, "unauthenticated")
 	}
 }
 
-// TestGuessablePasswords checks that no user can get a password that consists of the user's name
-// or of a name or alias of the user's wallets, however it is set.
+// TestGuessablePasswords checks that no user can get a password that is little more than the
+// user's name or the name or alias of one of the user's wallets, however it is set.
 func TestGuessablePasswords(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-// TestTrailingSlash checks that every route answers with and without a trailing slash,
-// without a redirect.
+// TestTrailingSlash checks that every route responds in the same way with and without a
+// trailing slash, and does not redirect.
 func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -33,7 +33,7 @@ func TestTrailingSlash(t *testing.T) {
 
 var parameter = regexp.MustCompile(`\{\w+\}`)
 
-// filled replaces every parameter in the path of a route with x.
+// filled returns the path of a route with every parameter replaced by x.
 func filled(path string) string { return parameter.ReplaceAllString(path, "x") }
 
 // TestMethods tries every method with every path. Methods without a route get 405 with the

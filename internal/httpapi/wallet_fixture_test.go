@@ -35,7 +35,7 @@ const firstDevice = 1000
 // vault is a wallet with a history.
 type vault struct {
 	id, alias       string
-	private         string   // private key
+	private         string   // extended private key with its key origin
 	receive, change []string // addresses
 	generated       string   // txid of an immature coinbase transaction
 	received        string   // txid of the transaction whose output sent spends
@@ -120,7 +120,8 @@ func (v *vault) history(now time.Time) []wallet.Transaction {
 	return []wallet.Transaction{generated, received, sent, pending, replaced}
 }
 
-// hash returns a deterministic hash of texts as 64 hexadecimal digits.
+// hash returns the SHA-256 hash of texts as 64 hexadecimal digits, for fictitious txids and
+// block hashes.
 func hash(texts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(texts, " ")))
 	return hex.EncodeToString(sum[:])

@@ -51,7 +51,7 @@ func TestWallets(t *testing.T) {
 			})
 		}
 	}
-	t.Run("min_height", func(t *testing.T) { // mostly waits, so that one database is enough
+	t.Run("min_height", func(t *testing.T) { // mostly waits, so SQLite alone is enough
 		t.Parallel()
 		testMinHeight(t, start(t, onNode(n)))
 	})
@@ -267,7 +267,7 @@ func testMinHeight(t *testing.T, s *server) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	})
-	// Longer than the time within which a client must send its request.
+	// Longer than the read timeout of the server, which must not abort a waiting request.
 	const later = 6 * time.Second
 	waiting.Go(func() {
 		time.Sleep(later)

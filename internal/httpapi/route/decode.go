@@ -29,18 +29,18 @@ const (
 // DefaultMaxBody is the maximum size of a body, in bytes, if its request type is not Limited.
 const DefaultMaxBody = 1 << 20
 
-// Limited is a request type with a maximum size of the body that differs from
-// DefaultMaxBody.
+// Limited is implemented by request types whose maximum body size differs from
+// DefaultMaxBody. MaxBody returns it in bytes.
 type Limited interface{ MaxBody() int64 }
 
-// Strictness is how an API version treats unknown fields and query parameters.
+// Strictness specifies how an API version treats unknown fields and query parameters.
 type Strictness uint8
 
 const (
 	// RefuseUnknown rejects them. It is the strictness of v1.
 	RefuseUnknown Strictness = iota
-	// TolerateUnknown ignores them, except for a known field in different case. It is
-	// the strictness of v1alpha.
+	// TolerateUnknown ignores them, but rejects a name that differs from a known field only
+	// in case. It is the strictness of v1alpha.
 	TolerateUnknown
 )
 
@@ -55,8 +55,8 @@ func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "invalid_json", "the body "+format, args...)
 }
 
-// readBody returns the body. If no field of it is required, it returns an empty object
-// for an empty body and for null, which many clients send instead of an empty body.
+// readBody returns a JSON body. Unless needed is set, it returns an empty object for an
+// empty body and for null, which many clients send instead of an empty body.
 func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
 	body, err := readAll(w, r)
 	switch {
@@ -70,7 +70,7 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 	return body, nil
 }
 
-// byteOrderMark is the mark that some editors write at the beginning of UTF-8 text.
+// byteOrderMark is U+FEFF, which some editors write at the beginning of UTF-8 text.
 var byteOrderMark = []byte("\ufeff")
 
 // readText returns the body, which must have one of these media types, without a
@@ -101,10 +101,10 @@ type buffered struct {
 // Close implements io.Closer.
 func (*buffered) Close() error { return nil }
 
-// LimitBody returns ErrBodyTooLarge, without reading the body, if the header
-// Content-Length is larger than most; otherwise reading the body fails as soon as it
-// exceeds most bytes. w should be the ResponseWriter of net/http, which delays closing
-// the connection, so that the client can read the response.
+// LimitBody limits the body to most bytes. It returns ErrBodyTooLarge, without reading the
+// body, if Content-Length is larger; otherwise a read beyond the limit fails. w should be
+// the ResponseWriter of net/http, which delays closing the connection, so that the client
+// can read the response.
 func LimitBody(w http.ResponseWriter, r *http.Request, most int64) error {
 	if r.ContentLength > most {
 		return tooLarge(w, most)
@@ -134,7 +134,7 @@ func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, errBody("could not be read").WithCause(err)
 		}
 	}
-	var room bytes.Buffer // never grows if the length is known
+	var room bytes.Buffer // is allocated only once if the length is known
 	room.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
 	_, err := room.ReadFrom(r.Body)
 	body := room.Bytes()
@@ -157,9 +157,10 @@ func isOf(r *http.Request, types ...string) bool {
 func isUTF8(charset string) bool { return charset == "" || strings.EqualFold(charset, "utf-8") }
 
 // DecodeJSON decodes one JSON object into the struct that in points to, according
-// to RFC 8259 and RFC 7493 (I-JSON). It returns a fault of kind Invalid for duplicate
-// names, names in different case, invalid UTF-8, text after the object, more than 32
-// levels, and more than 50,000 tokens. Errors never repeat values of the body.
+// to RFC 8259 and RFC 7493 (I-JSON). It returns a fault of kind Invalid for values of the
+// wrong type, unknown names (see Strictness), names in different case, duplicate names,
+// invalid UTF-8, text after the object, more than 32 levels, and more than 50,000 tokens.
+// Errors never repeat values of the body.
 func DecodeJSON(body []byte, in any, strict Strictness) error {
 	if err := checkForm(body, reflect.TypeOf(in).Elem()); err != nil {
 		return err
@@ -174,8 +175,9 @@ func DecodeJSON(body []byte, in any, strict Strictness) error {
 	return nil
 }
 
-// checkForm checks the syntax of the body, its depth and its number of tokens. It uses t,
-// the type of the request, only to name fields in errors.
+// checkForm checks that the body is one well-formed JSON object without duplicate names,
+// and within the limits of depth and tokens. It uses t, the type of the request, only to
+// name fields in errors.
 func checkForm(body []byte, t reflect.Type) error {
 	dec := jsontext.NewDecoder(bytes.NewReader(body))
 	if dec.PeekKind() != '{' {
@@ -202,9 +204,9 @@ func checkForm(body []byte, t reflect.Type) error {
 	}
 }
 
-// checkSpelling rejects names that differ from a field's only in case, such as
-// "Address" and "addreſs". It decodes again without regard to case, and compares the
-// results.
+// checkSpelling rejects names that differ only in case from the name of a field, such as
+// "Address" and "addreſs". It decodes the body again, ignoring case, and compares the
+// result with in, which was decoded exactly.
 func checkSpelling(body []byte, in any) error {
 	folded := reflect.New(reflect.TypeOf(in).Elem())
 	err := json.Unmarshal(body, folded.Interface(), json.MatchCaseInsensitiveNames(true))
@@ -214,7 +216,8 @@ func checkSpelling(body []byte, in any) error {
 	return nil
 }
 
-// fieldError returns an error that names the invalid field and the expected type.
+// fieldError converts an error of json.Unmarshal to a fault that names the invalid field
+// and the expected type.
 func fieldError(err error, t reflect.Type) error {
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	if !ok {
@@ -233,7 +236,7 @@ func fieldError(err error, t reflect.Type) error {
 	return fault.InvalidField(name, "must be %s", jsonTypeOf(semantic.GoType)).WithCause(err)
 }
 
-// formError returns an error about malformed JSON. It names the field only if t has that
+// formError converts a syntax error to a fault. It names the field only if t has that
 // field, so that it never repeats names that the client chose.
 func formError(err error, t reflect.Type) error {
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
@@ -244,8 +247,8 @@ func formError(err error, t reflect.Type) error {
 	return errBody("is not well-formed JSON in UTF-8").WithCause(err)
 }
 
-// unknownField returns an error that names an unknown field with its path, and the
-// known fields of the same object.
+// unknownField returns an error that lists the known fields of the object that contains
+// an unknown field, and names the unknown field with its path if isFieldName allows it.
 func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 	at, in := fieldTypeAt(t, pointer.Parent())
 	name := pointer.LastToken()
@@ -262,9 +265,9 @@ func unknownField(pointer jsontext.Pointer, t reflect.Type) *fault.Error {
 // message repeats.
 const maxFieldName = 40
 
-// isFieldName reports whether a client's name for a field or parameter has the form of
-// the names in the API (lower-case letters and underscores), so that an error can repeat
-// it. Anything else could be a secret in the wrong place.
+// isFieldName reports whether an error may repeat an unknown name of a field or parameter:
+// one that has the format of names in the API (lower-case letters and underscores) and is
+// not longer than maxFieldName. Anything else could be a secret in the wrong place.
 func isFieldName(name string) bool {
 	return name != "" && len(name) <= maxFieldName && strings.Trim(name, fieldNameLetters) == ""
 }
@@ -272,7 +275,7 @@ func isFieldName(name string) bool {
 const fieldNameLetters = "abcdefghijklmnopqrstuvwxyz_"
 
 // fieldTypeAt returns the name and the type of the field that a pointer into a body of
-// type t refers to. The type is nil if it is not a struct.
+// type t refers to. The type is nil if it is not a struct or if there is no such field.
 func fieldTypeAt(t reflect.Type, pointer jsontext.Pointer) (name string, in reflect.Type) {
 	name, known := fieldAt(t, pointer)
 	if !known {
@@ -327,7 +330,7 @@ func fieldAt(t reflect.Type, pointer jsontext.Pointer) (name string, known bool)
 			}
 			name += token
 			t = field.Type
-		default: // a type that decodes its own content
+		default: // a type that decodes its content itself; pointers cannot be followed further
 			return name, true
 		}
 	}

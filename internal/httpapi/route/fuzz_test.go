@@ -16,7 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// everything has a field of each kind that requests have.
+// everything is a request type with a field of each type that requests use.
 type everything struct {
 	ID          string         `path:"id" json:"-"`
 	Description string         `json:"description"`
@@ -29,8 +29,8 @@ type everything struct {
 	Any         jsontext.Value `json:"any"`
 }
 
-// FuzzRequestBody: DecodeJSON rejects any body with a fault of kind Invalid, or decodes it
-// to the same values as the standard library.
+// FuzzRequestBody checks that DecodeJSON either rejects a body with a fault of kind Invalid
+// or decodes it to the same values as the standard library.
 func FuzzRequestBody(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"description": "a", "lifetime": "1 day", "scopes": ["node:read", "x"], "admin": true, "disabled": false, "count": -5}`,

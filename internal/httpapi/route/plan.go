@@ -21,15 +21,15 @@ import (
 type plan struct {
 	path, query, header []parameter
 	hasBody             bool
-	needsBody           bool // whether a field of it is required
+	needsBody           bool // whether a field of the body is required
 	text                *Text
 	maxBody             int64
 }
 
 type parameter struct {
 	name  string
-	field []int  // its index, through embedded structs
-	value string // used if the request has none; from the tag default
+	field []int  // index of the field, for reflect.Value.FieldByIndex
+	value string // default value, from the tag default; empty if there is none
 }
 
 func planFor(t reflect.Type) plan {
@@ -85,10 +85,10 @@ func checkParameter(t reflect.Type, field reflect.StructField) {
 	}
 }
 
-// receive decodes the request, authorizes it again with o.recheck, and returns the context
-// from it. If both fail, it returns the authorization error, unless ctx has ended, for
-// example because the client disconnected: then the authorization could not be completed,
-// and receive returns the decoding error.
+// receive decodes the request and authorizes it again with o.recheck, unless that is nil.
+// It returns the context from o.recheck. If both steps fail, it returns the authorization
+// error. If ctx has also ended, for example because the client disconnected, it returns the
+// decoding error, because the authorization could not be completed.
 func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Request, in any, o options) (context.Context, error) {
 	err := p.decode(w, r, in, o.strict)
 	if o.recheck != nil {
@@ -103,7 +103,7 @@ func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	return ctx, err
 }
 
-// decode decodes the request into the struct of the plan's type that in points to.
+// decode decodes the request into in, a pointer to the request type of the plan.
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	switch {
 	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
@@ -161,7 +161,7 @@ func (p plan) fillPath(r *http.Request, in any) error {
 // PathParam returns the unescaped value of a path parameter.
 func PathParam(r *http.Request, name string) (string, error) {
 	text := chi.URLParam(r, name)
-	if r.URL.RawPath != "" { // chi then matched the escaped path
+	if r.URL.RawPath != "" { // in this case chi matched the escaped path
 		var err error
 		if text, err = url.PathUnescape(text); err != nil {
 			return "", fault.InvalidField(name, "has an invalid percent-encoding")
@@ -204,7 +204,7 @@ func (p plan) fillQuery(r *http.Request, in any, strict Strictness) error {
 	return nil
 }
 
-// unknownParameter returns the error about a query parameter that the route does not have.
+// unknownParameter returns the error for a query parameter that the route does not have.
 func (p plan) unknownParameter(name string) *fault.Error {
 	expected := "expected one of " + p.queryNames()
 	if len(p.query) == 0 {
@@ -239,8 +239,8 @@ func (p parameter) isList(in any) bool {
 	return reflect.ValueOf(in).Elem().FieldByIndex(p.field).Kind() == reflect.Slice
 }
 
-// setList sets a field to the elements of all texts, which are separated by commas. The
-// handler checks the elements.
+// setList sets a list field from the values of a repeatable parameter, each of which can
+// contain several elements separated by commas. The handler validates the elements.
 func (p parameter) setList(in any, texts []string) error {
 	n := len(texts)
 	for _, text := range texts {

@@ -74,12 +74,12 @@ type Route struct {
 
 // Handler serves the requests of a route after they were authorized.
 type Handler struct {
-	// In and Out are the types of the request and of the response on success;
-	// struct{} if there is none.
+	// In and Out are the types of the request and of the success response, or struct{} if
+	// it has no content.
 	In, Out reflect.Type
 	Status  int // on success
-	// OtherStatus is the second possible status on success: 201 if something was
-	// created, or 200 if nothing was; 0 if there is only one.
+	// OtherStatus is a second status on success, or 0 if there is none. One of Status and
+	// OtherStatus is then 201, for responses after a creation, and the other is 200.
 	OtherStatus int
 	Name        string // name of the function, such as ListTokens
 	// PathParameters are the names of the parameters in the path.
@@ -90,7 +90,7 @@ type Handler struct {
 	MaxBody int64
 	// NeedsBody reports whether a field of the body is required.
 	NeedsBody bool
-	// Text describes a body that is not a JSON object; nil if the handler takes none.
+	// Text describes a body that is not a JSON object; nil if only JSON is accepted.
 	Text *Text
 	// HasETag reports whether responses carry an ETag, so that a client can ask for a
 	// response only if it changed.
@@ -119,38 +119,38 @@ type options struct {
 	recheck Recheck
 }
 
-// WithETag returns the handler, which must not make changes, with an ETag on its responses.
-// It responds with 304 if the client sends the current ETag (RFC 9110, section 13.1.2).
+// WithETag returns a copy of h that adds an ETag to its responses, and responds with 304 if
+// the client sends the current ETag (RFC 9110, section 13.1.2). h must not make changes.
 func (h Handler) WithETag() Handler {
 	h.HasETag = true
 	return h
 }
 
-// NeedsNode returns the handler, marked as waiting for the node. All others also
-// respond while the node is unavailable.
+// NeedsNode returns a copy of h that is marked as waiting for the node. Handlers without
+// this mark also work while the node is unavailable.
 func (h Handler) NeedsNode() Handler {
 	h.RequiresNode = true
 	return h
 }
 
-// Heavy returns the handler, marked as expensive: the server limits the number of
+// Heavy returns a copy of h that is marked as expensive: the server limits the number of
 // such requests that run at the same time.
 func (h Handler) Heavy() Handler {
 	h.IsHeavy = true
 	return h
 }
 
-// WithIdempotencyKey returns the handler, whose successful response is then stored and
-// returned to further requests with the same Idempotency-Key.
+// WithIdempotencyKey returns a copy of h that accepts an Idempotency-Key: the server stores
+// the success response and returns it for further requests with the same key.
 func (h Handler) WithIdempotencyKey() Handler {
 	h.TakesIdempotencyKey = true
 	return h
 }
 
-// ShownTo returns the handler, which must make a change, with the scope that a token needs
-// to see the response: the scope for reading the same data. Tokens without it may make the
-// change, but get no body. A response that shows only the created object needs no such
-// scope.
+// ShownTo returns a copy of h whose response is shown only to tokens with the given scope,
+// which is the scope for reading the same data. Other tokens can make the change, but get
+// no body. h must make a change. A response that shows only the created object needs no
+// such scope.
 func (h Handler) ShownTo(scope auth.Scopes) Handler {
 	h.ShownScope = scope
 	return h
@@ -169,7 +169,7 @@ type Text struct {
 	Types       []string // accepted media types
 	Description string
 	OrJSON      bool  // whether a JSON object is also accepted
-	field       []int // its index, through embedded structs
+	field       []int // index of the []byte field, for reflect.Value.FieldByIndex
 }
 
 // jsonMedia is the media type of a JSON object.
@@ -183,9 +183,9 @@ func (t *Text) types() []string {
 	return t.Types
 }
 
-// Check returns an error for a mistake in the route table: if the parameters in the path
-// differ from the handler's path parameters, or if only one of path and role concerns a
-// wallet, because the alias in a path is resolved where the role in the wallet is checked.
+// Check returns an error for a mistake in the route table: path parameters that differ from
+// those of the handler, {alias} without a role in the wallet, or such a role without
+// {alias}. Both are required together, because the role check also resolves the alias.
 func (r Route) Check() error {
 	var names []string
 	for part := range strings.SplitSeq(r.Path, "/") {
@@ -202,7 +202,7 @@ func (r Route) Check() error {
 	return nil
 }
 
-// None is the type of a request without parameters or body, and of a response without a
+// None is the type of a request without parameters and body, and of a response without a
 // body.
 type None = struct{}
 
@@ -219,7 +219,8 @@ func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, erro
 	return h
 }
 
-// handler returns a handler for a function that also returns the status.
+// handler returns a handler for a function that also returns the status of the response.
+// The caller sets the name and the status of the handler.
 func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status int, err error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
@@ -261,8 +262,8 @@ func Created[In, Out any](f func(ctx context.Context, in In) (Out, error)) Handl
 	return JSON(http.StatusCreated, f)
 }
 
-// CreatedOrOK returns a handler that responds with 201 if f created something, and with 200
-// if it existed.
+// CreatedOrOK returns a handler that responds with 201 if f created an object, and with 200
+// if the object already existed.
 func CreatedOrOK[In, Out any](f func(ctx context.Context, in In) (out Out, created bool, err error)) Handler {
 	h := handler(func(ctx context.Context, in In) (Out, int, error) {
 		out, created, err := f(ctx, in)

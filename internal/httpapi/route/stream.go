@@ -18,7 +18,7 @@ const (
 	writeTimeout = 30 * time.Second // for one write; the whole response has no time limit
 )
 
-// Streamed is a response whose body is written while it is generated, and is never
+// Streamed is a response whose body is written while it is generated, so that it is never
 // completely in memory.
 type Streamed struct {
 	ContentType string
@@ -29,18 +29,18 @@ type Streamed struct {
 	// that the client notices that the body is incomplete. It is not called for HEAD.
 	Body func(w *bufio.Writer) error
 
-	whole any // replaces all other fields
+	whole any // if not nil, the response is this value as JSON, and the other fields are ignored
 }
 
-// Whole returns a response with v as JSON, for a handler that streams only if the
-// client asks for it.
+// Whole returns a response that is not streamed, with v as JSON, for a handler that
+// streams only if the client asks for it.
 func Whole(v any) Streamed { return Streamed{whole: v} }
 
 // Media is a media type of a response.
 type Media struct {
 	Type string // without parameters
-	// Of is the type of the body, or, for JSON Lines, of a line. The OpenAPI
-	// specification describes it.
+	// Of is the type of the body, or, for JSON Lines, the type of a line. The OpenAPI
+	// specification contains its schema.
 	Of reflect.Type
 }
 
@@ -48,7 +48,7 @@ type Media struct {
 func MediaOf[T any](mediaType string) Media { return Media{mediaType, reflect.TypeFor[T]()} }
 
 // Stream returns a handler that responds with 200 and a body of one of the given media
-// types. The response may take as long as the client keeps receiving it.
+// types. The response has no time limit as long as the client continues to read it.
 func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media ...Media) Handler {
 	plan := planFor(reflect.TypeFor[In]())
 	return Handler{
@@ -88,11 +88,11 @@ type BrokenError struct {
 
 func (e *BrokenError) Error() string { return "response aborted: " + e.cause.Error() }
 
-// Unwrap returns the reason.
+// Unwrap returns the cause.
 func (e *BrokenError) Unwrap() error { return e.cause }
 
-// Worker is the response writer of a server that limits the number of requests that
-// run at the same time.
+// Worker is a response writer with which the server limits the number of requests that run
+// at the same time.
 type Worker interface {
 	http.ResponseWriter
 	// Work waits for a slot. Each write releases the slot, so that clients that read slowly
@@ -122,7 +122,7 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 	}()
 	err := s.Body(buffer)
 	if err == nil {
-		to.length = buffer.Buffered() // the complete length, if nothing was written yet
+		to.length = buffer.Buffered() // used only if nothing was written yet; then it is the complete length
 		to.resume = nil               // no slot is required any more
 		err = buffer.Flush()
 	}
@@ -141,12 +141,12 @@ type timedWriter struct {
 	w             http.ResponseWriter
 	control       *http.ResponseController
 	streamed      Streamed
-	length        int // of the whole body if it is known before the first write, otherwise -1
+	length        int // length of the body if it is known before the first write, otherwise -1
 	begun, failed bool
-	resume        func() error // called after each write; may be nil
+	resume        func() error // waits for a slot again after a successful write; may be nil
 }
 
-// begin writes the header. It is called at the first write, so that an error response
+// begin writes the header. It is called only at the first write, because an error response
 // is possible until then.
 func (t *timedWriter) begin() {
 	t.begun = true
@@ -179,8 +179,8 @@ func (t *timedWriter) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// limit sets a deadline of a connection to d from now. It ignores http.ErrNotSupported,
-// because tests call handlers without a connection.
+// limit calls set with the time d from now, to set a deadline of a connection. It ignores
+// http.ErrNotSupported, because tests call handlers without a connection.
 func limit(set func(time.Time) error, d time.Duration) error {
 	err := set(time.Now().Add(d)) //nolint:forbidigo // connections know only real time
 	if errors.Is(err, http.ErrNotSupported) {

@@ -23,13 +23,14 @@ var (
 // automatically.
 const maxUnmeasured = 2048
 
-// inOrder is the option that sorts map keys, so that equal values have identical JSON.
+// inOrder is the option that sorts map keys, so that equal values have identical JSON and
+// therefore the same ETag.
 var inOrder = json.Deterministic(true)
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Write writes v as JSON with a final newline. It encodes v before writing, so that an
-// error response is possible if v cannot be encoded.
+// Write writes v as JSON with a final newline, or no body if the status is 204. It encodes v
+// before writing, so that an error response is possible if v cannot be encoded.
 func Write(w http.ResponseWriter, status int, contentType []string, v any) error {
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
@@ -38,7 +39,7 @@ func Write(w http.ResponseWriter, status int, contentType []string, v any) error
 	return encode(v, func(body []byte) { writeBody(w, status, contentType, body) })
 }
 
-// encode calls use with the JSON of v, which is valid only during the call.
+// encode calls use with the JSON encoding of v. use must not keep the slice, which is reused.
 func encode(v any, use func(body []byte)) error {
 	body := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(body)
@@ -65,8 +66,8 @@ func writeBody(w http.ResponseWriter, status int, contentType []string, body []b
 // use.
 var privateNoCache = []string{"private, no-cache"}
 
-// writeTagged writes v with an ETag that is a hash of the body, or 304 if the client
-// has that ETag.
+// writeTagged responds with 200, v and an ETag that is a hash of the body, or with 304 if
+// the client sent that ETag.
 func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	return encode(v, func(body []byte) {
 		sum := sha256.Sum256(body)
@@ -83,8 +84,8 @@ func writeTagged(w http.ResponseWriter, r *http.Request, v any) error {
 	})
 }
 
-// writeVersioned writes v with its own ETag. If mayHave is true, clients may store the
-// response, and get 304 if they send the current ETag.
+// writeVersioned writes v with the ETag that v returns, if any. If mayHave is true, clients
+// may store the response, and get 304 if they send the current ETag.
 func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versioned, mayHave bool) error {
 	h := w.Header()
 	etag := v.ETag()
@@ -102,8 +103,8 @@ func writeVersioned(w http.ResponseWriter, r *http.Request, status int, v Versio
 	return Write(w, status, JSONType, v)
 }
 
-// hasTag reports whether the values of an If-None-Match contain etag. It uses the weak
-// comparison (RFC 9110, section 13.1.2).
+// hasTag reports whether the values of the header If-None-Match contain etag or *. It uses
+// the weak comparison (RFC 9110, section 13.1.2).
 func hasTag(values []string, etag string) bool {
 	for _, list := range values {
 		for tag := range strings.SplitSeq(list, ",") {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Media types of responses. None is registered for JSON Lines: jsonlines.org names
+// Media types of responses. JSON Lines has no registered media type: jsonlines.org proposes
 // application/jsonl, and the older application/x-ndjson is also accepted.
 const (
 	jsonType   = "application/json"
@@ -28,8 +28,8 @@ func preferred(accept string, offers ...string) string {
 	return best
 }
 
-// qualityOf returns the quality value of a media type in an Accept header, from 0 to 1.
-// The most specific media range that matches applies.
+// qualityOf returns the quality value, from 0 to 1, that an Accept header gives to a media
+// type. The most specific matching media range applies; without one, the value is 0.
 func qualityOf(accept, offer string) float64 {
 	group, _, _ := strings.Cut(offer, "/")
 	quality, specific := 0.0, 0

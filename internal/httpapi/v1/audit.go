@@ -45,7 +45,7 @@ type listAuditRequest struct {
 	Outcome string `query:"outcome" json:"-" enum:"ok,refused" description:"Only events with this outcome."`
 }
 
-// ListAudit serves GET /api/v1/audit. It returns the latest entries first.
+// ListAudit serves GET /api/v1/audit. It returns the latest events first.
 func (a *API) ListAudit(ctx context.Context, in listAuditRequest) (list[auditEntry], error) {
 	limit, err := in.limit()
 	if err != nil {
@@ -69,8 +69,8 @@ func (a *API) ListAudit(ctx context.Context, in listAuditRequest) (list[auditEnt
 	return newList(entries, limit, auditEntryOf, func(e auth.Entry) string { return strconv.FormatInt(e.ID, 10) }), nil
 }
 
-// number parses a cursor that contains a number. It returns 0 for the beginning of the
-// list.
+// number parses a cursor that contains a positive number. It returns 0 for the beginning of
+// the list.
 func (p page) number() (int64, error) {
 	text, err := p.place()
 	if err != nil || text == "" {

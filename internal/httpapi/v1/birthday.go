@@ -14,8 +14,8 @@ import (
 // maxHeight exceeds any height that the chain can reach within a thousand years.
 const maxHeight = 99_999_999
 
-// parseBirthday parses a birthday: "now", a block height, a date or a time. Errors name
-// the field.
+// parseBirthday parses a birthday: "now", a block height, a date or a time. It is an error
+// if value is nil. Errors name field, the field of the request.
 func parseBirthday(field string, value jsontext.Value) (wallets.Birthday, error) {
 	if value == nil {
 		return wallets.Birthday{}, fault.InvalidField(field, `is required: "now", the height of a block, or a date such as "2026-01-31"`)
@@ -35,8 +35,8 @@ func parseBirthday(field string, value jsontext.Value) (wallets.Birthday, error)
 	return wallets.Birthday{}, fault.InvalidField(field, `must be "now", the height of a block as a whole number, a date such as "2026-01-31", or a time such as "2026-01-31T12:00:00Z"`)
 }
 
-// parseTime parses a time (RFC 3339), or a date, for which it returns the start of that
-// day in zone.
+// parseTime parses a time (RFC 3339), or a date, for which it returns the start of the
+// day in zone. ok is false for any other text.
 func parseTime(text string, zone *time.Location) (at time.Time, isDate, ok bool) {
 	if at, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
 		return at, true, true

@@ -20,7 +20,7 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// HistoryMedia are the media types of a history.
+// HistoryMedia are the media types in which a history is available.
 var HistoryMedia = []route.Media{
 	route.MediaOf[listAsOf[transaction]](jsonType), route.MediaOf[string](csvType),
 	route.MediaOf[transaction](linesType), route.MediaOf[transaction](ndjsonType),
@@ -46,8 +46,8 @@ func (a *API) export(ctx context.Context, set wallets.Set, f wallets.Filter, med
 
 const csvContentType = csvType + "; charset=utf-8; header=present"
 
-// setAsOf sets the headers that correspond to the field as_of of a JSON page. It sets none
-// if tip is unknown.
+// setAsOf sets the headers that correspond to the field as_of of a JSON page, unless the
+// height of tip is negative, which means that the tip is unknown.
 func setAsOf(h http.Header, tip wallets.Tip) {
 	if tip.Height >= 0 {
 		h.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
@@ -97,27 +97,27 @@ func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error
 }
 
 // csvColumns are the names of the columns. Each amount has two columns: in satoshis,
-// and in bitcoins for use in spreadsheets. The columns address and address_label list
-// all addresses and labels of a transaction: see addressesOf and outputLabelsOf.
+// and in bitcoins for use in spreadsheets. The columns address and address_label can
+// contain several values; see addressesOf and outputLabelsOf.
 var csvColumns = []string{
 	"time", "wallet", "txid", "status", "confirmations", "category", "flow_sat", "flow_btc", "fee_sat", "fee_btc",
 	"vsize", "address", "address_label", "label", "block_height", "block_hash", "block_time", "replaceable", "conflicts",
 }
 
-// writeCSV writes one line for each transaction.
+// writeCSV writes a history as CSV, one line for each transaction.
 func writeCSV(w *bufio.Writer, bom bool, records iter.Seq2[wallets.Record, error]) error {
 	return writeTable(w, bom, csvColumns, records, csvLine)
 }
 
-// writeTable writes CSV (RFC 4180): a line with the names of the columns, and a line for
-// each row.
+// writeTable writes CSV (RFC 4180): a byte order mark if bom is set, a line with the names
+// of the columns, and a line for each row.
 func writeTable[Row any](w *bufio.Writer, bom bool, columns []string, rows iter.Seq2[Row, error], line func(Row) []string) error {
 	if bom {
 		if _, err := w.WriteString("\ufeff"); err != nil {
 			return err
 		}
 	}
-	to := csv.NewWriter(w) // uses w as its buffer, so that no flush is necessary
+	to := csv.NewWriter(w) // uses w as its buffer; the caller flushes w
 	to.UseCRLF = true
 	if err := to.Write(columns); err != nil {
 		return err
@@ -150,7 +150,7 @@ func csvLine(r wallets.Record) []string {
 }
 
 // addressesOf returns the paid addresses, separated by spaces: the external addresses if
-// the category is send, otherwise the wallet's own. Without any, it returns the
+// the category is send, otherwise the wallet's own. If there are none, it returns the
 // address that represents the transaction in a list.
 func addressesOf(r wallets.Record) string {
 	var addresses []string
@@ -165,8 +165,8 @@ func addressesOf(r wallets.Record) string {
 	return strings.Join(addresses, " ")
 }
 
-// outputLabelsOf returns the labels of the outputs and of their addresses, separated
-// by " | ".
+// outputLabelsOf returns the labels of the outputs and of their addresses, each once,
+// separated by " | ".
 func outputLabelsOf(r wallets.Record) string {
 	var labels []string
 	for _, o := range r.Outputs {

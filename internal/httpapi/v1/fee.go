@@ -10,8 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 )
 
-// feeRate is a fee rate that is encoded exactly, as a JSON number of satoshis per
-// virtual byte.
+// feeRate is a fee rate. Its JSON encoding is a number of satoshis per virtual byte,
+// without rounding.
 type feeRate btc.FeeRate
 
 // MarshalJSON implements json.Marshaler.

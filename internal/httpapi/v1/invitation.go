@@ -88,7 +88,8 @@ func (a *API) AcceptInvitation(ctx context.Context, in acceptInvitationRequest) 
 	return membership{v.Alias, v.Name, string(v.Role)}, err
 }
 
-// DeleteInvitation serves DELETE /api/v1/invitations/{id}.
+// DeleteInvitation serves DELETE /api/v1/invitations/{id}: the invited user declines the
+// invitation, or an owner of the wallet withdraws it.
 func (a *API) DeleteInvitation(ctx context.Context, in invitationRequest) error {
 	return a.o.Wallets.EndInvitation(ctx, caller(ctx), in.ID)
 }

@@ -13,8 +13,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// label describes a line of an export for the OpenAPI specification; btc.Label reads and
-// writes it.
+// label is a line of an import or export of labels. It is used only in the OpenAPI
+// specification; btc.Label decodes and encodes the lines.
 type label struct {
 	Type      string  `json:"type" required:"true" enum:"tx,addr,pubkey,input,output,xpub" example:"addr"`
 	Ref       string  `json:"ref" required:"true" description:"Reference to the labelled object, depending on type: a transaction id, an address, txid:vout, …"`
@@ -133,8 +133,8 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 	return out, nil
 }
 
-// parseLabels returns the labels with their line numbers, and in out the lines that were
-// ignored or are invalid.
+// parseLabels returns the labels, the line number of each, and, in out, the lines that are
+// ignored or invalid. Invalid lines are not an error.
 func parseLabels(lines []byte) (labels []btc.Label, numbers []int, out importedLabels, err error) {
 	number := 0
 	for line := range bytes.Lines(lines) {

@@ -35,8 +35,8 @@ func (a *API) ledger(ctx context.Context, set wallets.Set, in history) (route.St
 	return out, nil
 }
 
-// ledgerParams checks the parameters of a ledger. It rejects filters other than a period,
-// because the running balances would not match the remaining rows.
+// ledgerParams validates and converts the parameters of a ledger. It rejects filters other
+// than a period, because the running balances would not match the remaining rows.
 func (h history) ledgerParams() (wallets.LedgerParams, error) {
 	p := wallets.LedgerParams{Descending: h.Order == descending}
 	if h.View != "ledger" {

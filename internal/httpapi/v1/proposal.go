@@ -122,7 +122,7 @@ type proposalDetails struct {
 	version int
 }
 
-// ETag implements route.Versioned.
+// ETag implements route.Versioned. A dry run has no ETag.
 func (p proposalDetails) ETag() string {
 	if p.version == 0 || p.ID == nil {
 		return ""
@@ -266,8 +266,9 @@ func (a *API) GetProposal(ctx context.Context, in proposalRequest) (proposalDeta
 	})
 }
 
-// withWallet calls do, which changes or reads a proposal, and returns its result. It loads
-// the wallet first, so that the request cannot fail after a successful change.
+// withWallet calls do, which reads or changes a proposal, and returns the proposal as it is
+// shown in the API. It loads the wallet first, so that the request cannot fail after a
+// successful change.
 func (a *API) withWallet(ctx context.Context, do func() (proposal.Proposal, error)) (proposalDetails, error) {
 	w, err := a.view(ctx, fresh{})
 	if err != nil {
@@ -288,8 +289,8 @@ type ifMatch struct {
 // maxETags is the maximum number of ETags in If-Match.
 const maxETags = 16
 
-// versions returns the versions of the proposal that the request accepts, or nil if it
-// accepts all. Weak ETags, and ETags that do not contain a version, match no version (RFC
+// versions returns the versions of the proposal that If-Match lists, or nil if the header is
+// missing or *. Weak ETags, and ETags that do not contain a version, match no version (RFC
 // 9110, section 13.1.1).
 func (m ifMatch) versions() (proposal.Versions, error) {
 	if m.IfMatch == nil {

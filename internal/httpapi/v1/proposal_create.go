@@ -91,7 +91,8 @@ func (in createProposalRequest) setTerms(o *proposal.CreateParams) error {
 	return err
 }
 
-// maxFee returns the maximum fee for the service, where 0 means that the request sets none.
+// maxFee converts the maximum fee of a request, which is nil if it sets none, to that of the
+// service, which is 0 in this case.
 func maxFee(asked *btc.Amount) (btc.Amount, error) {
 	switch {
 	case asked == nil:

@@ -48,9 +48,9 @@ type startRescanRequest struct {
 	Addresses int            `json:"addresses" minimum:"1" maximum:"100000" description:"Also cover addresses with an index below this. Default: the addresses that the wallet watches, which reach 1000 beyond the last one revealed or used."`
 }
 
-// maxRescanned is the maximum of addresses in a request for a rescan. It is far above the
-// number of addresses that wallets usually reveal, and low enough for Bitcoin Core to
-// process each block in time.
+// maxRescanned is the maximum number of addresses on each branch that a request for a rescan
+// can specify. It is far above the number of addresses that wallets usually reveal, and low
+// enough for Bitcoin Core to process each block in time.
 const maxRescanned = 100_000
 
 // StartRescan serves POST /api/v1/wallets/{alias}/rescan.

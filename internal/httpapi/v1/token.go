@@ -82,7 +82,8 @@ func cursorOfToken(t auth.Token) string {
 	return strconv.FormatInt(t.CreatedAt.UnixMicro(), 10) + " " + t.ID
 }
 
-// tokenCursor parses a cursor into the creation time and the id of a token.
+// tokenCursor parses a cursor into the creation time and the id of a token. It returns the
+// zero value for the beginning of the list.
 func tokenCursor(p page) (auth.TokenCursor, error) {
 	text, err := p.place()
 	if err != nil || text == "" {
@@ -123,7 +124,8 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWith
 	return tokenWithSecret{a.tokenOf(t), secret}, err
 }
 
-// lifetime returns the lifetime of a token from lifetime or expires_at.
+// lifetime returns the lifetime of a new token. The request must have exactly one of the
+// fields lifetime and expires_at.
 func (a *API) lifetime(in createTokenRequest) (time.Duration, error) {
 	switch {
 	case (in.Lifetime == nil) == (in.ExpiresAt == nil):
@@ -159,7 +161,8 @@ func (a *API) GetToken(ctx context.Context, in tokenRequest) (token, error) {
 	return a.tokenOf(t), err
 }
 
-// deletion contains the query parameter that controls whether successors are also deleted.
+// deletion contains the query parameter that specifies whether the deletion of a token also
+// deletes its successors.
 type deletion struct {
 	Successors string `query:"successors" json:"-" enum:"keep" description:"keep: tokens that it was rotated to by itself or another token stay valid. Without it, they are deleted as well, unless the request is made with one of them."`
 }
@@ -213,7 +216,8 @@ type rotateTokenRequest struct {
 	GracePeriod *string `json:"grace_period" example:"1h" description:"How long the old token stays valid, such as \"1h\"; \"0s\" revokes it immediately. Without it: 1 hour. Tokens that were created with the old token are revoked together with it."`
 }
 
-// defaultGracePeriod is enough time to replace the old token wherever it is used.
+// defaultGracePeriod applies if the request has no grace period. It leaves time to replace
+// the old token wherever it is used.
 const defaultGracePeriod = time.Hour
 
 // RotateToken serves POST /api/v1/tokens/{id}/rotate.

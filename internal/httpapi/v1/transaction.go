@@ -78,7 +78,7 @@ func outputOf(o wallets.Output) output {
 	return out
 }
 
-// Orders of a list.
+// Values of the query parameter order.
 const (
 	ascending  = "asc"
 	descending = "desc"
@@ -176,7 +176,8 @@ func historyPlace(r wallets.Record) string {
 
 const txidDigits = 64
 
-// historyCursor parses a cursor into the time, the id and the wallet id of a transaction.
+// historyCursor parses a cursor into the time, the id and the wallet id of a transaction. It
+// returns the zero value for the beginning of the list.
 func historyCursor(p page) (wallets.HistoryCursor, error) {
 	text, err := p.place()
 	if err != nil || text == "" {

@@ -60,8 +60,9 @@ type list[T any] struct {
 	NextCursor *string `json:"next_cursor" required:"true" description:"Value of cursor for the next page; null on the last page."`
 }
 
-// newList returns a page of at most limit items from rows. The caller must query limit+1
-// rows: the additional row shows that there is a next page.
+// newList returns a page of at most limit items from rows. If there can be a next page, the
+// caller must query limit+1 rows: the additional row shows that there is one. Otherwise
+// limit is len(rows), and cursor may be nil.
 func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) string) list[T] {
 	more := len(rows) > limit
 	if more {

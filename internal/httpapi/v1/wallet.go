@@ -146,7 +146,7 @@ type readWalletRequest struct {
 	fresh
 }
 
-// fresh contains the query parameter of the requests that can wait for the index.
+// fresh contains the query parameter of the routes that can wait for the index.
 type fresh struct {
 	MinHeight int `query:"min_height" json:"-" minimum:"0" description:"Wait up to 10 seconds until the response is current to this block height; 409 if it is not by then."`
 }
@@ -160,8 +160,9 @@ func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, erro
 	return walletOf(v), err
 }
 
-// view returns the wallet that the path names, once its index has reached the requested
-// height. Its balances lack the reserved and frozen amounts; see wallet.Service.View.
+// view waits until the index has reached the requested height (see wait), and returns the
+// wallet that the path names. The balances lack the reserved and frozen amounts, as in
+// wallet.Service.View.
 func (a *API) view(ctx context.Context, f fresh) (wallets.View, error) {
 	if err := a.wait(ctx, wallets.One(access(ctx)), f); err != nil {
 		return wallets.View{}, err
@@ -169,7 +170,9 @@ func (a *API) view(ctx context.Context, f fresh) (wallets.View, error) {
 	return a.o.Wallets.View(ctx, access(ctx), auth.RoleViewer)
 }
 
-// wait waits until the index of a set of wallets has reached the requested height.
+// wait waits until the index of all wallets in a set has reached the requested height. It
+// returns wallet.ErrIndexBehind after ten seconds, and does not wait if the request
+// specifies no height or 0.
 func (a *API) wait(ctx context.Context, set wallets.Set, f fresh) error {
 	switch {
 	case f.MinHeight < 0:
@@ -189,7 +192,8 @@ type changeWalletRequest struct {
 	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
 }
 
-// maxFeeRateChange is a fee rate or null. It distinguishes null from a missing field.
+// maxFeeRateChange is a fee rate or null, for which rate is 0. isSet distinguishes null from
+// a missing field.
 type maxFeeRateChange struct {
 	isSet bool
 	rate  feeRate

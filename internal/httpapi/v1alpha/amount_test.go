@@ -50,7 +50,7 @@ func TestAmounts_Exact(t *testing.T) {
 	testkit.Figure(t, "%d amounts in responses and requests of v1alpha: all exact", n)
 }
 
-// member returns the text of an object's member.
+// member returns the JSON text of a number in an object by its member name.
 func member(object, name string) string {
 	_, after, _ := strings.Cut(object, `"`+name+`":`)
 	return after[:strings.IndexAny(after, ",}")]

@@ -23,7 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// seeded is an SQLite database with one wallet.
+// seeded is an API with an SQLite database that contains one wallet.
 type seeded struct {
 	api  *API
 	ctx  context.Context // with the wallet's owner as the caller
@@ -77,8 +77,8 @@ func seed(b *testing.B, transactions int) seeded {
 
 func address(branch int, i uint32) string { return fmt.Sprintf("bcrt1q%d%037d", branch, i) }
 
-// payment returns an incoming transaction of the usual size, that is, with one input and two
-// outputs in its raw bytes.
+// payment returns the i-th incoming transaction. Its raw bytes have the size of a
+// transaction with one input and two outputs.
 func payment(i int) wallet.Transaction {
 	own := wallet.Place{Index: uint32(i % paidAddresses)}
 	at := time.Unix(1600000000+int64(i)*600, 0)
@@ -117,8 +117,8 @@ func BenchmarkFullTxList(b *testing.B) {
 	}
 }
 
-// measure reports CPU time in addition to wall time, because other processes increase
-// wall time.
+// measure benchmarks write, which returns the size of the response in bytes. It also reports
+// CPU time, because other processes increase wall time.
 func measure(b *testing.B, write func() int) {
 	b.Helper()
 	var n int

@@ -14,15 +14,15 @@ const (
 	recordBytes = 512
 )
 
-// history contains the transactions of a wallet, which occur several times in a
-// response. They are read once and kept in memory. If they exceed the limit, they are
-// read each time, and a transaction that arrives in between occurs only in the later
-// parts of the response.
+// history contains the transactions of a wallet, each of which occurs several times in a
+// response. It reads them once and keeps them in memory. If they exceed the limit, it reads
+// them each time; a transaction that arrives in between occurs only in the later parts of
+// the response.
 type history struct {
 	read  iter.Seq2[wallet.Record, error]
 	limit int // maximum of size
 	kept  []*record
-	size  int  // of the kept records, in bytes
+	size  int  // approximate size of the kept records, in bytes
 	whole bool // whether kept contains all transactions
 }
 
@@ -66,7 +66,7 @@ func (h *history) keep(r *record) bool {
 		h.kept = nil
 		return false
 	}
-	r.Raw = nil // it is also in the head, encoded
+	r.Raw = nil // r.head contains it in hexadecimal
 	h.kept = append(h.kept, r)
 	return true
 }

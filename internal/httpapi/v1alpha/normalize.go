@@ -15,11 +15,11 @@ import (
 // The functions and types below normalize values of a request before they are validated, as
 // Specter Desktop does (docs/compatibility.md).
 
-// lowerBech32 returns a bech32 address in lower case and without surrounding spaces, and
-// any other text unchanged. Specter Desktop accepts mixed case, although BIP-173 forbids it.
+// lowerBech32 converts a bech32 address to lower case, without surrounding spaces. It returns
+// other text unchanged. Specter Desktop accepts mixed case, although BIP-173 forbids it.
 func lowerBech32(address string) string {
 	if strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return address // ToLower would convert some of these characters to ASCII
+		return address // ToLower would convert some of these characters, such as K (U+212A), to ASCII
 	}
 	lower := strings.ToLower(strings.TrimSpace(address))
 	for _, prefix := range []string{"bc1", "tb1", "bcrt1"} {
@@ -30,8 +30,9 @@ func lowerBech32(address string) string {
 	return address
 }
 
-// jsonNumber returns a decimal number in JSON syntax. Specter Desktop parses numbers with
-// Python's float, which also accepts +1, .5, 5. and 007.
+// jsonNumber converts a decimal number to JSON syntax. Specter Desktop parses numbers with
+// Python's float, which also accepts +1, .5, 5. and 007. Text that is not a number remains
+// invalid.
 func jsonNumber(word string) string {
 	number, negative := strings.CutPrefix(word, "-")
 	if !negative {
@@ -71,8 +72,8 @@ func parseRate(text string) (btc.FeeRate, error) {
 	return btc.ParseFeeRate(strconv.FormatFloat(number, 'f', 3, 64))
 }
 
-// argument is a string, decoded like Specter Desktop's argument parser does: a list is
-// replaced by its first element, and a number or boolean by its text.
+// argument is a string that is decoded as by Specter Desktop's argument parser: a list is
+// replaced by its first element, a number by its text, and a boolean by True or False.
 type argument string
 
 // UnmarshalJSON implements json.Unmarshaler.

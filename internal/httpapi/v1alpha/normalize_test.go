@@ -62,7 +62,7 @@ func TestNumberNormalization(t *testing.T) {
 	}
 }
 
-// TestRateNormalization checks that fee rates are rounded to the precision of Core.
+// TestRateNormalization checks that fee rates are rounded to the precision of Bitcoin Core.
 func TestRateNormalization(t *testing.T) {
 	for text, want := range map[string]btc.FeeRate{"5": 5000, "4.123456": 4123, "4.1236": 4124, "1.0005e1": 10005, "1.00049e1": 10005, "0.0006": 1, "100000.0": 100_000_000} {
 		if got, err := parseRate(text); err != nil || got != want {

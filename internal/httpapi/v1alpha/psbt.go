@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// psbtObject is a proposal in the format of Specter Desktop, including the order of members.
+// psbtObject is a proposal in the format of Specter Desktop, with members in the same order.
 type psbtObject struct {
 	Tx            txObject     `json:"tx"`
 	Inputs        []psbtInput  `json:"inputs"`
@@ -161,8 +161,8 @@ func psbtObjectOf(p proposal.Proposal, v wallet.View) (psbtObject, error) {
 	return out, nil
 }
 
-// twoDecimals returns a fee rate in satoshis per virtual byte, rounded to two decimals, of
-// which the second is omitted if it is 0.
+// twoDecimals returns a fee rate in satoshis per virtual byte, rounded to two decimals. It
+// omits the second decimal if it is 0.
 func twoDecimals(rate btc.FeeRate) decimal {
 	cents := (int64(rate) + 5) / 10
 	if cents%10 == 0 {
@@ -205,7 +205,7 @@ func psbtInputOf(in proposal.Input, said psbt.View) psbtInput {
 	return out
 }
 
-// derive adds the key derivations of an input or output.
+// derive adds the key derivations that the PSBT contains for an input or output.
 func (s *psbtScope) derive(said psbt.View) {
 	origin := func(d psbt.Derivation) keyOrigin {
 		return keyOrigin{hex.EncodeToString(d.PubKey), hex.EncodeToString(d.Fingerprint[:]), d.PathText()}

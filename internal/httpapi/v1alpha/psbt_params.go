@@ -33,8 +33,8 @@ type recipient struct {
 	Label   string  `json:"label" description:"Becomes the label of the address."`
 }
 
-// numeral is the text of a number, which a request contains as a JSON number or as a
-// string; empty if the request has none.
+// numeral is the text of a number that a request contains as a JSON number or as a string.
+// It is empty if the number is missing or null.
 type numeral string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -71,8 +71,9 @@ func scalarText(text []byte) (string, error) {
 
 var errNotScalar = errors.New("an object or a list")
 
-// yesNo is a boolean, which a request contains as a JSON boolean or as a word such as
-// "yes". Specter Desktop treats any word as true.
+// yesNo is a boolean that a request contains as a JSON boolean or as one of the words true,
+// false, yes, no, 1 and 0; null is false. Other words are errors, whereas Specter Desktop
+// treats any word as true.
 type yesNo bool
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -96,7 +97,8 @@ func (yesNo) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"boolean"},{"type":"string"}]}`), nil
 }
 
-// position is the position of a recipient: a whole number, or a string that contains one.
+// position is the index of a recipient, starting at 0, that a request contains as a whole
+// number or as a string that contains one. null is 0.
 type position int
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -123,8 +125,8 @@ func (position) JSONSchemaBytes() ([]byte, error) {
 	return []byte(`{"oneOf":[{"type":"integer"},{"type":"string"}]}`), nil
 }
 
-// amount parses the amount of a recipient without rounding. Errors name field, the path of
-// the recipient in the request.
+// amount parses the amount of a recipient without rounding. field is the path of the
+// recipient in the request, such as recipients[0], for errors.
 func (r recipient) amount(field string) (btc.Amount, error) {
 	text := string(r.Amount)
 	switch {
@@ -136,7 +138,7 @@ func (r recipient) amount(field string) (btc.Amount, error) {
 		if found && err != nil {
 			return 0, fault.InvalidField(field+".amount", "must be a number")
 		}
-		text = mantissa + "e" + strconv.Itoa(shift-8) // the number of bitcoins
+		text = mantissa + "e" + strconv.Itoa(shift-8) // converts satoshis to bitcoins
 	case r.Unit != "btc":
 		return 0, fault.InvalidField(field+".unit", "must be btc or sat")
 	}
@@ -204,15 +206,15 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 
 var errNotEnough = fault.New(fault.PreconditionFailed, "insufficient_funds", "Wallet does not have sufficient funds to make the transaction.")
 
-// alphaFieldNames replaces the field names of the service, which are the names in v1, with the
-// names in v1alpha.
+// alphaFieldNames replaces the field names in errors of the service, which are those of v1,
+// with the field names of v1alpha.
 var alphaFieldNames = strings.NewReplacer(
 	"amount_sat", "amount", "fee_rate_sat_vb", "fee_rate", "target_blocks", "fee_rate",
 	"subtract_fee_from[0]", "subtract_from", "replaces", "rbf_tx_id",
 )
 
-// asOriginal converts an error of the service to the corresponding error of v1alpha, with
-// the field names of the request.
+// asOriginal converts an error of the service to the corresponding error of Specter Desktop,
+// if there is one, or to an error with the field names of v1alpha.
 func asOriginal(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {

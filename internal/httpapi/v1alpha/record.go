@@ -23,9 +23,9 @@ func (a bitcoins) MarshalJSON() ([]byte, error) { return btc.Amount(a).AppendBTC
 // UnmarshalJSON implements json.Unmarshaler.
 func (a *bitcoins) UnmarshalJSON(text []byte) error { return (*btc.JSONBTC)(a).UnmarshalJSON(text) }
 
-// Types of the transaction records in a response, for the OpenAPI specification and with
-// the members in the order of the response. The records themselves are encoded by
-// functions below, because a response can contain 100,000 of them.
+// Types of the transaction records in a response, with the members in the same order. They
+// are used only for the OpenAPI specification: the functions below encode the records,
+// because a response can contain 100,000 of them.
 type (
 	commonRecord struct {
 		Txid          string    `json:"txid"`
@@ -66,20 +66,21 @@ type (
 	}
 )
 
-// PrepareJSONSchema implements jsonschema.Preparer: the list is never null.
+// PrepareJSONSchema implements jsonschema.Preparer. It removes null from the schema, because
+// the list is never null.
 func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	schema.RemoveType(jsonschema.Null)
 	return nil
 }
 
-// unknownAddress replaces a missing address.
+// unknownAddress is shown instead of a missing address.
 const unknownAddress = "Unknown"
 
-// record is a transaction with the encoded members that all kinds of records share. They
-// are encoded once, because a response contains a transaction up to five times.
+// record is a transaction with the encoded members that all kinds of records have in common.
+// They are encoded once, because a response contains a transaction up to five times.
 type record struct {
 	wallet.Record
-	head, tail []byte // the shared members before and after the address
+	head, tail []byte // the common members before and after the address
 }
 
 // usualHeadBytes is the usual size of the head, in bytes, without the raw transaction.
@@ -136,8 +137,8 @@ func (r *record) appendUTXO(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte 
 	return append(b, '}')
 }
 
-// appendHead appends the members of a record up to the name of the address. The value of
-// the address is not part of it, because a UTXO has its own.
+// appendHead appends the common members up to the name of the member address. It omits the
+// value, because the record of a UTXO contains the address of the UTXO instead.
 func appendHead(b []byte, r *wallet.Record) []byte {
 	b = append(b, `{"txid":"`...)
 	b = append(b, r.Txid...)
@@ -166,7 +167,7 @@ func appendHead(b []byte, r *wallet.Record) []byte {
 	return append(b, `,"address":`...)
 }
 
-// appendTail appends the members after the address that all kinds of records share.
+// appendTail appends the common members that follow the address.
 func appendTail(b []byte, r *wallet.Record) []byte {
 	b = append(b, `,"category":"`...)
 	b = append(b, r.Category...)
@@ -176,8 +177,8 @@ func appendTail(b []byte, r *wallet.Record) []byte {
 	return strconv.AppendInt(b, int64(r.Confirmations), 10)
 }
 
-// appendBlock appends the block that contains the transaction, its time, and the time of
-// the transaction.
+// appendBlock appends the height, hash and time of the block that contains the transaction,
+// or null if it is unconfirmed, and the time of the transaction.
 func appendBlock(b []byte, r *wallet.Record) []byte {
 	if r.Block == nil {
 		b = append(b, `,"blockheight":null,"blockhash":null,"time":`...)
@@ -213,8 +214,8 @@ func appendLabel(b []byte, r *wallet.Record) []byte {
 	return append(b, '"')
 }
 
-// amountOf returns the amount as older versions of Specter Desktop reported it: the net
-// amount that entered or left the wallet, without the fee and without a sign.
+// amountOf returns the amount as older versions of Specter Desktop reported it: the absolute
+// value of the net amount that entered or left the wallet, without the fee.
 func amountOf(r *wallet.Record) btc.Amount {
 	amount := r.Flow
 	if amount < 0 {
@@ -226,8 +227,8 @@ func amountOf(r *wallet.Record) btc.Amount {
 	return amount
 }
 
-// heightFor returns the height of the best block at the time when the confirmations of the
-// record were counted.
+// heightFor returns the block height to which the confirmations of the record were counted,
+// or the height of tip if the transaction is unconfirmed.
 func heightFor(r *wallet.Record, tip wallet.Tip) int {
 	if r.Block == nil {
 		return tip.Height
@@ -235,7 +236,7 @@ func heightFor(r *wallet.Record, tip wallet.Tip) int {
 	return r.Block.Height + r.Confirmations - 1
 }
 
-// appendText appends a JSON string. Invalid UTF-8 becomes the replacement character.
+// appendText appends text as a JSON string. It replaces invalid UTF-8 with U+FFFD.
 func appendText(b []byte, text string) []byte {
 	b, _ = jsontext.AppendQuote(b, text)
 	return b

@@ -62,8 +62,8 @@ func transactions() map[string]wallet.Record {
 	}
 }
 
-// TestRecords_MatchSchema checks that the hand-written encoding equals the JSON encoder's
-// output for the types in the OpenAPI specification.
+// TestRecords_MatchSchema checks that the append functions produce the same JSON as the
+// encoder does for the types in the OpenAPI specification.
 func TestRecords_MatchSchema(t *testing.T) {
 	tip := wallet.Tip{Height: 186}
 	utxo := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}

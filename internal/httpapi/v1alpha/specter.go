@@ -56,7 +56,8 @@ func (a *API) GetSpecter(ctx context.Context, _ struct{}) (specterResponse, erro
 	return out, err
 }
 
-// addWallets adds the names of the caller's wallets and devices, if they may read them.
+// addWallets adds the names of the caller's wallets and devices. It adds none if the token
+// lacks the scope wallets:read.
 func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterResponse) error {
 	if !who.Scopes.Has(auth.WalletsRead) {
 		return nil
@@ -82,9 +83,8 @@ func (a *API) addWallets(ctx context.Context, who *auth.Principal, out *specterR
 	return nil
 }
 
-// nodeInfo is the result of getblockchaininfo with the members that Specter Desktop
-// adds. While the node is unavailable, it is the last result, with the reason in
-// "problem".
+// nodeInfo returns the last result of getblockchaininfo with the members that Specter
+// Desktop adds. If the node has a problem, the members problem and last_contact describe it.
 func nodeInfo(s nodestatus.Status) (jsontext.Value, error) {
 	info := jsontext.Value(s.RawBlockchainInfo)
 	if len(info) == 0 {

@@ -37,7 +37,8 @@ type tokenSummary struct {
 	Endpoints     []string `json:"endpoints,omitempty"`
 }
 
-// tokensByID is a JSON object of tokens by id, in the order in which they were added.
+// tokensByID is encoded as a JSON object of tokens by id, in the order in which they were
+// added.
 type tokensByID struct {
 	summaries // embedded, so that the OpenAPI specification describes a map
 	ids       []string
@@ -53,8 +54,8 @@ func (t *tokensByID) add(id string, summary tokenSummary) {
 	t.summaries[id] = summary
 }
 
-// MarshalJSONTo implements json.MarshalerTo. Unlike the encoding of a map, it keeps the
-// order.
+// MarshalJSONTo implements json.MarshalerTo. It keeps the order of the tokens, which the
+// encoding of a map would not.
 func (t tokensByID) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if err := enc.WriteToken(jsontext.BeginObject); err != nil {
 		return err
@@ -186,7 +187,7 @@ func (in createTokenRequest) params() (auth.CreateTokenParams, error) {
 	return params, nil
 }
 
-// descriptionText decodes a description, which is required and must not be null or empty.
+// descriptionText decodes a description. A missing, null or empty description is an error.
 func descriptionText(value jsontext.Value) (string, error) {
 	switch value.Kind() {
 	case 0:

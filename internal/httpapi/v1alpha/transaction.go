@@ -35,8 +35,8 @@ func streamed(body func(w *bufio.Writer) error) route.Streamed {
 }
 
 // writeAll writes begin, the elements of all, separated by commas, and end. It omits the
-// elements for which appendOne appends nothing. appendOne appends to the buffer of w, so
-// that elements that fit are not copied.
+// elements for which appendOne appends nothing. appendOne appends to the free part of the
+// buffer of w, which avoids copying elements that fit into it.
 func writeAll[T any](w *bufio.Writer, begin, end string, all iter.Seq2[T, error], appendOne func(b []byte, one T) []byte) error {
 	if _, err := w.WriteString(begin); err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package v1alpha is a drop-in replacement for the REST API of Specter Desktop: it has
-// the same paths, fields and messages, without the errors that docs/compatibility.md
-// lists. It is frozen; new features belong to v1.
+// the same paths, fields and messages. docs/compatibility.md describes the differences.
+// It is frozen; new features belong to v1.
 package v1alpha
 
 import (
@@ -43,7 +43,7 @@ var errNotOurs = fault.New(fault.Forbidden, "wallet_not_found", "The wallet does
 
 // NoWallet returns the error for a wallet that does not exist, of which the caller is
 // not a member, or for which the token is not valid. The caller cannot distinguish these
-// cases.
+// cases. The message depends on the route's path, as it does in Specter Desktop.
 func NoWallet(path, alias string) *fault.Error {
 	if strings.HasSuffix(path, "/psbt") {
 		return errNotOurs

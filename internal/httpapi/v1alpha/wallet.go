@@ -35,10 +35,10 @@ func (a *API) GetWallet(ctx context.Context, _ walletRequest) (route.Streamed, e
 	return streamed(p.write), nil
 }
 
-// walletDetails contains the data of a wallet's response.
+// walletDetails contains the data of the response of GetWallet.
 type walletDetails struct {
 	wallet.Details
-	unspent map[string][]wallet.Unspent // by the transaction's id
+	unspent map[string][]wallet.Unspent // by transaction id
 	pending map[string]psbtObject
 	history history
 }
@@ -93,7 +93,7 @@ func (p *walletDetails) write(w *bufio.Writer) error {
 	between := byte('{')
 	for i, m := range members {
 		if i > 0 && m.name == p.Alias {
-			continue // the wallet's alias is this name, and names must be unique
+			continue // the wallet object already has this name, and names must be unique
 		}
 		if _, err := w.Write(append(appendText([]byte{between}, m.name), ':')); err != nil {
 			return err
@@ -184,7 +184,7 @@ func appendAddress(b []byte, a wallet.LabelledAddress) []byte {
 	return append(b, `,"used":null,"service_id":null}`...)
 }
 
-// appendMember appends a transaction as an object member whose name is its id.
+// appendMember appends a transaction as an object member whose name is the transaction id.
 func appendMember(b []byte, r *record) []byte {
 	return r.appendStored(append(appendText(b, r.Txid), ':'))
 }
@@ -228,8 +228,8 @@ func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unsp
 const coinbaseMaturity = 100
 
 // hasUTXOs reports whether listunspent of Bitcoin Core includes the unspent outputs of a
-// transaction. It requires more than coinbaseMaturity confirmations of a coinbase
-// transaction.
+// transaction. For a coinbase transaction, listunspent requires more than coinbaseMaturity
+// confirmations.
 func hasUTXOs(r *wallet.Record) bool {
 	alive := r.Status == wallet.Confirmed || r.Status == wallet.InMempool
 	return alive && (r.Category != wallet.Generate || r.Confirmations > coinbaseMaturity)

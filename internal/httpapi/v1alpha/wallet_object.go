@@ -31,9 +31,9 @@ func (walletResponse) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	return nil
 }
 
-// walletObject describes the wallet in the response of GetWallet. Only walletHead and
-// walletTail are encoded from these types; writeWallet writes the members between and after
-// them, which grow with the wallet's history.
+// walletObject describes the wallet in the response of GetWallet. The encoder is used only
+// for walletHead and walletTail; writeWallet writes the members between and after them,
+// which grow with the wallet's history.
 type walletObject struct {
 	walletHead
 	Addresses    map[string]addressObject `json:"_addresses" description:"Addresses that were revealed or used, 20 more on each branch, and all labelled addresses."`
@@ -131,8 +131,8 @@ func balanceOf(w *wallet.Wallet) balanceObject {
 	return balanceObject{bitcoins(w.Balances.Trusted), bitcoins(w.Balances.UntrustedPending), bitcoins(w.Balances.Immature)}
 }
 
-// devicesOf returns the alias of each key's device. For a deleted device, it returns the
-// fingerprint of the key, which is the default alias of a device.
+// devicesOf returns the alias of the device of each key. If the device was deleted, it
+// returns the fingerprint of the key, which is the default alias of a device.
 func devicesOf(v *wallet.View) []string {
 	devices := make([]string, len(v.Keys))
 	for i, k := range v.Keys {
@@ -143,8 +143,8 @@ func devicesOf(v *wallet.View) []string {
 	return devices
 }
 
-// addressAt returns the address with an index from the first addresses of a branch, or ""
-// if they do not include it.
+// addressAt returns the address with the given index. branch contains the first addresses of
+// a branch; addressAt returns "" if they do not include the index.
 func addressAt(branch []wallet.PlainAddress, index uint32) string {
 	if int(index) >= len(branch) {
 		return ""
@@ -174,8 +174,8 @@ type blockObject struct {
 // specterd. It is used until the indexer has read the actual result.
 const defaultWalletInfo = `{"private_keys_enabled":false,"avoid_reuse":false,"descriptors":true}`
 
-// infoOf returns the result of getwalletinfo that the indexer read last, with the current
-// values of the index.
+// infoOf returns the last result of getwalletinfo that the indexer read, with the current
+// values of the index; see walletInfo.
 func infoOf(v *wallet.View) (jsontext.Value, error) {
 	said := v.CoreInfo
 	if said == "" {
