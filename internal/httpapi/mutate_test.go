@@ -149,8 +149,8 @@ func (b *mutationTest) restore(t *testing.T) {
 	b.recordState(t)
 }
 
-// try sends the mutations with the numbers from to to-1, and checks that the refused ones
-// changed nothing.
+// try sends mutation i for each from <= i < to, and checks that the refused ones changed
+// nothing.
 func (b *mutationTest) try(t *testing.T, from, to int) {
 	t.Helper()
 	for i := from; i < to && !t.Failed(); i++ {

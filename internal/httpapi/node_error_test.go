@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestNodeErrors_InBothVersions checks the error if the configured node is another HTTP
-// server. If a wallet has no free change address, that error is returned first, without a
-// call to the node.
+// TestNodeErrors_InBothVersions checks the errors if the configured node is another HTTP
+// server. A wallet without a free change address gets a different error, because specterd
+// checks for a free change address before it calls the node.
 func TestNodeErrors_InBothVersions(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("hello")) }))

@@ -74,7 +74,7 @@ func TestSpecification_PropertiesHaveNoDefault(t *testing.T) {
 	})
 }
 
-// generatedSuffixes has the suffixes that client generators append to operation names.
+// generatedSuffixes are the suffixes that client generators append to operation names.
 var generatedSuffixes = []string{"Response", "Params", "Body", "JSONBody", "JSONRequestBody", "RequestObject", "ResponseObject"}
 
 func TestSpecification_SchemaNamesDoNotCollide(t *testing.T) {

@@ -97,7 +97,7 @@ func describeField(p jsonschema.InterceptPropParams) error {
 }
 
 // initialisms are the abbreviations that are written in capitals at the beginning of schema
-// names, as in PSBTList.
+// names, as in UTXOListAsOf.
 var initialisms = []string{"csv", "id", "psbt", "url", "utxo"}
 
 // upperFirst converts the first letter of an identifier, or the initialism at its beginning,

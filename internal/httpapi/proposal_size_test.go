@@ -68,7 +68,7 @@ func testProposalSize(t *testing.T, w *spending) {
 	w.call(t, "DELETE", strings.TrimSuffix(path, "/signatures"), w.role["owner"], "").want(t, 200)
 }
 
-// formatsOf returns a PSBT in all accepted formats, by media type.
+// formatsOf returns a PSBT in all accepted formats, by media type and by name of the format.
 func formatsOf(packet []byte) map[string]map[string]string {
 	inBase64, inHex := base64.StdEncoding.EncodeToString(packet), hex.EncodeToString(packet)
 	texts := map[string]string{

@@ -138,7 +138,7 @@ var errHost = fault.New(fault.Misdirected, "host_not_allowed",
 
 // screen returns an error for requests that are refused before routing: those for a host name
 // that is not allowed, those from pages of other origins, and, if the API is not active, all
-// except health probes.
+// requests except health probes.
 func (s *server) screen(r *http.Request) error {
 	if s.Loopback && !allowsHost(r.Host, s.AllowedHosts) {
 		return errHost

@@ -27,7 +27,7 @@ func endingBySQL(name string, v verdict, only func(route.Route) bool, statement 
 func userID(p testUser, _ token) string  { return p.ID }
 func tokenID(_ testUser, k token) string { return k.id }
 
-// tokenEndings has every change that makes the server refuse a request with a token.
+// tokenEndings contains every change that makes the server refuse a request with a token.
 var tokenEndings = []ending{
 	endingBySQL("token deleted", unknown, nil, "DELETE FROM tokens WHERE token_id = $1", tokenID),
 	endingBySQL("token expired", unknown, nil, "UPDATE tokens SET expires_at = 1 WHERE token_id = $1", tokenID),
@@ -45,7 +45,8 @@ var tokenEndings = []ending{
 	}, notFound, isOnVault},
 }
 
-// passwordEndings has every change that makes the server refuse a request with a password.
+// passwordEndings contains every change that makes the server refuse a request with a
+// password.
 var passwordEndings = []ending{
 	{"password reset", func(t *testing.T, w *world, p testUser, _ token) {
 		password := "correct horse after the reset"

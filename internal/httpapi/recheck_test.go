@@ -71,7 +71,7 @@ type attack struct {
 	after  func() // further checks, after the comparison of the tables; may be nil
 }
 
-// attacks has the attacks that a security review found. Each one uses new users.
+// attacks contains the attacks that a security review found. Each one creates its own users.
 var attacks = map[string]func(t *testing.T, s *server) attack{
 	"token with the old password after a reset": func(t *testing.T, s *server) attack {
 		p := s.user(t, unique("alice"), false)

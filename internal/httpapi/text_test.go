@@ -13,7 +13,7 @@ var deceptions = map[string]string{
 }
 
 // testDeceptiveText checks that deceptive characters are rejected in all texts of users, that
-// an import of labels removes them, and that joiners are accepted where scripts need them.
+// an import of labels removes them, and that joiners are accepted where text requires them.
 func testDeceptiveText(t *testing.T, s *server, _ *testkit.Node) {
 	p := s.user(t, "p", true)
 	v := s.vault(t, p, "vault")

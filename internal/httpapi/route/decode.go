@@ -23,7 +23,7 @@ const (
 	bodyTimeout = 10 * time.Second // for the first DefaultMaxBody bytes
 	bodyRate    = 512 << 10        // minimum bytes per second for the rest of a larger body
 	maxDepth    = 32               // nested objects and arrays in a body
-	maxTokens   = 50_000           // names, values, and the ends of objects and arrays; 3,000 recipients and UTXOs take 30,000
+	maxTokens   = 50_000           // names, values, and the ends of objects and arrays; 3,000 recipients and UTXOs have 30,000
 )
 
 // DefaultMaxBody is the maximum size of a body, in bytes, if its request type is not Limited.
@@ -55,8 +55,9 @@ func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "invalid_json", "the body "+format, args...)
 }
 
-// readBody returns a JSON body. Unless needed is set, it returns an empty object for an
-// empty body and for null, which many clients send instead of an empty body.
+// readBody returns a JSON body. needed reports whether a field of the body is required. If
+// it is false, readBody returns an empty object for an empty body and for null, which many
+// clients send instead of an empty body.
 func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, error) {
 	body, err := readAll(w, r)
 	switch {
@@ -122,7 +123,8 @@ func tooLarge(w http.ResponseWriter, most int64) error {
 	return ErrBodyTooLarge.WithMessage("the body must not be larger than %d bytes", most)
 }
 
-// readAll reads a body that LimitBody has limited.
+// readAll reads a body, which LimitBody must have limited. It sets a read deadline that
+// depends on Content-Length, and returns a fault if the body is too large or incomplete.
 func readAll(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if b, ok := r.Body.(*buffered); ok {
 		return b.body, nil

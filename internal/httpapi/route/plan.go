@@ -39,7 +39,7 @@ func planFor(t reflect.Type) plan {
 	}
 	for _, field := range reflect.VisibleFields(t) {
 		if field.Anonymous && field.Type.Kind() == reflect.Struct {
-			continue // its fields are also visible
+			continue // VisibleFields also returns the fields of the embedded struct
 		}
 		from := func(source string) string { return field.Tag.Get(source) }
 		param := parameter{field: field.Index, value: from("default")}

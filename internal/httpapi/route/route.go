@@ -90,7 +90,7 @@ type Handler struct {
 	MaxBody int64
 	// NeedsBody reports whether a field of the body is required.
 	NeedsBody bool
-	// Text describes a body that is not a JSON object; nil if only JSON is accepted.
+	// Text describes a body that is not a JSON object; nil if the handler accepts none.
 	Text *Text
 	// HasETag reports whether responses carry an ETag, so that a client can ask for a
 	// response only if it changed.

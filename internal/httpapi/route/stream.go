@@ -91,8 +91,8 @@ func (e *BrokenError) Error() string { return "response aborted: " + e.cause.Err
 // Unwrap returns the cause.
 func (e *BrokenError) Unwrap() error { return e.cause }
 
-// Worker is a response writer with which the server limits the number of requests that run
-// at the same time.
+// Worker is the response writer of a request that must wait for a slot, because the server
+// limits the number of such requests that run at the same time.
 type Worker interface {
 	http.ResponseWriter
 	// Work waits for a slot. Each write releases the slot, so that clients that read slowly

@@ -13,8 +13,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// label is a line of an import or export of labels. It is used only in the OpenAPI
-// specification; btc.Label decodes and encodes the lines.
+// label is the type of a line of an export of labels in the OpenAPI specification. It has no
+// other use: btc.Label encodes and decodes the lines.
 type label struct {
 	Type      string  `json:"type" required:"true" enum:"tx,addr,pubkey,input,output,xpub" example:"addr"`
 	Ref       string  `json:"ref" required:"true" description:"Reference to the labelled object, depending on type: a transaction id, an address, txid:vout, …"`

@@ -36,8 +36,8 @@ func (a *API) CancelProposal(ctx context.Context, in changeProposalRequest) (can
 	return a.cancel(ctx, in, a.o.Proposals.Cancel)
 }
 
-// cancel calls do, which cancels or abandons a proposal, and returns the proposal with a
-// remedy.
+// cancel calls do, which cancels or abandons a proposal, and returns the proposal and, if
+// there is one, a remedy.
 func (a *API) cancel(ctx context.Context, in changeProposalRequest, do func(ctx context.Context, access wallets.Access, id string, expected proposal.Versions) (proposal.Proposal, error)) (cancelledProposal, error) {
 	expected, err := in.versions()
 	if err != nil {

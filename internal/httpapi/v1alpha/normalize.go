@@ -19,7 +19,7 @@ import (
 // other text unchanged. Specter Desktop accepts mixed case, although BIP-173 forbids it.
 func lowerBech32(address string) string {
 	if strings.ContainsFunc(address, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return address // ToLower would convert some of these characters, such as K (U+212A), to ASCII
+		return address // ToLower would convert some of these characters, such as the Kelvin sign, to ASCII
 	}
 	lower := strings.ToLower(strings.TrimSpace(address))
 	for _, prefix := range []string{"bc1", "tb1", "bcrt1"} {
@@ -72,8 +72,9 @@ func parseRate(text string) (btc.FeeRate, error) {
 	return btc.ParseFeeRate(strconv.FormatFloat(number, 'f', 3, 64))
 }
 
-// argument is a string that is decoded as by Specter Desktop's argument parser: a list is
-// replaced by its first element, a number by its text, and a boolean by True or False.
+// argument is a string that is decoded in the same way as by Specter Desktop's argument
+// parser: a list is replaced by its first element, a number by its text, and a boolean by
+// True or False.
 type argument string
 
 // UnmarshalJSON implements json.Unmarshaler.

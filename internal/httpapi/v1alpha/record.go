@@ -227,8 +227,8 @@ func amountOf(r *wallet.Record) btc.Amount {
 	return amount
 }
 
-// heightFor returns the block height to which the confirmations of the record were counted,
-// or the height of tip if the transaction is unconfirmed.
+// heightFor returns the height of the best block when the confirmations of the record were
+// counted, or the height of tip if the transaction is unconfirmed.
 func heightFor(r *wallet.Record, tip wallet.Tip) int {
 	if r.Block == nil {
 		return tip.Height
