@@ -26,7 +26,7 @@ func addEvent(ctx context.Context, q *db.Queries, e auth.Event) error {
 	return nil
 }
 
-// addEventIfAny adds an event. If the event has no action, there is nothing to record.
+// addEventIfAny adds an event, unless its Action is empty.
 func addEventIfAny(ctx context.Context, q *db.Queries, e auth.Event) error {
 	if e.Action == "" {
 		return nil

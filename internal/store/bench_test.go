@@ -152,7 +152,7 @@ func BenchmarkBlock(b *testing.B) {
 	})
 }
 
-// BenchmarkQuietBlock moves 100 wallets to the next block.
+// BenchmarkQuietBlock writes a block that has no transactions of the 100 wallets.
 func BenchmarkQuietBlock(b *testing.B) {
 	benchOnBoth(b, func(b *testing.B, s *fixture) {
 		u := s.user("alice", false)

@@ -11,7 +11,7 @@ import (
 
 // bulkWriter is a transaction for many small statements. If a statement that returns no
 // rows fails, the error may be returned only by a later statement or by flush.
-// RowsAffected executes the statement at once.
+// RowsAffected of a result executes the queued statements first.
 type bulkWriter interface {
 	db.DBTX
 	// flush executes all queued statements. If one of them fails, this call and every

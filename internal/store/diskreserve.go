@@ -29,7 +29,8 @@ const reserveBytes = 1 << 20
 // reserveInterval is the interval between checks of the disk.
 const reserveInterval = time.Second
 
-// ErrDiskFull is returned for writes that need disk space if the disk is full.
+// ErrDiskFull is returned for writes while the disk is full. Transactions that revoke access
+// still succeed as long as the disk reserve suffices.
 var ErrDiskFull = fault.New(fault.Unavailable, "disk_full",
 	"the disk with the database is full, and the remaining space is reserved for revoking access; nothing was changed. Free disk space; specterd then resumes without a restart").WithRetryAfter(10 * time.Second)
 
@@ -43,7 +44,7 @@ var errNotWritable = fault.New(fault.Unavailable, "database_not_writable",
 // deleted; until it can be created again, only transactions that revoke access are
 // executed.
 type disk struct {
-	path string // of the disk reserve; empty if the disk is not managed here
+	path string // of the disk reserve; empty on PostgreSQL, which has none
 	log  *slog.Logger
 	// trouble is the current problem with the disk, or nil.
 	trouble atomic.Pointer[fault.Error]
@@ -77,7 +78,7 @@ func isFull(err error) bool {
 	return primaryCode(err) == sqlite3.SQLITE_FULL || sqliteCode(err) == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
-// KeepDiskReserve maintains the disk reserve until ctx ends.
+// KeepDiskReserve calls MaintainDiskReserve every reserveInterval until ctx ends.
 func (s *Store) KeepDiskReserve(ctx context.Context) {
 	tick := time.NewTicker(reserveInterval)
 	defer tick.Stop()
@@ -121,8 +122,8 @@ func (s *Store) shortenLog(ctx context.Context) {
 }
 
 // makeReserve creates the disk reserve if it is missing. It returns ENOSPC unless there
-// is space for two reserves; otherwise it would immediately take the space again that was
-// freed by deleting the reserve.
+// is space for two reserves, so that it does not immediately occupy the space that
+// deleting the reserve has freed.
 func (d *disk) makeReserve() error {
 	if _, err := os.Stat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		return err

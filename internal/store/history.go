@@ -47,7 +47,8 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	return page, err
 }
 
-// listRecords reads long histories through whole and everything else through q.
+// listRecords returns a page of a history. Queries that may read a long history run on
+// whole, and all others on q.
 func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
 	switch {
 	case f.Unconfirmed && f.Ascending:

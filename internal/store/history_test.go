@@ -311,7 +311,7 @@ func TestHistory_PagesUseIndex(t *testing.T) {
 			b.exec("ANALYZE") // the server's autovacuum does this within a minute
 		}
 		for name, q := range map[string]struct {
-			query, uses string // alternatives, separated by |
+			query, uses string // uses is a part of the query plan; alternatives are separated by |
 			args        []any
 		}{
 			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, "", true, "", 100}},
@@ -429,7 +429,7 @@ func TestFrozenUTXOs(t *testing.T) {
 			payment(w, "a", confirmedAt(3), []wallet.Place{*place(0, 0), *place(0, 1), *place(0, 2)}),
 			payment(w, "b", inMempool(false), []wallet.Place{*place(0, 3)}, btc.Outpoint{Txid: "a", Vout: 2}), mined,
 		}})
-		// Some are trusted; the others do not count because they are untrusted, immature,
+		// Only trusted UTXOs count in Balances.Frozen; the others are untrusted, immature,
 		// spent or unknown.
 		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
 			for range 2 {

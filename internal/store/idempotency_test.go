@@ -22,8 +22,8 @@ func TestIdempotencyKeys(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)
 		keys := idempotency.New(b.Store, func() time.Time { return b.now }, nil)
-		// begin begins a request. It returns the claim and "claimed", or the text of the
-		// stored response, or the code of a fault.
+		// begin calls Begin. It returns the claim with "claimed" or, without a claim, the
+		// stored response or the code of the fault.
 		begin := func(r idempotency.Request) (*idempotency.Claim, string) {
 			t.Helper()
 			claim, kept, err := keys.Begin(t.Context(), r)

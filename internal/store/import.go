@@ -84,7 +84,8 @@ func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e 
 	})
 }
 
-// Remember implements importer.Book. It is idempotent.
+// Remember implements importer.Book. It returns a Conflict fault with the code
+// already_imported if an import of the object is already recorded.
 func (s *Store) Remember(ctx context.Context, kind, origin, id string, at time.Time) error {
 	return s.inTx(ctx, func(q *db.Queries) error {
 		err := addImport(ctx, q, kind, origin, id, at)

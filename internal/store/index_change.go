@@ -22,7 +22,8 @@ type changeWriter struct {
 	// spent are the outputs whose spenders must be determined, in addition to the outputs
 	// of the added transactions.
 	spent map[btc.Outpoint]bool
-	// spentBy is the result: the transaction that spends each output.
+	// spentBy has the txid of the transaction that spends each output. Unspent outputs are
+	// missing. It is set by findSpenders.
 	spentBy map[btc.Outpoint]string
 }
 
@@ -196,7 +197,7 @@ func (w *changeWriter) statuses(ctx context.Context, txids []string) (map[string
 }
 
 // hasPrecedence reports whether a transaction is closer to confirmation than other, or
-// whether other is empty. Of two equal ones, it prefers the lower txid.
+// whether other is empty. If both have the same status, the lower txid has precedence.
 func hasPrecedence(txid, other string, statuses map[string]wallet.Status) bool {
 	order := []wallet.Status{wallet.Inactive, wallet.InMempool, wallet.Confirmed}
 	i, j := slices.Index(order, statuses[txid]), slices.Index(order, statuses[other])

@@ -11,8 +11,8 @@ import (
 )
 
 // WriteIndex implements wallet.Index. A good batch size is a thousand added transactions:
-// writing them takes a fraction of a second, and meanwhile all other writes to the
-// database wait on SQLite, and writes to the wallet's row wait on PostgreSQL.
+// writing them takes a fraction of a second. Meanwhile, SQLite blocks all other writes to
+// the database, whereas PostgreSQL blocks only writes to the rows of these wallets.
 func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	if len(changes) == 0 {
 		return nil
@@ -42,10 +42,10 @@ type indexWriter struct {
 	q       *db.Queries
 	now     time.Time
 	wallets map[string]*walletTouch // wallets that exist and are ready
-	order   []string                // their ids in the order of the changes
+	order   []string                // their ids in the order of the changes; may contain duplicates
 }
 
-// walletTouch collects the updates of a wallet's row, which are written at the end.
+// walletTouch collects the updates of a wallet's row until settle writes them.
 type walletTouch struct {
 	locked                  map[btc.Outpoint]bool // outputs that the index has as locked; loaded only if a change sets Locked
 	unsettled               bool                  // the balances may have changed
@@ -86,7 +86,8 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 	return w, w.hold(ctx, changes)
 }
 
-// hold updates the rows of all wallets that are ready, which locks them.
+// hold locks the rows of the wallets by updating them: it sets the synced block if the
+// change has one, and otherwise changes nothing.
 func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
 	for _, c := range changes {
 		if w.wallets[c.WalletID] == nil {
@@ -193,7 +194,7 @@ func (w *indexWriter) settle(ctx context.Context) error {
 		if !touch.unsettled {
 			continue
 		}
-		touch.unsettled = false // updates each wallet only once
+		touch.unsettled = false // order may contain the wallet again
 		b, err := w.q.BalancesOf(ctx, id)
 		if err != nil {
 			return fmt.Errorf("sum up the UTXOs: %w", err)

@@ -78,7 +78,7 @@ func TestInvitations_DeletedWithUser(t *testing.T) {
 				remove(b, carol)
 				got, err := b.InvitationsOfWallet(t.Context(), w.ID)
 				testkit.Check(t, err)
-				if diff := cmp.Diff([]wallet.Invitation{kept}, got); diff != "" { // and it no longer refers to a user
+				if diff := cmp.Diff([]wallet.Invitation{kept}, got); diff != "" { // carol's no longer refers to a user
 					t.Error(diff)
 				}
 				if n := b.count("SELECT count(*) FROM used_aliases WHERE user_id <> $1", alice.ID); n != 0 {

@@ -28,9 +28,9 @@ func TestLead_SingleProcess(t *testing.T) {
 	})
 }
 
-// TestLead_OneProcess checks that only one process holds the indexer lock, and that
-// another one gets it when the first releases it or loses its connection, which closes
-// lost.
+// TestLead_OneProcess checks that only one process holds the indexer lock, that another
+// one gets it when the first releases it or loses its connection, and that losing the
+// connection closes the channel lost.
 func TestLead_OneProcess(t *testing.T) {
 	b := openPostgres(t)
 	second := b.reopen()

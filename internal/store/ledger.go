@@ -69,7 +69,8 @@ func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.L
 	return links, err
 }
 
-// linkWallets adds the wallets that own outputs and inputs of the transactions to links.
+// linkWallets adds to links the owners of the transactions' outputs, and the wallets that
+// own all inputs of a transaction.
 func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet.LedgerLinks) error {
 	owners, err := q.WalletsWithOutputs(ctx, txids)
 	if err != nil {
@@ -89,20 +90,20 @@ func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet
 	return nil
 }
 
-// linkProposals adds the proposals that created transactions of a wallet to links.
+// linkProposals adds to links the proposals that created transactions of a wallet.
 func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, links *wallet.LedgerLinks) error {
 	rows, err := q.ProposalsOfTransactions(ctx, db.ProposalsOfTransactionsParams{WalletID: walletID, Txids: txids})
 	if err != nil {
 		return fmt.Errorf("look up proposals of transactions: %w", err)
 	}
-	for _, row := range rows { // if a transaction has several proposals, the last one is used
+	for _, row := range rows { // the last row of a transaction wins: a sent proposal, or else the latest one
 		links.Proposals[wallet.TxRef{WalletID: walletID, Txid: row.Txid}] = wallet.ProposalRef{ID: row.ProposalID, UserName: row.UserName}
 	}
 	return nil
 }
 
-// heldByInactive returns the amounts that inactive transactions of a wallet spend, by the
-// txid of the inactive transaction.
+// heldByInactive returns the amounts that the inactive transactions of a wallet spend, by
+// txid. It includes only transactions before the time until.
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
 	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
 	if err != nil {

@@ -30,7 +30,7 @@ type ledgerTx struct {
 	time     time.Time
 	coinbase bool
 	inputs   []btc.Outpoint // spent outputs of the wallets
-	foreign  bool           // whether it also has other inputs
+	foreign  bool           // it also has inputs of others
 	outputs  []ledgerOutput
 	state    wallet.State
 }
@@ -221,7 +221,7 @@ func (m *ledgerModel) write() {
 	}
 }
 
-// set returns the user's wallet with this alias, or all of them if it is empty.
+// set returns the user's wallet with this alias, or all wallets if alias is empty.
 func (m *ledgerModel) set(who *auth.Principal, alias string) wallet.Set {
 	if alias == "" {
 		return wallet.All(who)

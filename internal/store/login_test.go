@@ -13,7 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// interruptedStore is a store in which something else happens after a user was read.
+// interruptedStore is a store that calls the function then after it has read a
+// user.
 type interruptedStore struct {
 	*store.Store
 

@@ -42,19 +42,21 @@ func newProvider(e engine, rw *sql.DB) (*goose.Provider, error) {
 	return p, nil
 }
 
-// SchemaState compares the schema version of a database with the version of this program.
+// SchemaState has the schema version of a database and the newest one that this program
+// supports.
 type SchemaState struct {
-	Version int64 // of the database; 0 if it is empty
-	Program int64 // the newest version that this program knows
+	Version int64 // of the database; 0 if it has no schema
+	Program int64 // the newest version that this program supports
 }
 
-// Fresh reports whether the database has never been used.
+// Fresh reports whether the database has no schema yet.
 func (s SchemaState) Fresh() bool { return s.Version == 0 }
 
-// Pending reports whether migrations are pending.
+// Pending reports whether the schema is older than that of this program.
 func (s SchemaState) Pending() bool { return s.Version < s.Program }
 
-// Schema returns the state of the schema. It changes nothing except goose's own table.
+// Schema returns the state of the schema. It changes nothing, but creates goose's version
+// table if it is missing.
 func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 	p, err := s.provider()
 	if err != nil {
@@ -72,9 +74,9 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 }
 
 // Migrate migrates the schema to the version of this program and makes the store ready
-// for use. If the database has data, it makes a backup first. It returns an error if the
-// schema is newer than the program, or if the database has an incomplete restore. On
-// SQLite, the caller must hold the serving lock if migrations are pending.
+// for use. Before it migrates an existing SQLite database, it makes a backup. It returns
+// an error if the schema is newer than the program, or if the database has an incomplete
+// restore. On SQLite, the caller must hold the serving lock if migrations are pending.
 func (s *Store) Migrate(ctx context.Context) error {
 	state, err := s.Schema(ctx)
 	if err != nil {

@@ -9,10 +9,9 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// arrays converts list conditions in queries to array conditions. Until PostgreSQL has
-// statistics about a new wallet's rows, it assumes that there are few and may compare
-// each row with each item of a list. It looks up the items of an array in an
-// index.
+// arrays converts list conditions in queries to array conditions. PostgreSQL looks up the
+// items of an array in an index. With a list, it may instead compare each row with each
+// item: until it has statistics about a new wallet's rows, it assumes that there are few.
 type arrays struct{ db.DBTX }
 
 func (a arrays) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

@@ -42,7 +42,7 @@ type queuedStatement struct {
 	query    string
 	values   []any
 	rows     int64
-	affected func() error // executes the statement; nil once it has been executed
+	affected func() error // flushes the queue; nil once the statement has been executed
 }
 
 func (*queuedStatement) LastInsertId() (int64, error) { return 0, errors.ErrUnsupported }
@@ -65,7 +65,7 @@ func (p *pipeline) ExecContext(ctx context.Context, query string, args ...any) (
 		}
 		values[i] = v
 	}
-	// Only the number of affected rows requires a response now.
+	// The statement is executed with a later one, or when the caller asks for RowsAffected.
 	q := &queuedStatement{query: withArrays(query), values: values, affected: func() error { return p.flush(ctx) }}
 	p.queued = append(p.queued, q)
 	if len(p.queued) >= maxQueued {
@@ -160,8 +160,8 @@ func copyRows(ctx context.Context, conn *pgx.Conn, inserts []*queuedStatement) e
 	return nil
 }
 
-// sameInserts returns the number of statements at the beginning that are the same INSERT
-// of one row. It returns 1 if the first statement is not such an INSERT.
+// sameInserts returns how many statements at the start of the queue are the same plain
+// INSERT. It returns 1 if the first statement is not a plain INSERT.
 func sameInserts(queued []*queuedStatement) int {
 	query := queued[0].query
 	if plainInsertOf(query) == nil {
@@ -181,7 +181,7 @@ type plainInsert struct {
 }
 
 var (
-	plainInserts   sync.Map // *plainInsert by the query; nil for another query
+	plainInserts   sync.Map // *plainInsert by query; nil if the query is not a plain INSERT
 	plainInsertSQL = regexp.MustCompile(`^-- name: \w+ :exec\s+INSERT INTO (\w+) \(([\w,\s]+)\)\s+VALUES \(([$\d,\s]+)\)\s*$`)
 )
 

@@ -36,8 +36,8 @@ func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []b
 	return err
 }
 
-// addProposal adds a proposal. It calls last at the end of the transaction, whose error
-// rolls the transaction back.
+// addProposal adds a proposal. It calls last at the end of the transaction; an error of
+// last rolls the transaction back.
 func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
 	err := s.inQuotaTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
 		if p.ReplacesID != "" {

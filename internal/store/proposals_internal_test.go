@@ -39,7 +39,8 @@ func openAt(t *testing.T, url string, version int64) *Store {
 	return s
 }
 
-// allStatuses maps each status of a proposal to whether a proposal with it is open.
+// allStatuses has all statuses of a proposal. The value is true if a proposal with this
+// status is open.
 var allStatuses = map[proposal.Status]bool{
 	proposal.Created: true, proposal.PartiallySigned: true, proposal.Complete: true, proposal.Broadcast: false, proposal.Confirmed: false,
 	proposal.Cancelled: false, proposal.Expired: false, proposal.Conflicted: false, proposal.Replaced: false,

@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// counts has, for each quota, the query that counts the objects of a user or in a wallet.
+// counts has, for each quota except QuotaAddresses, the query that counts the objects of a
+// user or in a wallet.
 var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID string) (int64, error){
 	auth.QuotaWallets:         (*db.Queries).CountWalletsOfUser,
 	auth.QuotaTokens:          (*db.Queries).CountTokensOfUser,
@@ -41,7 +42,7 @@ func (s *Store) inQuotaTx(ctx context.Context, subjectID string, body func(*db.Q
 }
 
 // charge records that a user inserted more objects of a quota, in a wallet if the quota
-// is per wallet. It must be called after the insert. It returns ErrQuotaExceeded if the
+// is per wallet. It must be called after the insert. It returns auth.ErrQuotaExceeded if the
 // limit is now exceeded; the transaction must then not be committed. If userID is empty,
 // the objects were created by the command line, which is not limited.
 //
@@ -85,8 +86,8 @@ func (s *Store) chargeUser(ctx context.Context, q *db.Queries, quota auth.Quota,
 	return s.charge(ctx, q, quota, userID, userID, 1)
 }
 
-// checkLimit returns ErrQuotaExceeded if far exceeds the user's limit. It is for quotas that
-// limit a value instead of a number of objects.
+// checkLimit returns auth.ErrQuotaExceeded if the value of far is above the user's limit. It
+// is for QuotaAddresses, which limits an index instead of a number of objects.
 func (s *Store) checkLimit(ctx context.Context, q *db.Queries, quota auth.Quota, userID string, far int64) error {
 	limit, err := s.limit(ctx, q, quota, userID)
 	if err == nil && far > limit {

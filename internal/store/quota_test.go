@@ -234,8 +234,8 @@ func TestQuota_ServerDefault(t *testing.T) {
 	})
 }
 
-// TestQuota_OtherWays checks that wallets and tokens also count if they are added by joining a
-// wallet and by a rotation with a grace period.
+// TestQuota_OtherWays checks that a wallet that a user joins counts, and that a token and its
+// successor both count during a grace period.
 func TestQuota_OtherWays(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		alice, bob := b.user("alice", false), b.user("bob", false)

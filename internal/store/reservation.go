@@ -13,8 +13,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// reserve reserves the inputs of a new proposal, all or none. It returns an error if an
-// input is reserved for another proposal or frozen; this is decided in its transaction.
+// reserve reserves all inputs of a new proposal. It returns proposal.ErrUTXOFrozen or
+// proposal.ErrUTXOReserved if some are frozen or reserved for another proposal; the
+// transaction must then not be committed.
 func reserve(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	at := make([]btc.Outpoint, len(p.Inputs))
 	for i, in := range p.Inputs {
@@ -57,7 +58,7 @@ func refuseFrozen(ctx context.Context, q *db.Queries, walletID string, at []btc.
 	return naming(proposal.ErrUTXOFrozen, frozen)
 }
 
-// naming returns a fault that names UTXOs, or nil if the list is empty.
+// naming returns f with the UTXOs as a detail, or nil if there are none.
 func naming(f *fault.Error, utxos []string) error {
 	if len(utxos) == 0 {
 		return nil

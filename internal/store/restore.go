@@ -18,7 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
-// Errors of a restore.
+// Errors of a restore: CheckEmpty returns ErrNotEmpty, and Restore returns ErrOldKey.
 var (
 	ErrNotEmpty = errors.New("the database is not empty")
 	ErrOldKey   = errors.New("the signing key is the one that the backup's tokens were signed with; a token that was revoked since then would be accepted again if it were restored; set another key, created with: openssl rand -hex 32")
@@ -43,7 +43,7 @@ type Restored struct {
 	Tokens    []LostTokens // valid tokens that are not restored
 }
 
-// LostTokens are the tokens of one user.
+// LostTokens are the valid tokens of one user that were not restored.
 type LostTokens struct {
 	UserName     string
 	Descriptions []string
@@ -114,9 +114,10 @@ func (s *Store) CheckEmpty(ctx context.Context) error {
 
 // Restore loads a backup into a database and migrates it to the schema of this program.
 // The backup must have passed CheckBackup, and the database CheckEmpty. Tokens are
-// omitted, because some may have been revoked since the backup. On an error, Restore
-// empties the database again. If the process ends during the restore, Migrate refuses the
-// database, and another Restore starts from the beginning.
+// omitted, because some may have been revoked since the backup. It returns ErrOldKey if the
+// new signing key is one of the backup's keys. On an error, Restore empties the database
+// again. If the process ends during the restore, Migrate refuses the database, and another
+// Restore starts from the beginning.
 func (s *Store) Restore(ctx context.Context, f *backup.File, o RestoreOptions) (Restored, error) {
 	p, err := s.provider()
 	if err != nil {
@@ -197,7 +198,7 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 	})
 }
 
-// load inserts all rows in one transaction.
+// load inserts the rows of all tables except tokens, in one transaction.
 func (l *loader) load(ctx context.Context) error {
 	conn, err := l.s.rw.Conn(ctx)
 	if err != nil {

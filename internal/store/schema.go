@@ -108,7 +108,7 @@ func inOrder(names []string, refers map[string][]string) []string {
 	return ordered
 }
 
-// columnTypes maps the column types of STRICT tables.
+// columnTypes maps the column types of SQLite's STRICT tables to those of a backup.
 var columnTypes = map[string]backup.Type{"TEXT": backup.Text, "INTEGER": backup.Integer, "REAL": backup.Real, "BLOB": backup.Bytes}
 
 func tableOf(ctx context.Context, memory *sql.DB, name string) (backup.Table, error) {

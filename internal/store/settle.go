@@ -16,8 +16,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// settleChange settles the proposals that are affected by a change to a wallet's
-// transactions.
+// settleChange updates the status of the proposals that are affected by a change to a
+// wallet's transactions.
 func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
 	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {
 		return err
@@ -100,10 +100,10 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 	}
 }
 
-// settleProposals updates the status of proposals according to the index. Proposals that
-// end are updated first, so that their inputs are free for proposals that reopen. If
-// several proposals that share an input can reopen, the input goes to the proposal that
-// lost it last.
+// settleProposals updates the status of proposals according to the index. Open proposals
+// are updated first, so that the inputs of those that close are free for proposals that
+// reopen. If several closed proposals with a common input can reopen, the one that was
+// closed last gets the input.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {
@@ -132,7 +132,7 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 	return nil
 }
 
-// boolOrder compares two booleans: false comes before true.
+// boolOrder compares two booleans like cmp.Compare; false is less than true.
 func boolOrder(a, b bool) int {
 	switch {
 	case a == b:

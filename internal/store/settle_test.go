@@ -67,7 +67,8 @@ func TestSettleLostInputs(t *testing.T) {
 	})
 }
 
-// TestSettleProposals checks that proposals that an older version left open are settled.
+// TestSettleProposals checks that SettleProposals updates the status of a proposal that an
+// older version left open.
 func TestSettleProposals(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "vault")

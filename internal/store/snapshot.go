@@ -13,12 +13,13 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// ErrNothingToBackUp is returned if the database has nothing to back up.
+// ErrNothingToBackUp is returned by Snapshot for a database that has no schema yet.
 var ErrNothingToBackUp = errors.New("the database is empty: there is nothing to back up; check whether SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL have the same values as for the server")
 
 // Snapshot calls read with a consistent snapshot of the database, unaffected by
-// concurrent writes. It does not require a previous call of Migrate. It returns an error
-// if the schema is newer than the program.
+// concurrent writes. It does not require a previous call of Migrate. It returns
+// ErrNothingToBackUp for a database without a schema, and an error if the schema is newer
+// than the program or the database has an incomplete restore.
 func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) error {
 	state, err := s.Schema(ctx)
 	if err != nil {
@@ -56,7 +57,8 @@ func (s *Store) Snapshot(ctx context.Context, read func(backup.Source) error) er
 // wallets.
 const standardNames = 22
 
-// oldNames is a DBTX that replaces a query by its version for an older schema.
+// oldNames is a DBTX for schemas before standardNames: it uses their column names in the
+// query db.WalletsToBackUp.
 type oldNames struct{ db.DBTX }
 
 func (o oldNames) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {

@@ -39,7 +39,8 @@ const (
 	sqliteReader = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
 )
 
-// sqliteBusy is the same busy timeout, for connections without a data source name.
+// sqliteBusy is the same busy timeout, for connections that do not use these data source
+// names.
 const sqliteBusy = 5 * time.Second
 
 // pooledReaders is the number of reading connections in the pool, in addition to the
@@ -84,9 +85,9 @@ func createPrivate(path string) error {
 	return nil
 }
 
-// check opens the first connection. If two processes do so on a new file, one of them may
-// fail while the other switches the file to WAL mode, because SQLite does not wait for
-// locks in this case.
+// check opens the first connection, and returns an error if SQLite is older than minSQLite.
+// It retries, because if two processes open a new file, one of them may fail while the
+// other switches the file to WAL mode: SQLite does not wait for locks in this case.
 func (e sqliteEngine) check(ctx context.Context, rw *sql.DB) error {
 	var version string
 	err := retry(ctx, func(int) error {
@@ -152,7 +153,7 @@ func (sqliteEngine) migrations() (migrationSource, error) {
 	return newMigrationSource(goose.DialectSQLite3, migrations.SQLite, "sqlite")
 }
 
-// verify runs https://sqlite.org/pragma.html#pragma_quick_check.
+// verify runs PRAGMA quick_check: https://sqlite.org/pragma.html#pragma_quick_check.
 func (e sqliteEngine) verify(ctx context.Context, ro *sql.DB) error {
 	var verdict string
 	if err := ro.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
@@ -183,7 +184,7 @@ func (e sqliteEngine) backup(ctx context.Context, rw *sql.DB, version int64) err
 	}
 	name := fmt.Sprintf("before-migration-from-%d-%s.db", version, e.now().UTC().Format("20060102T150405.000000Z"))
 	path := filepath.Join(e.backupFolder, name)
-	f, err := privatefile.Create(path) // SQLite accepts an empty file, and creates none with mode=rw
+	f, err := privatefile.Create(path) // VACUUM INTO accepts an empty file; with mode=rw it does not create one
 	if err == nil {
 		err = f.Close()
 	}

@@ -21,14 +21,14 @@ const dataVersion = "PRAGMA data_version"
 // maxRemembered is the maximum number of rows that a connection caches.
 const maxRemembered = 10_000
 
-// pinnedConns returns the number of connections that are reserved for look-ups. It is
-// several per processor, so that a connection that waits for the operating system to lock
-// the database does not delay the others.
+// pinnedConns returns the number of connections that are reserved for reading credentials.
+// It is several per processor, so that a connection that waits for the operating system to
+// lock the database does not delay the others.
 func pinnedConns() int { return 4 * runtime.GOMAXPROCS(0) }
 
-// credentials reserves connections for look-ups. Each connection caches the rows that it
-// has read, and checks before every use whether the database has changed, which takes a
-// third of the time of reading the row again.
+// credentials reserves connections for reading credentials. Each connection caches the rows
+// that it has read. Before every use of the cache, it checks whether the database has
+// changed, which takes a third of the time of reading the row again.
 func (sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
 	n := pinnedConns()
 	r := &pinnedReader{free: make(chan *pinnedConn, n)}
@@ -72,7 +72,7 @@ func (r *pinnedReader) close() error {
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries
-	// version is a statement prepared on the driver's connection. A call through
+	// version is the query dataVersion, prepared on the driver's connection. A call through
 	// database/sql would take several times as long as the query itself.
 	version driver.StmtQueryContext
 

@@ -17,9 +17,9 @@ import (
 // historyConns is the number of connections that read histories.
 const historyConns = 4
 
-// histories opens a pool of connections that do not use database/sql, which together with
-// its driver takes twice as long to return the values of a row as SQLite takes to find it
-// (ADR 17).
+// histories opens a pool of connections that do not use database/sql. Together with its
+// driver, that package takes twice as long to return the values of a row as SQLite takes to
+// find the row (ADR 17).
 func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
 	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
 		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // a reader also writes the index of the write-ahead log (-shm)

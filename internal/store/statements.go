@@ -48,8 +48,9 @@ func (s *statements) on(d db.DBTX) db.DBTX {
 	}}
 }
 
-// preparedReads runs queries that return rows with prepared statements. The function
-// statement returns a prepared statement, which its owner must close.
+// preparedReads uses prepared statements for queries that return rows. It gets them from
+// the function statement and does not close them: they are closed with the pool or the
+// transaction.
 type preparedReads struct {
 	db.DBTX
 	statement func(ctx context.Context, query string) (*sql.Stmt, error)

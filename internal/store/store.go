@@ -2,9 +2,9 @@
 // interfaces that the domain packages declare, and contains no business rules: the domain
 // packages decide how a row may change.
 //
-// Exported methods open at most one transaction; the small unexported functions that they
-// call receive the transaction. No transaction type is exported. Every error that a
-// caller can act on is a fault.
+// Exported methods open at most one transaction at a time; the unexported functions that
+// they call receive the transaction. No transaction type is exported. Every error that a
+// client of the API can act on is a fault.
 package store
 
 import (
@@ -102,7 +102,7 @@ type credentialReader interface {
 	close() error
 }
 
-// transactionReader runs these queries of db.Queries, or faster replacements for them.
+// transactionReader runs these queries as db.Queries does, or in a faster way.
 type transactionReader interface {
 	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
 	TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error)
@@ -120,8 +120,8 @@ func IsPostgres(url string) bool {
 }
 
 // Open opens the database. It creates a missing SQLite file but does not migrate the
-// schema. Migrate must have returned before other methods are called, except those for
-// checking, backing up and restoring a database.
+// schema. Callers must call Migrate before all other methods, except those for checking,
+// backing up and restoring a database.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}
 	if IsPostgres(o.URL) {
@@ -169,7 +169,7 @@ func (s *Store) Verify(ctx context.Context) error {
 	return err
 }
 
-// checkDamage returns Unavailable if the database is known to be corrupt.
+// checkDamage returns ErrUnavailable if the database is known to be corrupt.
 func (s *Store) checkDamage() error {
 	if damage := s.damage.Load(); damage != nil {
 		return ErrUnavailable.WithCause(*damage)

@@ -159,9 +159,10 @@ func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.R
 	return r, nil
 }
 
-// retireToken deletes the predecessor of a rotated token or, if there is a grace period,
-// renames it and sets the time at which it expires together with its descendants. If a
-// password rotates it, earlier successors from rotations by tokens are retired as well.
+// retireToken deletes the token that a rotation replaces, and its descendants. If there is
+// a grace period, it instead renames the token, and limits the lifetime of the token and of
+// its descendants to that period. If the rotation was requested with a password, earlier
+// successors from rotations by tokens are retired as well.
 func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
 	family, err := familyOf(ctx, q, r.Old.UserID, r.Old.ID, !r.ByToken)
 	if err != nil {
@@ -200,9 +201,9 @@ func (s *Store) AllTokens(ctx context.Context, userName string) (tokens []auth.T
 	return tokens, owners, nil
 }
 
-// OwnerOfToken returns the id of the user who owns the token. If the token was deleted
-// but has successors from rotations by tokens, it returns the user who owned it;
-// otherwise auth.ErrTokenNotFound.
+// OwnerOfToken returns the id of the user who owns the token, or who owned it if it was
+// deleted but has successors from rotations by tokens. For any other id, it returns
+// auth.ErrTokenNotFound.
 func (s *Store) OwnerOfToken(ctx context.Context, id string) (string, error) {
 	owner, err := s.reads().OwnerOfToken(ctx, id)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// maxAttempts is a number of attempts that takes about as long as txPatience.
+	// maxAttempts is the maximum number of attempts. With the delays between them, they
+	// take about as long as txPatience.
 	maxAttempts = 16
 	// concurrentAttempts is the number of attempts in which a transaction runs concurrently
 	// with others. Later attempts run without concurrent transactions, so that the database
@@ -34,7 +35,8 @@ const (
 	maxRetryDelay = time.Second
 )
 
-// ErrUnavailable is returned while the database does not respond.
+// ErrUnavailable is returned while the database does not respond, cannot be written to, or
+// is corrupt.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 	"the database does not respond or cannot be written to, and nothing was changed; check specterd's log").WithRetryAfter(5 * time.Second)
 
@@ -111,7 +113,7 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 
 // retry calls do with the number of the attempt, starting at 1, until it succeeds, fails
 // for another reason than a conflict with another connection, or has failed maxAttempts
-// times. It returns the last error of do, also if ctx ends.
+// times. It returns the last error of do, even if ctx ends.
 func retry(ctx context.Context, do func(attempt int) error) error {
 	delays := backoff.New(minRetryDelay, maxRetryDelay)
 	for attempt := 1; ; attempt++ {

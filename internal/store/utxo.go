@@ -151,8 +151,8 @@ func (s *Store) HeldUTXOs(ctx context.Context, walletID string) ([]btc.Outpoint,
 	return utxos, nil
 }
 
-// walletGone converts a foreign-key error, which means that the wallet of a new row
-// does not exist, into a fault.
+// walletGone converts a foreign-key error, which means that the wallet of a new row does
+// not exist, into wallet.ErrNotFound. It returns other errors unchanged.
 func walletGone(err error) error {
 	if isForeignKey(err) {
 		return wallet.ErrNotFound

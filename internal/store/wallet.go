@@ -251,7 +251,8 @@ func scanFrom(height int) *int {
 	return &height
 }
 
-// fillKeys loads the keys of wallets, which are immutable.
+// fillKeys loads the keys of wallets. It does not require a transaction, because the keys
+// of a wallet never change.
 func fillKeys(ctx context.Context, q *db.Queries, wallets ...*wallet.Wallet) error {
 	if len(wallets) == 0 {
 		return nil
@@ -283,7 +284,7 @@ func keyOf(row db.WalletKey) btc.Key {
 // databases.
 func listOf(items []string) string {
 	text, err := json.Marshal(items)
-	if err != nil || items == nil { // encoding strings cannot fail; null would be one element that equals nothing
+	if err != nil || items == nil { // encoding strings cannot fail; for json_each, null is not an empty list
 		return "[]"
 	}
 	return string(text)

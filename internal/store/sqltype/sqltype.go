@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Time is a column with a time that is never NULL.
+// Time is the value of a time column that is never NULL.
 type Time struct{ time.Time }
 
 // Value implements driver.Valuer.
@@ -25,7 +25,7 @@ func (t *Time) Scan(src any) error {
 	return nil
 }
 
-// NullTime is a column with an optional time. The zero time is stored as NULL.
+// NullTime is the value of a time column that may be NULL. The zero time is stored as NULL.
 type NullTime struct{ time.Time }
 
 // Value implements driver.Valuer.
