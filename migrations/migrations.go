@@ -1,15 +1,15 @@
-// Package migrations embeds the schema of both databases: twins, with the same
-// numbers and names in sqlite/ and postgres/.
+// Package migrations embeds the migrations of both databases. Each migration has the
+// same number and name in sqlite/ and in postgres/.
 package migrations
 
 import "embed"
 
-// SQLite holds the migrations for SQLite, below "sqlite".
+// SQLite has the migrations for SQLite, in the directory "sqlite".
 //
 //go:embed sqlite/*.sql
 var SQLite embed.FS
 
-// Postgres holds the migrations for PostgreSQL, below "postgres".
+// Postgres has the migrations for PostgreSQL, in the directory "postgres".
 //
 //go:embed postgres/*.sql
 var Postgres embed.FS

@@ -34,8 +34,7 @@ const (
 	Patience = 90 * time.Second
 )
 
-// Errors for a request whose key was used before, if the stored response cannot be
-// returned.
+// Errors of Begin for a key that was used before but has no response for this request.
 var (
 	ErrRunning = fault.New(fault.Conflict, "request_in_progress",
 		"a request with this Idempotency-Key is in progress; retry to get its response").WithRetryAfter(time.Second)
@@ -61,7 +60,7 @@ type Answer struct {
 // Entry is the stored state of the requests of one user with one key to one route.
 type Entry struct {
 	Fingerprint []byte
-	ClaimID     string // of the last request that was processed
+	ClaimID     string // of the latest claim of the key
 	ClaimedAt   time.Time
 	Answer      *Answer // nil while in progress
 }
@@ -73,7 +72,8 @@ type Store interface {
 	// returns, all in one transaction. decide may be called more than once; if it
 	// returns nil or an error, nothing is stored.
 	ClaimKey(ctx context.Context, r Request, before time.Time, decide func(found *Entry) (*Entry, error)) error
-	// KeepAnswer adds the response to an entry if it still has this claim.
+	// KeepAnswer adds the response to an entry. It returns an error unless the entry
+	// still has this claim.
 	KeepAnswer(ctx context.Context, r Request, claimID string, a Answer) error
 	// ReleaseKey deletes an entry if it still has this claim.
 	ReleaseKey(ctx context.Context, r Request, claimID string) error

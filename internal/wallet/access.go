@@ -8,10 +8,10 @@ import (
 )
 
 // Access is the right of a caller to use one wallet in the role that they have there.
-// Operations on a wallet take an Access instead of an alias, so that all of a request
-// concerns the wallet for which it was authorized, even if the alias refers to another
-// wallet by then. Only Service.Access creates one. With the zero value, every operation
-// returns ErrNotFound.
+// Operations on a wallet take an Access instead of an alias, so that a request never
+// reaches another wallet than the one for which it was authorized, even if the alias
+// meanwhile refers to another one. Only Service.Access creates one. With the zero value,
+// every operation returns ErrNotFound.
 type Access struct {
 	who *auth.Principal // nil in the zero value
 	as  auth.Membership
@@ -44,8 +44,8 @@ func (a Access) Need(needed auth.WalletRole) error {
 }
 
 // Access returns the caller's access to the wallet for which they have this alias. It
-// returns ErrNotFound whether the wallet does not exist, is not ready, the caller is
-// not a member, or the caller's token does not include it.
+// returns ErrNotFound if the wallet does not exist or is not ready, if the caller is not
+// a member, and if the caller's token does not include it.
 func (s *Service) Access(ctx context.Context, who *auth.Principal, alias string) (Access, error) {
 	memberships, err := s.Memberships(ctx, who)
 	if err != nil {
@@ -95,9 +95,9 @@ func All(who *auth.Principal) Set { return Set{all: who} }
 // Alias returns the alias of the wallet, or an empty string for All.
 func (s Set) Alias() string { return s.one.Alias() }
 
-// View returns the wallet of an access if its role covers needed. The balances lack the
-// reserved and frozen amounts. It returns ErrNotFound if meanwhile the wallet is being
-// removed or the caller is not a member any more.
+// View returns the wallet of an access if the caller's role covers needed; see Access.Need.
+// The balances lack the reserved and frozen amounts. It returns ErrNotFound if the wallet
+// is no longer ready or the caller is no longer a member.
 func (s *Service) View(ctx context.Context, access Access, needed auth.WalletRole) (View, error) {
 	if err := access.Need(needed); err != nil {
 		return View{}, err

@@ -9,8 +9,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// testAccess checks that an access concerns one wallet, whatever its alias refers to by
-// then, and that it ends with the membership and with the wallet.
+// testAccess checks that an access stays bound to its wallet when the alias later refers
+// to another one, and that it ends with the membership and with the wallet.
 func testAccess(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	vault, other := r.wallet(r.alice, "vault"), r.wallet(r.alice, "other")
@@ -29,7 +29,7 @@ func testAccess(r *fixture) {
 		}
 	}
 
-	for _, alias := range []string{"moved", "elsewhere"} { // the alias refers to the other wallet then
+	for _, alias := range []string{"moved", "elsewhere"} { // in between, the alias "vault" is given to the other wallet
 		v, err := r.Rename(ctx, alices, nil, &alias)
 		testkit.Check(t, err)
 		if v.ID != vault.ID || v.Alias != alias {

@@ -16,9 +16,9 @@ const (
 	// the highest revealed or used one, on both branches. A payment to an address
 	// beyond that is not detected.
 	Lookahead = 1000
-	// MaxUnused is the number of consecutive unused addresses from which on users
-	// should be warned: other wallet software stops searching for payments after 20
-	// unused addresses (BIP-44, address gap limit).
+	// MaxUnused is the number of consecutive unused addresses at which users should
+	// be warned: other wallet software stops searching for payments after 20 unused
+	// addresses (BIP-44, address gap limit).
 	MaxUnused = 20
 )
 
@@ -32,8 +32,7 @@ type Address struct {
 	Place
 	Used  bool // a transaction has paid to it, possibly a dead one
 	Label string
-	// Revealed reports whether the address was revealed: its index is below the
-	// next index to reveal.
+	// Revealed is set if the index of the address is below the next index to reveal.
 	Revealed bool
 }
 
@@ -55,9 +54,9 @@ type OwnedAddress struct {
 
 // Received is the amount that was paid to an address.
 type Received struct {
-	Total, Confirmed btc.Amount // in blocks or the mempool, and in blocks
-	Transactions     int        // number that pay to it, excluding dead ones
-	Txids            []string   // of the latest of these transactions
+	Total, Confirmed btc.Amount // Total includes payments in the mempool; Confirmed only those in blocks
+	Transactions     int        // number of transactions that pay to it, excluding dead ones
+	Txids            []string   // of the latest of these transactions, at most 100
 }
 
 // maxTxids is the maximum number of transactions that are listed with an address.
@@ -88,9 +87,9 @@ func (s *Service) Address(ctx context.Context, access Access, address string) (A
 // NextAddress reveals the next address of the receive branch that was neither
 // revealed nor used before, and sets its label unless that is empty. It requires
 // the role proposer. No two callers get the same address. Unused is the number of
-// consecutive revealed addresses that are unused, including this one; from
-// MaxUnused on, a warning is appropriate. The node is called only if the range that
-// Bitcoin Core watches must be extended.
+// consecutive revealed addresses that are unused, including this one; if it is at
+// least MaxUnused, a warning is appropriate. The node is called only if the range
+// that Bitcoin Core watches must be extended.
 //
 // While a rescan of the wallet is pending, it is not known which addresses were
 // used, so the address may be a used one.
@@ -163,7 +162,7 @@ func (s *Service) PeekAddress(ctx context.Context, access Access, b Branch) (Add
 	if !errors.Is(err, ErrAddressNotFound) {
 		return a, err
 	}
-	// The indexer found addresses that are used up to the end of the range.
+	// The indexer found that the last address of the range is used.
 	if _, err := s.EnsureRange(ctx, v.Wallet, next); err != nil {
 		return Address{}, err
 	}

@@ -39,7 +39,7 @@ type Plan struct {
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
 	Given              []btc.Key // keys of the descriptor with the format, such as zpub, and the purpose that users know; may be incomplete
-	SignaturesRequired int       // number of signatures; optional if there is one key
+	SignaturesRequired int       // for each input; optional if there is one key
 	Script             string    // a btc.Script
 	Birthday           Birthday
 	// RangeEnd and Next are set for a wallet that was used with other software.
@@ -59,7 +59,7 @@ type Plan struct {
 }
 
 // rangeEnd returns the end of the address range of a new wallet. It leaves room for
-// half the lookahead, so that the first revealed addresses do not extend it.
+// half the lookahead, so that revealing the first addresses does not extend it.
 func (p Plan) rangeEnd(lookahead uint32) uint32 {
 	end := max(lookahead+lookahead/2, p.RangeEnd)
 	for _, next := range p.Next {
@@ -250,8 +250,8 @@ func (s *Service) compare(ctx context.Context, w NodeWallet, policy btc.Policy) 
 	return nil
 }
 
-// difference describes where the node's interpretation of a descriptor differs;
-// empty if it does not.
+// difference returns what the node and specterd interpret differently in a descriptor:
+// "canonical form" or "addresses", or an empty string if there is no difference.
 func (s *Service) difference(ctx context.Context, w NodeWallet, d btc.Descriptor) (string, error) {
 	text := d.String()
 	canonical, err := s.node.CanonicalDescriptor(ctx, w, text)

@@ -47,8 +47,8 @@ type Unspent struct {
 	Frozen  bool // as in UTXO
 }
 
-// Details returns all details of a wallet, with ahead addresses on each branch
-// past the last one that was revealed or used.
+// Details returns all details of a wallet. The addresses of each branch end with the
+// given number of addresses past the last one that was revealed or used.
 func (s *Service) Details(ctx context.Context, access Access, ahead uint32) (Details, error) {
 	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {

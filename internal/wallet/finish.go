@@ -30,15 +30,15 @@ func (s *Service) Finish(ctx context.Context, w Wallet) error {
 	return nil
 }
 
-// isTemporary reports whether the node may succeed later.
+// isTemporary reports whether the node may accept the same call later.
 func isTemporary(err error) bool {
 	kind := fault.KindOf(err)
 	return kind == fault.Unavailable || kind == fault.BadGateway
 }
 
-// provide makes Bitcoin Core watch a new wallet, and marks the wallet ready.
-// Refused reports whether the node refused it, as opposed to an error of the
-// database, a canceled context, or a concurrent attempt.
+// provide makes Bitcoin Core watch a new wallet, and marks the wallet ready. Refused
+// reports whether err is from the node; it is false for ErrNodeScanning, a canceled
+// context and an error of the database.
 func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err error) {
 	created, err := s.node.Provide(ctx, w.NodeWallet(), w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
@@ -164,7 +164,8 @@ func (s *Service) release(ctx context.Context, w Wallet) error {
 	return nil
 }
 
-// removeFiles deletes the files of the Bitcoin Core wallet, if specterd created it.
+// removeFiles deletes the files of the Bitcoin Core wallet, or returns ErrForeignFiles if
+// the wallet was adopted.
 func (s *Service) removeFiles(ctx context.Context, w Wallet) error {
 	if w.Adopted() {
 		return ErrForeignFiles

@@ -118,8 +118,8 @@ func testFinishGivesUp(r *fixture) {
 	testkit.Check(t, r.Finish(ctx, again))
 }
 
-// racingStore is a database whose indexer acts immediately: when storing the removal of
-// a wallet returns, the wallet is already deleted.
+// racingStore simulates an indexer that acts immediately: it deletes a wallet as soon as
+// the wallet is marked for removal.
 type racingStore struct{ *store.Store }
 
 func (o racingStore) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {

@@ -13,8 +13,8 @@ import (
 type Filter struct {
 	Since, Until time.Time // zero for no limit; Until is exclusive
 	Category     Category
-	Label        string // of the transaction, of any of its Outputs, or of the address of one
-	Address      string // of any of its Outputs
+	Label        string // of the transaction, of any of its outputs, or of an output's address; empty for any
+	Address      string // of any of its outputs; empty for any
 	// Unconfirmed excludes confirmed transactions.
 	Unconfirmed bool
 	// Dead includes replaced, conflicted and abandoned transactions.
@@ -64,9 +64,9 @@ func (s *Service) Transactions(ctx context.Context, set Set, f Filter, after His
 	return page, furthestBehind(views).Synced, nil
 }
 
-// EachTransaction yields the history of a set of wallets without holding it in memory.
-// It returns first the block up to which the history is known. An error is yielded once,
-// at the end.
+// EachTransaction returns the block up to which the history of a set of wallets is known,
+// and an iterator over the history, which does not hold it in memory. An error is yielded
+// once, at the end.
 func (s *Service) EachTransaction(ctx context.Context, set Set, f Filter) (Tip, iter.Seq2[Record, error], error) {
 	views, err := s.openSet(ctx, set)
 	if err != nil {
@@ -122,7 +122,7 @@ func (c HistoryCursor) in(walletID string, ascending bool) HistoryCursor {
 	}
 	switch {
 	case !ascending && walletID > c.WalletID:
-		c.Txid += "0" // sorts after c's own txid and before any other
+		c.Txid += "0" // sorts after c's own txid and before every greater one
 	case ascending && walletID < c.WalletID:
 		c.Txid = previousTxid(c.Txid)
 	}

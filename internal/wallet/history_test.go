@@ -163,8 +163,8 @@ func TestMerge_YieldsErrorLast(t *testing.T) {
 	}
 }
 
-// TestConfirmations covers a part of the history that is written before the
-// wallet's sync height.
+// TestConfirmations checks the number of confirmations, also for a block above the
+// wallet's synced height, because transactions are written before that height.
 func TestConfirmations(t *testing.T) {
 	t.Parallel()
 	v := View{Alias: "w"}

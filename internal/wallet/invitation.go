@@ -27,8 +27,8 @@ type Invitation struct {
 	WalletID   string
 	WalletName string
 	// UserID is the only user who can accept it: the one who had the name when the
-	// invitation was created. It is empty if there was none. Only the invited user
-	// may learn which of the two it is.
+	// invitation was created. It is empty if there was no such user. Only the invited
+	// user may learn whether it is set.
 	UserID        string
 	UserName      string // as the inviter typed it
 	Role          auth.WalletRole
@@ -84,7 +84,7 @@ func (s *Service) Invite(ctx context.Context, access Access, user string, role a
 	})
 }
 
-// Invitations returns the pending invitations of a wallet, to its owners.
+// Invitations returns the pending invitations of a wallet. It requires the role owner.
 func (s *Service) Invitations(ctx context.Context, access Access) ([]Invitation, error) {
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {

@@ -253,8 +253,8 @@ func testInvitationsDoNotRevealUsers(r *fixture) {
 	})
 	r.wantPending("vault", "bob viewer", "disabled viewer", "unknown viewer")
 
-	// A user who takes the name later, and the successor of a deleted user, are
-	// different users.
+	// An invitation is not for a user who gets the name later, even if the invited user
+	// was deleted.
 	unknown := r.user("unknown")
 	_, err := r.store.EditUser(ctx, auth.Operator("test"), "disabled", func(e *auth.UserEdit) error { e.Remove = true; return nil })
 	testkit.Check(t, err)
@@ -299,7 +299,7 @@ func testAliases_Kept(r *fixture) {
 	if v.ID != second.ID || v.ID == first.ID {
 		t.Errorf("bob's vault is %s", v.ID)
 	}
-	// After rejoining the same wallet, the alias is his again.
+	// When bob joins the same wallet again, he gets the same alias.
 	testkit.Check(t, r.RemoveMember(ctx, r.access(r.alice, "vault"), "bob"))
 	r.member("vault", r.bob, auth.RoleViewer)
 

@@ -156,8 +156,8 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 }
 
 // LabelAddress sets the label of one of the wallet's own addresses, in any
-// spelling; an empty label deletes it. LabelAddress, LabelTransaction and
-// LabelOutput require the role proposer. It returns ErrAddressNotFound.
+// spelling; an empty label deletes it. Like LabelTransaction and LabelOutput, it
+// requires the role proposer. It returns ErrAddressNotFound.
 func (s *Service) LabelAddress(ctx context.Context, access Access, address, label string) error {
 	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
@@ -212,9 +212,10 @@ func (s *Service) setLabel(ctx context.Context, access Access, label string, fin
 	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
 }
 
-// setSpendable unfreezes outputs and then freezes outputs, with one call for each;
-// the last label of an output wins. For outputs that are not indexed, the state is
-// stored and takes effect once they are.
+// setSpendable unfreezes and then freezes the outputs of labels with "spendable", all
+// outputs of each kind at once. If an output has several labels, the last one applies.
+// For an output that is not in the index, the state is stored and takes effect once
+// the output is indexed.
 func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
 	order, wanted, err := spendable(labels)
 	if err != nil {

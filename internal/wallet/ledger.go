@@ -22,10 +22,10 @@ const (
 	EntryOpening  EntryKind = "opening"  // the balance at the start of the period
 	EntryReceive  EntryKind = "receive"  // a payment from others to an own output
 	EntryGenerate EntryKind = "generate" // an own output of a coinbase transaction
-	EntrySend     EntryKind = "send"     // an external recipient
+	EntrySend     EntryKind = "send"     // a payment to an external recipient
 	EntryTransfer EntryKind = "transfer" // an output paid to or received from another wallet of the caller
-	EntrySelf     EntryKind = "self"     // an own receive address paid by the wallet itself; the balance does not change
-	EntryFee      EntryKind = "fee"      // a transaction that has only change outputs
+	EntrySelf     EntryKind = "self"     // a payment of the wallet to its own receive address; the amount is 0
+	EntryFee      EntryKind = "fee"      // the fee of a transaction that has only change outputs
 	EntryMixed    EntryKind = "mixed"    // the net amount of a transaction that also has inputs of others
 	EntryInactive EntryKind = "inactive" // the inputs of a transaction that has left the mempool
 )
@@ -35,10 +35,10 @@ const (
 type Entry struct {
 	Kind     EntryKind
 	WalletID string
-	Alias    string // alias of the wallet, as the caller knows it
+	Alias    string // the caller's alias for the wallet
 	Time     time.Time
 	Amount   btc.Amount  // without the fee; negative for outgoing amounts
-	Fee      *btc.Amount // on the first entry of a transaction that the wallet pays for
+	Fee      *btc.Amount // on the first entry of a transaction that the wallet pays for; nil on others
 	Balance  btc.Amount  // of the wallet, after this entry
 	Address  string      // recipient
 	Label    string      // of the output, or else of its address
@@ -70,13 +70,13 @@ type LedgerLinks struct {
 	Held      map[string]map[string]btc.Amount // inputs of inactive transactions, by wallet and txid
 }
 
-// TxRef is a transaction of a wallet.
+// TxRef identifies a transaction in a wallet.
 type TxRef struct{ WalletID, Txid string }
 
 // Ledgers reads the data of a ledger that is not part of the history.
 type Ledgers interface {
-	// BalanceUntil returns the sum of a wallet's entries before a time. For the
-	// zero time it includes all of them, which equals the sum of the wallet's
+	// BalanceUntil returns the sum of a wallet's entries before a time. For the zero
+	// time it returns the sum of all entries, which equals the sum of the wallet's
 	// unspent outputs.
 	BalanceUntil(ctx context.Context, walletID string, until time.Time) (btc.Amount, error)
 	// LedgerLinks returns the links of transactions. Owners and Senders may include
@@ -92,11 +92,11 @@ const (
 	maxLedgerOutputs = 5000
 )
 
-// Ledger yields the entries of a set of wallets in the order of the transactions' times,
-// and returns the block up to which they are known. The running balance is the sum of the trusted, untrusted
-// pending and immature balances of the wallet: transactions in blocks and in the
-// mempool. With Since, each wallet has an opening entry. An error, such as
-// ErrLedgerChanged, is yielded once, at the end.
+// Ledger returns the block up to which the entries of a set of wallets are known, and an
+// iterator over the entries in the order of the transactions' times. The running balance
+// is the sum of the trusted, untrusted pending and immature balances of the wallet:
+// transactions in blocks and in the mempool. With Since, each wallet has an opening entry.
+// An error, such as ErrLedgerChanged, is yielded once, at the end.
 func (s *Service) Ledger(ctx context.Context, set Set, p LedgerParams) (Tip, iter.Seq2[Entry, error], error) {
 	views, err := s.openSet(ctx, set)
 	if err != nil {

@@ -58,8 +58,8 @@ func (s *Service) setAlias(ctx context.Context, access Access, alias string) err
 // Core's loaded wallets unless it was adopted. It requires the role owner. Bitcoin
 // Core's files are kept unless deleteFiles is set. The wallet is gone when Delete
 // returns; Bitcoin Core may keep it loaded, and its files may remain, for a short
-// time. If the files cannot be deleted, nothing is changed, and the error is
-// ErrForeignFiles or what Files.CheckFiles returns.
+// time. If the files cannot be deleted, nothing is changed, and Delete returns
+// ErrForeignFiles or the error of Files.CheckFiles.
 func (s *Service) Delete(ctx context.Context, access Access, deleteFiles bool) error {
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {

@@ -30,9 +30,10 @@ func (s *Service) Members(ctx context.Context, access Access) ([]Member, error) 
 }
 
 // PutMember changes the role of a member. It requires the role owner. If enabled,
-// admins may also add a user without an invitation; created reports that. It
-// returns ErrMemberMissing, whether or not the user exists, and ErrLastOwner; to
-// admins who may add members it also returns errors such as auth.ErrUserNotFound.
+// admins may also add a user without an invitation; created reports whether a user
+// was added. It returns ErrLastOwner, and ErrMemberMissing whether or not the user
+// exists. Admins who may add members get an error such as auth.ErrUserNotFound instead
+// of ErrMemberMissing.
 func (s *Service) PutMember(ctx context.Context, access Access, user string, role auth.WalletRole) (m Member, created bool, err error) {
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {

@@ -183,7 +183,8 @@ func (r *fixture) operations() []operation {
 	}
 }
 
-// interruptedStore is a store in which something else happens after a wallet was loaded.
+// interruptedStore is a store that calls the function then after it has loaded a
+// wallet.
 type interruptedStore struct {
 	*store.Store
 
@@ -196,7 +197,7 @@ func (s interruptedStore) View(ctx context.Context, userID, walletID string) (wa
 	return v, err
 }
 
-// interruptedUsers is a store in which something else happens after a user was loaded.
+// interruptedUsers is a store that calls the function then after it has loaded a user.
 type interruptedUsers interruptedStore
 
 func (s interruptedUsers) UserByName(ctx context.Context, name string) (auth.User, error) {

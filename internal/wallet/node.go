@@ -9,18 +9,19 @@ import (
 )
 
 // ErrNodeScanning is returned by a Node if an operation is not possible while
-// Bitcoin Core rescans the blockchain for the wallet. The message is the Node's.
+// Bitcoin Core rescans the blockchain for the wallet. A Node may return a fault with the
+// same code and another message.
 var ErrNodeScanning = fault.New(fault.Conflict, "rescan_in_progress", "the Bitcoin node is rescanning the blockchain for this wallet")
 
-// NodeWallet identifies the wallet in Bitcoin Core of a wallet, whether or not it exists
-// there yet. Methods of a node take it even if they do not concern that wallet: if a
-// server uses several nodes, it selects the node. The zero value selects the server's
-// node before there is a wallet.
+// NodeWallet identifies the Bitcoin Core wallet of a Wallet, whether or not it exists yet.
+// Methods of a Node take it even if they do not concern that wallet: if a server uses
+// several nodes, it selects the node. The zero value selects the server's node before
+// there is a wallet.
 type NodeWallet struct {
 	Name string
 }
 
-// NodeWallet returns the identity of the wallet in Bitcoin Core.
+// NodeWallet identifies the Bitcoin Core wallet of w.
 func (w *Wallet) NodeWallet() NodeWallet { return NodeWallet{Name: w.CoreName} }
 
 // Node is the part of Bitcoin Core that operations on wallets call synchronously. It
@@ -54,8 +55,8 @@ type Node interface {
 	// Unload unloads a wallet permanently: Bitcoin Core does not load it at its
 	// next start.
 	Unload(ctx context.Context, w NodeWallet) error
-	// SetLocked excludes outputs from Core's coin selection, or includes them again,
-	// persistently (RPC lockunspent). It ignores outputs that are already in the
+	// SetLocked persistently excludes outputs from Core's coin selection, or includes
+	// them again (RPC lockunspent). It ignores outputs that are already in the
 	// requested state. It returns a Conflict fault if some cannot be locked, for
 	// example because they are spent; the others are locked.
 	SetLocked(ctx context.Context, w NodeWallet, utxos []btc.Outpoint, locked bool) error

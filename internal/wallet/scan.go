@@ -11,11 +11,11 @@ import (
 )
 
 // ErrRescanRunning is returned for a rescan that is requested while another one of
-// the wallet is queued or running. To clients it is the same as ErrNodeScanning.
+// the wallet is queued or running. It has the same code as ErrNodeScanning.
 var ErrRescanRunning = ErrNodeScanning.WithMessage("a rescan of this wallet is already queued or running; wait until it has finished, or abort it")
 
-// maxScanRange is the maximum range of a rescan. Each address permanently costs
-// memory in Bitcoin Core.
+// maxScanRange is the maximum number of addresses of each branch in a rescan. Each
+// address permanently costs memory in Bitcoin Core.
 const maxScanRange = 100_000
 
 // Birthday is a point in time before which a wallet has no transactions. Exactly one
@@ -26,9 +26,8 @@ type Birthday struct {
 	Time   *time.Time
 }
 
-// ParseBirthday parses a point in time: "now", a block height, a date, which means its
-// beginning in UTC, or an RFC 3339 time. Field is the caller's name for it in
-// errors.
+// ParseBirthday parses a point in time: "now", a block height, an RFC 3339 time, or a date,
+// which stands for its beginning in UTC. Field is the caller's name for it in errors.
 func ParseBirthday(field, text string) (Birthday, error) {
 	if text == "now" {
 		return Birthday{Now: true}, nil

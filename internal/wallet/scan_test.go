@@ -91,8 +91,8 @@ func testRescan(r *fixture) {
 	}
 }
 
-// TestPruned checks that blocks that the node has pruned cannot be rescanned, and
-// that the error has the height of the lowest block that can be.
+// TestPruned checks that a rescan cannot start at a block that the node has pruned, and
+// that the error has the height of the first block that the node has.
 func TestPruned(t *testing.T) {
 	t.Parallel()
 	n := testkit.Bitcoind(t, "-txindex=0", "-prune=1", "-fastprune")

@@ -23,8 +23,9 @@ type Registry interface {
 	// AddWallet adds a wallet in the stage Creating, with its owner, the owner's
 	// alias for it, and the addresses up to RangeEnd. Each key is linked to the
 	// owner's device that has a key with this fingerprint; if there is none, a
-	// device of the type "other" is created that is named after the fingerprint. It
-	// returns ErrAliasTaken and, like all methods that add objects with a quota,
+	// device of the type "other", named after the fingerprint, is created. It returns
+	// ErrAliasTaken, ErrExists if the owner has another wallet with the same
+	// addresses, ErrHeld and, like all methods that add objects with a quota,
 	// auth.ErrQuotaExceeded.
 	AddWallet(ctx context.Context, w Wallet, ownerID, alias string, addresses []Address, e auth.Event) error
 	// WalletByID returns a wallet in any stage. It checks no membership, so
@@ -37,10 +38,11 @@ type Registry interface {
 	// ChangeNext, MaxFeeRate and Problem, in one transaction. An Event without an
 	// Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
-	// ExtendRange adds addresses and sets RangeEnd to rangeEnd, unless RangeEnd is
-	// already as high.
+	// ExtendRange adds addresses and sets RangeEnd to rangeEnd. It does nothing if
+	// RangeEnd is already at least as high.
 	ExtendRange(ctx context.Context, id string, rangeEnd uint32, addresses []Address) error
-	// DeleteWallet deletes the row and all rows that depend on it.
+	// DeleteWallet deletes the row of a wallet in any stage and all rows that depend
+	// on it, or returns ErrNotFound.
 	DeleteWallet(ctx context.Context, id string, e auth.Event) error
 
 	// FillHeldBack fills in the reserved and frozen amounts, which the other methods
@@ -88,7 +90,8 @@ type Edit struct {
 	Event auth.Event
 
 	// By is the id of the user whose quotas are charged for the change: for the
-	// addresses up to the index Reached, and for a rescan that was Queued.
+	// addresses below the index Reached unless it is 0, and for a rescan if Queued is
+	// set.
 	By      string
 	Reached uint32
 	Queued  bool
@@ -122,7 +125,7 @@ type Book interface {
 	// consistent snapshot, with the addresses of each branch up to end, exclusive.
 	Details(ctx context.Context, v View, end [2]uint32) (Details, error)
 	// UnusedInARow returns the number of addresses of the receive branch that were
-	// revealed after the last used one.
+	// revealed after the last used one, or ErrNotFound if the wallet does not exist.
 	UnusedInARow(ctx context.Context, walletID string) (int, error)
 
 	// FilteredUTXOs returns unspent outputs in the order of their outpoints,
@@ -130,7 +133,8 @@ type Book interface {
 	FilteredUTXOs(ctx context.Context, walletID string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error)
 	// UTXO returns one unspent output, or ErrUTXONotFound.
 	UTXO(ctx context.Context, walletID string, at btc.Outpoint) (UTXO, error)
-	// OwnOutputs returns the outpoints that belong to the wallet, spent or not, with their amounts.
+	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
+	// not, with their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// NoteLock records that Bitcoin Core may have locked outputs, so that a later
 	// sync round unlocks them unless they are frozen or reserved by then. Until
@@ -157,7 +161,7 @@ type History interface {
 	// The records have no WalletID, Alias and Confirmations.
 	Transactions(ctx context.Context, walletID string, f Filter, after HistoryCursor, limit int) ([]Record, error)
 	// TransactionByID returns one record of a wallet with all details, or
-	// ErrTransactionNotFound. Like in Transactions, the record lacks WalletID, Alias and
+	// ErrTransactionNotFound. As in Transactions, the record lacks WalletID, Alias and
 	// Confirmations.
 	TransactionByID(ctx context.Context, walletID, txid string) (Record, error)
 	// CountTransactions returns the number of transactions, including dead ones.
@@ -166,9 +170,11 @@ type History interface {
 
 // Index stores the index of each wallet. Only one process at a time writes it.
 type Index interface {
-	// OwnPlaces returns the addresses that belong to the wallet, with their places.
+	// OwnPlaces returns those of the addresses that belong to the wallet, with their
+	// places.
 	OwnPlaces(ctx context.Context, walletID string, addresses []string) (map[string]Place, error)
-	// OwnOutputs returns the outpoints that belong to the wallet, spent or not, with their amounts.
+	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or
+	// not, with their amounts.
 	OwnOutputs(ctx context.Context, walletID string, at []btc.Outpoint) (map[btc.Outpoint]btc.Amount, error)
 	// States returns the indexed states of transactions. Transactions that are not
 	// in the index are omitted.
@@ -180,8 +186,8 @@ type Index interface {
 	// WalletsWith returns the ids of wallets that contain any of the addresses or
 	// outpoints.
 	WalletsWith(ctx context.Context, addresses []string, at []btc.Outpoint) ([]string, error)
-	// WriteIndex writes changes in one transaction. It skips changes to wallets
-	// that were deleted in the meantime.
+	// WriteIndex writes changes in one transaction. It skips changes to wallets that
+	// do not exist or are not ready.
 	WriteIndex(ctx context.Context, changes []Change) error
 }
 
@@ -197,7 +203,7 @@ type Change struct {
 	// ones unchanged.
 	Locked []btc.Outpoint
 	// Synced is the block up to which the index equals the node once the change is
-	// written; nil for a part that is followed by others.
+	// written; nil leaves the stored one unchanged, because further changes follow.
 	Synced *Tip
 	// CoreTxCount and CoreInfo are set together with Synced.
 	CoreTxCount int

@@ -17,7 +17,7 @@ type Category string
 const (
 	Generate     Category = "generate"     // a coinbase transaction
 	Receive      Category = "receive"      // none of the inputs belong to the wallet
-	Send         Category = "send"         // all inputs belong to the wallet
+	Send         Category = "send"         // all inputs, but not all outputs, belong to the wallet
 	SelfTransfer Category = "selftransfer" // all inputs and outputs belong to the wallet
 	Mixed        Category = "mixed"        // some of the inputs belong to the wallet
 )
@@ -29,7 +29,7 @@ type Status string
 const (
 	Confirmed  Status = "confirmed"  // in a block
 	InMempool  Status = "mempool"    // unconfirmed, in the mempool
-	Inactive   Status = "inactive"   // in neither, but not conflicting with another transaction
+	Inactive   Status = "inactive"   // in neither a block nor the mempool, but without a conflicting transaction
 	Replaced   Status = "replaced"   // a transaction in the mempool spends the same UTXOs
 	Conflicted Status = "conflicted" // a transaction in a block spends the same UTXOs
 	Abandoned  Status = "abandoned"  // abandoned by a user (RPC abandontransaction)
@@ -97,8 +97,8 @@ type Output struct {
 	Amount  btc.Amount
 	Own     *Place // nil if it does not belong to the wallet
 	// Label is the label of the output, or else of its address; AddressLabel is
-	// always the label of the address. Both are only set on reading, and empty if
-	// there is none.
+	// always the label of the address. They are empty if there is no such label, and
+	// ignored in a Change.
 	Label, AddressLabel string
 }
 
@@ -112,7 +112,7 @@ type Input struct {
 type Record struct {
 	Transaction
 	WalletID string
-	Alias    string // of the wallet, as the caller knows it
+	Alias    string // the caller's alias for the wallet
 	Label    string // of the transaction
 	// AddressLabel is the label of Address, or empty.
 	AddressLabel  string

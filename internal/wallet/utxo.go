@@ -29,7 +29,7 @@ type UTXO struct {
 	// Trusted UTXOs can be spent now. A UTXO is not trusted if it is immature, or
 	// unconfirmed and received from others.
 	Trusted  bool
-	Immature bool // output of a coinbase transaction with less than 101 confirmations
+	Immature bool // output of a coinbase transaction with fewer than 101 confirmations
 	Locked   bool // excluded from Core's coin selection (RPC lockunspent): Frozen, Reserved, or locked by other software
 	Frozen   bool // a member excluded it from spending
 	Reserved bool // an open proposal spends it

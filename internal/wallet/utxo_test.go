@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// funder is a Bitcoin Core wallet with funds.
+// funder is the name of a Bitcoin Core wallet with funds.
 const funder = "funder"
 
 // pay pays to the next address of alice's wallet, mines a block, and returns the

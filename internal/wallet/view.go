@@ -84,8 +84,8 @@ func (s *Service) WaitForHeight(ctx context.Context, set Set, height int) (View,
 	}
 }
 
-// furthestBehind returns the wallet whose index is furthest behind: all wallets are known
-// up to there.
+// furthestBehind returns the wallet whose index is furthest behind. The histories of all
+// wallets are known up to its Synced block. Without wallets, the height is -1.
 func furthestBehind(views []View) View {
 	if len(views) == 0 {
 		return View{Wallet: Wallet{Synced: Tip{Height: -1}}}

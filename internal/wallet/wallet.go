@@ -54,7 +54,7 @@ const (
 	ChangeBranch  Branch = 1
 )
 
-// Tip is the block up to which data is known. Height is -1 before the first one.
+// Tip is the block up to which data is known. Height is -1 if there is no such block yet.
 type Tip struct {
 	Height int
 	Hash   string
@@ -77,16 +77,16 @@ type Wallet struct {
 	ID    string
 	Name  string
 	Stage Stage
-	// DeleteFiles reports whether the files of the Bitcoin Core wallet are deleted
-	// as well, while Stage is Removing.
+	// DeleteFiles is set, while Stage is Removing, if the files of the Bitcoin Core
+	// wallet must be deleted as well.
 	DeleteFiles        bool
 	CoreName           string // name of the Bitcoin Core wallet; contains no user input unless it was Adopted
 	Script             btc.Script
-	SignaturesRequired int    // number of signatures
-	Receive            string // the descriptors, with h for hardened and with checksums
-	Change             string
-	Keys               []Key // in the order of the descriptor
-	Birthday           int   // the height before which the wallet has no transactions
+	SignaturesRequired int    // for each input
+	Receive            string // descriptor with its checksum, and with h for hardened steps
+	Change             string // in the same format
+	Keys               []Key  // in the order of the descriptor
+	Birthday           int    // the height before which the wallet has no transactions
 	CreatedAt          time.Time
 
 	RangeEnd                uint32 // addresses with lower indexes are stored, and watched by Core, on both branches

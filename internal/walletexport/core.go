@@ -15,7 +15,7 @@ type importRequest struct {
 	Internal  bool      `json:"internal"`
 	Range     [2]uint32 `json:"range"` // inclusive
 	NextIndex uint32    `json:"next_index"`
-	Timestamp any       `json:"timestamp"` // Unix seconds, where Bitcoin Core rescans from two hours before; or "now"
+	Timestamp any       `json:"timestamp"` // Unix seconds, or "now"; Bitcoin Core rescans from two hours before a time
 }
 
 func (w Wallet) writeCore(out io.Writer) error {

@@ -34,7 +34,7 @@ var Formats = []Format{Specter, AccountMap, Labels, Core}
 // ErrBranches is returned for a wallet whose branches a format cannot represent.
 var ErrBranches = fault.New(fault.Conflict, "unsupported_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
 
-// ParseFormat returns the format with this name.
+// ParseFormat returns the format with this name, or a fault about the field format.
 func ParseFormat(name string) (Format, error) {
 	for _, f := range Formats {
 		if string(f) == name {
