@@ -157,8 +157,8 @@ func TestAuditFilter(t *testing.T) {
 	})
 }
 
-// archive archives the entries that are older than before, and returns the archive's
-// text.
+// archive archives the entries that are older than the time before, and returns the text of
+// the archive.
 func (b *fixture) archive(before time.Time) (string, auth.AuditReport) {
 	b.t.Helper()
 	testkit.Check(b.t, b.SealAudit(b.t.Context()))

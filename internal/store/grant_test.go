@@ -254,7 +254,8 @@ func TestAccessVersion(t *testing.T) {
 }
 
 // TestGrants_Lock checks that the caller's token or user cannot be changed between the check in a
-// transaction that grants access and its commit. SQLite has only one writer.
+// transaction that grants access and its commit. It runs on PostgreSQL, because SQLite has
+// only one writer.
 func TestGrants_Lock(t *testing.T) {
 	for name, c := range map[string]struct {
 		who func(g *granting) *auth.Principal

@@ -122,8 +122,9 @@ func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedK
 	return dropped, err
 }
 
-// endKey deletes the tokens of a key if end is set, and returns the number of valid ones.
-// If end is not set, it deletes nothing, and returns -1 if there are valid tokens.
+// endKey deletes the tokens of a key if end is set, and returns how many of them had not
+// expired. If end is not set, it deletes nothing, and returns -1 if there are unexpired
+// tokens and 0 otherwise.
 func (s *Store) endKey(ctx context.Context, q *db.Queries, fingerprint string, end bool) (ended int, err error) {
 	living, err := tokensOfKey(ctx, q, fingerprint, s.now())
 	if err != nil || living > 0 && !end {

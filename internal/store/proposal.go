@@ -140,7 +140,8 @@ func changeIndex(p proposal.Proposal) *uint32 {
 	return nil
 }
 
-// appendToProposal inserts the signatures and steps of p that are not in was.
+// appendToProposal inserts the signatures and steps that p has in addition to those of was,
+// the stored proposal.
 func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	for _, sig := range p.Signatures[len(was.Signatures):] {
 		err := q.AddProposalSignature(ctx, db.AddProposalSignatureParams{
@@ -163,7 +164,8 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 	return nil
 }
 
-// saveProposal saves the mutable fields of a proposal.
+// saveProposal saves the mutable fields of a proposal, where was is the stored one. It
+// releases the inputs if the proposal was closed, and reserves them if it was reopened.
 func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	n, err := q.UpdateProposal(ctx, db.UpdateProposalParams{
 		ProposalID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,

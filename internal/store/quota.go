@@ -41,10 +41,11 @@ func (s *Store) inQuotaTx(ctx context.Context, subjectID string, body func(*db.Q
 	return s.withSubjectLock(ctx, subjectID, func() error { return s.inTx(ctx, body) })
 }
 
-// charge records that a user inserted more objects of a quota, in a wallet if the quota
-// is per wallet. It must be called after the insert. It returns auth.ErrQuotaExceeded if the
-// limit is now exceeded; the transaction must then not be committed. If userID is empty,
-// the objects were created by the command line, which is not limited.
+// charge adds the number more, which may be negative, to the use of a quota: by a user or,
+// if the quota is per wallet, in a wallet. It must be called after the objects have been
+// inserted or deleted. It returns auth.ErrQuotaExceeded if the limit is now exceeded; the
+// transaction must then not be committed. If userID is empty, the objects were created by
+// the command line, which is not limited.
 //
 // The table quota_use stores an upper bound of the number of objects. The rows are
 // counted only if this bound reaches the limit, so that an insert takes the same time

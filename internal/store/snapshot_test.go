@@ -60,7 +60,7 @@ func (b *fixture) restoreOptions(key string) store.RestoreOptions {
 	}
 }
 
-// openEmpty opens an empty database of the same engine as like.
+// openEmpty opens an empty database with the engine of the fixture like.
 func openEmpty(t *testing.T, like *fixture) *fixture {
 	t.Helper()
 	b := openSQLite(t)
@@ -71,8 +71,8 @@ func openEmpty(t *testing.T, like *fixture) *fixture {
 	return b
 }
 
-// openNew opens a database without a schema of the same engine as like, like specterd
-// restore.
+// openNew opens a database without a schema, as specterd restore does, with the engine of
+// the fixture like.
 func openNew(t *testing.T, like *fixture) *fixture {
 	t.Helper()
 	database := filepath.Join(t.TempDir(), "specterd.db")

@@ -158,7 +158,7 @@ func isContention(err error) bool {
 	return false
 }
 
-// isUnique reports whether err means that a row with the same key exists.
+// isUnique reports whether err is a violation of a unique constraint or a primary key.
 func isUnique(err error) bool {
 	switch sqliteCode(err) {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
@@ -170,7 +170,8 @@ func isUnique(err error) bool {
 	return false
 }
 
-// isForeignKey reports whether err means that a referenced row does not exist.
+// isForeignKey reports whether err is a violation of a foreign key: a referenced row does
+// not exist.
 func isForeignKey(err error) bool {
 	if sqliteCode(err) == sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY {
 		return true

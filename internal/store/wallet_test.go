@@ -140,8 +140,8 @@ func TestDevicesOfWallets(t *testing.T) {
 		devices := func(w wallet.Wallet) string {
 			return w.Keys[0].Device + " " + w.Keys[1].Device
 		}
-		// The first key has the fingerprint of a known device. The name of the second
-		// device is taken.
+		// The first key has the fingerprint of a known device. The fingerprint of the second
+		// key is already the alias of another device.
 		for range 2 {
 			if got := devices(b.wallet(alice, uuid.NewString())); got != "trezor 0badcafe_2" {
 				t.Errorf("got %s", got)

@@ -67,7 +67,7 @@ func (s *Service) Memberships(ctx context.Context, who *auth.Principal) ([]auth.
 
 type accessKey struct{}
 
-// WithAccess returns a context that carries a.
+// WithAccess returns a context that carries the access a for AccessFrom.
 func WithAccess(ctx context.Context, a Access) context.Context {
 	return context.WithValue(ctx, accessKey{}, a)
 }

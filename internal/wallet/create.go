@@ -38,7 +38,7 @@ type Plan struct {
 	Alias              string // empty for the alias that is derived from Name by Specter's rule
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
-	Given              []btc.Key // keys of the descriptor with the format, such as zpub, and the purpose that users know; may be incomplete
+	Given              []btc.Key // keys of the descriptor in the format that users know, such as zpub, and with a purpose; may be incomplete
 	SignaturesRequired int       // for each input; optional if there is one key
 	Script             string    // a btc.Script
 	Birthday           Birthday
@@ -74,7 +74,7 @@ func (p Plan) ImpliesChange() bool {
 	return p.Descriptor != "" && p.Change == "" && !strings.Contains(p.Descriptor, "<")
 }
 
-// policy returns the spending policy of the wallet.
+// policy returns the spending policy that the plan describes, or a fault about a field.
 func (p Plan) policy(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:

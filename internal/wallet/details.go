@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Details holds all details of a wallet, for exports.
+// Details holds all details of a wallet, for v1alpha and for exports.
 type Details struct {
 	View
 	// Addresses are the addresses of each branch, from index 0 on.

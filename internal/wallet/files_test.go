@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// hasFiles reports whether Core's wallet has a file.
+// hasFiles reports whether the file of a Bitcoin Core wallet exists.
 func (r *fixture) hasFiles(coreName string) bool {
 	r.t.Helper()
 	_, err := os.Stat(filepath.Join(r.node.WalletFolder(), coreName, "wallet.dat"))

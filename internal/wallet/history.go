@@ -45,7 +45,7 @@ const (
 
 // Transactions returns a page of the history of a set of wallets, beginning after the
 // given position, and the block up to which the history is known. A transaction between
-// two of these wallets appears twice, once from the view of each.
+// two of these wallets appears twice, once for each wallet.
 func (s *Service) Transactions(ctx context.Context, set Set, f Filter, after HistoryCursor, limit int) ([]Record, Tip, error) {
 	views, err := s.openSet(ctx, set)
 	if err != nil {

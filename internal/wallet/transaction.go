@@ -10,7 +10,7 @@ import (
 // ErrTransactionNotFound is returned for a transaction that is not in the wallet.
 var ErrTransactionNotFound = fault.New(fault.NotFound, "transaction_not_found", "transaction not found in this wallet")
 
-// Category classifies a transaction from the view of a wallet.
+// Category classifies a transaction from the perspective of a wallet.
 type Category string
 
 // The categories. They depend on which inputs and outputs belong to the wallet.
@@ -39,7 +39,7 @@ const (
 // can change: a replaced transaction may still be confirmed.
 func (s Status) Dead() bool { return s == Replaced || s == Conflicted || s == Abandoned }
 
-// Transaction is a complete transaction from the view of a wallet, for the index.
+// Transaction is a complete transaction from the perspective of a wallet, for the index.
 type Transaction struct {
 	Txid       string
 	Time       time.Time // as Core's wallet reports it; it never changes

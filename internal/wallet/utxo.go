@@ -15,7 +15,7 @@ import (
 // wallet.
 var ErrUTXONotFound = fault.New(fault.NotFound, "utxo_not_found", "unspent output not found in this wallet")
 
-// UTXO is an unspent transaction output (UTXO) of a wallet.
+// UTXO is an unspent transaction output of a wallet.
 type UTXO struct {
 	btc.Outpoint
 	Address string
