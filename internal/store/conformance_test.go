@@ -288,7 +288,7 @@ func TestRotation(t *testing.T) {
 		}))
 		for id, want := range map[string]time.Time{
 			old.ID: retireAt, child.ID: retireAt, root.ID: root.ExpiresAt,
-			grandchild.ID: b.now.Add(time.Minute), // expired earlier in any case
+			grandchild.ID: b.now.Add(time.Minute), // its own expiry is earlier
 		} {
 			got, err := b.TokenOfUser(t.Context(), u.ID, id)
 			testkit.Check(t, err)

@@ -79,7 +79,8 @@ func TestMigration_StandardNames(t *testing.T) {
 	}
 }
 
-// checkRenamed reads the rows of insertOldNames by the current column names.
+// checkRenamed checks that the rows that insertOldNames inserted can be read by the current
+// column names.
 func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 	t.Helper()
 	for query, want := range map[string]string{
@@ -96,7 +97,7 @@ func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 	}
 }
 
-// TestRestore_OldNames restores backups of schema 21 from both engines to both
+// TestRestore_OldNames restores backups of schema 21, made on each engine, on both
 // engines.
 func TestRestore_OldNames(t *testing.T) {
 	t.Parallel()

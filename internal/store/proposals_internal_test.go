@@ -243,7 +243,7 @@ func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string
 	}
 }
 
-// TestRestore_OldProposals restores backups of schema 20 from both engines to both
+// TestRestore_OldProposals restores backups of schema 20, made on each engine, on both
 // engines.
 func TestRestore_OldProposals(t *testing.T) {
 	t.Parallel()

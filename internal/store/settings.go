@@ -19,7 +19,8 @@ const (
 	// settingAuditAnchor is the position and the hash of the last archived entry of the
 	// audit log.
 	settingAuditAnchor = "audit_anchor"
-	// settingDropSignatures is set by a migration until DropSignatures has completed.
+	// settingDropSignatures is set by a migration. DropSignatures deletes it when it has
+	// completed.
 	settingDropSignatures = "drop_signatures"
 )
 
@@ -46,7 +47,7 @@ func (s *Store) UID(ctx context.Context, suggestion string) (string, error) {
 	return s.settle(ctx, settingUID, suggestion)
 }
 
-// FirstStart reports whether RecordFirstStart has never been called.
+// FirstStart reports whether RecordFirstStart has never been called for this database.
 func (s *Store) FirstStart(ctx context.Context) (bool, error) {
 	started, err := s.hasSetting(ctx, settingFirstStart)
 	return !started && err == nil, err

@@ -159,7 +159,7 @@ func (s *Store) Close() error {
 }
 
 // Verify checks the whole database, which may take seconds. If it finds corruption, it
-// returns the error. From then on, all authentication fails and Ping returns Unavailable,
+// returns the error. From then on, all authentication fails and Ping returns ErrUnavailable,
 // because data read from a corrupt file may be wrong.
 func (s *Store) Verify(ctx context.Context) error {
 	err := s.engine.verify(ctx, s.ro)

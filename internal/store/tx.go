@@ -74,8 +74,8 @@ func (s *Store) atLevel(level sql.IsolationLevel, body func(*db.Queries) error) 
 	return func(ctx context.Context, attempt int) error { return s.tryTx(ctx, level, attempt, body) }
 }
 
-// retryContention calls try until it is not aborted by contention, for at most patience. It
-// returns ErrDiskFull at once if the disk is full.
+// retryContention calls try again if contention aborted it, until the time limit patience.
+// It returns ErrDiskFull at once if the disk is full.
 func (s *Store) retryContention(ctx context.Context, patience time.Duration, try func(ctx context.Context, attempt int) error) error {
 	if s.disk.trouble.Load() == ErrDiskFull {
 		return ErrDiskFull

@@ -5,8 +5,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// testMaxFeeRate checks that a maximum fee rate is stored for all members, and is in
-// the audit log if it changes.
+// testMaxFeeRate checks that a maximum fee rate is stored for all members, and that
+// its changes are recorded in the audit log.
 func testMaxFeeRate(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	v := r.storeWallet(r.alice, "vault")

@@ -73,7 +73,7 @@ func testFinish(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	tip, _ := r.provider.Chain(wallet.NodeWallet{})
 	for name, c := range map[string]struct{ birthday, from int }{
-		"immediately": {tip, -1},          // no blocks since
+		"immediately": {tip, -1},          // no new blocks since then
 		"later":       {tip - 5, tip - 5}, // new blocks since then, which Core's new wallet has not scanned
 	} {
 		w := r.storeCreating(r.alice, strings.ReplaceAll(name, " ", "_"), c.birthday)

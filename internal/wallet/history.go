@@ -165,7 +165,7 @@ func before(a, b *Record) bool {
 type walletHistory struct {
 	read  func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error)
 	after HistoryCursor // the last record that was read
-	part  []Record      // records that were read and not yet yielded
+	part  []Record      // records that were read but not yet yielded
 	size  int           // of the next read
 	limit int           // maximum size of a read
 	ended bool          // no more records to read

@@ -8,8 +8,8 @@ import (
 
 // Rename changes a wallet's name for all members, which requires the role owner,
 // and the caller's own alias for it. Nil leaves a value unchanged. A new name does
-// not change the aliases. It returns ErrAliasTaken, in which case nothing was
-// changed.
+// not change the aliases. If the caller has another wallet with the new alias, it
+// returns ErrAliasTaken and changes nothing.
 func (s *Service) Rename(ctx context.Context, access Access, name, newAlias *string) (View, error) {
 	needed := auth.RoleViewer
 	if name != nil {

@@ -80,7 +80,8 @@ func errPruned(field string, height, pruneHeight int) error {
 // Rescan queues a rescan of the blockchain from a point in time on, for transactions
 // to addresses up to rangeEnd, at most 100,000; 0 leaves the range unchanged. The
 // indexer runs the rescan, which may take hours, after extending the range, which may
-// take about a minute. It requires the role owner. It returns ErrRescanRunning.
+// take about a minute. It requires the role owner. It returns ErrRescanRunning if a rescan
+// is queued or running.
 func (s *Service) Rescan(ctx context.Context, access Access, from Birthday, rangeEnd uint32) (View, error) {
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {

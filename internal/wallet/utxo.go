@@ -60,7 +60,8 @@ func (s *Service) FilteredUTXOs(ctx context.Context, access Access, f UTXOFilter
 
 // Freeze excludes an unspent output from spending, or unfreezes it if frozen is
 // false. It requires the role signer, since it blocks what other members propose
-// and sign. It is idempotent and returns ErrUTXONotFound.
+// and sign. It is idempotent. It returns ErrUTXONotFound if the output is not an
+// unspent output of the wallet.
 func (s *Service) Freeze(ctx context.Context, access Access, at btc.Outpoint, frozen bool) error {
 	v, err := s.View(ctx, access, auth.RoleSigner)
 	if err != nil {
