@@ -20,7 +20,7 @@ const (
 	leadPatience = 3 * time.Second
 )
 
-// leadership is held by the one process that writes the index.
+// leadership is the indexer lock, held by the one process that writes the index.
 type leadership struct {
 	lost    <-chan struct{} // closed when another process may acquire the lock
 	release func()

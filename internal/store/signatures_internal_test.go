@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMigration_DropsSignatures checks that proposals that were ended by an older version
-// lose their signatures, and that other proposals keep theirs.
+// TestMigration_DropsSignatures checks that proposals that an older version closed lose
+// their signatures, and that other proposals keep theirs.
 func TestMigration_DropsSignatures(t *testing.T) {
 	t.Parallel()
 	unsigned, err := base64.StdEncoding.DecodeString("cHNidP8BAFICAAAAARERERERERERERERERERERERERERERERERERERERERERAAAAAAD/////AegDAAAAAAAAFgAUIiIiIiIiIiIiIiIiIiIiIiIiIiIAAAAAAAAA")

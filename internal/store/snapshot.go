@@ -161,8 +161,8 @@ func (s *snapshot) Wallets(ctx context.Context) ([]backup.Wallet, error) {
 	return readableWallets(ctx, s.q)
 }
 
-// readableWallets returns all wallets that are not being removed, for the part of a
-// backup that people can read.
+// readableWallets returns all wallets that are not being removed, for the human-readable
+// part of a backup.
 func readableWallets(ctx context.Context, q *db.Queries) ([]backup.Wallet, error) {
 	rows, err := q.WalletsToBackUp(ctx)
 	if err != nil {

@@ -194,8 +194,9 @@ func sqliteCode(err error) int {
 // primaryCode returns the primary SQLite error code of err; see sqliteCode.
 func primaryCode(err error) int { return sqliteCode(err) & 0xff }
 
-// translate converts an error into a fault if it means that the database is unreachable,
-// full or read-only. It returns other errors unchanged.
+// translate converts an error into ErrDiskFull if it means that the disk is full, and into
+// ErrUnavailable if it means that the database is unreachable, busy, read-only or corrupt.
+// It returns other errors unchanged.
 func translate(err error) error {
 	if err == nil {
 		return nil

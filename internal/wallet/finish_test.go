@@ -100,7 +100,7 @@ func testFinish(r *fixture) {
 func testFinishGivesUp(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	w := r.storeCreating(r.alice, "doomed", 0)
-	r.node.CLI(t, "createwallet", w.CoreName) // with private keys, so that it refuses to watch
+	r.node.CLI(t, "createwallet", w.CoreName) // has private keys, so it cannot import watch-only descriptors
 	testkit.Check(t, r.Finish(ctx, w))
 	if n := r.count("SELECT count(*) FROM wallets"); n != 0 {
 		t.Errorf("%d wallets are left", n)

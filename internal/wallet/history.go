@@ -164,7 +164,7 @@ func before(a, b *Record) bool {
 // walletHistory is the history of one wallet, partly in memory.
 type walletHistory struct {
 	read  func(ctx context.Context, after HistoryCursor, limit int) ([]Record, error)
-	after HistoryCursor // the last record that was read
+	after HistoryCursor // the last record that was read, or the start position
 	part  []Record      // records that were read but not yet yielded
 	size  int           // of the next read
 	limit int           // maximum size of a read

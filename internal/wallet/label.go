@@ -25,7 +25,7 @@ const (
 	labelOutput      = "output"
 )
 
-// ErrOutputNotFound is returned for an output that a wallet does not know.
+// ErrOutputNotFound is returned for an output that is not in the wallet's index.
 var ErrOutputNotFound = fault.New(fault.NotFound, "output_not_found",
 	"output not found; a wallet has its own outputs, and all outputs of the transactions that spend from it")
 

@@ -68,7 +68,7 @@ func testRescan(r *fixture) {
 		t.Errorf("scanning from %d, %v", got.RescanFrom, err)
 	}
 
-	// A range beyond all known addresses.
+	// The range of a rescan may exceed the range of the wallet.
 	from, err := r.provider.HeightAt(ctx, wallet.NodeWallet{}, time.Now())
 	testkit.Check(t, err)
 	got, err = r.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), v.RangeEnd+1100)

@@ -40,7 +40,7 @@ func TestService(t *testing.T) {
 		"history of several wallets":            testHistory,
 		"wait for a height":                     testWaitForHeight,
 	})
-	// Tests that depend on the node rather than the database.
+	// These tests depend on the node and not on the database, so they run on SQLite only.
 	onOne(t, n, map[string]func(r *fixture){
 		"create from keys":                testCreateFromKeys,
 		"create, invalid requests":        testCreateRefuses,

@@ -119,8 +119,8 @@ type Record struct {
 	Confirmations int // 0 if unconfirmed
 }
 
-// isOf fills in the fields of a record that depend on its wallet, which the store
-// omits because they are the same for all records.
+// isOf fills in the fields of a record that the store omits because they follow from
+// its wallet v: WalletID, Alias and Confirmations.
 func (r *Record) isOf(v *View) {
 	r.WalletID, r.Alias = v.ID, v.Alias
 	if r.Block != nil { // its block may have arrived after v was read
