@@ -28,7 +28,7 @@ type App struct {
 	// Version of the program, for logs, backups and the API.
 	Version   string
 	Log       *slog.Logger
-	Level     *slog.LevelVar // of the log; nil if it cannot be changed
+	Level     *slog.LevelVar // level of Log, which SIGUSR1 switches; without effect if Log does not use it
 	Now       func() time.Time
 	Watch     *clock.Watch // nil unless serving
 	Store     *store.Store
@@ -206,8 +206,8 @@ func (a *App) hasSchema(ctx context.Context) bool {
 // start.
 func (a *App) marker() string { return filepath.Join(a.Config.DataFolder, "in-use") }
 
-// markInUse writes the marker. Its text states the time and how the use of the directory
-// began.
+// markInUse writes the marker. Its text states the time and how the use of the
+// directory began, which is the argument what.
 func (a *App) markInUse(what string) error {
 	text := "specterd " + what + " and began to use this directory at " + a.Now().UTC().Format(time.RFC3339) + "\n"
 	if err := replaceFile(a.marker(), []byte(text)); err != nil {

@@ -69,15 +69,15 @@ func releaseMemory(ctx context.Context, every time.Duration) {
 // workload measures the load by the number of allocated bytes.
 type workload struct {
 	total uint64 // at the last measurement
-	most  uint64 // maximum between two measurements since the last period of low load
+	most  uint64 // largest number of bytes allocated in one interval since the last period of high load
 }
 
 // minHighLoad is the minimum load, in bytes allocated per interval, of a high-load period.
 // It is below the heap size that triggers a collection.
 const minHighLoad = 4 << 20
 
-// calmed reports whether a period of high load is over. Total is the number of bytes
-// allocated since the start of the process.
+// calmed reports whether a period of high load has just ended. Total is the number of
+// bytes allocated since the start of the process.
 func (w *workload) calmed(total uint64) bool {
 	now := total - w.total
 	w.total, w.most = total, max(w.most, now)

@@ -7,8 +7,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Importer returns an importer of Specter Desktop data that uses a node whose status has
-// been checked (CheckOnce). A running server finds what it imports in the database.
+// Importer returns an importer of Specter Desktop data. The status of the node must
+// have been checked (CheckOnce). A running server is not notified: its indexer finds
+// the imported wallets in the database.
 func (a *App) Importer(n *Node, who *auth.Principal) *importer.Importer {
 	chain := importer.Chain{}
 	if problem := n.Monitor.Ready(); problem != nil {

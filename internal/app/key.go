@@ -239,8 +239,8 @@ func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (
 }
 
 // nextKey returns the fingerprint of the next signing key. If the operator provides the
-// keys, it is the only unused one; otherwise nextKey creates a key and adds it to the
-// file.
+// keys, this is the only key that was never used, and there must be exactly one.
+// Otherwise nextKey creates a key and adds it to the file.
 func (a *App) nextKey(known []auth.SigningKey, keys auth.Keys) (string, error) {
 	if !a.HasConfiguredKeys() {
 		key := newKey()

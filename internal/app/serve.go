@@ -98,7 +98,8 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	return err
 }
 
-// stopLater returns a context that ends at the configured delay after the end of ctx.
+// stopLater returns a context that ends when the configured delay has passed after the
+// end of ctx.
 func (a *App) stopLater(ctx context.Context) (later context.Context, end func()) {
 	if a.Config.StopDelay == 0 {
 		return ctx, func() {}

@@ -39,10 +39,10 @@ func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	}
 }
 
-// SharedDetail returns the detail for admins who are not members of the wallet that
-// the event is about. Current events contain no names, labels, addresses,
-// outpoints, transactions or amounts of wallets; events of older versions do, and
-// cannot be changed, since they are sealed.
+// SharedDetail returns the part of e.Detail that is shown to admins who are not
+// members of the wallet. Current events contain no names, labels, addresses,
+// outpoints, transactions or amounts of wallets. Events from older versions may
+// contain them, and cannot be changed, because they are sealed.
 func (e Event) SharedDetail() string {
 	switch e.Action {
 	case "wallet.create", "wallet.rename", "wallet.alias", "wallet.files_delete", "utxo.freeze", "utxo.unfreeze",
@@ -61,14 +61,14 @@ func (e Event) SharedDetail() string {
 }
 
 // Entry is an event in the audit log. It is sealed soon after it was added: it gets
-// a position in a chain and a hash over itself and the previous hash. No entry can
-// then be changed or removed without recomputing all later hashes, which is
-// detected by anyone who recorded a later hash.
+// a position in a chain and a hash over itself and the previous hash. After that, an
+// entry can be changed or removed only by recomputing all later hashes, and anyone
+// who has recorded one of these can detect that.
 type Entry struct {
 	Event
 
 	ID           int64
-	Position     int64  // in the chain, from 1 on; 0 if not sealed yet
+	Position     int64  // in the chain, starting at 1; 0 if not sealed yet
 	PreviousHash string // of the previous entry; empty for the first
 	Hash         string // 64 hexadecimal digits
 }
@@ -110,8 +110,8 @@ type AuditStore interface {
 	// Audit returns entries with ids below before, latest first. If before is 0, it
 	// begins with the latest entry.
 	Audit(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error)
-	// AuditChain returns sealed entries in the order of the chain, beginning at the
-	// position from.
+	// AuditChain returns sealed entries in the order of the chain, starting at the
+	// position given by from.
 	AuditChain(ctx context.Context, from int64, limit int) ([]Entry, error)
 	// SealAudit seals all entries that are not sealed yet.
 	SealAudit(ctx context.Context) error
@@ -152,9 +152,10 @@ const maxAuditProblems = 20
 // Seal seals all entries that are not sealed yet.
 func (a *Audit) Seal(ctx context.Context) error { return a.store.SealAudit(ctx) }
 
-// Verify reads the whole chain and checks that all sealed entries exist unchanged.
-// If the latest entries were removed, the chain alone does not show it: Found then
-// reports that an entry with a previously recorded hash is missing.
+// Verify reads the whole chain and reports missing and changed entries as Problems.
+// The chain alone does not show that the latest entries were removed. To detect
+// that, the caller passes a hash from an earlier verification: Found is false if no
+// entry has it.
 func (a *Audit) Verify(ctx context.Context, hash string) (AuditReport, error) {
 	var r AuditReport
 	isArchived := false

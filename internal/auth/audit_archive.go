@@ -13,7 +13,7 @@ import (
 // the hash of the last archived entry.
 const ArchiveAction = "audit.archive"
 
-// archivedEntry is an entry in an archive, which has one per line.
+// archivedEntry is the JSON representation of an entry: one line of an archive.
 type archivedEntry struct {
 	Position     int64     `json:"position"`
 	PreviousHash string    `json:"previous_hash"`
@@ -47,13 +47,13 @@ func archivedOf(e Entry) archivedEntry {
 	}
 }
 
-// errTooRecent ends the archive at the first entry that stays in the database.
+// errTooRecent makes WriteArchive stop at the first entry that is too recent.
 var errTooRecent = errors.New("the entry is too recent to be archived")
 
 // WriteArchive writes the sealed entries that are older than before, from the
-// beginning of the chain, as JSON Lines. It returns the result of verifying them,
-// and an error if an entry was changed, which must be investigated before the log
-// is archived.
+// beginning of the chain, as JSON Lines. It returns the result of verifying them. It
+// returns an error if an entry is missing or was changed, because this must be
+// investigated before the log is archived.
 func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Writer) (AuditReport, error) {
 	var r AuditReport
 	encoder := json.NewEncoder(out)
@@ -73,15 +73,18 @@ func (a *Audit) WriteArchive(ctx context.Context, before time.Time, out io.Write
 	return r, err
 }
 
-// RemoveArchived removes the entries that WriteArchive reported in r from the
-// database. File is the name of the archive, for the audit log.
+// RemoveArchived removes from the database the entries that WriteArchive wrote. R is
+// the result of WriteArchive, and file is the name of the archive, which is recorded
+// in the audit log.
 func (a *Audit) RemoveArchived(ctx context.Context, who *Principal, now time.Time, r AuditReport, file string) error {
 	detail := fmt.Sprintf("%d entries up to position %d, in %s", r.Entries, r.Last.Position, file)
 	return a.store.RemoveAudit(ctx, r.Last, who.Event(now, ArchiveAction, r.Last.Hash, detail))
 }
 
-// VerifyArchive verifies an archive and adds the result to r. R must contain the
-// result for the preceding archive, or be the zero AuditReport for the first one.
+// VerifyArchive verifies an archive, adds the result to r, and sets r.Found if an
+// entry has the given hash. R must contain the result for the preceding archive, or
+// be the zero AuditReport for the first one. It returns an error only if the archive
+// cannot be read or parsed.
 func (r *AuditReport) VerifyArchive(in io.Reader, hash string) error {
 	decoder := json.NewDecoder(in)
 	decoder.DisallowUnknownFields()

@@ -89,9 +89,10 @@ type ForeignUser struct {
 }
 
 // User imports a user with their password, without checking its strength. A user who
-// was imported before is returned unchanged. It returns ErrUserExists if the name is
-// taken, with one exception: if an imported admin has the name of the first admin, who
-// is active and still has the default password, the existing user gets the imported
+// was imported before is returned unchanged. It returns ErrImportDeleted if the user
+// was imported before and deleted since. It returns ErrUserExists if the name is taken,
+// with one exception: if an imported admin has the name of the first admin, who is
+// active and still has the default password, the existing user gets the imported
 // password. If dryRun is set, it changes nothing, and a new user has no id.
 func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
 	u, known, err := s.before(ctx, in)
@@ -168,10 +169,12 @@ type ForeignToken struct {
 	Lifetime    time.Duration
 }
 
-// Token imports a token of an imported user, with the SpecterScopes. It rejects
-// tokens that Specter Desktop itself would reject: tokens of another user, tokens
-// whose id differs from the stored record, and expired tokens. If the user already
-// has a token with the same description, a suffix is added to the description.
+// Token imports a token of an imported user, with the SpecterScopes. It returns
+// ErrImportToken for tokens that Specter Desktop itself would reject, that is,
+// tokens of another user and tokens whose id differs from the stored record;
+// ErrImportExpired for expired tokens; and ErrImportDeleted for a token that was
+// imported before and deleted since. If the user already has a token with the same
+// description, a suffix is added to the description.
 func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in ForeignToken, dryRun bool) (Token, Outcome, error) {
 	now := s.now()
 	t, err := in.read(now)
@@ -201,8 +204,9 @@ func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in Fore
 	return t, OutcomeNew, err
 }
 
-// read checks the claims of the token and converts them to a Token. Times that are
-// implausible are replaced.
+// read checks the claims of the token and converts them to a Token. It limits the
+// expiry to MaxLifetime from now, and replaces a creation time in the future or
+// before the year 2000 by now.
 func (in ForeignToken) read(now time.Time) (Token, error) {
 	if len(in.Text) > maxTokenBytes {
 		return Token{}, errImportLength

@@ -62,8 +62,9 @@ type keyring struct {
 	verified verifiedTokens
 }
 
-// NewSigner returns a Signer with those keys returned by read that the store lists
-// as accepted. It returns ErrKeyMissing if the signing key is not among them.
+// NewSigner returns a Signer that uses the keys that read returns and the store
+// lists as accepted. It returns ErrKeyMissing if read fails or does not return the
+// current signing key.
 func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), now func() time.Time) (*Signer, error) {
 	s := &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
 		jwt.WithExpirationRequired(),
@@ -73,7 +74,8 @@ func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), n
 	return s, s.Reload(ctx)
 }
 
-// Reload reads the keys again.
+// Reload reads the keys again. It returns the same errors as NewSigner, and then
+// keeps the previous keys.
 func (s *Signer) Reload(ctx context.Context) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()

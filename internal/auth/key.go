@@ -18,7 +18,8 @@ const MinKeyBytes = 32
 
 // Errors of signing keys.
 var (
-	// ErrKeyRetired is returned for a token that was signed with a retired key.
+	// ErrKeyRetired is returned if the key that signed a new token, or the key to be
+	// replaced by a rotation, is no longer the signing key.
 	ErrKeyRetired = errors.New("the signing key was retired")
 	// ErrKeyMissing is returned while this process lacks a required key.
 	ErrKeyMissing = fault.New(fault.Unavailable, "signing_key_missing",
@@ -71,7 +72,8 @@ type Keys [][]byte
 
 // ParseKeys parses a key file that has one key per line. If a line is shorter than
 // MinKeyBytes, or if there is only one line, the whole text is a single key,
-// including its line breaks.
+// including its line breaks. It returns an error if the text is shorter than
+// MinKeyBytes.
 func ParseKeys(text []byte) (Keys, error) {
 	if len(text) < MinKeyBytes {
 		return nil, fmt.Errorf("has %d bytes; a signing key must have at least %d", len(text), MinKeyBytes)

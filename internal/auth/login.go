@@ -15,9 +15,9 @@ import (
 var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
 	"invalid credentials; the token may have expired or been revoked")
 
-// Credential contains the database rows of a token and its user that a request
-// needs. For a password, the Token contains only the id of the user. A Credential
-// may be shared and must not be changed.
+// Credential contains the data of a token and its user that a request needs, as read
+// from the database. For a password, the Token contains only the id of the user. A
+// Credential may be shared and must not be changed.
 type Credential struct {
 	Token
 	UserName string
@@ -111,8 +111,9 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	return who, nil
 }
 
-// rehash hashes a password that was just verified with the configured cost, and
-// stores the hash, so that comparisons take the same time for all users.
+// rehash replaces the hash of a password that was just verified by one with the
+// configured bcrypt cost, so that comparisons take the same time for all users.
+// Failures are only logged.
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {
@@ -129,9 +130,10 @@ func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	}
 }
 
-// Token returns the principal of a bearer token, according to the token's current
-// database row. It returns ErrUnauthenticated if there is no such row or if the row
-// does not permit the use of the token. Agent is the client's user agent.
+// Token returns the principal of a bearer token, according to the current database
+// row of the token. It returns ErrUnauthenticated if there is no such row or if the
+// row does not permit the use of the token, and ErrKeyMissing if this process lacks
+// the key that signed the token. Agent is the user agent of the client.
 func (l *Login) Token(ctx context.Context, token, address, agent string) (*Principal, error) {
 	p, ok := l.signer.parse(token)
 	if !ok {

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// countLoginsFor is the period over which similar logins are counted before one
-	// entry records their number.
+	// countLoginsFor is the period over which similar logins are counted. At its
+	// end, one entry records their number.
 	countLoginsFor = time.Minute
 	// maxOrigins is the maximum number of addresses that are counted separately in
 	// that period, for each user and for all unknown names together. Logins from
@@ -24,12 +24,12 @@ type countKey struct {
 	origin  string // empty for addresses beyond maxOrigins
 }
 
-// loginCounts limits the number of audit entries for logins: of similar logins, only the
-// first in each minute gets an entry, and a second entry has the number of the remaining
-// texts.
+// loginCounts limits the number of audit entries for logins: of similar logins, only
+// the first in each minute gets an entry, and a second entry has the number of the
+// remaining logins.
 type loginCounts struct {
 	last    map[countKey]countedLogin
-	origins map[countKey]int // number of origins, by keys with an empty origin
+	origins map[countKey]int // number of origins with a count of their own; the keys have an empty origin
 }
 
 type countedLogin struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// DefaultPassword is the password of the first admin unless another one was given. While
-// the alias is in use, specterd listens on loopback only.
+// DefaultPassword is the password of the first admin unless another one was given.
+// While a user has it, specterd listens on loopback only.
 const DefaultPassword = "admin"
 
 const (
@@ -140,8 +140,7 @@ func (p *Passwords) matches(ctx context.Context, address, hashed, password strin
 	return false, fmt.Errorf("compare a password: %w", err)
 }
 
-// outdated reports whether the hash was made with a cost other than the configured
-// one.
+// outdated reports whether the hash has a bcrypt cost other than the configured one.
 func (p *Passwords) outdated(hashed string) bool {
 	_, hashed = splitHash(hashed)
 	cost, err := bcrypt.Cost([]byte(hashed))

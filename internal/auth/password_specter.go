@@ -11,14 +11,14 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Of a password imported from Specter Desktop only the hash is known:
+// Only the hash of a password imported from Specter Desktop is known:
 // PBKDF2-HMAC-SHA256 with 10,000 rounds, which is fast to brute-force. The database
-// stores bcrypt's hash of that hash, after a mark and the salt:
+// stores the bcrypt hash of that hash, after a prefix and the salt:
 //
 //	$specter$<salt>$2a$12$…
 //
-// The salt is base64 text and is used as that text. The next password change
-// replaces it with a plain bcrypt hash.
+// PBKDF2 uses the base64 text of the salt, not the decoded bytes. The next password
+// change replaces the stored hash with a plain bcrypt hash.
 const (
 	specterPrefix = "$specter$"
 	specterRounds = 10_000
@@ -26,7 +26,8 @@ const (
 	// dummySalt is used for users who were not imported. Their passwords go through
 	// the same steps, so that login times do not reveal which users were imported.
 	dummySalt = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-	// maxSaltBytes exceeds the length of Specter Desktop's salts, which is 44.
+	// maxSaltBytes is the maximum length of an imported salt. The salts of Specter
+	// Desktop have 44 bytes.
 	maxSaltBytes = 128
 )
 
@@ -56,8 +57,9 @@ func specterHash(password, salt string) ([]byte, error) {
 	return base64.StdEncoding.AppendEncode(nil, hash), nil
 }
 
-// comparison returns the hash and the input for bcrypt's comparison. The hash,
-// against, is nil if no password can match.
+// comparison returns the two arguments of a bcrypt comparison: the hash, against,
+// and the input, secret. Against is nil if the password cannot match, because hashed
+// is empty or the password is longer than bcrypt reads.
 func comparison(hashed, password string) (against, secret []byte, err error) {
 	salt, bcryptHash := splitHash(hashed)
 	used := salt
@@ -79,7 +81,8 @@ func comparison(hashed, password string) (against, secret []byte, err error) {
 }
 
 // hashSpecter returns the stored hash of a password, given Specter Desktop's salt
-// and hash.
+// and hash. It returns an Invalid fault if these do not have the format of Specter
+// Desktop.
 func (p *Passwords) hashSpecter(ctx context.Context, address, salt string, hash []byte) (string, error) {
 	if _, err := base64.StdEncoding.DecodeString(salt); err != nil || salt == "" || len(salt) > maxSaltBytes || strings.ContainsAny(salt, "\r\n") || len(hash) != specterBytes {
 		return "", fault.New(fault.Invalid, "invalid_password_hash", "Specter Desktop does not use this password hash format")

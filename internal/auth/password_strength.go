@@ -14,9 +14,9 @@ import (
 // one processor.
 const minScore = 3
 
-// maxEstimated is the number of bytes that are estimated at once, because the time
-// grows with the square of the length. Of a longer password, the strongest part
-// counts.
+// maxEstimated is the maximum number of bytes whose strength is estimated at once,
+// because the time grows with the square of the length. A longer password is split
+// into parts, and the strongest part counts.
 const maxEstimated = 36
 
 // productWords are words related to the product, which attackers try first.

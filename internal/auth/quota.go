@@ -31,7 +31,8 @@ const (
 // QuotaInfo describes a quota.
 type QuotaInfo struct {
 	Quota Quota
-	// Default is the limit unless the settings or an admin specify another.
+	// Default is the limit that applies unless the settings or an admin set another
+	// one.
 	Default int64
 	// PerWallet is set for objects that are counted per wallet. The limit of the
 	// user who adds an object applies.
@@ -73,7 +74,8 @@ const MaxQuota = 1_000_000_000
 // map.
 type Limits map[Quota]int64
 
-// ParseLimits reads limits such as "wallets=10,tokens=100".
+// ParseLimits parses limits such as "wallets=10,tokens=100". It returns nil for
+// blank text, and an error for an unknown quota or an invalid limit.
 func ParseLimits(text string) (Limits, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -134,7 +136,8 @@ func (l Limits) Of(q Quota, server Limits) int64 {
 }
 
 // With returns the limits after a change. A nil value in change resets a quota to
-// the default.
+// the default. It returns an error for an unknown quota or an invalid limit, and
+// does not change l.
 func (l Limits) With(change map[Quota]*int64) (Limits, error) {
 	changed := maps.Clone(l)
 	if changed == nil {
@@ -172,8 +175,8 @@ type QuotaUse struct {
 	QuotaInfo
 	Limit int64
 	Own   bool // whether an admin set the limit for this user
-	// Used is the number of objects. If the quota is per wallet, it is the number
-	// in the wallet of the user that has the most.
+	// Used is the number of objects. If the quota is per wallet, it is the largest
+	// number in any of the user's wallets.
 	Used int64
 }
 

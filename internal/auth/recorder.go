@@ -163,8 +163,8 @@ func (r *Recorder) used(tokenID string, lastWritten time.Time, use Use) {
 	}
 }
 
-// printable returns external text without unprintable characters, cut to
-// maxAgentRunes, so that it is safe to store and to show in a terminal.
+// printable returns external text with each unprintable character replaced by "?",
+// cut to maxAgentRunes, so that it is safe to store and to show in a terminal.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -12,9 +12,9 @@ import (
 var ErrTooManyFailures = fault.New(fault.TooMany, "too_many_failed_logins",
 	"too many failed logins as this user from this address; wait before the next one, or use a token, which is not limited")
 
-// MaxFailures is the number of failed logins, as one user from one address, from
-// which on each failure is followed by a wait. FailureForgottenAfter is the time
-// after which one failure no longer counts.
+// MaxFailures is the number of failed logins, as one user from one address, after
+// which further logins must wait. FailureForgottenAfter is the time after which one
+// failure no longer counts.
 const (
 	MaxFailures           = 5
 	FailureForgottenAfter = 15 * time.Minute
@@ -37,9 +37,9 @@ const (
 	maxFailureKeys = 20_000
 )
 
-// throttle counts failed logins in memory, by user and address, and by address.
-// Every count belongs to one address, so failures from one address never delay a
-// user at another.
+// throttle counts failed logins in memory: one count for each user at an address,
+// and one for all users at that address. Every count belongs to one address, so
+// failures from one address never delay a user at another.
 type throttle struct {
 	mu     sync.Mutex
 	counts map[loginKey]loginCount
@@ -57,8 +57,8 @@ type loginCount struct {
 
 func newThrottle() *throttle { return &throttle{counts: map[loginKey]loginCount{}} }
 
-// limit is the number of failures from which on a login must wait, and the time
-// after which one failure no longer counts.
+// limit is the number of failures after which a login must wait, and the time after
+// which one failure no longer counts.
 type limit struct {
 	free   int
 	forget time.Duration

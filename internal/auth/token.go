@@ -44,7 +44,7 @@ type Token struct {
 	Imported bool
 }
 
-// RemainingLife is the time until the token expires; zero if it has expired.
+// RemainingLife returns the time until the token expires, or zero if it has expired.
 func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.ExpiresAt.Sub(now)) }
 
 // TokenCursor is a position in the list of a user's tokens: after the token with
@@ -54,7 +54,7 @@ type TokenCursor struct {
 	ID        string
 }
 
-// Rotation describes the replacement of a token by a successor.
+// Rotation describes the replacement of a token, Old, by a successor.
 type Rotation struct {
 	Old          Token
 	OldAncestors []string // nearest first
@@ -312,8 +312,8 @@ func (s *Tokens) withAliases(ctx context.Context, t Token) (Token, error) {
 	return one[0], err
 }
 
-// ListOf returns the tokens of a user to an admin, without the user's aliases of
-// wallets.
+// ListOf returns the tokens of a user for an admin. Aliases of wallets are private
+// to the user, so they are not filled in.
 func (s *Tokens) ListOf(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error) {
 	return s.store.TokensOfUser(ctx, userID, after, limit)
 }

@@ -43,11 +43,11 @@ type Deleted struct {
 	Kept  []TokenName // successors that stay valid
 }
 
-// Delete deletes one of the caller's tokens and its descendants. It also deletes
-// the tokens that replaced them in rotations that were requested with a token, with
-// the descendants of these, unless keepSuccessors is set or the caller's token is such
-// a successor. Id may be the id of a deleted token that has successors. Once Delete has
-// returned, all processes reject the deleted tokens.
+// Delete deletes one of the caller's tokens and its descendants. If these tokens
+// were replaced in rotations that were requested with a token, it also deletes their
+// successors and the descendants of the successors, unless keepSuccessors is set or
+// the caller's token is such a successor. Id may be the id of a deleted token that
+// has successors. Once Delete has returned, all processes reject the deleted tokens.
 //
 // A token can delete itself, its descendants, and the tokens that it replaced.
 func (s *Tokens) Delete(ctx context.Context, who *Principal, id string, keepSuccessors bool) (Deleted, error) {

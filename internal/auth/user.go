@@ -22,8 +22,9 @@ var (
 	ErrUserNotFound = fault.New(fault.NotFound, "user_not_found", "user not found")
 	ErrUserExists   = fault.New(fault.Conflict, "user_exists", "a user of this name already exists; names are not case-sensitive")
 	ErrLastAdmin    = fault.New(fault.Conflict, "last_admin", "this is the last active admin; make another user an admin first")
-	// ErrLastOwner is returned for a user who is the only owner of wallets. It does
-	// not name the wallets, because admins need not be members of them.
+	// ErrLastOwner is returned if a user to be deleted is the only owner of a
+	// wallet. The message does not name the wallets, because an admin need not be a
+	// member of them.
 	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of some wallets; make other members owners first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
 )
 
@@ -143,7 +144,7 @@ func (s *Users) create(ctx context.Context, who *Principal, u User) (User, error
 	return u, s.store.CreateUser(ctx, who, u, who.Event(u.CreatedAt, "user.create", u.Name, roleDetail(u.Admin)))
 }
 
-// Get returns a user by name, ignoring case.
+// Get returns a user by name, ignoring case, or ErrUserNotFound.
 func (s *Users) Get(ctx context.Context, name string) (User, error) {
 	return s.store.UserByName(ctx, name)
 }
@@ -339,8 +340,8 @@ func roleDetail(admin bool) string {
 	return "user"
 }
 
-// FoldName returns the form of a user name that is compared: names that differ only
-// in case, or in the encoding of an accent, are equal.
+// FoldName returns the form of a user name that is used to compare names. Names that
+// differ only in case, or in the encoding of an accent, have the same form.
 func FoldName(name string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
 }

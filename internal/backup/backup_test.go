@@ -124,7 +124,8 @@ func TestInvalidValues(t *testing.T) {
 	}
 }
 
-// TestDamage changes each byte of a file in turn, and truncates the file.
+// TestDamage checks that Check detects truncated backups, and changed bytes that affect
+// the contents.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	path := save(t, rows{{"a", int64(1), 2.5, []byte("b")}, {"c", nil, nil, nil}})
@@ -173,8 +174,8 @@ func contents(t *testing.T, path string) string {
 	return text
 }
 
-// rewrite writes a copy of a backup with members that change has modified; a member that is
-// set to nil is removed.
+// rewrite writes a copy of a backup after change has modified the members, and returns
+// its path. Members that change sets to nil are removed.
 func rewrite(t *testing.T, path string, change func(members map[string][]byte)) string {
 	t.Helper()
 	archive, err := zip.OpenReader(path)

@@ -50,7 +50,8 @@ func (s *Schedule) Run(ctx context.Context) {
 	}
 }
 
-// Step makes a backup if one is due, and deletes the oldest ones beyond Keep.
+// Step makes a backup if one is due, and then deletes the oldest ones beyond Keep. A
+// failure to delete is only logged.
 func (s *Schedule) Step(ctx context.Context) error {
 	now := s.Now()
 	newest, err := s.Folder.Newest(now)

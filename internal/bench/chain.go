@@ -30,8 +30,8 @@ type utxo struct {
 	amount btc.Amount
 }
 
-// openScript is the script that locks these UTXOs. It drops two items, which have
-// the sizes of a signature and a key, so that payments have a realistic size.
+// openScript is the script that locks the chain's UTXOs. It drops two items, which
+// have the sizes of a signature and a key, so that payments have a realistic size.
 var openScript = []byte{txscript.OP_2DROP, txscript.OP_TRUE}
 
 const (
@@ -101,8 +101,8 @@ func (c *chain) fan(ctx context.Context, from utxo) error {
 	return c.block(ctx, serialize(tx))
 }
 
-// payment spends a UTXO: a third goes to the given script, the rest to an external
-// address.
+// payment returns a transaction that spends one of the chain's UTXOs: a third goes
+// to the script to, the rest to an external address.
 func (c *chain) payment(to []byte) *wire.MsgTx {
 	from := c.utxos[0]
 	c.utxos = c.utxos[1:]
@@ -134,7 +134,7 @@ func (c *chain) into(ctx context.Context, result any, method string, params ...a
 	return json.Unmarshal(answer, result)
 }
 
-// spending creates a transaction that spends a UTXO.
+// spending returns a transaction that spends a UTXO and has no outputs yet.
 func spending(from utxo) *wire.MsgTx {
 	const signature, key = 72, 33 // bytes
 	tx := wire.NewMsgTx(2)

@@ -29,7 +29,8 @@ type engine struct {
 	clients   [3]*rpcclient.Client // for status polls, for work, for rescans
 }
 
-// openEngine opens a database, creating it if necessary, with a node.
+// openEngine returns an engine that uses the node c and the database at the given
+// path, which it creates if necessary.
 func openEngine(ctx context.Context, c *chain, database string) (*engine, error) {
 	e := &engine{host: c.Host()}
 	for i, inFlight := range []int{1, rpcclient.DefaultMaxInFlight, 1} {

@@ -96,8 +96,8 @@ func measureExport(ctx context.Context, b *bench, s seeded, e export) ([]figure,
 	return []figure{compared(time, sides[0], sides[1], exportBar), memory}, nil
 }
 
-// side returns the side that requests the export, and checks the size of each
-// response.
+// side returns one side of a comparison, which requests the export and checks the
+// size of each response.
 func (r *reader) side(ctx context.Context, e export, size int64) side {
 	return side{server: r.server, ask: func() error {
 		n, err := r.get(ctx, e.path, e.accept)

@@ -128,8 +128,7 @@ func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string)
 // publicKey is an extended public key for test networks.
 const publicKey = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
-// addressAt returns a unique text for a place in the wallet that has the length of
-// an address.
+// addressAt returns a unique text, as long as an address, for a place in the wallet.
 func addressAt(at *wallet.Place) string { return fmt.Sprintf("bcrt1q%d%037d", at.Branch, at.Index) }
 
 // madeUp returns a text in the format of a transaction id or block hash.
@@ -138,10 +137,10 @@ func madeUp(of string, i int) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ledger generates a history, oldest transaction first. Of three transactions, two
-// are payments to the wallet, to different addresses. The third is an outgoing
-// payment that spends the second of these and the change of the previous outgoing
-// payment.
+// ledger generates a history, oldest transaction first. Of every three transactions,
+// the first two are payments to the wallet, to different addresses. The third is an
+// outgoing payment that spends the output of the second payment and the change of
+// the previous outgoing payment.
 type ledger struct {
 	made     int
 	branches [2]uint32 // next index of each branch

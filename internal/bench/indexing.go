@@ -268,8 +268,8 @@ func (b *bench) arrivals(ctx context.Context, name string, between time.Duration
 	return took, nil
 }
 
-// until checks a condition every few milliseconds, and returns the time until it
-// was met.
+// until checks a condition every few milliseconds, and returns the time until it was
+// met. It returns an error if that takes longer than a minute.
 func until(ctx context.Context, is func() (bool, error)) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

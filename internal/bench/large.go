@@ -157,7 +157,8 @@ func idle(when string, s *server) figure {
 	}
 }
 
-// measureMillion compares requests with those to a specterd with few tokens.
+// measureMillion compares the requests per second to large, which has a million
+// tokens, with the requests per second to a specterd with 100 tokens.
 func measureMillion(ctx context.Context, b *bench, large target) error {
 	few, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "few-beside-a-million"), fewTokens)
 	if err != nil {

@@ -1,26 +1,25 @@
-// Command bench compares specterd with a bare net/http server on the same machine, and
-// prints each result with its target. The bare server gets the same requests and writes
-// the same number of bytes, headers included. `make bench` runs it.
+// Command bench compares specterd with a bare net/http server on the same machine,
+// and prints each result with its target. The bare server gets the same requests and
+// writes the same number of bytes, headers included. `make bench` runs it.
 //
-// Specterd, bare server and load generator are separate processes. Specterd is
-// built as by `make build` and has the default settings, except that the API is on
-// and the log goes to a file. The generator keeps connections alive and checks
-// every response. The two sides of a comparison alternate in rounds, in forward and
-// reverse order, and the median of the rounds' ratios counts; their range shows the
-// noise. If generator and server share the processors, the generator's work draws
-// the ratio of requests towards 1. The ratio of the servers' CPU time per request
-// does not have this error and is stricter.
+// Specterd, bare server and load generator are separate processes. Specterd is built
+// as by `make build` and has the default settings, except that the API is on and the
+// log goes to a file. The generator keeps connections alive and checks every
+// response. The two sides of a comparison alternate in rounds, in forward and
+// reverse order, and the median of the ratios of all rounds counts; their range
+// shows the noise. If generator and server share the processors, the work of the
+// generator moves the ratio of requests towards 1. The ratio of the CPU times of the
+// servers per request does not have this error and is stricter.
 //
-// Time and memory measurements have a table for each section: wallets with
-// generated histories from 1,000 to 100,000 transactions, each in a separate
-// database; exports compared with a program that reads the same rows with one query
-// and writes the same number of prepared bytes; a first sync compared with the bare
-// calls to the node; and specterd with a node on a private chain, with 200 wallets
-// or few. Only the first sync runs in this process, assembled as in specterd but
-// without HTTP.
+// Time and memory measurements have a table for each section: wallets with generated
+// histories from 1,000 to 100,000 transactions, each in a separate database; exports
+// compared with a program that reads the same rows with one query and writes the
+// same number of prepared bytes; a first sync compared with the bare calls to the
+// node; and specterd with a node on a private chain, with 200 wallets or few. Only
+// the first sync runs in this process, assembled as in specterd but without HTTP.
 //
-// A missed target is reported, but the exit status is still 0. It fails only on errors
-// such as an unexpected response.
+// The exit status is 0 even if a target is missed, which is only reported. It is 1
+// after an error such as an unexpected response.
 package main
 
 import (

@@ -117,8 +117,8 @@ func (s *server) forgetPeak() error {
 	return nil
 }
 
-// calm waits until the server is idle after the start, when it checks its database,
-// for example.
+// calm waits until the server is idle. After its start, it checks its database, for
+// example.
 func (s *server) calm(ctx context.Context) error {
 	const quiet = 20 * tick
 	timer := time.NewTicker(quiet)

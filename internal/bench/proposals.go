@@ -50,8 +50,8 @@ func measureProposals(ctx context.Context, b *bench) error {
 }
 
 // proposal alternates between creating proposals in a wallet and making Core alone
-// fund the same payment from it. Each proposal is cancelled afterwards, which is
-// not measured.
+// fund the same payment from the same wallet. Each proposal is cancelled afterwards,
+// which is not measured.
 func (b *bench) proposal(ctx context.Context) (figure, error) {
 	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", fundedUTXOs)}
 	w, stop, err := b.startIndexing(ctx, nameProposal, 1)
@@ -131,7 +131,8 @@ const (
 
 var paidTo = btc.AddressOf(append([]byte{0, 20}, make([]byte, 20)...), btc.Regtest)
 
-// fundAlone makes Core create and fund a PSBT like the one of a proposal.
+// fundAlone makes Core create and fund a PSBT like a proposal's, and returns the
+// duration of the RPC call.
 func (f *indexingServer) fundAlone(ctx context.Context, name string) (time.Duration, error) {
 	outputs := []map[string]json.Number{{paidTo: json.Number(btc.Amount(paidAmount).String())}}
 	var change struct {

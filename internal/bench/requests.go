@@ -29,7 +29,7 @@ type target struct {
 	requests [][]byte
 }
 
-// comparison is a comparison of one server with another.
+// comparison compares a server, subject, with another one, base.
 type comparison struct {
 	name, against string
 	base, subject target

@@ -170,8 +170,8 @@ func machineTime() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// hold limits each process to the fraction held of a processor, through a control
-// group (cgroups(7), version 1 or 2), until release is called.
+// hold limits each process to a fraction of a processor, the constant held, until
+// release is called. It uses control groups (cgroups(7), version 1 or 2).
 func hold(processes []target) (release func() error, err error) {
 	var undo []func() error
 	release = func() error {

@@ -143,7 +143,8 @@ func connect(ctx context.Context, serve func(net.Listener) error) (*client, erro
 	return &client{conn: conn, requests: [][]byte{request(livenessPath, "")}, buffer: make([]byte, 16<<10)}, nil
 }
 
-// serveTCP writes a response of the given size after every read of one connection.
+// serveTCP accepts one connection and answers every read from it with a response of
+// the given size.
 func serveTCP(l net.Listener, size int) error {
 	conn, err := l.Accept()
 	if err != nil {

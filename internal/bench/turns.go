@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// side is a server in a comparison whose servers are measured in turns.
+// side is one of the servers that inTurns compares.
 type side struct {
 	*server // server whose CPU time is measured
 	ask     func() error

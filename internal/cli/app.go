@@ -59,7 +59,8 @@ func (p *program) withApp(do func(cmd *cobra.Command, a *app.App, args []string)
 	}
 }
 
-// operator returns the principal of the operating system's user, for the audit log.
+// operator returns the principal for the current user of the operating system, for the
+// audit log.
 func operator() *auth.Principal {
 	name := "?"
 	if u, err := user.Current(); err == nil {

@@ -55,7 +55,7 @@ ignores the environment and does not touch the data or node of another specterd.
 }
 
 // demo starts the node and the server, and serves until the walk-through is done or ctx
-// ends. It removes everything that it created before it returns.
+// ends. Before it returns, it removes everything that it created.
 func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) (err error) {
 	fmt.Fprint(p.stdout, "Starting a bitcoind on a private regtest chain and a specterd that uses it ...\n\n")
 	s := &scene{adminPassword: demoPassword(), userPassword: demoPassword()}
@@ -148,7 +148,8 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 	return s.meet(ctx)
 }
 
-// meet creates the wallets of the participants on the node.
+// meet creates the participants' wallets on the node, and sets the fields of s that
+// depend on the node: keys, height, nodeURL, nodeUser and shop.
 func (s *scene) meet(ctx context.Context) error {
 	var err error
 	if s.keys, s.height, err = prepare(ctx, s.node); err != nil {

@@ -256,8 +256,9 @@ func (w *walk) run(ctx context.Context) error {
 	return nil
 }
 
-// print prints the walk-through as commands. Before that, it creates everything that
-// the commands refer to under other names, so that each command works.
+// print prints the walk-through as commands. Before that, it executes the steps whose
+// results other steps use, with different names of objects, so that each command works
+// when it is pasted.
 func (w *walk) print(ctx context.Context) error {
 	defer w.client.CloseIdleConnections()
 	w.values["description"] = "created by the demo"
@@ -377,7 +378,8 @@ func (w *walk) do(ctx context.Context, s step) (*answer, error) {
 	return a, w.judge(s, body)
 }
 
-// judge compares a response with the expectations of a step.
+// judge checks a response against the expectations of a step, and stores the values that
+// later steps use.
 func (w *walk) judge(s step, body []byte) error {
 	var members map[string]any
 	if err := json.Unmarshal(body, &members); err != nil {
@@ -400,7 +402,9 @@ func (w *walk) judge(s step, body []byte) error {
 // expectation is a condition on the members of a response.
 type expectation func(members map[string]any, values map[string]string) error
 
-// has expects the member at a path, such as items.0.label, to have a value.
+// has returns an expectation that the member at path, such as items.0.label, equals want.
+// A want of the form {name}, or such a first element of path, is replaced by a value of
+// the walk.
 func has(path string, want any) expectation {
 	return func(members map[string]any, values map[string]string) error {
 		wanted := want
@@ -418,7 +422,7 @@ func has(path string, want any) expectation {
 	}
 }
 
-// atLeast expects the member at a path to be a number with a minimum.
+// atLeast returns an expectation that the member at path is a number and not below least.
 func atLeast(path string, least float64) expectation {
 	return func(members map[string]any, _ map[string]string) error {
 		if got, ok := member(members, path).(float64); !ok || got < least {

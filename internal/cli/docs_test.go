@@ -11,7 +11,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// quotedFile matches a code block below the comment that names the file it shows.
+// quotedFile matches a comment that names a file, and the code block below it that quotes
+// the file.
 var quotedFile = regexp.MustCompile("(?s)<!-- file: (\\S+) -->\n```\\w*\n(.*?)```\n")
 
 // TestDocsQuoteFiles checks that each file quoted in the documentation is quoted in
@@ -77,7 +78,7 @@ func checkLink(t *testing.T, page, path, anchor string) {
 	t.Errorf("%s links to %s#%s, which is not a heading there", page, path, anchor)
 }
 
-// sourcePath is a path of the repository in code spans.
+// sourcePath matches a path of the repository in a code span.
 var sourcePath = regexp.MustCompile("`((?:cmd|deploy|docs|internal|queries|scripts|test|tools)/[\\w./-]+)`")
 
 // packageFile matches a Go file in a code span, by its path below internal, such as

@@ -101,7 +101,8 @@ func (d *doctor) examine(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// files checks that other users of this machine cannot access the files.
+// files checks that other users of this machine cannot access the data directory, the key
+// file and the SQLite database.
 func (d *doctor) files() {
 	paths := []string{d.Config.DataFolder, d.KeyFile()}
 	if !d.UsesPostgres() {
@@ -298,8 +299,8 @@ func (d *doctor) backups() {
 	}
 }
 
-// wrongClock is the difference from the node's clock above which this machine's or the
-// node's clock is assumed to be wrong.
+// wrongClock is the difference between this machine's clock and the node's above which
+// one of them is assumed to be wrong.
 const wrongClock = 10 * time.Second
 
 // node checks the node, and reports whether the wallets can be checked with it.
@@ -335,8 +336,8 @@ func (d *doctor) node(ctx context.Context, n *app.Node) bool {
 	return true
 }
 
-// announcements checks whether the node publishes ZMQ messages at another host than
-// specterd connects to.
+// announcements prints a warning if the node publishes ZMQ messages on a host other than
+// the one to which specterd connects.
 func (d *doctor) announcements(ctx context.Context, n *app.Node) {
 	publishers, err := n.Backend.Publishers(ctx)
 	if err != nil {

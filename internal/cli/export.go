@@ -156,8 +156,9 @@ func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.Vie
 }
 
 // newFolders opens a directory, creating it if necessary, and returns an error if it
-// contains a directory of one of the wallets. An alias cannot lead outside the directory:
-// it consists of letters, digits and underscores, and os.Root refuses such paths anyway.
+// already contains a directory for one of the wallets. An alias cannot lead outside the
+// directory: it consists of letters, digits and underscores, and os.Root would refuse
+// such a path.
 func newFolders(path string, views []wallet.View) (*os.Root, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("create the directory: %w", err)
@@ -254,7 +255,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	return w, nil
 }
 
-// timeOf returns the header time of the block of a wallet's birthday.
+// timeOf returns the time in the header of a wallet's birthday block.
 func (d *walletCommands) timeOf(ctx context.Context, w wallet.Wallet) (time.Time, error) {
 	if err := d.node.Provider.Ready(w.NodeWallet()); err != nil {
 		return time.Time{}, err

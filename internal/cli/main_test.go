@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestMain lets the test binary act as the program, which the scripts run.
+// TestMain lets the test binary act as the specterd program that the scripts run.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"specterd": func() { os.Exit(Main()) }})
 }

@@ -36,7 +36,8 @@ func (p *program) manCommand() *cobra.Command {
 	}
 }
 
-// leaves returns the commands without subcommands, sorted by name.
+// leaves returns the available commands without subcommands, except completion and help,
+// sorted by name.
 func leaves(parent *cobra.Command) []*cobra.Command {
 	var found []*cobra.Command
 	for _, cmd := range parent.Commands() {

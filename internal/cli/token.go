@@ -92,7 +92,8 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	return cmd
 }
 
-// revokeError returns the error of revoking a token of any user.
+// revokeError adds context to the error of a failed revocation. For an unknown token, it
+// says how to list the ids.
 func revokeError(id string, err error) error {
 	if errors.Is(err, auth.ErrTokenNotFound) {
 		return fmt.Errorf("revoke %s: token not found; it may have been deleted, and \"specterd token list\" shows the ids", id)

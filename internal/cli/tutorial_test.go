@@ -14,8 +14,9 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// walkThroughBlock matches a code block below the comment that marks it as executed by
-// a test. A block marked as continued runs in the same shell as the previous one.
+// walkThroughBlock matches a comment that marks a code block as executed by a test, and
+// the code block below it. A block marked as continued runs in the same shell as the
+// previous one.
 var walkThroughBlock = regexp.MustCompile("(?s)<!-- walk-through( continued)? -->\n```(\\w+)\n(.*?)```\n")
 
 // TestTutorial runs the code blocks of README.md and docs/tutorial.md against one

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build.
+// version is the version of specterd. The linker sets it (-X) in builds by make, in
+// releases and in the container image.
 var version = "development"
 
 func (p *program) versionCommand() *cobra.Command {

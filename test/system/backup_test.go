@@ -22,14 +22,14 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// vaultOfThree returns the descriptor of a multisig wallet that requires two of three
-// devices.
+// vaultOfThree returns the descriptor of a multisig wallet that requires the signatures
+// of two of three devices.
 func vaultOfThree(t *testing.T) string {
 	t.Helper()
 	return kinds(t)["Vault 2/3"]
 }
 
-// device creates the wallet on the node that signs for the vault with the nth key, and
+// device creates a wallet on the node that signs for the vault with the key number n, and
 // returns its name.
 func device(t *testing.T, node *testkit.Node, n int) string {
 	t.Helper()
@@ -40,7 +40,8 @@ func device(t *testing.T, node *testkit.Node, n int) string {
 	return name
 }
 
-// ask makes a request as the admin, and fails the test if the response has another status.
+// ask makes a request as the admin, and fails the test if the response does not have the
+// given status.
 func (e *exporter) ask(status int, method, path string, body, out any) {
 	e.t.Helper()
 	if got := call(e.t.Context(), method, e.url+"/api/v1/"+path, e.token, body, out); got != status {
@@ -63,7 +64,8 @@ func (e *exporter) start() {
 	e.token = made.Secret
 }
 
-// sign signs a proposal of the vault with a device and returns its status.
+// sign signs a proposal of the vault with a device, and returns the status of the
+// proposal.
 func (e *exporter) sign(node *testkit.Node, id, device string) (status string) {
 	e.t.Helper()
 	var p struct {

@@ -83,7 +83,8 @@ func (e *exporter) run(status int, args ...string) string {
 	return string(out)
 }
 
-// labels returns the labels of one of the admin's wallets, or sets them if some are given.
+// labels returns the labels of one of the admin's wallets as JSON Lines. If lines is not
+// empty, it imports these labels instead, and returns the response.
 func (e *exporter) labels(alias, lines string) string {
 	e.t.Helper()
 	method := http.MethodGet

@@ -66,7 +66,7 @@ const (
 	unknownReason = "A reason of a version to come"
 )
 
-// rewrites changes the node's responses.
+// rewrites returns an answer that replaces from by to in the node's responses.
 func rewrites(from, to string) func(*testkit.Exchange) {
 	return func(x *testkit.Exchange) {
 		status, body := x.Ask()

@@ -398,7 +398,8 @@ func (h *importedServer) wantPayments() {
 	}
 }
 
-// signers creates wallets on the node with keys of the devices, as many as must sign for w.
+// signers creates a wallet on the node for each of the devices that must sign for w, with
+// the private key of the device, and returns the names of the wallets.
 func (h *importedServer) signers(w oldWallet) (names []string) {
 	h.t.Helper()
 	for _, device := range []int{1, 2, 3, 11, 12, 13} {
@@ -417,7 +418,7 @@ func (h *importedServer) signers(w oldWallet) (names []string) {
 	return names
 }
 
-// send signs and broadcasts a payment, and returns its URL.
+// send signs and broadcasts a payment, and returns the URL of its proposal.
 func (h *importedServer) send(w oldWallet, txid string, p pendingPSBT, signers []string) (url string) {
 	h.t.Helper()
 	list := "/api/v1/wallets/" + w.Alias + "/proposals"

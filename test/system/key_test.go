@@ -24,7 +24,7 @@ func (s *server) delete(made madeToken) {
 	}
 }
 
-// use makes a request with each token and checks its status.
+// use makes a request with each token and checks the status of the response.
 func (s *server) use(want int, tokens ...madeToken) {
 	s.t.Helper()
 	for i, made := range tokens {
@@ -151,8 +151,9 @@ func TestKeyRotation_AsRoot(t *testing.T) {
 	}
 }
 
-// TestPlantedSymlinks checks that commands of root neither write to nor change the owner of a
-// file of root if the service account replaces their files with symbolic links to it.
+// TestPlantedSymlinks checks a data directory in which the service account replaced files
+// by symbolic links to a file of root. Commands that root runs neither write to that file
+// nor change its owner.
 func TestPlantedSymlinks(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Log("nothing to check unless the test runs as root")

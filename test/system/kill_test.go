@@ -111,7 +111,8 @@ func killed(t *testing.T, s *server, err error) bool {
 	return true
 }
 
-// often maps frequent system calls to the number of times that one thread makes them.
+// often maps frequent system calls to the approximate number of times that one thread
+// makes them.
 var often = map[string]int{"pwrite64": 200, "fsync": 15}
 
 // ledger records the acknowledged changes: tokens by id, users by name.
@@ -248,7 +249,8 @@ func (b *ledger) wantAdmin(t *testing.T, s *server) {
 	}
 }
 
-// use makes a request with a token.
+// use makes a request with a token, unless its state is unsure, and checks that it is
+// refused only if it was deleted.
 func (b *ledger) use(t *testing.T, s *server, id string) {
 	t.Helper()
 	f := b.facts[id]

@@ -89,7 +89,8 @@ func (p *processes) start(t *testing.T, i int) {
 // process returns the application name of process i in PostgreSQL.
 func process(i int) string { return fmt.Sprintf("process-%d", i) }
 
-// ask makes a request to process i, and fails the test if the response has another status.
+// ask makes a request to process i, and fails the test if the response does not have the
+// given status.
 func (p *processes) ask(t *testing.T, i int, method, path string, body, out any, status int) {
 	t.Helper()
 	if got := call(t.Context(), method, p.running[i].url+path, p.boss, body, out); got != status {
@@ -118,7 +119,8 @@ func (p *processes) leader(t *testing.T) int {
 	return slices.Index([]string{process(0), process(1)}, name)
 }
 
-// killLeader repeatedly kills the process that runs the indexer.
+// killLeader repeatedly kills the process that runs the indexer, and checks that the
+// other process takes over.
 func (p *processes) killLeader(t *testing.T) {
 	var slowest time.Duration
 	rounds := testkit.Size(2, 20)
@@ -296,7 +298,8 @@ func (p *processes) revoke(t *testing.T) {
 	testkit.Figure(t, "%d tokens deleted at one process and refused at once by both", tokens)
 }
 
-// rollingRestart restarts one process after the other behind a load balancer, under load.
+// rollingRestart restarts one process after the other behind a load balancer, under load,
+// and checks that no request is lost.
 func (p *processes) rollingRestart(t *testing.T) {
 	balancer := p.balance(t)
 	var asked, lost atomic.Int64

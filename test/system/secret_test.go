@@ -120,7 +120,8 @@ func (w *watch) add(name, secret string) {
 	w.secrets.Add(name, secret)
 }
 
-// secret returns a new random secret, which the output is then searched for.
+// secret returns a new random secret, and adds it to the secrets that must not appear in
+// the output.
 func (w *watch) secret(name string) string {
 	text := rand.Text()
 	w.add(name, text)

@@ -63,8 +63,8 @@ func serveCommand(dataFolder string, environment ...string) *exec.Cmd {
 	return cmd
 }
 
-// traced runs a command under strace. The started process is the command itself; strace is
-// its grandchild.
+// traced returns a command that runs cmd under strace. The started process is cmd itself;
+// strace is its grandchild.
 func traced(cmd *exec.Cmd, args ...string) *exec.Cmd {
 	strace := exec.Command("strace", slices.Concat([]string{"-D", "-f"}, args, cmd.Args)...)
 	strace.Env = cmd.Env
@@ -183,7 +183,8 @@ type madeToken struct {
 	Secret string `json:"token"`
 }
 
-// token creates a token of the admin with the scopes.
+// token creates a token of the admin with the given scopes, or with the default scopes if
+// there are none.
 func (s *server) token(description string, scopes ...string) madeToken {
 	s.t.Helper()
 	request := map[string]any{"description": description, "lifetime": "1 day"}
@@ -227,8 +228,8 @@ func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// openApp opens a data directory in this process, until the test ends: for a server, or
-// as another command does.
+// openApp opens a data directory in this process until the test ends. If serving is set,
+// it opens the directory like a server, and otherwise like another command.
 func openApp(t *testing.T, environment map[string]string, serving bool) *app.App {
 	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -479,7 +479,7 @@ func column(t *testing.T, db *sql.DB, query string, args ...any) map[string]stri
 	return all
 }
 
-// index has a query for each table that is derived from Bitcoin Core, which returns keys
+// index maps each table that is derived from Bitcoin Core to a query, which returns keys
 // and values. The block that confirms a conflicting transaction is excluded: Core returns
 // another one after a restart, and only the indexer uses it, until it is deep enough.
 var index = map[string]string{

@@ -49,7 +49,7 @@ func TestTerminalEscapes(t *testing.T) {
 	}
 }
 
-// rewriteManifest copies a backup with another manifest.
+// rewriteManifest copies a backup and edits the manifest of the copy.
 func rewriteManifest(t *testing.T, from, to string, edit func(manifest map[string]any)) {
 	t.Helper()
 	in, err := zip.OpenReader(from)

@@ -147,7 +147,8 @@ func TestLogLevelSignal(t *testing.T) {
 	logged(1, `"msg":"request"`)
 }
 
-// certificate writes the certificate of httptest for 127.0.0.1.
+// certificate writes httptest's certificate for 127.0.0.1 and its key to files, and
+// returns their paths and a pool that trusts the certificate.
 func certificate(t *testing.T, dir string) (certFile, keyFile string, roots *x509.CertPool) {
 	t.Helper()
 	donor := httptest.NewUnstartedServer(nil)

@@ -56,7 +56,8 @@ func (f *Folder) Devices(u User) []Device {
 // maxName is the maximum length of a name in bytes.
 const maxName = 1000
 
-// name reads the display name, or returns otherwise if it is missing or invalid.
+// name returns the display name. If it is missing or invalid, name returns the argument
+// otherwise; an invalid name also adds a warning.
 func (o *object) name(otherwise string) string {
 	var name string
 	o.optional("name", &name)
@@ -70,7 +71,7 @@ func (o *object) name(otherwise string) string {
 	return name
 }
 
-// keys reads the required field keys. It skips damaged keys with a warning.
+// keys reads the required field "keys". It skips damaged keys with a warning.
 func (o *object) keys() []Key {
 	var values []jsontext.Value
 	o.required("keys", &values)

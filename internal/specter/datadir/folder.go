@@ -156,7 +156,7 @@ func (f *Folder) readFile(path string, limit int64) ([]byte, error) {
 
 // read calls decode with the content of a JSON file, or of its backup if the file is
 // missing or decode fails. Decode returns warnings about the content, which are reported.
-// Read returns whether either file exists, even if both are damaged.
+// The result, found, reports whether either file exists, even if both are damaged.
 func (f *Folder) read(path string, limit int64, decode func([]byte) ([]string, error)) (found bool) {
 	try := func(path string) error {
 		text, err := f.readFile(path, limit)

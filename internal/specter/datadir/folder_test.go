@@ -215,7 +215,7 @@ func TestSizeLimits(t *testing.T) {
 	}
 	sparse("huge.json", someWallet, 1<<30)
 	sparse("a.json", someWallet, int64(len(someWallet)))
-	sparse("a_addr.csv", "address,label\n", 1<<30) // a gigabyte
+	sparse("a_addr.csv", "address,label\n", 1<<30)
 	sparse("b.json", someWallet, int64(len(someWallet)))
 	sparse("b_addr.csv", "address,label\nx,one\ny,\"never closed", 200<<20)
 	sparse("b_txs.csv", "", 1<<40)
@@ -347,7 +347,8 @@ func TestFolderWithoutUsers(t *testing.T) {
 	}
 }
 
-// FuzzFolder replaces one file of a directory with arbitrary data.
+// FuzzFolder replaces one file of a directory with arbitrary data, and checks that the
+// reported problems are safe to print.
 func FuzzFolder(f *testing.F) {
 	kinds := []string{"users.json", "config.json", "wallets/regtest/w.json", "wallets/regtest/w_addr.csv", "devices/d.json"}
 	for i, name := range []string{"users.json", "config.json", "wallets/regtest/simple_one.json", "wallets/regtest/simple_one_addr.csv", "devices/my_trezor.json"} {
@@ -390,7 +391,8 @@ func FuzzFolder(f *testing.F) {
 	})
 }
 
-// TestCoreName includes names that would lead to another directory of Bitcoin Core.
+// TestCoreName checks the names of wallets in Bitcoin Core. The name is unknown (empty)
+// if it would lead to another directory of Bitcoin Core.
 func TestCoreName(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -36,8 +36,8 @@ type Problem struct {
 
 func (p Problem) String() string { return fmt.Sprintf("%s: %s: %s", p.Severity, p.Path, p.What) }
 
-// maxProblems is the maximum number of reported problems. A last one reports that there
-// are more.
+// maxProblems is the maximum number of reported problems. If there are more, one further
+// problem says so.
 const maxProblems = 10_000
 
 // Problems returns the problems found so far, in the order in which they were found.

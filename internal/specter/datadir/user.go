@@ -11,7 +11,7 @@ import (
 
 // User is a user with a password in users.json.
 type User struct {
-	ID    string // part of the names of the user's directories, unless an admin
+	ID    string // part of the names of the user's directories, unless the user is an admin
 	Name  string // login name; may differ from the ID
 	Admin bool
 	// Salt and Hash belong to the password: PBKDF2-HMAC-SHA256, 10,000 iterations,

@@ -96,8 +96,8 @@ func (f *Folder) Wallet(at WalletFile) (Wallet, bool) {
 	return w, ok
 }
 
-// checkRelations reports what prevents Specter Desktop from showing a wallet, but does
-// not affect this package: a missing device, or two wallets with the same name.
+// checkRelations reports a missing device, or two wallets with the same name. Because of
+// these, Specter Desktop does not show a wallet, but this package can read it.
 func (f *Folder) checkRelations(w Wallet) {
 	for _, alias := range w.Devices {
 		path := "devices" + w.owner + "/" + alias + ".json"

@@ -13,7 +13,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// recordedNode starts the node of the recorded Specter Desktop, with its wallets.
+// recordedNode starts a copy of the node that the recorded Specter Desktop used, with its
+// wallets.
 func recordedNode(t *testing.T) *testkit.Node {
 	t.Helper()
 	return testkit.BitcoindFrom(t, folders+"regtest-node.tar.gz", "-mocktime="+strconv.FormatInt(now.Unix(), 10))

@@ -20,9 +20,9 @@ type Proposals interface {
 	Get(ctx context.Context, access wallet.Access, id string) (proposal.Proposal, error)
 }
 
-// pendingPSBTs imports the pending PSBTs of a wallet in one call. It remembers which
-// proposal each became. A proposal that exists but is not remembered, after an
-// interruption, is found by its transaction.
+// pendingPSBTs imports the pending PSBTs of a wallet in one call, and remembers the
+// proposal that each became. If an earlier import was interrupted before it remembered a
+// proposal, the proposal is found by its transaction.
 func (r *run) pendingPSBTs(ctx context.Context, u datadir.User, owner auth.User, w datadir.Wallet, v wallet.View) error {
 	payments, err := r.newProposals(ctx, u, owner, w, v)
 	if err != nil || len(payments) == 0 {

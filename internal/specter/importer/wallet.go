@@ -31,13 +31,15 @@ type Wallets interface {
 type Chain struct {
 	Network btc.Network // empty if there is a Problem
 	Height  int
-	// Problem is why the node is unusable now, in which case no wallets are imported.
+	// Problem is the reason why the node is unusable, or empty. If it is set, no wallets
+	// are imported.
 	Problem string
 }
 
 // Book stores devices, and which objects were imported.
 type Book interface {
-	// ImportedAs and Remember are the same as in auth.ImportStore.
+	// ImportedAs returns the id under which an object was imported, or "" if it was never
+	// imported. The object may have been deleted since. Remember records that id.
 	ImportedAs(ctx context.Context, kind, origin string) (id string, err error)
 	Remember(ctx context.Context, kind, origin, id string, at time.Time) error
 	// AddDevice adds a device for a user, unless the user has one with this alias.
@@ -375,8 +377,8 @@ func (r *run) freeze(ctx context.Context, access wallet.Access, w datadir.Wallet
 	return nil
 }
 
-// address returns the canonical form of an address, and whether it is valid on the node's
-// chain.
+// address returns the canonical form of an address, and reports whether it is valid on
+// the node's chain.
 func (r *run) address(text string) (string, bool) {
 	address, err := btc.ParseAddress(text, r.chain.Network)
 	return address, err == nil

@@ -185,7 +185,8 @@ func (s *Server) command(ctx context.Context, program string, args ...string) *e
 	return cmd
 }
 
-// unprivileged returns the user as which root runs PostgreSQL.
+// unprivileged returns the credential of the user that runs PostgreSQL if this
+// process runs as root.
 func unprivileged() (*syscall.Credential, error) {
 	account, err := user.Lookup("postgres")
 	if err != nil {

@@ -163,10 +163,10 @@ func (n *Node) Kill() {
 }
 
 // Suspend makes the node hang: it keeps its connections and does not respond until
-// Resume. Kill also terminates a frozen node.
+// Resume. Kill also terminates a suspended node.
 func (n *Node) Suspend() { n.process.Signal("STOP") }
 
-// Resume resumes a frozen node.
+// Resume resumes a suspended node.
 func (n *Node) Resume() { n.process.Signal("CONT") }
 
 // URL returns the URL of the node's RPC, with the credentials of the cookie, which

@@ -20,8 +20,8 @@ func Value[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
-// Must returns v, and panics if err is not nil. It is for values that cannot fail, such
-// as parsed constants, and for places without a test; see Value for the others.
+// Must returns v, and panics if err is not nil. It is for calls that cannot fail, such
+// as parsing a constant, and for code without a testing.TB. Otherwise use Value.
 func Must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
