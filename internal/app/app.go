@@ -236,7 +236,8 @@ func (a *App) refuseIfUsed() error {
 		"To start again with an empty database and the first admin's default password, delete %s", a.Config.DataFolder, a.marker())
 }
 
-// createFirstAdmin creates the first admin of a new database, once.
+// createFirstAdmin creates the first admin, unless the database records an earlier
+// first start.
 func (a *App) createFirstAdmin(ctx context.Context) error {
 	first, err := a.Store.FirstStart(ctx)
 	if err != nil || !first {

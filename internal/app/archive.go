@@ -51,8 +51,9 @@ func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time
 	return written, audit.RemoveArchived(ctx, who, a.Now(), written, filepath.Base(path))
 }
 
-// VerifyArchives verifies archives as one chain. They may be given in any order. The
-// report states whether an entry has the given hash.
+// VerifyArchives verifies archives as one chain. They may be given in any order. Found
+// in the report is set if an entry has the given hash. It returns an error if a file
+// cannot be read.
 func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error) {
 	type archive struct {
 		*os.File

@@ -125,7 +125,8 @@ func (a *App) ReadKeys() (auth.Keys, error) {
 	return keys, nil
 }
 
-// BothKeys returns the records of keys in the database, and the keys themselves.
+// BothKeys returns the metadata of the keys in the database, and the keys that ReadKeys
+// returns.
 func (a *App) BothKeys(ctx context.Context) ([]auth.SigningKey, auth.Keys, error) {
 	known, err := a.Store.SigningKeys(ctx)
 	if err != nil {
@@ -162,7 +163,7 @@ func replaceFile(path string, text []byte) error {
 	})
 }
 
-// CheckOldKeys returns an error if a key that still has valid tokens is missing.
+// CheckOldKeys returns an error if a key that signed valid tokens is missing.
 func (a *App) CheckOldKeys(ctx context.Context) error {
 	known, keys, err := a.BothKeys(ctx)
 	if err != nil {

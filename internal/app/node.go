@@ -16,9 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Node has the clients for the Bitcoin node. Status checks, calls of users and the
-// indexer, and rescans, which take hours, have separate clients, so that none of them
-// waits for the others.
+// Node has the clients for the Bitcoin node. There are separate clients for status
+// checks, for requests and the indexer, and for rescans, which take hours, so that none
+// of them waits for the others.
 type Node struct {
 	clients  []*rpcclient.Client
 	ZMQHost  string // host of the ZMQ publishers

@@ -171,7 +171,8 @@ func (a *App) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (ob
 	}, nil
 }
 
-// checkExposure refuses to listen beyond loopback while a user has the default password.
+// checkExposure returns an error if the server would listen beyond loopback while a
+// user has the default password.
 func (a *App) checkExposure(ctx context.Context) error {
 	if config.IsLoopback(a.Config.Host) {
 		return nil
@@ -198,8 +199,7 @@ func (a *App) url(addr net.Addr) string {
 	return scheme + "://" + addr.String()
 }
 
-// UnencryptedWarning is the warning for a server for which ServesUnencrypted returns
-// true.
+// UnencryptedWarning is the warning that is reported if ServesUnencrypted returns true.
 const UnencryptedWarning = "passwords and tokens are sent unencrypted: specterd serves HTTP without TLS beyond this machine; set a certificate (SPECTER_TLS_CERT_FILE), or use a reverse proxy with TLS and name it in SPECTER_TRUSTED_PROXIES"
 
 // ServesUnencrypted reports whether the server is reachable from other machines without

@@ -107,8 +107,8 @@ type AuditFilter struct {
 // AuditStore stores the audit log. Events are added in the transactions that make
 // the recorded changes.
 type AuditStore interface {
-	// Audit returns entries with ids below before, latest first. If before is 0, it
-	// begins with the latest entry.
+	// Audit returns up to limit entries whose ids are less than before, latest
+	// first. If before is 0, it starts with the latest entry.
 	Audit(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error)
 	// AuditChain returns sealed entries in the order of the chain, starting at the
 	// position given by from.
@@ -130,8 +130,8 @@ type Audit struct{ store AuditStore }
 // NewAudit returns an Audit that reads from store.
 func NewAudit(store AuditStore) *Audit { return &Audit{store} }
 
-// List returns entries with ids below before, latest first. If before is 0, it
-// begins with the latest entry.
+// List returns up to limit entries whose ids are less than before, latest first. If
+// before is 0, it starts with the latest entry.
 func (a *Audit) List(ctx context.Context, f AuditFilter, before int64, limit int) ([]Entry, error) {
 	return a.store.Audit(ctx, f, before, limit)
 }

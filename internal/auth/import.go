@@ -40,8 +40,8 @@ type Outcome string
 const (
 	OutcomeNew    Outcome = "imported"
 	OutcomeBefore Outcome = "already here" // from a previous import
-	// OutcomeFirst is for an admin who replaces the first admin of the database,
-	// whose password was still the default one.
+	// OutcomeFirst means that an imported admin replaced the first admin of the
+	// database, whose password was still the default one.
 	OutcomeFirst Outcome = "imported as the first admin"
 )
 
@@ -132,7 +132,9 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 	return u, outcome, err
 }
 
-// decide determines how a user is imported, given the existing user of that name.
+// decide returns the user to store and the outcome. Here is the existing user of
+// that name, or nil. If the imported user must not replace it, decide returns
+// ErrUserExists.
 func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	u, outcome := User{Name: in.Name, Admin: in.Admin, CreatedAt: s.now()}, OutcomeNew
 	if here != nil {

@@ -24,7 +24,7 @@ type claims struct {
 	Username    string `json:"username"`
 	TokenID     string `json:"jwt_token_id"`
 	Description string `json:"jwt_token_description"`
-	// RFC 7519, sections 4.1.4 and 4.1.6.
+	// Times of expiry and issue; see RFC 7519, sections 4.1.4 and 4.1.6.
 	ExpiresAt *jwt.NumericDate `json:"exp"`
 	IssuedAt  *jwt.NumericDate `json:"iat"`
 }
@@ -40,10 +40,10 @@ func (claims) GetAudience() (jwt.ClaimStrings, error)         { return nil, nil 
 // the signature and the expiry of a token. The token's database row determines
 // whether the token is valid, and which key must have signed it.
 //
-// The set of keys and the signing key may change while the process runs, also
-// through another process. The Signer needs no notification: it reloads the keys
-// when a token requires a key that it does not have, and when a new token is
-// rejected because the key that signed it was retired.
+// This or another process may change the set of keys and the signing key at any
+// time. The Signer needs no notification: it reloads the keys when a token requires
+// a key that it does not have, and when a new token is rejected because the key that
+// signed it was retired.
 type Signer struct {
 	store     KeyStore
 	read      func() (Keys, error)
@@ -168,7 +168,7 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	dot := strings.LastIndexByte(p.text, '.')
 	signature, err := unverifiedParser.DecodeSegment(p.text[dot+1:])
 	if err != nil || jwt.SigningMethodHS256.Verify(p.text[:dot], signature, ring.keys[fingerprint]) != nil || s.validator.Validate(p.claims) != nil {
-		return false, nil //nolint:nilerr // which is what the caller asks for
+		return false, nil //nolint:nilerr // an invalid token is a result and not an error
 	}
 	ring.verified.put(p.hash, verifiedToken{id: p.id, expiresAt: p.claims.ExpiresAt.Time})
 	return true, nil

@@ -26,8 +26,8 @@ var (
 		"the server lacks the signing key of the token; see its log").WithRetryAfter(5 * time.Second)
 )
 
-// SigningKey is the metadata of a key, without the key itself. One key signs; its
-// predecessors are accepted until they are dropped permanently.
+// SigningKey is the metadata of a key, without the key itself. One key signs new
+// tokens. Its predecessors are accepted until they are dropped, which is permanent.
 type SigningKey struct {
 	Fingerprint string
 	CreatedAt   time.Time // when it began to sign

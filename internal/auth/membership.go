@@ -26,9 +26,9 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 	return need >= 0 && have >= need
 }
 
-// roleScopes are the scopes that each role makes usable in a wallet, in addition to
-// the scopes of lower roles. A member with a password can create a token with all
-// of them.
+// roleScopes are the scopes that each role permits in a wallet, in addition to the
+// scopes of lower roles. A member who is authenticated with a password can create a
+// token with all of them.
 var roleScopes = map[WalletRole]Scopes{
 	RoleViewer:   WalletsRead | ProposalsRead,
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
@@ -36,7 +36,7 @@ var roleScopes = map[WalletRole]Scopes{
 	RoleOwner:    MembersWrite,
 }
 
-// Scopes returns all scopes that the role makes usable in its wallet.
+// Scopes returns all scopes that the role permits in its wallet.
 func (r WalletRole) Scopes() Scopes {
 	var s Scopes
 	for _, role := range walletRoles {
@@ -48,8 +48,8 @@ func (r WalletRole) Scopes() Scopes {
 }
 
 // CheckRoleGrant returns a Forbidden fault if the caller's token lacks a scope that the
-// role makes usable: a token must not give others more permissions than it has. A
-// caller with a password may give every role.
+// role permits: a token must not give others more permissions than it has. A caller who
+// is authenticated with a password may grant every role.
 func (p *Principal) CheckRoleGrant(role WalletRole) error {
 	missing := role.Scopes() &^ p.Scopes
 	if p.ByPassword() || missing == 0 {

@@ -49,7 +49,7 @@ type Passwords struct {
 	cost  int
 	gate  *gate
 	known []string // words that an attacker tries first
-	dummy []byte   // hash that is compared for unknown users, so that the comparison takes as long
+	dummy []byte   // hash to compare with for unknown users, so that their logins take as long as others
 }
 
 // NewPasswords returns Passwords that use the given bcrypt cost, 4 to 31, and at

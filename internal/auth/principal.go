@@ -63,7 +63,7 @@ func Operator(osUser string) *Principal {
 	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line", trusted: true}
 }
 
-// Program returns the principal of actions that specterd takes without a request.
+// Program returns the principal for actions that specterd takes without a request.
 func Program(name string) *Principal { return &Principal{UserName: name, trusted: true} }
 
 // IsTrusted reports whether p is an Operator or a Program, for which there is no

@@ -52,7 +52,7 @@ type Recorder struct {
 	dropped int
 }
 
-// NewRecorder returns a Recorder. Run must be running for it to write.
+// NewRecorder returns a Recorder. It writes only while Run is running.
 func NewRecorder(log *slog.Logger, store RecorderStore) *Recorder {
 	return &Recorder{log: log, store: store, sealed: true, logins: newLoginCounts(), uses: map[string]Use{}}
 }

@@ -90,8 +90,8 @@ func ScopesFromText(text string) Scopes {
 }
 
 // ParseScopes parses a list of scope names. "wallets:*" means all scopes that begin
-// with "wallets:". Field is the name of the request's field, for the fault that is
-// returned for an unknown scope.
+// with "wallets:". It returns an Invalid fault about the given field of the request
+// if a scope is unknown or the list is empty.
 func ParseScopes(field string, names []string) (Scopes, error) {
 	var s Scopes
 	for _, name := range names {

@@ -110,7 +110,7 @@ func (t *throttle) check(key loginKey, now time.Time) error {
 	return nil
 }
 
-// failed counts a failure.
+// failed counts a failed login for the user at the address, and for the address.
 func (t *throttle) failed(key loginKey, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,8 @@ func (t *throttle) failed(key loginKey, now time.Time) {
 	}
 }
 
-// proved records a login with the right password.
+// proved records a login with the right password, and resets the failures of the
+// user at that address.
 func (t *throttle) proved(key loginKey, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

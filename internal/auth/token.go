@@ -117,8 +117,9 @@ type CreateTokenParams struct {
 }
 
 // Create creates a token and returns it with its text, which is not stored. It
-// returns a Forbidden fault if the caller uses a token and the new one would exceed
-// its scopes, wallets or expiry.
+// returns an Invalid fault if the description, the lifetime or the wallets are
+// invalid, a Forbidden fault if the token would exceed the caller's scopes or
+// expiry, and ErrDescriptionTaken if another token of the user has the description.
 func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenParams) (Token, string, error) {
 	if err := checkDescription(params.Description); err != nil {
 		return Token{}, "", err
@@ -187,7 +188,7 @@ func (s *Tokens) seal(t *Token, userName string) (string, error) {
 	return secret, nil
 }
 
-// Get returns one of the caller's tokens.
+// Get returns one of the caller's tokens, or ErrTokenNotFound.
 func (s *Tokens) Get(ctx context.Context, who *Principal, id string) (Token, error) {
 	t, err := s.store.TokenOfUser(ctx, who.UserID, id)
 	if err != nil {

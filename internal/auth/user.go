@@ -28,10 +28,10 @@ var (
 	ErrLastOwner = fault.New(fault.Conflict, "last_owner", "this user is the only owner of some wallets; make other members owners first, or delete the wallets with the user: ?wallets=delete in the API, --delete-wallets at the command line")
 )
 
-// FirstAdmin is the name of the user that a new database starts with.
+// FirstAdmin is the name of the admin that is created in a new database.
 const FirstAdmin = "admin"
 
-// User is a person or program with a password.
+// User is an account with a name and a password.
 type User struct {
 	ID                string
 	Name              string
@@ -49,8 +49,8 @@ type User struct {
 // Active reports whether the user may log in.
 func (u *User) Active() bool { return u.DisabledAt.IsZero() }
 
-// UserEdit is a user that is being changed, with related changes that are made in
-// the same transaction.
+// UserEdit is the argument of the callback of EditUser. It contains the user to
+// change, and related changes that are made in the same transaction.
 type UserEdit struct {
 	User
 	// OtherAdmins is the number of other users who are active admins.
@@ -170,7 +170,7 @@ type UserChange struct {
 	Quotas map[Quota]*int64
 }
 
-// IsEmpty reports whether the change has no effect.
+// IsEmpty reports whether the change leaves every field unchanged.
 func (c UserChange) IsEmpty() bool {
 	return c.Password == nil && c.Admin == nil && c.Disabled == nil && len(c.Quotas) == 0
 }
@@ -348,7 +348,7 @@ func FoldName(name string) string {
 
 const maxUserName = 64
 
-// reservedName refers to the caller in API paths.
+// reservedName refers to the caller in API paths, so a new user cannot have it.
 const reservedName = "me"
 
 // checkNewName validates the name of a new user. Existing users may have names that

@@ -223,7 +223,7 @@ func (f *File) Rows(ctx context.Context, t Table) iter.Seq2[[]any, error] {
 // partReader reads one file of a backup. It reads at most one byte more than the expected
 // length, which is sufficient to detect a longer file.
 type partReader struct {
-	io.Reader // remaining bytes; bytes that are read are added to sum
+	io.Reader // remaining bytes; reading adds them to sum
 
 	f      *File
 	part   part

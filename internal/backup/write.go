@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Write writes a backup of src to out. Program is the name and version of the program,
-// which the manifest contains.
+// Write writes a backup of src to out, and returns the manifest. Program is the name and
+// version of the program, for the manifest.
 func Write(ctx context.Context, out io.Writer, src Source, program string, now time.Time) (Manifest, error) {
 	facts, err := src.Facts(ctx)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 const (
 	importedWallets = 200
 	importedLabels  = 100_000
-	// importBar is the maximum ratio of the memory use of an import to the memory
-	// use of an import of a tenth of the size.
+	// importBar is the maximum ratio of the memory use of the large import to the
+	// memory use of the small one, which has a tenth of the size.
 	importBar = 1.25
 	// labelText, together with a number, has the maximum length of a label.
 	labelText = "of the customer with the long name, for all that was delivered to the old address in the spring and in the summer, " +

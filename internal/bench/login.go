@@ -51,7 +51,7 @@ func measureLogin(ctx context.Context, b *bench) error {
 	took, worked := map[string][]time.Duration{}, map[string][]time.Duration{}
 	order := slices.Clone(loginNames)
 	for i := range b.rounds*loginsARound + 1 {
-		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] }) //nolint:gosec // nobody has to be kept from guessing it
+		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] }) //nolint:gosec // need not be unpredictable
 		for _, name := range order {
 			before := up.threadTime()
 			one, err := up.refuse(ctx, name, fmt.Sprintf("10.%d.%d.%d", i>>8, i&255, len(took[name])&255))

@@ -50,8 +50,8 @@ func inTurns(sides []side, rounds int, turn func(*side) (time.Duration, error)) 
 	return nil
 }
 
-// turn sends requests for a tenth of a round's time and at least five times, and
-// returns the median time.
+// turn sends at least five requests, and continues for a tenth of a round's time. It
+// returns the median duration.
 func (o options) turn(s *side) (time.Duration, error) {
 	const least = 5
 	var took []time.Duration

@@ -213,7 +213,7 @@ var walkThrough = []step{
 	},
 }
 
-// walk is the walk-through on one server.
+// walk executes or prints the walk-through for one server.
 type walk struct {
 	out    io.Writer
 	client *http.Client
@@ -335,7 +335,7 @@ func (w *walk) urlOf(s step) string {
 	return w.url + s.path
 }
 
-// answer is a response.
+// answer is the response to the request of a step.
 type answer struct {
 	status string
 	body   []byte

@@ -274,8 +274,8 @@ func (d *doctor) audit(ctx context.Context) {
 // oldBackup is the maximum age of the newest backup if no backups are scheduled.
 const oldBackup = 7 * 24 * time.Hour
 
-// backups checks the age of the newest backup among those with the default name in the
-// backup directory, scheduled or not.
+// backups checks the age of the newest backup in the backup directory that has a default
+// name, scheduled or not.
 func (d *doctor) backups() {
 	folder, most := backup.Folder(d.Config.Backup.Folder), oldBackup
 	what := "run specterd backup, or schedule backups with SPECTER_BACKUP_EVERY=24h"

@@ -224,9 +224,9 @@ func writeNew(folder *os.Root, name string, write func(io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// leaving collects the data of a wallet for all formats, and prints a note to stderr if
-// something is missing. If isNew is set, it requests the time of the wallet's birthday
-// block from the node.
+// leaving collects the data of a wallet for all formats. It prints a note to stderr if
+// data may be missing. If isNew is set, it also requests the time of the wallet's
+// birthday block from the node, which core.json requires.
 func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View, isNew bool) (w walletexport.Wallet, err error) {
 	access, err := d.service.Access(ctx, d.who, v.Alias)
 	if err != nil {

@@ -97,7 +97,7 @@ func healthURL(cfg config.Config, ready bool) string {
 		path = "/api/healthz/readyness"
 	}
 	host := cfg.Host
-	switch ip := net.ParseIP(host); { // all addresses: use loopback
+	switch ip := net.ParseIP(host); { // if the server listens on all addresses, use loopback
 	case ip.Equal(net.IPv4zero):
 		host = "127.0.0.1"
 	case ip.Equal(net.IPv6unspecified):

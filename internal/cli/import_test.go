@@ -31,7 +31,7 @@ func TestImportStatus(t *testing.T) {
 	}
 }
 
-// TestImport_Postgres imports into PostgreSQL.
+// TestImport_Postgres imports into PostgreSQL twice, and checks the exit status.
 func TestImport_Postgres(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"SPECTER_DATABASE_URL": testkit.Postgres(t), "SECRET_KEY": strings.Repeat("k", 32)}

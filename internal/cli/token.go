@@ -101,7 +101,7 @@ func revokeError(id string, err error) error {
 	return fmt.Errorf("revoke %s: %w", id, err)
 }
 
-// printOtherTokens prints the tokens other than the one with this id.
+// printOtherTokens prints the given tokens, except the token with this id.
 func (p *program) printOtherTokens(what, id string, tokens []auth.TokenName) {
 	for _, t := range tokens {
 		if t.ID != id {

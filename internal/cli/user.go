@@ -155,8 +155,9 @@ func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {
 	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from the first line of standard input")
 }
 
-// newPassword reads a new password: a line of standard input, or typed twice at the
-// terminal without echo.
+// newPassword reads a new password from the first line of standard input, or prompts for
+// it twice at the terminal without echo. It returns an error if there is no terminal or
+// if the two entries differ.
 func (p *program) newPassword(name string, fromStdin bool) (string, error) {
 	if fromStdin {
 		line, err := bufio.NewReader(p.stdin).ReadString('\n')

@@ -52,7 +52,8 @@ removes it. If a user already exceeds a new limit, nothing is deleted.`,
 	}
 }
 
-// quotaChange reads arguments such as tokens=5 and wallets=default.
+// quotaChange parses arguments such as tokens=5 and wallets=default. The limit is nil for
+// default.
 func quotaChange(args []string) (map[auth.Quota]*int64, error) {
 	change := map[auth.Quota]*int64{}
 	for _, arg := range args {

@@ -258,9 +258,9 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 	return cmd
 }
 
-// unload unloads a deleted wallet from Bitcoin Core if no server is running. A running
-// server does so itself; it must find out about the deletion while Bitcoin Core still has
-// the wallet.
+// unload unloads a deleted wallet from Bitcoin Core, unless a server is running. A
+// running server unloads the wallet itself. To notice the deletion, it must still find
+// the wallet in Bitcoin Core.
 func (d *walletCommands) unload(ctx context.Context, id string) error {
 	if served, err := d.isServed(ctx); served || err != nil {
 		return err

@@ -101,7 +101,8 @@ func overwriteRandom(on []byte, bytes int, r *rand.Rand) {
 	}
 }
 
-// root damages the first page of a random table or index among names.
+// root returns a function that damages the root page of a randomly selected table or
+// index among names.
 func root(names ...string) func(*testing.T, string, *rand.Rand) {
 	return func(t *testing.T, path string, r *rand.Rand) {
 		t.Helper()

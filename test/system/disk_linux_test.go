@@ -209,7 +209,8 @@ func fullDisk(t *testing.T) {
 	testkit.Figure(t, "disk full: %d tokens and a user revoked, 0 accepted afterwards nor after a restart; creates 503; working %v after there was room", len(revoked)+1, took)
 }
 
-// ready returns the reason why the server is not ready.
+// ready returns the reason why the server is not ready, or an empty string if it is
+// ready.
 func (s *server) ready() string {
 	s.t.Helper()
 	return s.ask(http.MethodGet, "/api/healthz/readyness", "", nil).Reason

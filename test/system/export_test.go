@@ -246,8 +246,8 @@ func (e *exporter) compareOutput(alias, folder string) {
 	}
 }
 
-// compareLabels compares the labels with the API, before and after importing them into
-// another wallet.
+// compareLabels compares the exported labels with the API's, before and after importing
+// them into another wallet.
 func (e *exporter) compareLabels(alias string, x exported) {
 	t := e.t
 	t.Helper()

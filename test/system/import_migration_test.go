@@ -157,7 +157,8 @@ func importRecorded(t *testing.T, a *app.App) importer.Report {
 	return report
 }
 
-// as makes a request with an Authorization header and returns the body.
+// as makes a request with an Authorization header and returns the body. The response must
+// have the given status.
 func (h *importedServer) as(authorization, method, path string, body any, status int) []byte {
 	h.t.Helper()
 	encoded, err := json.Marshal(body)
@@ -282,7 +283,8 @@ func (h *importedServer) wallet(w oldWallet) newWallet {
 	return got
 }
 
-// wantNames compares everything but balances and transactions.
+// wantNames compares an imported wallet with the original, except for balances and
+// transactions.
 func (h *importedServer) wantNames(w oldWallet, got newWallet, adopted bool) {
 	h.t.Helper()
 	if got.Receive != w.Receive || got.Change != w.Change || got.Address != w.Address || got.AddressIndex != w.AddressIndex {

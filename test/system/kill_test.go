@@ -92,8 +92,8 @@ func TestKilledAtSystemCalls(t *testing.T) {
 	}
 }
 
-// killedAtCall makes strace kill a command at the nth time that one of its threads makes a system
-// call.
+// killedAtCall returns a command that runs cmd under strace, which kills it when one of
+// its threads makes a system call for the nth time.
 func killedAtCall(cmd *exec.Cmd, at string, when int) *exec.Cmd {
 	return traced(cmd, "-qq", "-o", "/dev/null", "-e", "trace="+at, "-e", "inject="+at+":signal=SIGKILL:when="+strconv.Itoa(when))
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestStop checks that open requests are completed and that the exit status is 0.
+// TestStop checks that, after SIGTERM, the server completes open requests and exits with
+// status 0.
 func TestStop(t *testing.T) {
 	s := startServer(t, t.TempDir(), "SPECTER_BCRYPT_COST=7") // makes a login take some time
 	var wg sync.WaitGroup

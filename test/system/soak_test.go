@@ -249,7 +249,7 @@ func into(t *testing.T, out any, text json.RawMessage) {
 	testkit.Check(t, json.Unmarshal(text, out))
 }
 
-// resources counts resources of a process.
+// resources are the numbers of goroutines and open files of a process.
 type resources struct{ goroutines, files int }
 
 var goroutines = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
@@ -356,7 +356,8 @@ func (s *soak) catchUp(dir string) {
 	})
 }
 
-// checkAcknowledged checks all acknowledged changes.
+// checkAcknowledged checks that the server and its database have every acknowledged
+// change.
 func (s *soak) checkAcknowledged(dir string) {
 	s.t.Helper()
 	db := shell(s.t, dir)

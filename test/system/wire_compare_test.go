@@ -104,7 +104,7 @@ func (x *recording) follow(t *testing.T, all []recording) {
 	x.reply.body = all[i].reply.body
 }
 
-// value is a JSON value, or a response.
+// value is a JSON value, or a response that replyOf converted.
 type value struct {
 	kind    string // text, integer, decimal, bool, null, list, object
 	text    string // JSON text of a value without members
@@ -137,7 +137,7 @@ type reader struct {
 	names map[string]string
 }
 
-// replyOf converts a response into one value.
+// replyOf converts the status, headers and body of a response into one value.
 func replyOf(t *testing.T, a reply, names map[string]string) *value {
 	t.Helper()
 	all := &value{kind: "object"}
@@ -351,7 +351,8 @@ func common(a, b *value) (names []string) {
 	return names
 }
 
-// passes matches members that depend on the time; they may differ by a second.
+// passes matches the paths of members that depend on the time. Their values may differ by
+// a second.
 var passes = regexp.MustCompile(`\.(jwt_token_remaining_life|jwt_token_life_remaining|exp|iat|time)$`)
 
 func sameText(path string, want, got *value) bool {
@@ -373,7 +374,8 @@ func sameText(path string, want, got *value) bool {
 	return math.Abs(a-b) < noise || passes.MatchString(path) && math.Abs(a-b) <= 1
 }
 
-// String returns the JSON text of a value without members, or a description.
+// String returns the JSON text of a value, the kind of an object or a list, or absent for
+// nil.
 func (v *value) String() string {
 	switch {
 	case v == nil:
@@ -384,16 +386,16 @@ func (v *value) String() string {
 	return v.text
 }
 
-// table has the lines of testdata/wire/differences.md.
+// table has the intended differences in testdata/wire/differences.md.
 type table []*intended
 
-// intended is an intended difference, which is one line of the table.
+// intended is one line of the table, which describes an intended difference.
 type intended struct {
 	line      string
 	exchanges []string
 	path      []string // patterns of member names; see filepath.Match
 	want, got string   // JSON text, or a kind such as "text" or "integer"
-	times     []int    // number in each of the exchanges
+	times     []int    // expected number in each of the exchanges
 	seen      map[string]int
 }
 

@@ -71,7 +71,8 @@ func recordedClock() func() time.Time {
 	return func() time.Time { return recordedAt.Add(time.Duration(read.Add(1)) * time.Microsecond) }
 }
 
-// recordedCredentials returns the credentials of the directory with its original tokens.
+// recordedCredentials returns Authorization headers by their placeholders in the
+// recordings. The tokens are the original ones from the data directory.
 func recordedCredentials(t *testing.T) map[string]string {
 	t.Helper()
 	credentials := map[string]string{
@@ -214,7 +215,7 @@ var notChosen = map[string]struct {
 func (s *replayServer) replay(t *testing.T) {
 	t.Helper()
 	table := readDifferences(t)
-	names := map[string]string{} // random names of the original, by ours
+	names := map[string]string{} // random names that Specter Desktop generated, by the corresponding names of specterd
 	for _, x := range readRecordings(t) {
 		asked := x
 		for ours, theirs := range names {

@@ -9,7 +9,7 @@ import (
 // Device is a signing device.
 type Device struct {
 	Path  string // of its file, relative to the directory
-	Alias string // the name of its file
+	Alias string // the name of its file without .json
 	Name  string
 	Type  string // such as coldcard; see Specter Desktop
 	Keys  []Key

@@ -105,8 +105,8 @@ func (o *object) required(name string, into any) {
 	}
 }
 
-// child returns the object in a field, or an empty one if the field is missing or,
-// with a warning, has the wrong type.
+// child returns the object in a field. It returns an empty object if the field is missing
+// or has the wrong type; a wrong type also adds a warning.
 func (o *object) child(name string) *object {
 	value := o.fields[name]
 	if value != nil && value.Kind() != 'n' {

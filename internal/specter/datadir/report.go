@@ -81,7 +81,8 @@ func IsPrintable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// isPlain reports whether name is a printable name of a file without a path.
+// isPlain reports whether name is printable, at most 240 bytes long, and the name of a
+// file without a path.
 func isPlain(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 240 && IsPrintable(name) && !strings.ContainsAny(name, `/\`)
 }

@@ -28,10 +28,10 @@ type User struct {
 	HasFolders bool
 }
 
-// Token is a token. Specter Desktop stores tokens in clear text.
+// Token is a token of a user. Specter Desktop stores tokens in clear text.
 type Token struct {
 	ID   string
-	Text string // the token itself
+	Text string // the encoded token
 	// Description is nil for null, which Specter Desktop accepts.
 	Description *string
 	Life        float64 // requested lifetime in seconds

@@ -110,7 +110,7 @@ type Importer struct {
 	now       func() time.Time
 }
 
-// New returns an Importer that acts as who, which the audit log shows.
+// New returns an Importer that acts as who; the audit log names who as the actor.
 func New(imports *auth.Imports, wallets Wallets, proposals Proposals, book Book, chain Chain, who *auth.Principal, now func() time.Time) *Importer {
 	return &Importer{imports: imports, wallets: wallets, proposals: proposals, book: book, chain: chain, who: who, now: now}
 }
@@ -244,7 +244,8 @@ func resultOf(outcome auth.Outcome) Result {
 	return Imported
 }
 
-// refusedUser reports a user who is not imported, with their tokens and wallets.
+// refusedUser reports a user who is not imported, with their tokens and wallets. It
+// returns err if err does not concern the user.
 func (r *run) refusedUser(u datadir.User, err error) error {
 	why, ok := refusal(err)
 	if !ok {

@@ -65,7 +65,8 @@ func (h *fixture) labels(t *testing.T, who *auth.Principal, alias string) (label
 	return labels
 }
 
-// TestImport_Wallets imports wallets with a node that does not have them.
+// TestImport_Wallets imports wallets with a node that does not have them. It checks that
+// a dry run reports the same result, and that a second import changes nothing.
 func TestImport_Wallets(t *testing.T) {
 	n := testkit.Bitcoind(t)
 	n.Mine(t, 15)

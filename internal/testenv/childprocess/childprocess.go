@@ -95,9 +95,9 @@ func TempDir(pattern string) (dir string, remove func() error, err error) {
 	}, nil
 }
 
-// shell starts the script in place of cmd. The goroutine that waits for it keeps
-// cmd, and thus the pipe that the script reads, from being garbage collected, which
-// would close the pipe.
+// shell starts the script in place of cmd. The goroutine that waits for the script
+// keeps cmd reachable: garbage collection of cmd would close the pipe that the
+// script reads.
 func shell(cmd *exec.Cmd, script string, args ...string) (*Process, error) {
 	cmd.Path = "/bin/sh"
 	cmd.Args = append([]string{"sh", "-c", script, "childprocess"}, args...)

@@ -18,8 +18,8 @@ import (
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )
 
-// TestMain also runs owner, if the test starts this binary as the process to be
-// killed.
+// TestMain runs owner instead of the tests if a test started this binary as the
+// process to be killed.
 func TestMain(m *testing.M) {
 	if os.Getenv("CHILDPROCESS_TEST_OWNER") != "" {
 		owner()

@@ -232,8 +232,8 @@ func (n *Node) waitUntilReady(ctx context.Context) error {
 	}
 }
 
-// login reads the cookie and tries it, since it may be left over from an earlier
-// run.
+// login reads the cookie file and calls the node with its credentials, because the
+// file may be left over from an earlier run.
 func (n *Node) login(ctx context.Context) error {
 	cookie, err := os.ReadFile(n.CookieFile())
 	if err != nil {

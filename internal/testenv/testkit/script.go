@@ -5,14 +5,15 @@ import (
 	"testing"
 )
 
-// Script is a wallet type. It has the parts of a descriptor around the keys.
+// Script is a script type of test wallets. The fields open and close are the parts
+// of a descriptor before and after the keys.
 type Script struct {
 	Name        string
 	open, close string
 	Keys        int // number of keys; two signatures are required if there are several
 }
 
-// All wallet types, except types that differ only in the number of keys.
+// The script types of test wallets. Types with several keys have three.
 var (
 	WPKH   = Script{"wpkh", "wpkh(", ")", 1}
 	SHWPKH = Script{"sh-wpkh", "sh(wpkh(", "))", 1}
