@@ -206,8 +206,8 @@ func (a *App) hasSchema(ctx context.Context) bool {
 // start.
 func (a *App) marker() string { return filepath.Join(a.Config.DataFolder, "in-use") }
 
-// markInUse writes the marker. Its text states the time and how the use of the
-// directory began, which is the argument what.
+// markInUse writes the marker. Its text contains what, which states how the use of the
+// directory began, and the time.
 func (a *App) markInUse(what string) error {
 	text := "specterd " + what + " and began to use this directory at " + a.Now().UTC().Format(time.RFC3339) + "\n"
 	if err := replaceFile(a.marker(), []byte(text)); err != nil {

@@ -53,7 +53,7 @@ func (a *App) ArchiveAudit(ctx context.Context, who *auth.Principal, before time
 
 // VerifyArchives verifies archives as one chain. They may be given in any order. Found
 // in the report is set if an entry has the given hash. It returns an error if a file
-// cannot be read.
+// cannot be read or parsed.
 func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error) {
 	type archive struct {
 		*os.File

@@ -9,13 +9,15 @@ import (
 )
 
 const (
-	// gcPercent lets a small heap grow to five times the live bytes before a collection.
-	// With Go's default of 100 percent, a small heap would be collected very often.
+	// gcPercent is the value of GOGC for a small heap. The heap can grow to five times
+	// the live bytes before a collection. With Go's default of 100 percent, a small heap
+	// would be collected very often.
 	gcPercent = 400
 	// gcRoom is the maximum growth in bytes before a collection. Without this limit, a heap
 	// of 150 MB, which 10,000 connections use, could grow by 600 MB.
 	gcRoom = 48 << 20
-	// leastGCPercent limits the frequency of collections if the live heap is very large.
+	// leastGCPercent is the minimum value of GOGC. It limits the frequency of collections
+	// if the live heap is very large.
 	leastGCPercent = 25
 )
 

@@ -47,7 +47,8 @@ func archivedOf(e Entry) archivedEntry {
 	}
 }
 
-// errTooRecent makes WriteArchive stop at the first entry that is too recent.
+// errTooRecent stops the iteration of WriteArchive: it is returned for the first
+// entry that is too recent.
 var errTooRecent = errors.New("the entry is too recent to be archived")
 
 // WriteArchive writes the sealed entries that are older than before, from the

@@ -132,9 +132,9 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 	return u, outcome, err
 }
 
-// decide returns the user to store and the outcome. Here is the existing user of
-// that name, or nil. If the imported user must not replace it, decide returns
-// ErrUserExists.
+// decide returns the user to store and the outcome. The parameter here is the
+// existing user of that name, or nil. If the imported user must not replace it,
+// decide returns ErrUserExists.
 func (s *Imports) decide(in ForeignUser, here *User) (User, Outcome, error) {
 	u, outcome := User{Name: in.Name, Admin: in.Admin, CreatedAt: s.now()}, OutcomeNew
 	if here != nil {

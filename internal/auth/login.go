@@ -111,9 +111,9 @@ func (l *Login) Password(ctx context.Context, name, password, address string) (*
 	return who, nil
 }
 
-// rehash replaces the hash of a password that was just verified by one with the
-// configured bcrypt cost, so that comparisons take the same time for all users.
-// Failures are only logged.
+// rehash hashes a password again after it was verified, with the configured bcrypt
+// cost, and stores the hash. This makes comparisons take the same time for all
+// users. Failures are only logged.
 func (l *Login) rehash(ctx context.Context, u User, password, address string) {
 	hashed, err := l.passwords.rehash(ctx, address, u.PasswordHash, password)
 	if err == nil {

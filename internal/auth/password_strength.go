@@ -22,8 +22,8 @@ const maxEstimated = 36
 // productWords are words related to the product, which attackers try first.
 var productWords = []string{"specter", "specterd", "specter desktop", "bitcoin", "satoshi", "nakamoto", "wallet", "hodl", "knots", "admin", "btc"}
 
-// maxKnownWords limits the number of words, and thus the time of an estimate for a
-// user with many wallets.
+// maxKnownWords is the maximum number of words. It limits the time of an estimate
+// for a user with many wallets.
 const maxKnownWords = 1000
 
 // weaknessOf explains why a password is easy to guess; it returns an empty string

@@ -30,8 +30,9 @@ type Deletion struct {
 	// were requested with a token and not with a password, and their descendants.
 	Successors []TokenName
 
-	// The fields below are set by the callback. KeepSuccessors keeps the Successors
-	// valid. ForgetRotations also excludes them from later deletions of the token.
+	// The fields below are set by the callback. If KeepSuccessors is set, the
+	// Successors stay valid. If ForgetRotations is set, they are also excluded from
+	// later deletions of the token.
 	KeepSuccessors  bool
 	ForgetRotations bool
 	Event           Event

@@ -57,13 +57,13 @@ type UserEdit struct {
 	OtherAdmins int
 	// SoleWallets are the ids of wallets without another owner.
 	SoleWallets []string
-	// KeepAccess leaves AccessVersion unchanged, because only the hash of the
-	// password changes.
+	// KeepAccess is set if AccessVersion must not change, because only the hash of
+	// the password changes.
 	KeepAccess bool
-	// DropTokens revokes all tokens of the user.
+	// DropTokens is set to revoke all tokens of the user.
 	DropTokens bool
-	// Remove deletes the user with all their tokens and memberships, and queues the
-	// removal of their SoleWallets.
+	// Remove is set to delete the user with all their tokens and memberships, and to
+	// queue the removal of their SoleWallets.
 	Remove bool
 	// Event is the event for the audit log.
 	Event Event

@@ -101,8 +101,8 @@ func (c *chain) fan(ctx context.Context, from utxo) error {
 	return c.block(ctx, serialize(tx))
 }
 
-// payment returns a transaction that spends one of the chain's UTXOs: a third goes
-// to the script to, the rest to an external address.
+// payment returns a transaction that spends one of the chain's UTXOs: one third goes
+// to the given script, the rest to an external address.
 func (c *chain) payment(to []byte) *wire.MsgTx {
 	from := c.utxos[0]
 	c.utxos = c.utxos[1:]

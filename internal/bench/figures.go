@@ -71,13 +71,13 @@ func within(f figure, took []time.Duration, most time.Duration) figure {
 	return f
 }
 
-// middle returns the median.
+// middle returns the median of durations, which need not be sorted.
 func middle(took []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(took))
 	return sorted[len(sorted)/2]
 }
 
-// duration formats a time with three digits.
+// duration formats a duration with three digits and its unit.
 func duration(d time.Duration) string {
 	value, unit := d.Seconds(), "s"
 	switch {

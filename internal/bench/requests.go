@@ -29,14 +29,14 @@ type target struct {
 	requests [][]byte
 }
 
-// comparison compares a server, subject, with another one, base.
+// comparison is a comparison of two servers: subject is measured against base.
 type comparison struct {
 	name, against string
 	base, subject target
 	least, most   float64 // limits of the ratio of subject to base; 0 means no limit
-	// byProcessor judges the ratio of the CPU times instead, which is less affected
-	// by other load on the machine. It is set if the values should be equal, so
-	// that both limits matter.
+	// byProcessor is set to judge the ratio of the CPU times instead, which is less
+	// affected by other load on the machine. This is for values that should be
+	// equal, so that both limits matter.
 	byProcessor bool
 }
 

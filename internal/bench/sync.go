@@ -224,7 +224,8 @@ func (w *hot) pay(ctx context.Context, a, b utxo, index uint32) (string, error) 
 	return signed.Hex, err
 }
 
-// sync builds the index in a new copy of the template database.
+// sync builds the index in a new copy of the template database, checks the number of
+// transactions, and returns the duration.
 func (w *hot) sync(ctx context.Context, database string) (took time.Duration, err error) {
 	text, err := os.ReadFile(w.template)
 	if err != nil {

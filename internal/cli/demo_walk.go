@@ -403,8 +403,8 @@ func (w *walk) judge(s step, body []byte) error {
 type expectation func(members map[string]any, values map[string]string) error
 
 // has returns an expectation that the member at path, such as items.0.label, equals want.
-// A want of the form {name}, or such a first element of path, is replaced by a value of
-// the walk.
+// A want of the form {name}, and a first element {name} of path, are replaced by values
+// of the walk.
 func has(path string, want any) expectation {
 	return func(members map[string]any, values map[string]string) error {
 		wanted := want
@@ -422,7 +422,7 @@ func has(path string, want any) expectation {
 	}
 }
 
-// atLeast returns an expectation that the member at path is a number and not below least.
+// atLeast returns an expectation that the member at path is a number not less than least.
 func atLeast(path string, least float64) expectation {
 	return func(members map[string]any, _ map[string]string) error {
 		if got, ok := member(members, path).(float64); !ok || got < least {

@@ -146,7 +146,8 @@ func (e *exporter) read(folder string) (x exported) {
 	return x
 }
 
-// kinds returns descriptors of wallets of all script types that hardware wallets support.
+// kinds returns descriptors of all script types that hardware wallets support, by wallet
+// name.
 func kinds(t *testing.T) map[string]string {
 	t.Helper()
 	var keys []string

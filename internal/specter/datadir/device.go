@@ -56,8 +56,8 @@ func (f *Folder) Devices(u User) []Device {
 // maxName is the maximum length of a name in bytes.
 const maxName = 1000
 
-// name returns the display name. If it is missing or invalid, name returns the argument
-// otherwise; an invalid name also adds a warning.
+// name returns the display name. For a missing or invalid name, it returns the value of
+// the parameter otherwise. An invalid name also adds a warning.
 func (o *object) name(otherwise string) string {
 	var name string
 	o.optional("name", &name)

@@ -193,10 +193,10 @@ func (n *Node) Port() int { return n.port }
 // sequence.
 func (n *Node) ZMQ() string { return fmt.Sprintf("tcp://%s:%d", n.Host(), n.zmqPort) }
 
-// policy makes Bitcoin Knots relay transactions with a lock time of 21, which
-// wallets on such a short chain occasionally choose. It is in a configuration file,
-// because Bitcoin Core ignores unknown settings in a file but not on the command
-// line.
+// policy is a setting with which Bitcoin Knots relays transactions with a lock time
+// of 21, which wallets on such a short chain occasionally choose. It is in a
+// configuration file, because Bitcoin Core ignores unknown settings in a file but
+// not on the command line.
 const (
 	policyFile = "policy.conf"
 	policy     = "rejectparasites=0\n"
