@@ -25,7 +25,7 @@ import (
 // share.
 type App struct {
 	Config config.Config
-	// Version of the program, for logs, backups and the API.
+	// Version is the version of the program, for logs, backups and the API.
 	Version   string
 	Log       *slog.Logger
 	Level     *slog.LevelVar // level of Log, which SIGUSR1 switches; without effect if Log does not use it
@@ -178,8 +178,8 @@ func (a *App) openStore(ctx context.Context) error {
 // be creating or migrating the database.
 const schemaPatience = 15 * time.Second
 
-// waitForSchema is for commands that could not acquire the lock. If the database must be
-// created or migrated, it waits until it acquires the lock.
+// waitForSchema is called by commands that could not acquire the lock. If the database
+// must be created or migrated, it waits until it acquires the lock.
 func (a *App) waitForSchema(ctx context.Context) error {
 	if a.hasSchema(ctx) {
 		return nil

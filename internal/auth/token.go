@@ -79,7 +79,8 @@ type TokenStore interface {
 	CreateToken(ctx context.Context, who *Principal, t Token, e Event) error
 	// TokenOfUser returns ErrTokenNotFound for tokens of other users.
 	TokenOfUser(ctx context.Context, userID, id string) (Token, error)
-	// TokensOfUser returns tokens in the order of creation.
+	// TokensOfUser returns up to limit tokens after the cursor, in the order of
+	// creation.
 	TokensOfUser(ctx context.Context, userID string, after TokenCursor, limit int) ([]Token, error)
 	// DeleteToken calls decide and deletes tokens accordingly, in one transaction.
 	// It may call decide more than once. Once it has returned, no reader sees the
@@ -206,7 +207,8 @@ func (s *Tokens) Own(ctx context.Context, who *Principal) (Token, error) {
 	return s.withAliases(ctx, *who.token)
 }
 
-// List returns up to limit of the caller's tokens in the order of creation.
+// List returns up to limit of the caller's tokens after the cursor, in the order of
+// creation.
 func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, limit int) ([]Token, error) {
 	tokens, err := s.store.TokensOfUser(ctx, who.UserID, after, limit)
 	if err != nil {

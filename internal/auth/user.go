@@ -77,8 +77,8 @@ type UserStore interface {
 	CreateUser(ctx context.Context, who *Principal, u User, e Event) error
 	// UserByName returns ErrUserNotFound if the user does not exist.
 	UserByName(ctx context.Context, name string) (User, error)
-	// ListUsers returns users in the order of their folded names, beginning after
-	// the given one.
+	// ListUsers returns up to limit users whose folded names follow after, in the
+	// order of these names.
 	ListUsers(ctx context.Context, after string, limit int) ([]User, error)
 	// Memberships returns the wallets of a user.
 	Memberships(ctx context.Context, userID string) ([]Membership, error)
@@ -154,8 +154,8 @@ func (s *Users) QuotaUse(ctx context.Context, u User) ([]QuotaUse, error) {
 	return s.store.QuotaUse(ctx, u.ID)
 }
 
-// List returns up to limit users in the order of their names, beginning after the
-// given one.
+// List returns up to limit users whose names follow after, in the order of their
+// folded names.
 func (s *Users) List(ctx context.Context, after string, limit int) ([]User, error) {
 	return s.store.ListUsers(ctx, FoldName(after), limit)
 }

@@ -96,7 +96,8 @@ WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < @each 
 SELECT lower(hex(randomblob(18))), user_id, 'filler ' || i, randomblob(32), 'node:read', @life, @now, @now + @life
 FROM users, n WHERE password_hash = 'none'`
 
-// filler returns the id of a user that the statement fillers adds. I begins at 0.
+// filler returns the id of user i, counted from 0, of the users that the statement
+// fillers adds.
 func filler(i int) string { return fmt.Sprintf("filler %d", i+1) }
 
 func fill(ctx context.Context, path string, c population) (err error) {

@@ -303,8 +303,9 @@ func (r *reader) claimsOf(token string) (*value, error) {
 	return v, nil
 }
 
-// difference is a difference between a response of the original and of specterd. A missing
-// value is "absent"; a different order of members is "in order" and "in another order".
+// difference is a difference between a response of Specter Desktop and the response of
+// specterd. A missing value is shown as "absent". If the order of members differs, want
+// is "in order" and got is "in another order".
 type difference struct{ path, want, got string }
 
 const absent = "absent"
@@ -335,8 +336,8 @@ func compare(path string, want, got *value) (found []difference) {
 }
 
 // hasOrder reports whether the order of the members is significant. It is not significant
-// for outputs, since Core puts the change at a random position, nor for transactions, which
-// the original returns with two different orders.
+// for outputs, since Core puts the change at a random position, nor for transactions,
+// whose members the original returns in two different orders.
 func (v *value) hasOrder(path string) bool {
 	return !strings.HasSuffix(path, ".vout") && !strings.HasSuffix(path, ".outputs") && v.members["bip125-replaceable"] == nil
 }

@@ -73,8 +73,8 @@ func (p *Process) Signal(name string) {
 // has been copied.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err returns the error of the program's exit. It must not be called before Done is
-// closed.
+// Err returns the error with which the program ended, or nil if its exit status was
+// 0. It must not be called before Done is closed.
 func (p *Process) Err() error { return p.err }
 
 // TempDir creates a temporary directory like os.MkdirTemp. The directory is removed
