@@ -36,7 +36,7 @@ var rules = []struct {
 	{regexp.MustCompile(`(?i)\b(anew|afresh|henceforth)\b`), "again, from now on"},
 	{regexp.MustCompile(`(?i)\bin (vain|earnest)\b`), "without a result"},
 	{regexp.MustCompile(`(?i)\b(has|have) to (be|have|lie)\b`), "must be, is required"},
-	{regexp.MustCompile(`(?i)\b(is|are|was|were) no (a )?[a-z]+|\b(is|are|was|were) none\b`), "is not a, there is no, has no"},
+	{regexp.MustCompile(`(?i)\b(there )?(is|are|was|were) no (a )?[a-z]+|\b(there )?(is|are|was|were) none\b`), "is not a, there is no, has no"},
 	{regexp.MustCompile(`(?i)\bby (itself|themselves)\b`), "automatically, alone"},
 	{regexp.MustCompile(`(?i)\blook(s|ed|ing)? (whether|how|what|through|after)\b`), "check whether, rescan, manage"},
 	{regexp.MustCompile(`(?i)\b(tell|tells|told) (of|what|how|whether|apart)\b|\bis (told|said)\b`), "report, distinguish"},
@@ -217,7 +217,7 @@ func isSentence(text string) bool {
 func (f findings) add(group, path string, line int, text string) {
 	for _, r := range rules {
 		for _, phrase := range r.phrase.FindAllString(text, -1) {
-			if strings.HasSuffix(phrase, " no longer") || strings.HasSuffix(phrase, " no more") {
+			if strings.HasSuffix(phrase, " no longer") || strings.HasSuffix(phrase, " no more") || strings.HasPrefix(strings.ToLower(phrase), "there ") {
 				continue
 			}
 			f[group] = append(f[group], finding{path, line, strings.TrimSpace(phrase), r.instead})

@@ -101,7 +101,7 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 }
 
 // settleProposals updates the status of proposals according to the index. Open proposals
-// are updated first, so that the inputs of those that close are free for proposals that
+// are updated first, so that a proposal that closes frees its inputs for proposals that
 // reopen. If several closed proposals with a common input can reopen, the one that was
 // closed last gets the input.
 func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {

@@ -91,8 +91,8 @@ func (in createProposalRequest) setTerms(o *proposal.CreateParams) error {
 	return err
 }
 
-// maxFee converts the maximum fee of a request, which is nil if it sets none, to that of the
-// service, which is 0 in this case.
+// maxFee converts the maximum fee of a request, nil if the request does not set one, to the
+// maximum fee of the service, which is then 0.
 func maxFee(asked *btc.Amount) (btc.Amount, error) {
 	switch {
 	case asked == nil:
