@@ -21,7 +21,7 @@ func Escape(s string) string {
 }
 
 // escape writes s to b, and escapes hidden characters except those for which keep returns
-// true. The argument before is the character before s, or -1 if there is none. It returns
+// true. The argument before is the character before s, or -1 at the start. It returns
 // the last character of s, or -1 if that was escaped.
 func escape(b *strings.Builder, s string, before rune, keep func(rune) bool) rune {
 	for i := 0; i < len(s); {

@@ -251,7 +251,7 @@ func (s *Service) compare(ctx context.Context, w NodeWallet, policy btc.Policy) 
 }
 
 // difference returns what the node and specterd interpret differently in a descriptor:
-// "canonical form" or "addresses", or an empty string if there is no difference.
+// "canonical form" or "addresses", or an empty string if they agree.
 func (s *Service) difference(ctx context.Context, w NodeWallet, d btc.Descriptor) (string, error) {
 	text := d.String()
 	canonical, err := s.node.CanonicalDescriptor(ctx, w, text)

@@ -49,7 +49,7 @@ type Entry struct {
 	Vout         *uint32 // nil if the entry does not represent one output
 	Status       Status
 	Block        *Block
-	Proposal     *ProposalRef // that created the transaction; nil if there is none
+	Proposal     *ProposalRef // that created the transaction; nil for other transactions
 }
 
 // ProposalRef names a proposal and the user who created it.

@@ -120,7 +120,7 @@ func (s *Service) Rescan(ctx context.Context, access Access, from Birthday, rang
 }
 
 // StopRescan aborts a rescan. The transactions that it found stay in the history. It
-// requires the role owner. It does nothing if there is no rescan.
+// requires the role owner. Without a rescan, it does nothing.
 func (s *Service) StopRescan(ctx context.Context, access Access) error {
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {

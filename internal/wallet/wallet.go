@@ -54,7 +54,7 @@ const (
 	ChangeBranch  Branch = 1
 )
 
-// Tip is the block up to which data is known. Height is -1 if there is no such block yet.
+// Tip is the block up to which data is known. Height is -1 before the first block is known.
 type Tip struct {
 	Height int
 	Hash   string
@@ -96,14 +96,14 @@ type Wallet struct {
 	RescanProgress float64 // 0 to 1, while a rescan is due
 	RescanRange    uint32  // the RangeEnd that must be reached before the rescan starts; 0 for any
 	RescanUser     string  // the id of the user who requested the current or the last rescan
-	RescanProblem  string  // why the last rescan failed or is delayed; empty if there is no problem
+	RescanProblem  string  // why the last rescan failed or is delayed; otherwise empty
 
 	Synced      Tip    // the block up to which the index equals the node
 	CoreTxCount int    // txcount of Core's getwalletinfo at that time; -1 before the first sync
 	CoreInfo    string // JSON result of getwalletinfo at that time; empty before the first sync
 	Balances    Balances
 	MaxFeeRate  btc.FeeRate // of proposals; 0 for the server's limit
-	Problem     string      // why the index is not synced with the node; empty if there is no problem
+	Problem     string      // why the index is not synced with the node; otherwise empty
 }
 
 // Rescanning reports whether the history may be incomplete because a rescan is due or
