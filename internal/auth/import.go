@@ -206,9 +206,9 @@ func (s *Imports) Token(ctx context.Context, who *Principal, owner User, in Fore
 	return t, OutcomeNew, err
 }
 
-// read checks the claims of the token and converts them to a Token. It limits the
-// expiry to MaxLifetime from now, and replaces a creation time in the future or
-// before the year 2000 by now.
+// read checks the claims of the token and converts them to a Token. It caps the
+// expiry at MaxLifetime from now. A creation time in the future or before the year 2000
+// is set to now.
 func (in ForeignToken) read(now time.Time) (Token, error) {
 	if len(in.Text) > maxTokenBytes {
 		return Token{}, errImportLength

@@ -43,7 +43,7 @@ func (k SigningKey) Signs() bool { return k.RetiredAt.IsZero() }
 
 // KeyStore stores the metadata of signing keys.
 type KeyStore interface {
-	// SigningKeys returns all keys that were ever used, the signing key first.
+	// SigningKeys returns all keys that were ever used, including retired and dropped ones, the current one first.
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
 	// RotateKey makes to, which must never have been used, the signing key. It
 	// returns ErrKeyRetired if from is not the current signing key.

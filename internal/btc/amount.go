@@ -107,7 +107,8 @@ type JSONBTC Amount
 // MarshalJSON implements json.Marshaler.
 func (a JSONBTC) MarshalJSON() ([]byte, error) { return Amount(a).AppendBTC(nil), nil }
 
-// UnmarshalJSON implements json.Unmarshaler. It returns ErrAmount.
+// UnmarshalJSON implements json.Unmarshaler. It returns ErrAmount for anything that
+// ParseBTC refuses.
 func (a *JSONBTC) UnmarshalJSON(text []byte) error {
 	sats, err := ParseBTC(string(text))
 	*a = JSONBTC(sats)

@@ -47,8 +47,9 @@ func (t Tx) Replaceable() bool {
 }
 
 // ParseTx parses a serialized transaction of up to 4,000,000 bytes, with its
-// witness if it has one (BIP-144). Scripts share raw's memory. It returns ErrTx.
-// The result is well-formed, with amounts in range, but not necessarily valid.
+// witness if it has one (BIP-144). Scripts share raw's memory. The result is
+// well-formed, with amounts in range, but not necessarily valid. It returns ErrTx for
+// anything else.
 func ParseTx(raw []byte) (Tx, error) {
 	if len(raw) > maxTx {
 		return Tx{}, ErrTx

@@ -233,8 +233,8 @@ func TestHeavyRequests_UnknownLength(t *testing.T) {
 	})
 }
 
-// TestHeavyRequests_SlowReaders checks that a client that does not read a streamed response
-// holds no slot.
+// TestHeavyRequests_SlowReaders checks that a streamed response releases its slot while its
+// client does not read.
 func TestHeavyRequests_SlowReaders(t *testing.T) {
 	t.Parallel()
 	s, h := startHeavy(t)

@@ -28,7 +28,7 @@ var tags = []tag{
 	{"v1alpha", "The REST API of Specter Desktop, for existing clients. Paths, fields and messages are the same; nothing new is added."},
 }
 
-// nounTags maps the nouns in paths that are not tag names to their tags.
+// nounTags has the tags of nouns in paths that are not themselves names of tags.
 var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels"}
 
 // apiOf returns the part of the API that a path belongs to: health, v1alpha, or v1 for

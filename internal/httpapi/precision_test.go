@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestTimePrecision checks that the response to the creation of an object has the same times
-// as later responses, even if the clock has nanosecond precision.
+// TestTimePrecision checks that the response that creates an object has the same times as
+// later responses, even if the clock has nanosecond precision.
 func TestTimePrecision(t *testing.T) {
 	t.Parallel()
 	for name, setting := range engines {

@@ -63,7 +63,7 @@ func TestRotate_GracePeriod(t *testing.T) {
 		gracePeriod string
 		end         string // expiry of the predecessor; empty if it is deleted
 	}{
-		{"", "2026-12-01T11:00:00Z"}, // the default is an hour, which is also the token's expiry
+		{"", "2026-12-01T11:00:00Z"}, // the default is an hour, after which the token would have expired anyway
 		{"30 minutes", "2026-12-01T10:30:00Z"},
 		{"2 days", "2026-12-01T11:00:00Z"}, // not later than the token's own expiry
 		{"0s", ""},

@@ -5,7 +5,7 @@
 //
 // It prints each finding with the replacement, and exits with status 1 if a document or the
 // Go files of a directory contain more phrases than exceptions.txt allows. That list is for
-// texts older than the check and must only shrink: -lower reduces its numbers to the
+// texts older than this check, and its numbers must only decrease: -lower sets them to the
 // current numbers of findings.
 package main
 

@@ -13,7 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// service is the account that owns the directories in tests that run as root.
+// service is the UID of the account that owns the directories in tests that run as root.
 const service = 65534
 
 // victim is the content of a file outside the directory of the service account.

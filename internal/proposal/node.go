@@ -55,7 +55,8 @@ type Node interface {
 	// abandontransaction). It returns ErrNotAbandonable if the transaction is in the mempool
 	// or in the chain.
 	Abandon(ctx context.Context, w wallet.NodeWallet, txid string) error
-	// Send broadcasts a transaction (RPC sendrawtransaction). It returns ErrRejected.
+	// Send broadcasts a transaction (RPC sendrawtransaction). It returns
+	// ErrRejected if the node does not accept it.
 	Send(ctx context.Context, w wallet.NodeWallet, raw []byte) error
 	// Locked returns the outputs that Core does not select automatically (RPC
 	// listlockunspent).

@@ -19,7 +19,7 @@ const maxFields = 100_000
 var errTooMany = fmt.Errorf("it must not have more than %d fields", maxFields)
 
 // Parse parses a PSBT of version 0 or 2, and converts version 2 to version 0. It
-// returns ErrMalformed and ErrTooLarge.
+// returns ErrMalformed for an invalid PSBT, and ErrTooLarge for one beyond the limits.
 //
 // It validates the format of all known fields and preserves unknown ones. [Verify]
 // and [Collect] check their content.

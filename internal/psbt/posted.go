@@ -23,7 +23,8 @@ type Posted struct {
 
 // Decode decodes uploaded data: a PSBT in binary, or as text in base64 or
 // hexadecimal, possibly with line breaks; or a signed transaction in binary or
-// hexadecimal. It returns ErrUnreadable, ErrMalformed and ErrTooLarge.
+// hexadecimal. It returns ErrUnreadable for other data, ErrMalformed for an invalid PSBT or
+// transaction, and ErrTooLarge.
 func Decode(data []byte) (Posted, error) {
 	if len(data) > MaxTextSize {
 		return Posted{}, ErrTooLarge

@@ -139,7 +139,8 @@ func (s *Service) Accept(ctx context.Context, who *auth.Principal, id, alias str
 }
 
 // EndInvitation deletes an invitation: the invited user declines it, or an owner of the
-// wallet withdraws it. It returns ErrInvitationNotFound.
+// wallet withdraws it. For anyone else, and for an invitation that does not exist, it
+// returns ErrInvitationNotFound.
 func (s *Service) EndInvitation(ctx context.Context, who *auth.Principal, id string) error {
 	return s.editInvitation(ctx, who, id, func(e *MemberEdit, i Invitation) error {
 		switch {

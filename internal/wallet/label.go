@@ -155,9 +155,10 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 	return foreign, nil
 }
 
-// LabelAddress sets the label of one of the wallet's own addresses, in any
-// spelling; an empty label deletes it. Like LabelTransaction and LabelOutput, it
-// requires the role proposer. It returns ErrAddressNotFound.
+// LabelAddress sets the label of an address of the wallet; an empty label deletes it. The
+// address need not be in canonical form. Like LabelTransaction and LabelOutput, it
+// requires the role proposer. It returns ErrAddressNotFound if the wallet has no such
+// address.
 func (s *Service) LabelAddress(ctx context.Context, access Access, address, label string) error {
 	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
@@ -166,7 +167,7 @@ func (s *Service) LabelAddress(ctx context.Context, access Access, address, labe
 }
 
 // LabelTransaction sets the label of a transaction of a wallet, or deletes it. It
-// returns ErrTransactionNotFound.
+// returns ErrTransactionNotFound if the wallet has no such transaction.
 func (s *Service) LabelTransaction(ctx context.Context, access Access, txid, label string) error {
 	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
 		_, err := s.store.TransactionByID(ctx, walletID, txid)

@@ -10,7 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// ErrLedgerChanged is returned at the end of a ledger whose balances no longer
+// ErrLedgerChanged is yielded at the end of a ledger whose balances no longer
 // match the index, because the index changed while the ledger was written.
 var ErrLedgerChanged = fault.New(fault.Unavailable, "ledger_changed", "the history changed while the ledger was written; request it again")
 

@@ -117,8 +117,9 @@ func (s *Service) addMember(ctx context.Context, access Access, v View, user str
 	return m, nil
 }
 
-// RemoveMember ends a membership. It requires the role owner; every member may end
-// their own. It returns ErrMemberMissing and ErrLastOwner.
+// RemoveMember removes a user from the wallet. Members may remove themselves; to remove
+// others, a caller must be an owner. It returns ErrMemberMissing if the user is not a
+// member, and ErrLastOwner if no owner would remain.
 func (s *Service) RemoveMember(ctx context.Context, access Access, user string) error {
 	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {

@@ -192,8 +192,7 @@ func (r *fixture) testLabels(v wallet.View, c wallet.UTXO) {
 
 	wantField(t, r.SetLabels(ctx, r.access(r.alice, "vault"), []btc.Label{{Type: "tx", Ref: c.Txid, Spendable: &no}}), "spendable")
 
-	// Many UTXOs are frozen in one transaction, and unfrozen in one, with one audit
-	// event each.
+	// Freezing or unfreezing many UTXOs adds one audit event, not one for each UTXO.
 	many := make([]btc.Label, 2000)
 	for i := range many {
 		many[i] = btc.Label{Type: "output", Ref: fmt.Sprintf("%064x:%d", i, i), Spendable: &no}

@@ -32,7 +32,7 @@ type soak struct {
 
 	mu     sync.Mutex
 	up     chan struct{} // closed while the server runs
-	life   int           // number of the server process
+	life   int           // incremented when the server is killed
 	url    string
 	vaults []*vault
 	wrong  []string // unexpected events
@@ -354,7 +354,7 @@ type proposed struct {
 }
 
 // propose creates proposals, and cancels them, leaves them open, or signs and broadcasts
-// them. It replaces some broadcast transactions by ones with a higher fee.
+// them. It replaces some broadcast transactions with ones that pay a higher fee.
 func (s *soak) propose(ctx context.Context, r *rand.Rand) {
 	may := []int{created, conflict, unable, badGateway, unavailable}
 	var open [][2]string // path and thing

@@ -232,7 +232,7 @@ func fieldError(err error, t reflect.Type) error {
 	if !known {
 		return errBody("is not valid for this route").WithCause(err)
 	}
-	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // returned by the field's type
+	if f, ok := errors.AsType[*fault.Error](semantic.Err); ok { // from the unmarshaler of the field's type
 		return fault.InvalidField(name, "%s", f.Message).WithCause(err)
 	}
 	return fault.InvalidField(name, "must be %s", jsonTypeOf(semantic.GoType)).WithCause(err)

@@ -112,8 +112,9 @@ func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
 	return retryRead(ctx, func() error { return c.batch(ctx, reqs) })
 }
 
-// retryRead calls do, which only reads, until the node no longer rejects it temporarily,
-// at most maxAttempts times. It returns the last error of do, also if ctx ends.
+// retryRead calls do, which must be read-only, up to maxAttempts times while it returns
+// rpcclient.ErrNotNow. If ctx ends during a delay, it returns the last error of do, not
+// ctx.Err().
 func retryRead(ctx context.Context, do func() error) error {
 	delays := backoff.New(minRetryDelay, maxRetryDelay)
 	for attempt := 1; ; attempt++ {

@@ -29,7 +29,7 @@ func (n *Node) LoadWallet(ctx context.Context, name string) error {
 }
 
 // UnloadWallet unloads a wallet, and makes the node no longer load it at its start. It
-// returns ErrWalletNotLoaded and ErrScanning.
+// returns ErrWalletNotLoaded if it is not loaded, and ErrScanning during a rescan.
 func (n *Node) UnloadWallet(ctx context.Context, name string) error {
 	return n.write(ctx, nil, "unloadwallet", name, false)
 }

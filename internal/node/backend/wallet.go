@@ -200,7 +200,7 @@ func (w *Wallet) Lock(ctx context.Context, utxos []btc.Outpoint, persistent bool
 }
 
 // Unlock removes the locks of UTXOs, persistent or not: all of them, or none if it
-// returns an error. It returns ErrUTXONotLocked.
+// returns an error. It returns ErrUTXONotLocked if one is not locked.
 func (w *Wallet) Unlock(ctx context.Context, utxos []btc.Outpoint) error {
 	if len(utxos) == 0 { // Core would remove all locks for an empty list
 		return nil

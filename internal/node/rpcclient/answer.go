@@ -18,9 +18,9 @@ type ResultReader interface {
 	ReadResult(dec *jsontext.Decoder) error
 }
 
-// wireCall is a call in Core's JSON format. Version 1.0 of JSON-RPC has the same
-// responses in all supported versions of Core; with version 2.0, Core 28 and later
-// use other HTTP statuses.
+// wireCall is a call in Core's JSON format. It uses JSON-RPC 1.0, whose responses are the
+// same in all supported versions of Core; for 2.0, Core 28 and later use other HTTP
+// statuses.
 type wireCall struct {
 	Version string `json:"jsonrpc"`
 	ID      uint64 `json:"id"`

@@ -199,8 +199,8 @@ func TestUnprintableNames(t *testing.T) {
 	}
 }
 
-// TestSizeLimits checks that oversized files are refused without reading them, and that a
-// named pipe does not block.
+// TestSizeLimits checks that oversized files are refused without being read into memory,
+// and that a named pipe does not block.
 func TestSizeLimits(t *testing.T) {
 	path := t.TempDir()
 	folder := filepath.Join(path, "wallets/regtest")

@@ -9,7 +9,7 @@ import (
 )
 
 // Secrets finds secrets in text that others may read. It finds them verbatim and
-// encoded, whole and in part.
+// encoded, and parts of them from gram bytes on.
 type Secrets struct {
 	grams map[string]string // name and encoding of each secret, by its parts of gram bytes
 }
