@@ -105,8 +105,7 @@ type client struct {
 	took     []time.Duration
 }
 
-// grace is the time after the end of the job by which the last response must have
-// arrived.
+// grace is how long after the end of the job the last response may arrive.
 const grace = 10 * time.Second
 
 func (c *client) run(end time.Time) error {

@@ -12,7 +12,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// Keys of BIP-32's test vector 2, and the first private key of BIP-380's test vectors.
+// Keys of BIP-32's test vectors 2 and 3 (xpub2), the compressed WIF key of BIP-380's test
+// vectors, and a BIP-39 mnemonic.
 const (
 	xpub   = "xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL"
 	xpub2  = "xpub68NZiKmJWnxxS6aaHmn81bvJeTESw724CRDs6HbuccFQN9Ku14VQrADWgqbhhTHBaohPX4CjNLf9fq9MYo6oDaPPLPxSb7gwQN3ih19Zm4Y"

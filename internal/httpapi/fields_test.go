@@ -96,7 +96,7 @@ func isCovered(to route.Route, class []string) bool {
 	_, creates := creating[to.Handler.Name]
 	switch {
 	case creates, slices.Contains(class, "anyone"), to.Credentials.TakesBasic() && !to.Credentials.TakesBearer():
-		return true // a password has all scopes
+		return true // requests with a password only have all scopes
 	case !to.Credentials.NeedsScope():
 		return slices.Contains(class, "own")
 	}

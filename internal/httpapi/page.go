@@ -84,7 +84,7 @@ func newPage(s *schemas, routes []route.Route) (*page, error) {
 		}
 		p.Tags[i].Operations = append(p.Tags[i].Operations, s.pageOperation(op, to))
 		if op.RequestBody != nil && (to.Handler.Text == nil || to.Handler.Text.OrJSON) {
-			requests[schemaName(to.Handler.In)] = true // shown with the operation instead
+			requests[schemaName(to.Handler.In)] = true // shown with the operation, and not as an object of its own
 		}
 	}
 	p.Objects = s.pageObjects(requests)

@@ -215,14 +215,15 @@ func newWallet(*testing.T, *world, testUser) (string, string) {
 	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birthday": "now"}`, unique("new"), descriptor())
 }
 
-// oldWallet returns the path of a new wallet that the request deletes.
+// oldWallet adds a wallet, and returns the path of the request that deletes it.
 func oldWallet(t *testing.T, w *world, whose testUser) (string, string) {
 	alias := strings.ReplaceAll(unique("old"), "-", "_")
 	w.wallet(t, whose, alias, "owner")
 	return "/api/v1/wallets/" + alias, ""
 }
 
-// oldMember returns the path of a new member that the request removes.
+// oldMember adds a member to the user's wallet, and returns the path of the request that
+// removes the member.
 func oldMember(t *testing.T, w *world, whose testUser) (string, string) {
 	v := w.vaultOf(t, whose)
 	name := unique("member")

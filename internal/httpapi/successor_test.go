@@ -14,9 +14,9 @@ func (s *server) rotated(t *testing.T, authorization string, k token, gracePerio
 	return token{made.text("id"), made.text("token")}
 }
 
-// TestSuccessors_Deleted checks that if a token is deleted, or rotated with a password, its
-// successors from rotations with a token are revoked, even if the token itself has already
-// been deleted. Successors from rotations with a password are kept.
+// TestSuccessors_Deleted checks that deleting a token, or rotating it with a password, revokes
+// its successors from rotations with a token. A DELETE request does so even if the token no
+// longer exists. Successors from rotations with a password are kept.
 func TestSuccessors_Deleted(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *server) {

@@ -2,7 +2,6 @@ package proposal_test
 
 import (
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 
@@ -24,7 +23,7 @@ func TestCreate_ConcurrentPairs(t *testing.T) {
 			utxos[i] = 1_000_000
 		}
 		vaults := []vault{w.vault(testkit.WPKH, utxos...), w.vault(testkit.TR, utxos...), w.vault(testkit.WSH, utxos...)}
-		other := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
+		other := w.otherProcess()
 		made, refused := 0, 0
 		rounds := testkit.Size(2, 100)
 		for round := range rounds {

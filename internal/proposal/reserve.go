@@ -114,8 +114,8 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 	s.o.Kick(w.ID)
 }
 
-// lock locks UTXOs in Core, so that it does not select them. If Core refuses because one
-// is spent, lock returns nil, because a spent output needs no lock: a replacement spends
+// lock locks UTXOs in Core, so that Core does not select them. If Core refuses because a
+// UTXO is spent, lock returns nil, because a spent output needs no lock: a replacement spends
 // the inputs of the transaction that it replaces.
 func (s *Service) lock(ctx context.Context, w wallet.Wallet, utxos []btc.Outpoint) error {
 	if len(utxos) == 0 {

@@ -312,7 +312,7 @@ func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 500_000, 500_000, 500_000, 500_000, 500_000, 500_000)
-		other := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
+		other := w.otherProcess()
 		outcomes := make(chan error)
 		made := make(chan proposal.Proposal, 20)
 		for i := range 20 {

@@ -384,3 +384,11 @@ func number(t testing.TB, result json.RawMessage) (n int) {
 	testkit.Check(t, json.Unmarshal(result, &n))
 	return n
 }
+
+// otherProcess returns a service as of another process with the same database and node: it
+// shares no keyed mutex with w.Service.
+func (w *world) otherProcess() *proposal.Service {
+	log := slog.New(slog.DiscardHandler)
+	wallets := wallet.New(log, w.store, w.store, w.provider, w.clock.now, w.follower.Kick).WithLookahead(testkit.Lookahead)
+	return proposal.New(log, w.store, wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
+}

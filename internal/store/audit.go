@@ -55,7 +55,7 @@ func (s *Store) Audit(ctx context.Context, f auth.AuditFilter, before int64, lim
 	return auditEntriesOf(rows, err)
 }
 
-// oldAction returns the name of an action or a group of actions before schema 21. The
+// oldAction returns the name that an action or a group of actions had before schema 21. The
 // audit log still contains the old names, since its entries are never rewritten.
 func oldAction(action string) string {
 	if group, name, _ := strings.Cut(action, "."); group == "proposal" {

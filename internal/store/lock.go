@@ -53,7 +53,7 @@ func Lock(ctx context.Context, databasePath, holder string, patience time.Durati
 	return &ServingLock{lock: lock}, nil
 }
 
-// maxHolder is the maximum number of bytes of a holder that are read.
+// maxHolder is the maximum number of bytes that are read of the name of a holder.
 const maxHolder = 256
 
 func readHolder(path string) string {
