@@ -66,7 +66,7 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 	if p, err = s.sent(context.WithoutCancel(ctx), access.Caller(), v.Wallet, id); err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(access)
+	return p.shownTo(access.Caller(), v.Role)
 }
 
 // BroadcastParams are the options of Broadcast.
@@ -214,7 +214,7 @@ func (s *Service) Abandon(ctx context.Context, access wallet.Access, id string, 
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(access)
+	return p.shownTo(access.Caller(), v.Role)
 }
 
 // describe returns the txid and the virtual size of a transaction.

@@ -127,7 +127,7 @@ func (s *Service) draft(ctx context.Context, d draft) (draft, error) {
 		return d, err
 	}
 	if d.Replaces != "" {
-		if d.replaced, err = s.replaced(ctx, d.access, d.Replaces); err != nil {
+		if d.replaced, err = s.replaced(ctx, d.access.Caller(), d.view, d.Replaces); err != nil {
 			return d, err
 		}
 		d.inputs = d.replaced.inputs

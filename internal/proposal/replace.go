@@ -24,10 +24,10 @@ type replaced struct {
 // replaced returns the payment with this name: the id of a proposal, the txid of an open
 // proposal, or the txid of an unconfirmed transaction that spends only the wallet's
 // UTXOs. Replacing an open proposal ends it, so the caller must be allowed to cancel it.
-func (s *Service) replaced(ctx context.Context, access wallet.Access, name string) (*replaced, error) {
-	p, err := s.named(ctx, access.WalletID(), name)
+func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.View, name string) (*replaced, error) {
+	p, err := s.named(ctx, v.ID, name)
 	if errors.Is(err, ErrNotFound) {
-		return s.replacedTransaction(ctx, access.WalletID(), name)
+		return s.replacedTransaction(ctx, v.ID, name)
 	}
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (s *Service) replaced(ctx context.Context, access wallet.Access, name strin
 		return nil, err
 	}
 	if p.Status.Open() {
-		if err := p.mayEnd(access); err != nil {
+		if err := p.mayEnd(who, v.Role); err != nil {
 			return nil, err
 		}
 		if err := p.expectTime(s.now()); err != nil {

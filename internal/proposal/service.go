@@ -113,7 +113,7 @@ func (s *Service) List(ctx context.Context, access wallet.Access, f Filter, afte
 	}
 	list, err := s.store.Proposals(ctx, v.ID, f, after, limit)
 	for i := range list {
-		if list[i], err = list[i].shownTo(access); err != nil {
+		if list[i], err = list[i].shownTo(access.Caller(), v.Role); err != nil {
 			return nil, err
 		}
 	}
@@ -130,7 +130,7 @@ func (s *Service) Get(ctx context.Context, access wallet.Access, id string) (Pro
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(access)
+	return p.shownTo(access.Caller(), v.Role)
 }
 
 // Cancel ends an open proposal and frees its inputs. Proposers may cancel their own
@@ -146,7 +146,7 @@ func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, e
 	defer done()
 	who, now := access.Caller(), s.now()
 	p, err := s.store.UpdateProposal(ctx, v.ID, id, func(u *Update) error {
-		if err := u.mayEnd(access); err != nil {
+		if err := u.mayEnd(who, v.Role); err != nil {
 			return err
 		}
 		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
@@ -164,16 +164,16 @@ func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, e
 		return Proposal{}, err
 	}
 	s.release(context.WithoutCancel(ctx), v.Wallet)
-	return p.shownTo(access)
+	return p.shownTo(access.Caller(), v.Role)
 }
 
-// mayEnd returns an error unless a caller may end an open proposal: proposers may end
-// their own, signers any.
-func (p *Proposal) mayEnd(access wallet.Access) error {
-	if p.Creator.UserID == access.Caller().UserID {
+// mayEnd returns an error unless a caller with a role may end an open proposal: proposers
+// may end their own, signers any.
+func (p *Proposal) mayEnd(who *auth.Principal, role auth.WalletRole) error {
+	if p.Creator.UserID == who.UserID {
 		return nil
 	}
-	return access.Need(auth.RoleSigner)
+	return role.Check(auth.RoleSigner)
 }
 
 // expectTime returns ErrWrongState if an open proposal has expired, even if this was not

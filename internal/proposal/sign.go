@@ -64,7 +64,7 @@ func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id st
 	if err != nil {
 		return Proposal{}, err
 	}
-	return p.shownTo(access)
+	return p.shownTo(access.Caller(), v.Role)
 }
 
 // merge adds the signatures that a proposal does not have yet, and updates its status. If

@@ -6,20 +6,19 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/psbt"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 // maySeeSignatures reports whether a caller may see the signatures of a wallet's
 // proposals, because anyone who has enough signatures can send the payment: only signers
 // whose credential permits signing or broadcasting.
-func maySeeSignatures(access wallet.Access) bool {
-	return access.Role().Covers(auth.RoleSigner) && access.Caller().Scopes&(auth.ProposalsSign|auth.ProposalsBroadcast) != 0
+func maySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
+	return role.Covers(auth.RoleSigner) && who.Scopes&(auth.ProposalsSign|auth.ProposalsBroadcast) != 0
 }
 
-// shownTo returns the proposal as visible to a caller: without signatures unless
-// maySeeSignatures returns true. All members can see who signed and when.
-func (p Proposal) shownTo(access wallet.Access) (Proposal, error) {
-	if maySeeSignatures(access) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
+// shownTo returns the proposal as visible to a caller with a role: without signatures
+// unless maySeeSignatures returns true. All members can see who signed and when.
+func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, error) {
+	if maySeeSignatures(who, role) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
 		return p, nil
 	}
 	packet, err := psbt.Parse(p.PSBT)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -48,6 +49,27 @@ func TestSignatures_Withheld(t *testing.T) {
 				if len(list) != 2 || got.Status != proposal.Complete || len(got.Signatures) != len(complete.Signatures) {
 					t.Errorf("a %s with %s does not see who signed", role, scopes)
 				}
+			}
+		}
+
+		// The current role decides, also for an access from before it was lowered.
+		held := v.access(people[auth.RoleSigner], v.alias)
+		_, err := w.shell.ExecContext(t.Context(), "UPDATE members SET role = 'proposer' WHERE user_id = '"+held.Caller().UserID+"'")
+		testkit.Check(t, err)
+		got, err := v.Get(t.Context(), held, complete.ID)
+		if testkit.Check(t, err); !got.SignaturesWithheld || len(got.Raw) > 0 || parsed(t, got).HasSignatures() {
+			t.Error("a former signer reads signatures")
+		}
+		for what, err := range map[string]error{
+			"sign": func() error { _, err := v.AddSignatures(t.Context(), held, partial.ID, partial.PSBT, nil); return err }(),
+			"send": func() error {
+				_, err := v.Broadcast(t.Context(), held, complete.ID, proposal.BroadcastParams{})
+				return err
+			}(),
+			"cancel": v.Cancel(t.Context(), held, complete.ID, nil),
+		} {
+			if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "insufficient_role" {
+				t.Errorf("a former signer can %s: %v", what, err)
 			}
 		}
 		if got := v.get(partial); got.SignaturesWithheld || !bytes.Equal(got.PSBT, partial.PSBT) {

@@ -7,11 +7,12 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// Access is the right of a caller to use one wallet in the role that they have there.
-// Operations on a wallet take an Access instead of an alias, so that a request never
-// reaches another wallet than the one for which it was authorized, even if the alias
-// meanwhile refers to another one. Only Service.Access creates one. With the zero value,
-// every operation returns ErrNotFound.
+// Access is a caller's access to one wallet, of which they were a member when it was
+// created. Operations on a wallet take an Access instead of an alias, so that a request
+// never reaches another wallet than the one for which it was authorized, even if the alias
+// meanwhile refers to another one. It does not preserve rights: Service.View reads the
+// membership again. Only this package creates one. With the zero value, every operation
+// returns ErrNotFound.
 type Access struct {
 	who *auth.Principal // nil in the zero value
 	as  auth.Membership
@@ -31,11 +32,13 @@ func (a Access) WalletID() string { return a.as.WalletID }
 // Alias returns the caller's alias for the wallet when the access was created.
 func (a Access) Alias() string { return a.as.Alias }
 
-// Role returns the caller's role in the wallet when the access was created.
+// Role returns the caller's role in the wallet when the access was created. View returns
+// the current one.
 func (a Access) Role() auth.WalletRole { return a.as.Role }
 
 // Need returns ErrNotFound for the zero value, and a Forbidden fault with the code
-// insufficient_role if the caller's role does not cover needed.
+// insufficient_role if Role does not cover needed. It needs no look-up, so that a request
+// can be refused before it waits.
 func (a Access) Need(needed auth.WalletRole) error {
 	if a.who == nil {
 		return ErrNotFound
@@ -95,14 +98,21 @@ func All(who *auth.Principal) Set { return Set{all: who} }
 // Alias returns the alias of the wallet, or an empty string for All.
 func (s Set) Alias() string { return s.one.Alias() }
 
-// View returns the wallet of an access if the caller's role covers needed; see Access.Need.
-// The balances lack the reserved and frozen amounts. It returns ErrNotFound if the wallet
-// is no longer ready or the caller is no longer a member.
+// View returns the wallet of an access if the caller's current role covers needed. The
+// balances lack the reserved and frozen amounts. It returns ErrNotFound if the wallet is no
+// longer ready, if the caller is no longer a member, and for the zero access.
 func (s *Service) View(ctx context.Context, access Access, needed auth.WalletRole) (View, error) {
-	if err := access.Need(needed); err != nil {
+	if access.who == nil {
+		return View{}, ErrNotFound
+	}
+	v, err := s.store.View(ctx, access.who.UserID, access.WalletID())
+	if err != nil {
 		return View{}, err
 	}
-	return s.store.View(ctx, access.Caller().UserID, access.WalletID())
+	if err := v.Role.Check(needed); err != nil {
+		return View{}, err
+	}
+	return v, nil
 }
 
 // openSet returns the wallets of a set. For a set with one wallet it returns the errors

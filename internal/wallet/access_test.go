@@ -49,6 +49,13 @@ func testAccess(r *fixture) {
 		t.Errorf("the access is to %s", views.Alias)
 	}
 
+	r.exec("UPDATE members SET role = 'viewer' WHERE user_id = $1", r.bob.UserID)
+	_, err = r.View(ctx, bobs, auth.RoleViewer)
+	wantErr(t, err, nil)
+	_, err = r.View(ctx, bobs, auth.RoleSigner)
+	if faultOf(err).Code != "insufficient_role" {
+		t.Errorf("an access from before the role was lowered: %v", err)
+	}
 	testkit.Check(t, r.RemoveMember(ctx, alices, r.bob.UserName))
 	wantGone(t, r, bobs)
 	testkit.Check(t, r.Delete(ctx, alices, false))
