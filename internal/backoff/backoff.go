@@ -36,3 +36,15 @@ func (b *Backoff) Wait(ctx context.Context) error {
 // Reset makes the series start again with its first delay. Call it after a successful
 // attempt.
 func (b *Backoff) Reset() { b.next = b.first }
+
+// Retry calls do with the number of the attempt, from 1 to most, and waits in between,
+// while it fails with errors for which isTemporary returns true. It returns the last
+// result of do, even if ctx ends.
+func (b *Backoff) Retry(ctx context.Context, most int, isTemporary func(error) bool, do func(attempt int) error) error {
+	for attempt := 1; ; attempt++ {
+		err := do(attempt)
+		if err == nil || !isTemporary(err) || attempt == most || b.Wait(ctx) != nil {
+			return err
+		}
+	}
+}

@@ -115,13 +115,7 @@ func (s *Store) inReadTx(ctx context.Context, body func(*db.Queries) error) erro
 // for another reason than a conflict with another connection, or has failed maxAttempts
 // times. It returns the last error of do, even if ctx ends.
 func retry(ctx context.Context, do func(attempt int) error) error {
-	delays := backoff.New(minRetryDelay, maxRetryDelay)
-	for attempt := 1; ; attempt++ {
-		err := do(attempt)
-		if !isContention(err) || attempt == maxAttempts || delays.Wait(ctx) != nil {
-			return err
-		}
-	}
+	return backoff.New(minRetryDelay, maxRetryDelay).Retry(ctx, maxAttempts, isContention, do)
 }
 
 func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int, body func(*db.Queries) error) error {

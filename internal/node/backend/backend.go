@@ -116,11 +116,6 @@ func (c caller) readBatch(ctx context.Context, reqs []rpcclient.Request) error {
 // rpcclient.ErrNotNow. If ctx ends during a delay, it returns the last error of do, not
 // ctx.Err().
 func retryRead(ctx context.Context, do func() error) error {
-	delays := backoff.New(minRetryDelay, maxRetryDelay)
-	for attempt := 1; ; attempt++ {
-		err := do()
-		if !errors.Is(err, rpcclient.ErrNotNow) || attempt == maxAttempts || delays.Wait(ctx) != nil {
-			return err
-		}
-	}
+	isTemporary := func(err error) bool { return errors.Is(err, rpcclient.ErrNotNow) }
+	return backoff.New(minRetryDelay, maxRetryDelay).Retry(ctx, maxAttempts, isTemporary, func(int) error { return do() })
 }
