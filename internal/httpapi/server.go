@@ -149,7 +149,6 @@ func otherMethods(known map[string]bool) []string {
 
 // handle returns the HTTP handler of a route.
 func (s *server) handle(to route.Route) http.HandlerFunc {
-	strict := versionOf(to.Path).strict
 	version := versionOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(r)
@@ -160,7 +159,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 			ctx, err = s.authorize(w, r, to)
 		}
 		if err == nil {
-			err = s.admitted(ctx, w, r, to, strict) //nolint:contextcheck // ctx comes from the request by way of authorize
+			err = s.admitted(ctx, w, r, to, version.strict) //nolint:contextcheck // ctx comes from the request by way of authorize
 		}
 		if errors.Is(err, wallet.ErrNotFound) {
 			alias, _ := route.PathParam(r, "alias") // empty if the path is invalid

@@ -200,12 +200,12 @@ func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter
 				return
 			}
 			if more {
-				heads.strips = append(heads.strips, t)
+				heads.histories = append(heads.histories, t)
 			}
 		}
 		heap.Init(&heads)
 		for heads.Len() > 0 {
-			first := heads.strips[0]
+			first := heads.histories[0]
 			if !yield(first.part[0], nil) {
 				return
 			}
@@ -227,22 +227,23 @@ func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter
 // historyHeap is a heap (container/heap) of histories; the one with the next record is at
 // the top.
 type historyHeap struct {
-	strips    []*walletHistory
+	histories []*walletHistory
 	ascending bool
 }
 
-func (h *historyHeap) Len() int { return len(h.strips) }
+func (h *historyHeap) Len() int { return len(h.histories) }
 func (h *historyHeap) Less(i, j int) bool {
 	if h.ascending {
 		i, j = j, i
 	}
-	return before(&h.strips[i].part[0], &h.strips[j].part[0])
+	return before(&h.histories[i].part[0], &h.histories[j].part[0])
 }
-func (h *historyHeap) Swap(i, j int) { h.strips[i], h.strips[j] = h.strips[j], h.strips[i] }
-func (h *historyHeap) Push(x any)    { h.strips = append(h.strips, x.(*walletHistory)) }
+
+func (h *historyHeap) Swap(i, j int) { h.histories[i], h.histories[j] = h.histories[j], h.histories[i] }
+func (h *historyHeap) Push(x any)    { h.histories = append(h.histories, x.(*walletHistory)) }
 func (h *historyHeap) Pop() any {
-	last := len(h.strips) - 1
-	t := h.strips[last]
-	h.strips = h.strips[:last]
+	last := len(h.histories) - 1
+	t := h.histories[last]
+	h.histories = h.histories[:last]
 	return t
 }
