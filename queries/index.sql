@@ -17,7 +17,7 @@ SELECT txid, status, block_height, block_hash, block_time, conflicts, replaceabl
 WHERE wallet_id = @wallet_id AND status <> 'confirmed' AND (status <> 'conflicted' OR block_height >= @height);
 
 -- name: WritableWallets :many
-SELECT wallet_id, immature_sat, synced_height FROM wallets
+SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)));
 
 -- Makes concurrent changes of the wallet wait, on databases with row locks.
@@ -38,10 +38,6 @@ UPDATE wallets SET
   receive_next = CASE WHEN receive_next < @receive_next THEN @receive_next ELSE receive_next END,
   change_next = CASE WHEN change_next < @change_next THEN @change_next ELSE change_next END
 WHERE wallet_id = @wallet_id;
-
--- name: KnownTransactions :many
-SELECT txid FROM transactions
-WHERE wallet_id = @wallet_id AND txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
 
 -- name: AddTransaction :exec
 INSERT INTO transactions (wallet_id, txid, time, status, block_height, block_hash, block_time, category, flow_sat, fee_sat,

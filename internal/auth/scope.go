@@ -28,6 +28,7 @@ const (
 	ProposalsSign
 	ProposalsBroadcast
 	MembersWrite
+	EventsRead
 )
 
 // scopeNames are the names of the scopes, in the order of their bits.
@@ -35,7 +36,7 @@ var scopeNames = [...]string{
 	"tokens:read", "tokens:write", "users:read", "users:write", "audit:read", "node:read",
 	"wallets:read", "wallets:write", "addresses:write",
 	"proposals:read", "proposals:create", "proposals:sign", "proposals:broadcast",
-	"members:write",
+	"members:write", "events:read",
 }
 
 const (

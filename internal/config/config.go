@@ -77,6 +77,10 @@ type Config struct {
 	MaxFeeRate btc.FeeRate
 	// AuditRetention is how long audit events stay in the database; 0 means forever.
 	AuditRetention time.Duration
+	// EventRetention is how long events stay in the event log, and EventRows their maximum
+	// number.
+	EventRetention time.Duration
+	EventRows      int
 }
 
 // Backup is the schedule of the server's backups.
@@ -244,6 +248,7 @@ func (r *reader) config(home string) Config {
 		Backup: Backup{Every: r.interval("backup-every"), Folder: r.values["backup-folder"], Keep: r.number("backup-keep", 1, 1000)},
 
 		Quotas: r.quotas(), AuditRetention: r.retention(),
+		EventRetention: time.Duration(r.number("event-days", 1, 36500)) * 24 * time.Hour, EventRows: r.number("event-rows", 1000, 1_000_000_000),
 		Node: r.node(home),
 	}
 	if c.Backup.Folder == "" {

@@ -36,6 +36,8 @@ var settings = []setting{
 	{name: "backup-folder", env: "SPECTER_BACKUP_FOLDER", help: "directory of scheduled backups; default backups in the data directory"},
 	{name: "backup-keep", env: "SPECTER_BACKUP_KEEP", value: "7", help: "number of scheduled backups to keep, 1 to 1000"},
 	{name: "audit-retention", env: "SPECTER_AUDIT_RETENTION", help: "days that audit events stay in the database, 30 to 36500, or off; older events are moved into files in the directory audit in the data directory; default off"},
+	{name: "event-days", env: "SPECTER_EVENT_DAYS", value: "400", help: "days that events stay in the event log, 1 to 36500"},
+	{name: "event-rows", env: "SPECTER_EVENT_ROWS", value: "10000000", help: "maximum number of events in the event log, 1000 to 1000000000"},
 	{name: "admin-password", env: "SPECTER_ADMIN_PASSWORD", secret: true, help: "password of the first admin; read only at the first start"},
 	{name: "secret-key", env: "SECRET_KEY", secret: true, help: "key that signs tokens, 32 bytes or more; several keys one per line; default a file in the data directory"},
 	{name: "allowed-hosts", env: "SPECTER_ALLOWED_HOSTS", help: "additional host names to accept on loopback, separated by commas"},

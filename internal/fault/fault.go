@@ -27,6 +27,8 @@ const (
 	// NotFound: the object does not exist, or does not belong to the caller, who cannot
 	// distinguish the two.
 	NotFound
+	// Gone: the object existed, but was deleted after some time.
+	Gone
 	// Conflict: the request conflicts with the current state.
 	Conflict
 	// TooLarge: the request's body is over the limit.

@@ -29,7 +29,7 @@ const (
 // added to u.
 func (x *Indexer) fetch(ctx context.Context, w wallet.Wallet, n pendingChanges, states map[string]wallet.State, fresh []string, u *update) error {
 	slices.SortFunc(fresh, func(a, b string) int { return inChain(n.seen[a], n.seen[b], a, b) })
-	into := &partWriter{x: x, w: w}
+	into := &partWriter{x: x, w: w, rescanned: n.rescanned}
 	parts := make(chan *part, partsWaiting)
 	last := &part{network: x.Network(), states: states}
 	both, during := errgroup.WithContext(ctx)
@@ -121,6 +121,8 @@ func (p *part) add(t backend.Transaction) error {
 type partWriter struct {
 	x *Indexer
 	w wallet.Wallet // with its current range
+
+	rescanned bool // see wallet.Change
 }
 
 func (t *partWriter) write(ctx context.Context, p *part) error {
@@ -128,7 +130,7 @@ func (t *partWriter) write(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
-	return t.x.Store.WriteIndex(ctx, []wallet.Change{{WalletID: t.w.ID, Added: added}})
+	return t.x.Store.WriteIndex(ctx, []wallet.Change{{WalletID: t.w.ID, Added: added, Rescanned: t.rescanned}})
 }
 
 // classified returns a part's transactions, with the fields that depend on the

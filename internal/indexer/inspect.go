@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type observedTx struct {
 	backend.State
 	abandoned bool
 	removed   bool // reported only as part of a block that left the chain
+	tip       int  // height of the block from which its confirmations are counted; 0 for the tip of the list
 }
 
 func (s *observedTx) add(e backend.Entry) {
@@ -55,6 +57,8 @@ type pendingChanges struct {
 	// rewrite is set if all transactions in seen must be written, even if they are
 	// indexed.
 	rewrite bool
+	// rescanned is set if a rescan may have found transactions of old blocks.
+	rescanned bool
 }
 
 // inspect compares a wallet with the node, and returns the update of its index. It
@@ -92,7 +96,7 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 		return nil, err
 	}
 	scanned := x.superviseScan(ctx, w, n.info.Scan)
-	u := &update{Change: wallet.Change{WalletID: w.ID, Locked: n.locked, CoreInfo: string(n.info.Raw)}}
+	u := &update{Change: wallet.Change{WalletID: w.ID, Rescanned: n.rescanned, Locked: n.locked, CoreInfo: string(n.info.Raw)}}
 	if err := x.lockFrozen(ctx, w, u.Locked); err != nil {
 		return nil, err
 	}
@@ -137,7 +141,8 @@ func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChan
 	if err != nil {
 		return pendingChanges{}, err
 	}
-	since, rewrite := w.Synced.Hash, w.Synced.Height < 0 || x.scans.isDone(w)
+	since, rescanned := w.Synced.Hash, x.scans.isDone(w)
+	rewrite := w.Synced.Height < 0 || rescanned
 	if rewrite {
 		since = ""
 	}
@@ -158,9 +163,10 @@ func (x *Indexer) findChanges(ctx context.Context, w wallet.Wallet) (pendingChan
 			if n, last, err = x.list(ctx, w, ""); err != nil {
 				return pendingChanges{}, err
 			}
+			rescanned = true
 		}
 	}
-	n.rewrite = rewrite
+	n.rewrite, n.rescanned = rewrite, rescanned
 	n.tip, err = x.tipOf(ctx, last, likely)
 	return n, err
 }
@@ -286,10 +292,31 @@ func (x *Indexer) recheck(ctx context.Context, w wallet.Wallet, n pendingChanges
 			again[txid] = true
 		}
 	}
-	return x.Node.Wallet(w.CoreName).Transactions(ctx, slices.Sorted(maps.Keys(again)), func(t backend.Transaction) error {
-		n.seen[t.Txid] = &observedTx{State: t.State, abandoned: t.Abandoned || t.Missing || isOrphan(t)}
-		return nil
-	})
+	return x.observe(ctx, w, n, slices.Sorted(maps.Keys(again)))
+}
+
+// observe adds transactions to n.seen. The confirmations of a conflicted one are counted from
+// the tip, and are the only source of the height of its conflict: if the tip has changed since
+// it was read, observe requests the transaction again.
+func (x *Indexer) observe(ctx context.Context, w wallet.Wallet, n pendingChanges, txids []string) error {
+	for tip := n.tip; ; {
+		var conflicted []string
+		err := x.Node.Wallet(w.CoreName).Transactions(ctx, txids, func(t backend.Transaction) error {
+			n.seen[t.Txid] = &observedTx{State: t.State, abandoned: t.Abandoned || t.Missing || isOrphan(t), tip: tip.Height}
+			if t.Confirmations < 0 {
+				conflicted = append(conflicted, t.Txid)
+			}
+			return nil
+		})
+		if err != nil || len(conflicted) == 0 {
+			return err
+		}
+		now, err := x.Node.Tip(ctx)
+		if err != nil || now.Hash == tip.Hash {
+			return err
+		}
+		tip, txids = wallet.Tip{Height: int(now.Height), Hash: now.Hash}, conflicted
+	}
 }
 
 func isOrphan(t backend.Transaction) bool {
@@ -339,7 +366,7 @@ func stateOf(s *observedTx, tip wallet.Tip) wallet.State {
 		state.Status = wallet.Confirmed
 		state.Block = &wallet.Block{Height: int(s.BlockHeight), Hash: s.BlockHash, Time: s.BlockTime}
 	case s.Confirmations < 0:
-		state.Status, state.BuriedAt = wallet.Conflicted, tip.Height+1+int(s.Confirmations)
+		state.Status, state.BuriedAt = wallet.Conflicted, cmp.Or(s.tip, tip.Height)+1+int(s.Confirmations)
 	case s.abandoned:
 		state.Status = wallet.Abandoned
 	case len(s.MempoolConflicts) > 0:

@@ -25,6 +25,7 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/testenv/replay"
 	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -268,6 +269,8 @@ type watched struct {
 	alias string
 	core  string
 	id    string
+
+	replay replay.Wallet // of the wallet's events
 }
 
 // watch creates a wallet of specterd that watches a hot one.
@@ -393,7 +396,7 @@ func (v *watched) differences() []string {
 	for _, r := range records {
 		v.compareTransaction(&d, r)
 	}
-	return d
+	return append(d, v.replay.Differences(v.t.Context(), v.store, v.id)...)
 }
 
 type differences []string

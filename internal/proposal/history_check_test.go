@@ -222,6 +222,9 @@ func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 	}
 	differences = append(differences, s.compareReserved(f, holders, reserved)...)
 	differences = append(differences, s.compareUTXOs(f, view.Balances, utxos)...)
+	if all {
+		differences = append(differences, s.replay.Differences(ctx, h.store, s.id)...)
+	}
 	if len(differences) == 0 {
 		s.remember(h, looked, byID, utxos)
 	}

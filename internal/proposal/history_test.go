@@ -17,6 +17,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/testenv/replay"
 	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -141,6 +142,7 @@ type testWallet struct {
 	txs       map[string]*wire.MsgTx
 	names     map[string]string // names of transactions in the printed history, by txid
 	utxos     []utxo            // current and former outputs of the wallet
+	replay    replay.Wallet     // of the wallet's events
 	incoming  []incoming
 }
 

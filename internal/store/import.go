@@ -43,7 +43,7 @@ func (s *Store) UserByID(ctx context.Context, id string) (auth.User, error) {
 
 // ImportUser implements auth.ImportStore.
 func (s *Store) ImportUser(ctx context.Context, origin, name string, decide func(*auth.User) (auth.User, auth.Event, error)) error {
-	return s.inTx(ctx, func(q *db.Queries) error {
+	return s.withEvents(ctx, s.inTx, func(q *db.Queries, log *eventLog) error {
 		var here *auth.User
 		found, err := userByName(ctx, q, name)
 		switch {
@@ -64,7 +64,7 @@ func (s *Store) ImportUser(ctx context.Context, origin, name string, decide func
 			return err
 		}
 		if here != nil && here.ID == u.ID {
-			return saveUser(ctx, q, auth.UserEdit{User: u, Event: e})
+			return saveUser(ctx, q, log, auth.UserEdit{User: u, Event: e})
 		}
 		return insertUser(ctx, q, u, e)
 	})
@@ -72,7 +72,7 @@ func (s *Store) ImportUser(ctx context.Context, origin, name string, decide func
 
 // ImportToken implements auth.ImportStore.
 func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e auth.Event) error {
-	return s.inQuotaTx(ctx, t.UserID, func(q *db.Queries) error {
+	return s.withEvents(ctx, s.quotaTx(t.UserID), func(q *db.Queries, log *eventLog) error {
 		err := addImport(ctx, q, auth.ImportToken, origin, t.ID, e.At)
 		if isUnique(err) {
 			return auth.ErrDescriptionTaken
@@ -80,7 +80,7 @@ func (s *Store) ImportToken(ctx context.Context, origin string, t auth.Token, e 
 		if err != nil {
 			return err
 		}
-		return s.createToken(ctx, q, t, e)
+		return s.createToken(ctx, q, log, t, e)
 	})
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,8 @@ type changeWriter struct {
 	// spentBy has the txid of the transaction that spends each output. Unspent outputs are
 	// missing. It is set by findSpenders.
 	spentBy map[btc.Outpoint]string
+	// before are the added and changed transactions that were in the index.
+	before map[string]indexed
 }
 
 func newChangeWriter(q *db.Queries, c wallet.Change) *changeWriter {
@@ -59,23 +62,13 @@ func (w *changeWriter) write(ctx context.Context) error {
 // clear deletes the index rows of the added transactions. It collects the outputs that,
 // according to the index, the added and the changed transactions spend.
 func (w *changeWriter) clear(ctx context.Context) error {
-	var known []string
-	if len(w.Added) > 0 {
-		added := make([]string, len(w.Added))
-		for i, t := range w.Added {
-			added[i] = t.Txid
-		}
-		var err error
-		if known, err = w.q.KnownTransactions(ctx, db.KnownTransactionsParams{WalletID: w.WalletID, Txids: listOf(added)}); err != nil {
-			return fmt.Errorf("look up transactions: %w", err)
-		}
+	touched := slices.Collect(maps.Keys(w.Changed))
+	for _, t := range w.Added {
+		touched = append(touched, t.Txid)
 	}
-	touched := slices.Clone(known)
-	for txid := range w.Changed {
-		touched = append(touched, txid)
-	}
-	if len(touched) == 0 {
-		return nil
+	var err error
+	if w.before, err = indexedOf(ctx, w.q, w.WalletID, touched); err != nil || len(w.before) == 0 {
+		return err
 	}
 	inputs, err := w.q.InputsOf(ctx, db.InputsOfParams{WalletID: w.WalletID, Txids: listOf(touched)})
 	if err != nil {
@@ -84,8 +77,11 @@ func (w *changeWriter) clear(ctx context.Context) error {
 	for _, in := range inputs {
 		w.spent[btc.Outpoint{Txid: in.PrevTxid, Vout: in.PrevVout}] = true
 	}
-	for _, txid := range known {
-		if err := w.delete(ctx, txid); err != nil {
+	for _, t := range w.Added {
+		if _, known := w.before[t.Txid]; !known {
+			continue
+		}
+		if err := w.delete(ctx, t.Txid); err != nil {
 			return fmt.Errorf("delete a transaction: %w", err)
 		}
 	}

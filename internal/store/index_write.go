@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -17,12 +19,12 @@ func (s *Store) WriteIndex(ctx context.Context, changes []wallet.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return s.inBulkTx(ctx, func(q *db.Queries) error { return writeIndex(ctx, q, s.now(), changes) })
+	return s.withEvents(ctx, s.inBulkTx, func(q *db.Queries, log *eventLog) error { return writeIndex(ctx, q, log, changes) })
 }
 
 // writeIndex writes the changes to wallets that exist and are ready.
-func writeIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) error {
-	w, err := openIndex(ctx, q, now, changes)
+func writeIndex(ctx context.Context, q *db.Queries, log *eventLog, changes []wallet.Change) error {
+	w, err := openIndex(ctx, q, log, changes)
 	if err != nil {
 		return err
 	}
@@ -34,13 +36,16 @@ func writeIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wal
 			return err
 		}
 	}
-	return w.settle(ctx)
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	return w.addSynced(ctx, changes)
 }
 
 // indexWriter writes to the index, in one transaction.
 type indexWriter struct {
 	q       *db.Queries
-	now     time.Time
+	log     *eventLog
 	wallets map[string]*walletTouch // wallets that exist and are ready
 	order   []string                // their ids in the order of the changes; may contain duplicates
 }
@@ -50,14 +55,20 @@ type walletTouch struct {
 	locked                  map[btc.Outpoint]bool // outputs that the index has as locked; loaded only if a change sets Locked
 	unsettled               bool                  // the balances may have changed
 	height                  int                   // of the block that the index has reached
-	immature                bool                  // it has immature outputs
-	receiveNext, changeNext uint32                // one above the highest indexes that received a payment
+	createdAt               time.Time
+	immature                bool   // it has immature outputs
+	receiveNext, changeNext uint32 // one above the highest indexes that received a payment
+
+	rescanning bool   // a rescan is due or running
+	due        bool   // the event WalletSynced is due
+	imported   int64  // transactions without events since the last WalletSynced
+	stored     *int64 // imported as in the wallet's row, or nil if WalletSynced is not due
 }
 
 // openIndex loads the wallets and locks their rows. Other transactions that change these
 // rows then wait, instead of causing a conflict after many rows were written.
-func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wallet.Change) (*indexWriter, error) {
-	w := &indexWriter{q: q, now: now, wallets: map[string]*walletTouch{}}
+func openIndex(ctx context.Context, q *db.Queries, log *eventLog, changes []wallet.Change) (*indexWriter, error) {
+	w := &indexWriter{q: q, log: log, wallets: map[string]*walletTouch{}}
 	var ids, withLocked []string
 	for _, c := range changes {
 		ids = append(ids, c.WalletID)
@@ -70,7 +81,14 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 		return nil, fmt.Errorf("look up the wallets: %w", err)
 	}
 	for _, row := range rows {
-		w.wallets[row.WalletID] = &walletTouch{height: row.SyncedHeight, immature: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{}}
+		touch := &walletTouch{
+			height: row.SyncedHeight, createdAt: row.CreatedAt.Time, immature: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{},
+			rescanning: row.RescanFrom != nil, due: row.Imported != nil, stored: row.Imported,
+		}
+		if touch.due {
+			touch.imported = *row.Imported
+		}
+		w.wallets[row.WalletID] = touch
 	}
 	if len(withLocked) > 0 {
 		locked, err := q.LockedOf(ctx, listOf(withLocked))
@@ -87,9 +105,12 @@ func openIndex(ctx context.Context, q *db.Queries, now time.Time, changes []wall
 }
 
 // hold locks the rows of the wallets by updating them: it sets the synced block if the
-// change has one, and otherwise changes nothing.
+// change has one, and otherwise changes nothing. It goes in the order of the ids, so that
+// two such transactions do not deadlock.
 func (w *indexWriter) hold(ctx context.Context, changes []wallet.Change) error {
-	for _, c := range changes {
+	sorted := slices.Clone(changes)
+	slices.SortStableFunc(sorted, func(a, b wallet.Change) int { return cmp.Compare(a.WalletID, b.WalletID) })
+	for _, c := range sorted {
 		if w.wallets[c.WalletID] == nil {
 			continue
 		}
@@ -127,10 +148,14 @@ func (w *indexWriter) write(ctx context.Context, c wallet.Change) error {
 		return nil
 	}
 	touch.unsettled = true
-	if err := newChangeWriter(w.q, c).write(ctx); err != nil {
+	change := newChangeWriter(w.q, c)
+	if err := change.write(ctx); err != nil {
 		return err
 	}
-	if err := settleChange(ctx, w.q, c, w.now); err != nil {
+	if err := w.addEvents(ctx, change, touch); err != nil {
+		return err
+	}
+	if err := settleChange(ctx, w.q, w.log, c); err != nil {
 		return err
 	}
 	return w.markUsed(ctx, c, touch)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
@@ -93,8 +94,8 @@ func (s *Store) RotateKey(ctx context.Context, from, to string, e auth.Event) er
 }
 
 // DropKeys implements auth.KeyStore.
-func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedKey) auth.Event) (dropped []auth.DroppedKey, err error) {
-	err = s.inUrgentTx(ctx, func(q *db.Queries) error {
+func (s *Store) DropKeys(ctx context.Context, end bool, audit func(auth.DroppedKey) auth.Event) (dropped []auth.DroppedKey, err error) {
+	err = s.withUrgentEvents(ctx, func(q *db.Queries, log *eventLog) error {
 		dropped = nil
 		keys, err := signingKeys(ctx, q)
 		if err != nil {
@@ -104,15 +105,21 @@ func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedK
 			if k.Signs() || !k.Accepted() {
 				continue
 			}
-			ended, err := s.endKey(ctx, q, k.Fingerprint, end)
+			ended, err := tokensOfKey(ctx, q, k.Fingerprint, s.now())
 			if err != nil {
 				return err
 			}
-			if ended < 0 {
+			if ended > 0 && !end {
 				continue
 			}
 			d := auth.DroppedKey{Fingerprint: k.Fingerprint, Ended: ended}
-			if err := dropKey(ctx, q, d.Fingerprint, event(d)); err != nil {
+			e := audit(d)
+			if end {
+				if err := endTokensOfKey(ctx, q, log, k.Fingerprint, event.ActorOf(e)); err != nil {
+					return err
+				}
+			}
+			if err := dropKey(ctx, q, d.Fingerprint, e); err != nil {
 				return err
 			}
 			dropped = append(dropped, d)
@@ -122,20 +129,15 @@ func (s *Store) DropKeys(ctx context.Context, end bool, event func(auth.DroppedK
 	return dropped, err
 }
 
-// endKey deletes the tokens of a key if end is set, and returns how many of them had not
-// expired. If end is not set, it deletes nothing, and returns -1 if there are unexpired
-// tokens and 0 otherwise.
-func (s *Store) endKey(ctx context.Context, q *db.Queries, fingerprint string, end bool) (ended int, err error) {
-	living, err := tokensOfKey(ctx, q, fingerprint, s.now())
-	if err != nil || living > 0 && !end {
-		return -1, err
+// endTokensOfKey deletes the tokens of a key, and adds the events of it.
+func endTokensOfKey(ctx context.Context, q *db.Queries, log *eventLog, fingerprint string, by event.Actor) error {
+	if err := log.addKeyRevoked(ctx, q, fingerprint, by); err != nil {
+		return err
 	}
-	if end {
-		if err := q.DeleteTokensOfKey(ctx, nullable(fingerprint)); err != nil {
-			return 0, fmt.Errorf("delete the tokens of a key: %w", err)
-		}
+	if err := q.DeleteTokensOfKey(ctx, nullable(fingerprint)); err != nil {
+		return fmt.Errorf("delete the tokens of a key: %w", err)
 	}
-	return living, nil
+	return nil
 }
 
 func dropKey(ctx context.Context, q *db.Queries, fingerprint string, e auth.Event) error {

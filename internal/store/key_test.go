@@ -112,6 +112,7 @@ func TestRevokeTokensOfKey(t *testing.T) {
 		if !b.tokenExists(imported.ID) {
 			t.Error("the imported one is gone")
 		}
+		b.wantTokenEvents(u)
 		if n := b.count("SELECT count(*) FROM signing_keys WHERE dropped_at IS NULL"); n != 1 {
 			t.Errorf("%d keys are accepted", n)
 		}

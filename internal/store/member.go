@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 	"github.com/specterd/specterd/internal/wallet"
@@ -48,7 +49,7 @@ func membersOf(ctx context.Context, q *db.Queries, walletID string) ([]wallet.Me
 
 // EditMembers implements wallet.Registry.
 func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID string, edit func(*wallet.MemberEdit) error) error {
-	return s.inUrgentTx(ctx, func(q *db.Queries) error {
+	return s.withUrgentEvents(ctx, func(q *db.Queries, log *eventLog) error {
 		if _, err := s.confirm(ctx, q, who); err != nil {
 			return err
 		}
@@ -71,6 +72,9 @@ func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID s
 			return err
 		}
 		if err := s.saveMembers(ctx, q, walletID, before, edited); err != nil {
+			return err
+		}
+		if err := log.addMemberEvents(ctx, q, walletID, before, event.ActorOf(edited.Event)); err != nil {
 			return err
 		}
 		return addEventIfAny(ctx, q, edited.Event)

@@ -55,7 +55,7 @@ func TestMigration_StandardNames(t *testing.T) {
 			p, err := s.provider()
 			testkit.Check(t, err)
 			for range 2 { // the second time after migrating down
-				_, err := p.Up(ctx)
+				_, err := p.UpTo(ctx, schemaOfOldNames+1) // later ones add columns
 				testkit.Check(t, err)
 				for table, old := range renamedTables {
 					want := before[old]

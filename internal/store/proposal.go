@@ -39,13 +39,13 @@ func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []b
 // addProposal adds a proposal. It calls last at the end of the transaction; an error of
 // last rolls the transaction back.
 func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
-	err := s.inQuotaTx(ctx, p.Creator.UserID, func(q *db.Queries) error {
+	err := s.withEvents(ctx, s.quotaTx(p.Creator.UserID), func(q *db.Queries, log *eventLog) error {
 		if p.ReplacesID != "" {
-			if err := replaceOpen(ctx, q, p); err != nil {
+			if err := replaceOpen(ctx, q, log, p); err != nil {
 				return err
 			}
 		}
-		if err := insertProposal(ctx, q, p); err != nil {
+		if err := insertProposal(ctx, q, log, p); err != nil {
 			return err
 		}
 		if err := reserve(ctx, q, p); err != nil {
@@ -69,17 +69,17 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 
 // replaceOpen closes the proposal that the new proposal replaces, if it is still open, so
 // that its UTXOs can be reserved for the new one.
-func replaceOpen(ctx context.Context, q *db.Queries, by proposal.Proposal) error {
+func replaceOpen(ctx context.Context, q *db.Queries, log *eventLog, by proposal.Proposal) error {
 	old, err := readProposal(ctx, q, by.WalletID, by.ReplacesID)
 	if err != nil || !old.Status.Open() {
 		return err
 	}
 	changed := old
 	changed.ReplaceBy(by)
-	return saveProposal(ctx, q, old, changed)
+	return saveProposal(ctx, q, log, old, changed)
 }
 
-func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
+func insertProposal(ctx context.Context, q *db.Queries, log *eventLog, p proposal.Proposal) error {
 	subtractFrom, err := json.Marshal(p.SubtractFrom)
 	if err != nil {
 		return fmt.Errorf("encode positions: %w", err)
@@ -115,6 +115,7 @@ func insertProposal(ctx context.Context, q *db.Queries, p proposal.Proposal) err
 			return fmt.Errorf("insert an output of a proposal: %w", err)
 		}
 	}
+	log.addProposal(nil, p)
 	return appendToProposal(ctx, q, proposal.Proposal{}, p)
 }
 
@@ -164,9 +165,10 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 	return nil
 }
 
-// saveProposal saves the mutable fields of a proposal, where was is the stored one. It
-// releases the inputs if the proposal was closed, and reserves them if it was reopened.
-func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
+// saveProposal saves the mutable fields of a proposal, where was is the stored one, and
+// adds the events of the change. It releases the inputs if the proposal was closed, and
+// reserves them if it was reopened.
+func saveProposal(ctx context.Context, q *db.Queries, log *eventLog, was, p proposal.Proposal) error {
 	n, err := q.UpdateProposal(ctx, db.UpdateProposalParams{
 		ProposalID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
 		FinalTxid: p.FinalTxid, ReplacedBy: p.ReplacedBy, Vsize: p.VSize, Psbt: p.PSBT, Raw: p.Raw,
@@ -187,13 +189,14 @@ func saveProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) 
 			return err
 		}
 	}
+	log.addProposal(&was, p)
 	return appendToProposal(ctx, q, was, p)
 }
 
 // UpdateProposal implements proposal.Store.
 func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update func(*proposal.Update) error) (proposal.Proposal, error) {
 	var updated proposal.Proposal
-	err := s.inTx(ctx, func(q *db.Queries) error {
+	err := s.withEvents(ctx, s.inTx, func(q *db.Queries, log *eventLog) error {
 		was, err := readProposal(ctx, q, walletID, id)
 		if err != nil {
 			return err
@@ -206,7 +209,7 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 		if !u.Changed {
 			return nil
 		}
-		if err := s.saveUpdate(ctx, q, was, u); err != nil {
+		if err := saveUpdate(ctx, q, log, was, u); err != nil {
 			return err
 		}
 		updated.Version++
@@ -217,9 +220,9 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 
 // saveUpdate saves a proposal and, if its transaction was abandoned, the state of the
 // transaction. It locks the wallet first, as WriteIndex does.
-func (s *Store) saveUpdate(ctx context.Context, q *db.Queries, was proposal.Proposal, u proposal.Update) error {
+func saveUpdate(ctx context.Context, q *db.Queries, log *eventLog, was proposal.Proposal, u proposal.Update) error {
 	if !u.Abandoned {
-		return saveProposal(ctx, q, was, u.Proposal)
+		return saveProposal(ctx, q, log, was, u.Proposal)
 	}
 	states, err := statesOf(ctx, q, u.WalletID, []string{u.FinalTxid})
 	if err != nil {
@@ -232,10 +235,10 @@ func (s *Store) saveUpdate(ctx context.Context, q *db.Queries, was proposal.Prop
 	if err := q.HoldWallet(ctx, u.WalletID); err != nil {
 		return fmt.Errorf("lock the wallet: %w", err)
 	}
-	if err := saveProposal(ctx, q, was, u.Proposal); err != nil {
+	if err := saveProposal(ctx, q, log, was, u.Proposal); err != nil {
 		return err
 	}
-	return writeIndex(ctx, q, s.now(), []wallet.Change{{WalletID: u.WalletID, Changed: states}})
+	return writeIndex(ctx, q, log, []wallet.Change{{WalletID: u.WalletID, Changed: states}})
 }
 
 // Proposal implements proposal.Store.

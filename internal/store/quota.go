@@ -41,6 +41,13 @@ func (s *Store) inQuotaTx(ctx context.Context, subjectID string, body func(*db.Q
 	return s.withSubjectLock(ctx, subjectID, func() error { return s.inTx(ctx, body) })
 }
 
+// quotaTx returns inQuotaTx for a user or wallet.
+func (s *Store) quotaTx(subjectID string) transaction {
+	return func(ctx context.Context, body func(*db.Queries) error) error {
+		return s.inQuotaTx(ctx, subjectID, body)
+	}
+}
+
 // charge adds the number more, which may be negative, to the use of a quota: by a user or,
 // if the quota is per wallet, in a wallet. It must be called after the objects have been
 // inserted or deleted. It returns auth.ErrQuotaExceeded if the limit is now exceeded; the

@@ -191,6 +191,12 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 		if err := addEvent(ctx, q, e); err != nil {
 			return err
 		}
+		if err := q.DeleteSetting(ctx, settingEventKey); err != nil {
+			return fmt.Errorf("drop the backup's key of positions: %w", err)
+		}
+		if err := q.DeleteSetting(ctx, settingEventsPruned); err != nil {
+			return fmt.Errorf("drop the backup's position of the oldest event: %w", err)
+		}
 		if err := q.DeleteSetting(ctx, settingRestoring); err != nil {
 			return fmt.Errorf("complete the restore: %w", err)
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
@@ -18,7 +17,7 @@ import (
 
 // settleChange updates the status of the proposals that are affected by a change to a
 // wallet's transactions.
-func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.Time) error {
+func settleChange(ctx context.Context, q *db.Queries, log *eventLog, c wallet.Change) error {
 	if has, err := q.HasProposals(ctx, c.WalletID); err != nil || !has {
 		return err
 	}
@@ -30,7 +29,7 @@ func settleChange(ctx context.Context, q *db.Queries, c wallet.Change, now time.
 	if err != nil {
 		return fmt.Errorf("list the proposals that transactions affect: %w", err)
 	}
-	return settleProposals(ctx, q, c.WalletID, ids, now)
+	return settleProposals(ctx, q, log, c.WalletID, ids)
 }
 
 // SettleProposals implements proposal.Store.
@@ -40,12 +39,12 @@ func (s *Store) SettleProposals(ctx context.Context) error {
 		return err
 	}
 	for _, w := range wallets {
-		err := s.inTx(ctx, func(q *db.Queries) error {
+		err := s.withEvents(ctx, s.inTx, func(q *db.Queries, log *eventLog) error {
 			ids, err := q.UnsettledProposals(ctx, w.ID)
 			if err != nil {
 				return fmt.Errorf("list open and sent proposals: %w", err)
 			}
-			return settleProposals(ctx, q, w.ID, ids, s.now())
+			return settleProposals(ctx, q, log, w.ID, ids)
 		})
 		if err != nil {
 			return err
@@ -104,7 +103,7 @@ func (s *Store) dropSignaturesOf(ctx context.Context, walletID string) error {
 // are updated first, so that a proposal that closes frees its inputs for proposals that
 // reopen. If several closed proposals with a common input can reopen, the one that was
 // closed last gets the input.
-func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []string, now time.Time) error {
+func settleProposals(ctx context.Context, q *db.Queries, log *eventLog, walletID string, ids []string) error {
 	list, err := proposals(ctx, q, ids)
 	if err != nil || len(list) == 0 {
 		return err
@@ -122,10 +121,10 @@ func settleProposals(ctx context.Context, q *db.Queries, walletID string, ids []
 			return err
 		}
 		p := was
-		if !p.Settle(inputs, now) {
+		if !p.Settle(inputs, log.now) {
 			continue
 		}
-		if err := saveProposal(ctx, q, was, p); err != nil {
+		if err := saveProposal(ctx, q, log, was, p); err != nil {
 			return err
 		}
 	}

@@ -137,6 +137,7 @@ func (b *fixture) populate() (wallet.Wallet, auth.User) {
 	testkit.Check(t, err)
 	testkit.Check(t, claim.Keep(t.Context(), idempotency.Answer{Status: 201, Body: []byte("the \xff answer")}))
 	b.exec("INSERT INTO rotations (successor_id, predecessor_id, user_id) VALUES ('s', 'p', $1)", bob.ID)
+	b.exec("INSERT INTO awaiting_final (wallet_id, txid, block_height) VALUES ($1, 't1', 10)", w.ID)
 	b.exec("INSERT INTO imports (kind, origin, id, created_at) VALUES ('user', 'o', 'i', 1)")
 	testkit.Check(t, b.SealAudit(t.Context()))
 	b.record(auth.Event{At: b.now, Action: "not sealed yet"})

@@ -50,6 +50,8 @@ type Store struct {
 	// damage is the corruption that Verify found in the file, or nil.
 	damage atomic.Pointer[error]
 	disk   disk
+	// eventSignal wakes the reader of new events of this process.
+	eventSignal chan struct{}
 	// quotaLocks serializes the transactions that charge a quota, by user or wallet.
 	quotaLocks keymutex.Mutex
 	// credentials reads the rows that authorize requests. It is faster than the pool if
@@ -123,7 +125,7 @@ func IsPostgres(url string) bool {
 // schema. Callers must call Migrate before all other methods, except those for checking,
 // backing up and restoring a database.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}}
+	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}, eventSignal: make(chan struct{}, 1)}
 	if IsPostgres(o.URL) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
@@ -36,7 +37,7 @@ func credentialOf(row db.TokenAndUserRow) *auth.Credential {
 
 // CreateToken implements auth.TokenStore.
 func (s *Store) CreateToken(ctx context.Context, who *auth.Principal, t auth.Token, e auth.Event) error {
-	return s.inQuotaTx(ctx, t.UserID, func(q *db.Queries) error {
+	return s.withEvents(ctx, s.quotaTx(t.UserID), func(q *db.Queries, log *eventLog) error {
 		maker, err := s.confirm(ctx, q, who)
 		if err != nil {
 			return err
@@ -44,11 +45,11 @@ func (s *Store) CreateToken(ctx context.Context, who *auth.Principal, t auth.Tok
 		if err := maker.CheckGrant(&t); err != nil {
 			return err
 		}
-		return s.createToken(ctx, q, t, e)
+		return s.createToken(ctx, q, log, t, e)
 	})
 }
 
-func (s *Store) createToken(ctx context.Context, q *db.Queries, t auth.Token, e auth.Event) error {
+func (s *Store) createToken(ctx context.Context, q *db.Queries, log *eventLog, t auth.Token, e auth.Event) error {
 	active, err := q.UserIsActive(ctx, t.UserID)
 	if errors.Is(err, sql.ErrNoRows) || (err == nil && !active) {
 		return auth.ErrUnauthenticated
@@ -59,6 +60,7 @@ func (s *Store) createToken(ctx context.Context, q *db.Queries, t auth.Token, e 
 	if err := s.insertToken(ctx, q, t); err != nil {
 		return err
 	}
+	log.addToken(t, event.ActorOf(e))
 	return addEvent(ctx, q, e)
 }
 
@@ -120,7 +122,7 @@ func (s *Store) TokensOfUser(ctx context.Context, userID string, after auth.Toke
 
 // RotateToken implements auth.TokenStore.
 func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string, rotate func(*auth.Rotation) error) error {
-	return s.inQuotaTx(ctx, who.UserID, func(q *db.Queries) error {
+	return s.withEvents(ctx, s.quotaTx(who.UserID), func(q *db.Queries, log *eventLog) error {
 		if _, err := s.confirm(ctx, q, who); err != nil {
 			return err
 		}
@@ -131,12 +133,16 @@ func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string,
 		if err := rotate(&r); err != nil {
 			return err
 		}
-		if err := retireToken(ctx, q, r); err != nil {
+		by := event.ActorOf(r.Event)
+		revoked, err := retireToken(ctx, q, r)
+		if err != nil {
 			return err
 		}
+		log.addRevoked(r.Old.UserID, by, revoked)
 		if err := s.insertToken(ctx, q, r.Successor); err != nil {
 			return err
 		}
+		log.addToken(r.Successor, by)
 		if r.ByToken {
 			err := addRotation(ctx, q, db.Rotation{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: who.UserID})
 			if err != nil {
@@ -162,29 +168,29 @@ func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.R
 // retireToken deletes the token that a rotation replaces, and its descendants. If there is
 // a grace period, it instead renames the token, and limits the lifetime of the token and of
 // its descendants to that period. If the rotation was requested with a password, earlier
-// successors from rotations by tokens are retired as well.
-func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) error {
+// successors from rotations by tokens are retired as well. It returns the deleted tokens.
+func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) (deleted []auth.TokenName, err error) {
 	family, err := familyOf(ctx, q, r.Old.UserID, r.Old.ID, !r.ByToken)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.RetireAt.IsZero() && r.ByToken {
-		return removeTokensAlone(ctx, q, r.Old.UserID, idsOf(family), false)
+		return family, removeTokensAlone(ctx, q, r.Old.UserID, idsOf(family), false)
 	}
 	if r.RetireAt.IsZero() {
-		return removeTokens(ctx, q, r.Old.UserID, idsOf(family))
+		return family, removeTokens(ctx, q, r.Old.UserID, idsOf(family))
 	}
 	at := sqltype.Time{Time: r.RetireAt}
 	err = q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at})
 	if err != nil {
-		return fmt.Errorf("retire the predecessor: %w", err)
+		return nil, fmt.Errorf("retire the predecessor: %w", err)
 	}
 	for _, id := range idsOf(family) {
 		if err := q.CapTokenExpiry(ctx, db.CapTokenExpiryParams{TokenID: id, ExpiresAt: at}); err != nil {
-			return fmt.Errorf("end a token with the predecessor: %w", err)
+			return nil, fmt.Errorf("end a token with the predecessor: %w", err)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // AllTokens returns the tokens of a user, or of all users if userName is empty, together

@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 )
 
 // DeleteToken implements auth.TokenStore.
 func (s *Store) DeleteToken(ctx context.Context, userID, id, callerID string, decide func(*auth.Deletion) error) error {
-	return s.inUrgentTx(ctx, func(q *db.Queries) error {
+	return s.withUrgentEvents(ctx, func(q *db.Queries, log *eventLog) error {
 		d, err := loadDeletion(ctx, q, userID, id, callerID)
 		if err != nil {
 			return err
@@ -20,14 +21,17 @@ func (s *Store) DeleteToken(ctx context.Context, userID, id, callerID string, de
 		if err := decide(&d); err != nil {
 			return err
 		}
+		revoked := d.Family
 		if d.KeepSuccessors {
 			err = removeTokensAlone(ctx, q, userID, append(idsOf(d.Family), id), d.ForgetRotations)
 		} else {
-			err = removeTokens(ctx, q, userID, append(idsOf(d.Family), idsOf(d.Successors)...))
+			revoked = slices.Concat(d.Family, d.Successors)
+			err = removeTokens(ctx, q, userID, idsOf(revoked))
 		}
 		if err != nil {
 			return err
 		}
+		log.addRevoked(userID, event.ActorOf(d.Event), revoked)
 		return addEvent(ctx, q, d.Event)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
@@ -79,7 +80,7 @@ func (s *Store) ListUsers(ctx context.Context, after string, limit int) ([]auth.
 // EditUser implements auth.UserStore.
 func (s *Store) EditUser(ctx context.Context, who *auth.Principal, name string, edit func(*auth.UserEdit) error) (auth.User, error) {
 	var edited auth.UserEdit
-	err := s.inUrgentTx(ctx, func(q *db.Queries) error {
+	err := s.withUrgentEvents(ctx, func(q *db.Queries, log *eventLog) error {
 		if _, err := s.confirm(ctx, q, who); err != nil {
 			return err
 		}
@@ -98,21 +99,21 @@ func (s *Store) EditUser(ctx context.Context, who *auth.Principal, name string, 
 		if err := edit(&edited); err != nil {
 			return err
 		}
-		return saveUser(ctx, q, edited)
+		return saveUser(ctx, q, log, edited)
 	})
 	return edited.User, err
 }
 
-func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
+func saveUser(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit) error {
 	if e.Remove || e.DropTokens {
-		if err := q.DeleteTokensOfUser(ctx, e.ID); err != nil {
-			return fmt.Errorf("delete the user's tokens: %w", err)
-		}
-		if err := q.DeleteInvitationsBy(ctx, e.ID); err != nil {
-			return fmt.Errorf("delete the user's invitations of others: %w", err)
+		if err := dropAccess(ctx, q, log, e); err != nil {
+			return err
 		}
 	}
 	if e.Remove {
+		if err := log.addUserDeleted(ctx, q, e.User, e.SoleWallets, event.ActorOf(e.Event)); err != nil {
+			return err
+		}
 		for _, id := range e.SoleWallets {
 			if err := q.RemoveWalletLater(ctx, id); err != nil {
 				return fmt.Errorf("mark a wallet for removal: %w", err)
@@ -139,6 +140,22 @@ func saveUser(ctx context.Context, q *db.Queries, e auth.UserEdit) error {
 		}
 	}
 	return addEvent(ctx, q, e.Event)
+}
+
+// dropAccess deletes the user's tokens and invitations of others.
+func dropAccess(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit) error {
+	if !e.Remove { // otherwise their events go with the user
+		if err := log.addAllRevoked(ctx, q, e.ID, event.ActorOf(e.Event)); err != nil {
+			return err
+		}
+	}
+	if err := q.DeleteTokensOfUser(ctx, e.ID); err != nil {
+		return fmt.Errorf("delete the user's tokens: %w", err)
+	}
+	if err := q.DeleteInvitationsBy(ctx, e.ID); err != nil {
+		return fmt.Errorf("delete the user's invitations of others: %w", err)
+	}
+	return nil
 }
 
 // CountDefaultPasswords returns how many active users still have the initial password of

@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 	"github.com/specterd/specterd/internal/wallet"
@@ -73,14 +74,16 @@ func utxoOf(row db.UTXOsRow) wallet.UTXO {
 // SetFrozen implements wallet.Book.
 func (s *Store) SetFrozen(ctx context.Context, walletID string, at []btc.Outpoint, frozen bool, now time.Time, e auth.Event) error {
 	return walletGone(s.withSubjectLock(ctx, walletID, func() error {
-		return s.inBulkTx(ctx, func(q *db.Queries) error {
+		return s.withEvents(ctx, s.inBulkTx, func(q *db.Queries, log *eventLog) error {
 			more := int64(0)
 			for _, one := range at {
 				n, err := setFrozen(ctx, q, walletID, one, frozen, now)
 				if err != nil {
 					return err
 				}
-				more += n
+				if more += n; n != 0 {
+					log.addFrozen(walletID, one, frozen, event.ActorOf(e))
+				}
 			}
 			if !frozen {
 				if err := noteLocks(ctx, q, walletID, at); err != nil {

@@ -96,7 +96,7 @@ func allWallets(ctx context.Context, q *db.Queries) ([]wallet.Wallet, error) {
 // EditWallet implements wallet.Registry.
 func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edit) error) (wallet.Wallet, error) {
 	var edited wallet.Edit
-	err := s.inRowTx(ctx, func(q *db.Queries) error {
+	err := s.withEvents(ctx, s.inRowTx, func(q *db.Queries, log *eventLog) error {
 		if err := q.HoldWallet(ctx, id); err != nil {
 			return fmt.Errorf("lock the wallet: %w", err)
 		}
@@ -117,6 +117,9 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 			}
 		}
 		if err := s.chargeEdit(ctx, q, edited); err != nil {
+			return err
+		}
+		if err := log.addWalletEvents(ctx, q, w, edited); err != nil {
 			return err
 		}
 		return addEventIfAny(ctx, q, edited.Event)

@@ -132,6 +132,7 @@ func (s *Service) StopRescan(ctx context.Context, access Access) error {
 	was := false
 	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if was = e.Rescanning(); was {
+			e.Aborted = true
 			e.Event = access.Caller().Event(s.now(), "wallet.rescan.stop", v.ID, "")
 		}
 		e.EndRescan("")

@@ -88,6 +88,8 @@ type Registry interface {
 type Edit struct {
 	Wallet
 	Event auth.Event
+	// Aborted is set if the edit stops a rescan because a user requested it.
+	Aborted bool
 
 	// By is the id of the user whose quotas are charged for the change: for the
 	// addresses below the index Reached unless it is 0, and for a rescan if Queued is
@@ -199,6 +201,9 @@ type Change struct {
 	Added []Transaction
 	// Changed are new states of transactions that are in the index.
 	Changed map[string]State
+	// Rescanned is set if Added may contain transactions of old blocks that a rescan
+	// found. They are reported by one event, not by one each.
+	Rescanned bool
 	// Locked are all outputs that Bitcoin Core has locked; nil leaves the stored
 	// ones unchanged.
 	Locked []btc.Outpoint

@@ -262,39 +262,6 @@ func (q *Queries) InputsSpending(ctx context.Context, arg InputsSpendingParams) 
 	return items, nil
 }
 
-const KnownTransactions = `-- name: KnownTransactions :many
-SELECT txid FROM transactions
-WHERE wallet_id = $1 AND txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
-`
-
-type KnownTransactionsParams struct {
-	WalletID string
-	Txids    string
-}
-
-func (q *Queries) KnownTransactions(ctx context.Context, arg KnownTransactionsParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, KnownTransactions, arg.WalletID, arg.Txids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var txid string
-		if err := rows.Scan(&txid); err != nil {
-			return nil, err
-		}
-		items = append(items, txid)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const OwnOutputs = `-- name: OwnOutputs :many
 
 SELECT txid, vout, amount_sat FROM outputs
@@ -592,7 +559,7 @@ func (q *Queries) WalletsWithOutputs(ctx context.Context, txids string) ([]Walle
 }
 
 const WritableWallets = `-- name: WritableWallets :many
-SELECT wallet_id, immature_sat, synced_height FROM wallets
+SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
 `
 
@@ -600,6 +567,9 @@ type WritableWalletsRow struct {
 	WalletID     string
 	ImmatureSat  btc.Amount
 	SyncedHeight int
+	RescanFrom   *int
+	Imported     *int64
+	CreatedAt    sqltype.Time
 }
 
 func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]WritableWalletsRow, error) {
@@ -611,7 +581,14 @@ func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]Writ
 	items := []WritableWalletsRow{}
 	for rows.Next() {
 		var i WritableWalletsRow
-		if err := rows.Scan(&i.WalletID, &i.ImmatureSat, &i.SyncedHeight); err != nil {
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.ImmatureSat,
+			&i.SyncedHeight,
+			&i.RescanFrom,
+			&i.Imported,
+			&i.CreatedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

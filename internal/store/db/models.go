@@ -27,6 +27,25 @@ type Audit struct {
 	Hash          string
 }
 
+type Event struct {
+	Seq        int64
+	WalletID   *string
+	N          *int64
+	UserID     *string
+	Kind       string
+	At         sqltype.Time
+	Subject    string
+	Data       string
+	ActorID    string
+	ActorUser  string
+	ActorToken string
+}
+
+type EventNumber struct {
+	WalletID string
+	Last     int64
+}
+
 type Idempotency struct {
 	UserID         string
 	Route          string
@@ -217,6 +236,7 @@ type Wallet struct {
 	RescanProblem       string
 	MaxFeeRate          btc.FeeRate
 	RescanUser          string
+	Imported            *int64
 }
 
 type WalletKey struct {

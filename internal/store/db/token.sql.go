@@ -545,3 +545,38 @@ func (q *Queries) TokenOfUser(ctx context.Context, arg TokenOfUserParams) (Token
 	)
 	return i, err
 }
+
+const ValidTokensAmong = `-- name: ValidTokensAmong :many
+SELECT t.token_id FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
+WHERE t.token_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  AND t.expires_at > $2 AND u.disabled_at IS NULL
+`
+
+type ValidTokensAmongParams struct {
+	TokenIds string
+	Now      sqltype.Time
+}
+
+// Those of the tokens that are valid.
+func (q *Queries) ValidTokensAmong(ctx context.Context, arg ValidTokensAmongParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, ValidTokensAmong, arg.TokenIds, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var token_id string
+		if err := rows.Scan(&token_id); err != nil {
+			return nil, err
+		}
+		items = append(items, token_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
