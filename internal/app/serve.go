@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/metrics"
@@ -60,7 +61,9 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 		return err
 	}
 	defer stopMetrics()
-	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, recorder, observe)
+	login := a.login(recorder)
+	events := a.events(login)
+	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, events, login, observe)
 	if err != nil {
 		return err
 	}
@@ -78,11 +81,13 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { _ = n.Monitor.Run(background) })
 	running.Go(func() { index.Run(background) })
 	running.Go(func() { proposals.Run(background) })
+	running.Go(func() { events.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	a.Store.MaintainDiskReserve(background)
 	running.Go(func() { a.Store.KeepDiskReserve(background) })
 	running.Go(func() { a.dropOldKeysRegularly(background) })
+	running.Go(func() { a.pruneEventsRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })
 	signals := awaitSignals(certificate) // called before ready, because signals may arrive from then on
 	running.Go(func() { a.handleSignals(background, signals, certificate) })
@@ -91,6 +96,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	ready(url)
 	serving, end := a.stopLater(ctx)
 	defer end()
+	defer context.AfterFunc(serving, events.End)()
 	err = httpapi.Serve(serving, a.Log, listener, httpapi.Leaving(ctx, handler), certificate)
 	stop()
 	running.Wait()
@@ -112,17 +118,12 @@ func (a *App) stopLater(ctx context.Context) (later context.Context, end func())
 	return later, end
 }
 
-func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, recorder *auth.Recorder, observe observer) (http.Handler, error) {
+func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, events *event.Service, login *auth.Login, observe observer) (http.Handler, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
 	uid, err := a.Store.UID(ctx, hex.EncodeToString(random))
 	if err != nil {
 		return nil, err
-	}
-	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, recorder, a.Now)
-	login.SetLimits(a.tokenLimits())
-	if !config.IsLoopback(a.Config.Host) {
-		login.RefuseDefaultPasswords() // a user with the default password may be imported after the start
 	}
 	return httpapi.New(httpapi.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch,
@@ -132,6 +133,7 @@ func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 		Tokens:    a.Tokens(),
 		Wallets:   wallets,
 		Proposals: proposals,
+		Events:    events,
 		Keys:      idempotency.New(a.Store, a.Now, a.Watch),
 		Database:  a.Store,
 		Node:      monitor,
@@ -139,6 +141,15 @@ func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 		Loopback: config.IsLoopback(a.Config.Host), AllowedHosts: a.Config.AllowedHosts, TrustedProxies: a.Config.TrustedProxies,
 		Version: a.Version, Observe: observe,
 	})
+}
+
+func (a *App) login(recorder *auth.Recorder) *auth.Login {
+	login := auth.NewLogin(a.Log, a.Store, a.Passwords, a.signer, recorder, a.Now)
+	login.SetLimits(a.tokenLimits())
+	if !config.IsLoopback(a.Config.Host) {
+		login.RefuseDefaultPasswords() // a user with the default password may be imported after the start
+	}
+	return login
 }
 
 // observer is called after each request.

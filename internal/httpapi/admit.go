@@ -6,6 +6,7 @@ import (
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
@@ -16,6 +17,9 @@ import (
 func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
 	if to.Credentials == route.Public {
 		return s.answer(ctx, w, r, to, strict)
+	}
+	if to.Handler.StaysOpen && r.ContentLength != 0 {
+		return errNoBody
 	}
 	who := auth.PrincipalFrom(ctx)
 	if size := announced(r, to.Handler.MaxBody); size > 0 {
@@ -28,7 +32,7 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !isLimited(to) {
 		return s.answer(ctx, w, r, to, strict)
 	}
-	worker := &worker{ResponseWriter: w, gate: s.gate, userID: who.UserID, kind: admission.Work}
+	worker := &worker{ResponseWriter: w, gate: s.gate, userID: who.UserID, kind: admission.Work, rested: func() { callOf(r).rest(s.Now()) }}
 	if to.Handler.Media != nil {
 		worker.kind = admission.Stream
 	}
@@ -44,6 +48,8 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	return s.answer(ctx, worker, r, to, strict)
 }
+
+var errNoBody = fault.New(fault.Invalid, "invalid_input", "this request must not have a body")
 
 // announced returns the maximum size of the body in bytes: its Content-Length or, if the
 // length is unknown, most, the limit of the route.
@@ -62,7 +68,8 @@ type worker struct {
 	gate   *admission.Gate
 	userID string
 	kind   admission.Kind
-	slot   *admission.Slot // nil before the first call of Work
+	slot   *admission.Slot // nil unless the request has a place
+	rested func()          // called by Rest
 }
 
 // Work implements route.Worker.
@@ -80,6 +87,13 @@ func (w *worker) Write(b []byte) (int, error) {
 		w.slot.Pause()
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// Rest implements route.Worker.
+func (w *worker) Rest() {
+	w.leave()
+	w.slot = nil
+	w.rested()
 }
 
 // Unwrap returns the wrapped response writer, for http.ResponseController.

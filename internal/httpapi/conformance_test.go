@@ -129,7 +129,7 @@ func (s *specification) check(method, path string, status int, contentType strin
 }
 
 // checkBody validates a body against the schema of a media type. It validates each line of
-// JSON Lines, and does not validate CSV.
+// JSON Lines and each event of an event stream, and does not validate CSV.
 func (s *specification) checkBody(media object, mediaType string, body []byte) error {
 	if media == nil {
 		return fmt.Errorf("the content type %q is not declared", mediaType)
@@ -137,6 +137,15 @@ func (s *specification) checkBody(media object, mediaType string, body []byte) e
 	name := componentName(in(media, "schema"))
 	switch mediaType {
 	case "text/csv":
+		return nil
+	case "text/event-stream":
+		for line := range bytes.Lines(body) {
+			if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
+				if err := s.validate("LoggedEvent", data); err != nil {
+					return err
+				}
+			}
+		}
 		return nil
 	case "application/jsonl", "application/x-ndjson":
 		for line := range bytes.Lines(body) {

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -66,13 +67,19 @@ func record(s *specification, method, path string, status int, contentType strin
 }
 
 // exampleOf returns the example for a body: the value of a JSON body, the first value of JSON
-// Lines, or the first lines of CSV.
+// Lines, the first lines of CSV, or the first event of a stream.
 func exampleOf(mediaType string, body []byte) (any, error) {
 	const lines = 3
 	switch mediaType {
 	case "text/csv":
 		text := slices.Collect(strings.Lines(string(body)))
 		return strings.Join(text[:min(lines, len(text))], ""), nil
+	case "text/event-stream":
+		text := slices.DeleteFunc(slices.Collect(strings.Lines(string(body))), func(line string) bool { return line == "\n" || line[0] == ':' })
+		if len(text) < lines {
+			return nil, errors.New("no event")
+		}
+		return strings.Join(text[:lines], "") + "\n", nil
 	case "application/jsonl", "application/x-ndjson":
 		body, _, _ = bytes.Cut(body, []byte("\n"))
 	}

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/idempotency"
@@ -40,6 +42,7 @@ type setup struct {
 	bitcoind *testkit.Node // the node of the wallets; nil for nodeURL or an unreachable node
 	nodeURL  string        // URL of a server that replies in place of a node
 	isPolled bool          // whether the node status comes from a monitor that polls the node, as in the program
+	streams  *admission.Streams
 	httpapi.Options
 }
 
@@ -52,6 +55,7 @@ type server struct {
 	node    *nodeStub
 	key     []byte
 	store   *store.Store
+	address string   // URL of the database
 	db      *sql.DB  // a separate connection, as an SQL shell has
 	selects sync.Map // prepared statements by their text
 	log     *testkit.Log
@@ -97,7 +101,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 		set.database = testdb.SQLite(t)
 	}
 	kept := s.openStore(t, set.database)
-	s.store = kept
+	s.store, s.address = kept, set.database
 	t.Cleanup(func() { testkit.Check(t, kept.Close()) })
 	recorder := auth.NewRecorder(set.Log, kept)
 	passwords := testkit.Must(auth.NewPasswords(set.cost, 16))
@@ -110,6 +114,13 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	provider := s.provider(t, &set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {}).WithLookahead(testkit.Lookahead)
 	set.Proposals = proposal.New(set.Log, kept, set.Wallets, provider, s.clock.now, proposal.Options{Kick: func(string) {}})
+	set.Events = event.New(event.Options{
+		Store: kept, Recheck: set.Login.Recheck, Open: cmp.Or(set.streams, admission.DefaultStreams()).Open, NotFound: wallet.ErrNotFound,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	t.Cleanup(set.Events.End)
+	go set.Events.Run(ctx)
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
 	if set.Database == nil {
 		set.Database = kept

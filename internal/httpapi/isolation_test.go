@@ -71,6 +71,7 @@ var probes = []probe{
 	{"PUT", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
 	{"DELETE", "/api/v1/wallets/{alias}/utxos/{outpoint}/freeze", ""},
 	{"DELETE", "/api/v1/wallets/{own}/utxos/{outpoint}/freeze", ""},
+	{"GET", "/api/v1/wallets/{alias}/events", ""},
 	{"GET", "/api/v1/wallets/{alias}/transactions", ""},
 	{"GET", "/api/v1/wallets/{alias}/transactions?view=ledger", ""},
 	{"GET", "/api/v1/wallets/{own}/transactions?label={label}", ""},

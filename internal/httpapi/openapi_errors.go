@@ -19,12 +19,13 @@ var errorDescriptions = map[int]string{
 	http.StatusUnauthorized:          "The credential is missing, invalid, expired, revoked, or of a kind that the operation does not accept.",
 	http.StatusForbidden:             "Insufficient permissions.",
 	http.StatusNotFound:              "The resource does not exist or is not yours.",
+	http.StatusGone:                  "Events after this position were deleted, or the database was restored from a backup (events_pruned).",
 	http.StatusConflict:              "The request conflicts with the current state; code contains the reason.",
 	http.StatusPreconditionFailed:    "The resource has changed since the version in If-Match, or, in v1alpha, the funds of the wallet are insufficient.",
 	http.StatusRequestEntityTooLarge: fmt.Sprintf("The body is larger than %d bytes, or than the description of the request body allows.", route.DefaultMaxBody),
 	http.StatusUnsupportedMediaType:  "The Content-Type is not accepted. Unless otherwise specified, it must be application/json.",
 	http.StatusUnprocessableEntity:   "The Idempotency-Key was already used for another request.",
-	http.StatusTooManyRequests:       "Too many failed password attempts, too many logins in progress, or too many requests of the user in progress (too_many_requests).",
+	http.StatusTooManyRequests:       "Too many failed password attempts, too many logins in progress, or too many requests or streams of the user in progress (too_many_requests, too_many_streams).",
 	http.StatusBadGateway:            "Invalid response from the Bitcoin node, or a call that the node refused for an unknown reason (node_error).",
 	http.StatusServiceUnavailable:    "The database or the node is unavailable, or too many requests are in progress (server_busy).",
 }
@@ -84,6 +85,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
+	add(takes("kinds"), http.StatusGone)
 	add(to.Handler.TakesIdempotencyKey, http.StatusUnprocessableEntity)
 	add(to.Handler.RequiresNode, http.StatusBadGateway)
 	slices.Sort(statuses)

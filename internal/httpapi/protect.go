@@ -30,6 +30,23 @@ type call struct {
 	route   string // path pattern of the matching route; empty if there is none
 	user    string
 	tokenID string
+	restsAt time.Time // when the response began to wait for events; zero if it did not
+}
+
+// rest records that the response waits from now on.
+func (c *call) rest(now time.Time) {
+	if c.restsAt.IsZero() {
+		c.restsAt = now
+	}
+}
+
+// tookUntil returns the duration of a request that ended at the given time, without the time
+// for which its response waited for events.
+func (c *call) tookUntil(end, start time.Time) time.Duration {
+	if !c.restsAt.IsZero() {
+		end = c.restsAt
+	}
+	return end.Sub(start)
 }
 
 type callKey struct{}
@@ -165,7 +182,7 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 		}
 	}
 	if s.Observe != nil {
-		s.Observe(r.Method, c.route, w.status, s.Now().Sub(start))
+		s.Observe(r.Method, c.route, w.status, c.tookUntil(s.Now(), start))
 	}
 	s.record(w, r, c, start, cut)
 	if cut {

@@ -88,6 +88,9 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"POST /api/v1/wallets/{alias}/proposals/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/abandon":    ofLostProposal,
 
+	"GET /api/v1/wallets/{alias}/events": ofWallet("/events", ""),
+	"GET /api/v1/events":                 plain("/api/v1/events"),
+
 	"GET /api/v1/wallets/{alias}/labels":  ofWallet("/labels", ""),
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
 }

@@ -33,6 +33,7 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		memberRoutes(one),
 		historyRoutes(one),
 		proposalRoutes(one),
+		eventRoutes(one),
 	)
 }
 
@@ -152,6 +153,13 @@ func proposalRoutes(one *v1.API) []route.Route {
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/broadcast", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.OK(one.BroadcastProposal).ShownTo(auth.ProposalsRead).NeedsNode().WithIdempotencyKey().Heavy(), "Broadcast a complete proposal to the Bitcoin network"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/bump", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreatedOrDryRun(one.BumpProposal).NeedsNode().WithIdempotencyKey().Heavy(), "Create a replacement with a higher fee rate"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/abandon", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.OK(one.AbandonProposal).ShownTo(auth.ProposalsRead).NeedsNode(), "Abandon a payment that has left the mempool"),
+	}
+}
+
+func eventRoutes(one *v1.API) []route.Route {
+	return []route.Route{
+		line(get, "/api/v1/wallets/{alias}/events", route.Bearer, auth.EventsRead, route.Viewer, route.Stream(one.ListEvents, v1.EventMedia...).WithOpenEnd(), "List a wallet's events, or stream them"),
+		line(get, "/api/v1/events", route.Bearer, auth.EventsRead, route.AnyRole, route.Stream(one.ListAllEvents, v1.EventMedia...).WithOpenEnd(), "List events of all your wallets and tokens, or stream them"),
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpapi/v1"
@@ -50,6 +51,7 @@ type Options struct {
 	Audit     *auth.Audit
 	Wallets   *wallet.Service
 	Proposals *proposal.Service
+	Events    *event.Service
 	Keys      *idempotency.Keys
 	Database  Database
 	Node      Node
@@ -92,7 +94,7 @@ func Routes(o Options) []route.Route {
 		v1alpha.New(v1alpha.Options{
 			Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Node: o.Node, Now: o.Now}),
 	)
 }
 

@@ -100,6 +100,9 @@ type Handler struct {
 	// IsHeavy reports whether the server limits the number of such requests that run
 	// at the same time. Streamed responses are always limited.
 	IsHeavy bool
+	// StaysOpen reports whether a response may wait for a long time. Such requests must not have
+	// a body, for which the server would keep room during that time.
+	StaysOpen bool
 	// TakesIdempotencyKey reports whether a request with an Idempotency-Key is executed only once.
 	TakesIdempotencyKey bool
 	// ShownScope is the scope that a token needs to see the response to a change; 0 if
@@ -137,6 +140,12 @@ func (h Handler) NeedsNode() Handler {
 // such requests that run at the same time.
 func (h Handler) Heavy() Handler {
 	h.IsHeavy = true
+	return h
+}
+
+// WithOpenEnd returns a copy of h whose response may wait for a long time.
+func (h Handler) WithOpenEnd() Handler {
+	h.StaysOpen = true
 	return h
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 const (
@@ -28,8 +30,21 @@ type Streamed struct {
 	// client gets a normal error response; a later error closes the connection, so
 	// that the client notices that the body is incomplete. It is not called for HEAD.
 	Body func(w *bufio.Writer) error
+	// Live, if set, takes the place of Body for a response that stays open and waits
+	// between its parts: each call of send writes one part, which the client receives at
+	// once. The request has a slot only from a part with more, which are at hand, to one
+	// without. If Live returns a fault after the first part, the response ends; a client that
+	// repeats the request gets the reason.
+	Live func(ctx context.Context, send func(part []byte, more bool) error) error
 
-	whole any // if not nil, the response is this value as JSON, and the other fields are ignored
+	whole any                                                       // if not nil, the response is this value as JSON, and the other fields are ignored
+	later func(ctx context.Context, rest func()) (v any, err error) // returns whole
+}
+
+// Later returns a response with the result of f as JSON. F has a slot until it calls rest,
+// after which it may wait.
+func Later(f func(ctx context.Context, rest func()) (v any, err error)) Streamed {
+	return Streamed{later: f}
 }
 
 // Whole returns a response that is not streamed, with v as JSON, for a handler that
@@ -67,7 +82,14 @@ func Stream[In any](f func(ctx context.Context, in In) (Streamed, error), media 
 			if len(media) > 1 {
 				w.Header().Add("Vary", "Accept")
 			}
+			if out.later != nil {
+				if out.whole, err = out.compute(ctx, w); err != nil {
+					return err
+				}
+			}
 			switch {
+			case out.Live != nil:
+				return out.writeLive(ctx, w, r)
 			case out.whole == nil:
 				return out.write(w, r)
 			case o.etag:
@@ -98,6 +120,8 @@ type Worker interface {
 	// Work waits for a slot. Each write releases the slot, so that clients that read slowly
 	// do not block other requests.
 	Work(ctx context.Context) error
+	// Rest releases the slot, and the user's place, until Work is called again.
+	Rest()
 }
 
 var streams = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, streamBuffer) }}
@@ -131,6 +155,49 @@ func (s Streamed) write(w http.ResponseWriter, r *http.Request) error {
 		to.begin()
 		return nil
 	case err == nil || !to.begun:
+		return err
+	}
+	return &BrokenError{err, to.failed || r.Context().Err() != nil}
+}
+
+// compute returns the result of later.
+func (s Streamed) compute(ctx context.Context, w http.ResponseWriter) (any, error) {
+	worker, ok := w.(Worker)
+	if !ok {
+		return s.later(ctx, func() {})
+	}
+	if err := worker.Work(ctx); err != nil {
+		return nil, err
+	}
+	return s.later(ctx, worker.Rest)
+}
+
+// writeLive writes a response that stays open.
+func (s Streamed) writeLive(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
+	to := &timedWriter{w: w, control: http.NewResponseController(w), streamed: s, length: -1}
+	if r.Method == http.MethodHead {
+		to.begin()
+		return nil
+	}
+	worker, isWorker := w.(Worker)
+	err := s.Live(ctx, func(part []byte, more bool) error {
+		if len(part) > 0 {
+			if err := to.writeNow(part); err != nil {
+				return err
+			}
+		}
+		switch {
+		case isWorker && more:
+			return worker.Work(ctx)
+		case isWorker:
+			worker.Rest()
+		}
+		return nil
+	})
+	if _, isFault := errors.AsType[*fault.Error](err); err == nil || !to.begun || isFault {
+		if to.begun {
+			return nil
+		}
 		return err
 	}
 	return &BrokenError{err, to.failed || r.Context().Err() != nil}
@@ -177,6 +244,19 @@ func (t *timedWriter) Write(b []byte) (written int, err error) {
 	}
 	t.failed = err != nil
 	return written, err
+}
+
+// writeNow writes a part that the client receives at once.
+func (t *timedWriter) writeNow(part []byte) error {
+	if _, err := t.Write(part); err != nil {
+		return err
+	}
+	err := t.control.Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	t.failed = err != nil
+	return err
 }
 
 // limit calls set with the time d from now, to set a deadline of a connection. It ignores

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
@@ -26,6 +27,7 @@ type Options struct {
 	Audit     *auth.Audit
 	Wallets   *wallets.Service
 	Proposals *proposal.Service
+	Events    *event.Service
 	Node      Node
 	Now       func() time.Time
 }

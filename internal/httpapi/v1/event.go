@@ -1,0 +1,167 @@
+package v1
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpapi/route"
+)
+
+type loggedEvent struct {
+	ID        string         `json:"id" required:"true" description:"Position of the event, for after and Last-Event-ID. In one wallet, the number of the event, which has no gaps; otherwise an opaque text that differs per user."`
+	Type      string         `json:"type" required:"true" example:"transaction.confirmed" description:"Kind of the event; docs/events.md lists them. More kinds can be added."`
+	Timestamp time.Time      `json:"timestamp" required:"true" description:"Time when the event was recorded."`
+	Actor     *eventActor    `json:"actor" required:"true" description:"Who caused the event; null if the blockchain, the passage of time or specterd itself did."`
+	Data      jsontext.Value `json:"data" required:"true" oneof:"object" description:"What happened: ids, amounts in satoshis, and the state before and after. It never changes. An event of a wallet has its wallet_id and its number n."`
+}
+
+type eventActor struct {
+	User    *string `json:"user" required:"true" description:"Name of the user at that time; null for an operator who used the command line of the server."`
+	TokenID *string `json:"token_id" required:"true" description:"Id of the token that was used; null if none was, or if it is not your own."`
+}
+
+// loggedEventOf returns an event as the caller sees it.
+func loggedEventOf(ctx context.Context, e event.Listed) loggedEvent {
+	out := loggedEvent{ID: e.ID, Type: string(e.Kind), Timestamp: e.At.UTC(), Data: jsontext.Value(e.Data)}
+	switch a := e.Actor; {
+	case a.IsOperator():
+		out.Actor = &eventActor{}
+	case a.UserID == caller(ctx).UserID:
+		out.Actor = &eventActor{&a.UserName, optionalText(a.TokenID)}
+	case a.UserID != "":
+		out.Actor = &eventActor{User: &a.UserName}
+	}
+	return out
+}
+
+type eventPage struct {
+	Items     []loggedEvent `json:"items" required:"true" nullable:"false"`
+	NextAfter string        `json:"next_after" required:"true" description:"Value of after for the next request."`
+	More      bool          `json:"more" required:"true" description:"Whether more events exist already."`
+}
+
+// streamPage is the number of events that a stream, or JSON Lines, reads at once.
+const streamPage = 100
+
+// eventStreamType is the media type of server-sent events.
+const eventStreamType = "text/event-stream"
+
+// EventMedia are the media types of events.
+var EventMedia = []route.Media{
+	route.MediaOf[eventPage](jsonType), route.MediaOf[string](eventStreamType),
+	route.MediaOf[loggedEvent](linesType), route.MediaOf[loggedEvent](ndjsonType),
+}
+
+type eventsRequest struct {
+	After  string `query:"after" json:"-" description:"Only events after this one: an id, or next_after of an earlier response. latest: only new events. Default: from the oldest event that is kept. 410 if events after it were deleted."`
+	Kinds  string `query:"kinds" json:"-" example:"transaction,proposal.signed" description:"Only events of these kinds or groups of kinds, separated by commas."`
+	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"Maximum number of events of a page."`
+	Wait   int    `query:"wait" json:"-" minimum:"0" maximum:"30" default:"0" description:"Long poll: seconds to wait for an event if the page would be empty."`
+	Accept string `header:"Accept" json:"-"`
+	LastID string `header:"Last-Event-ID" json:"-" description:"Takes precedence over after in a stream of events; clients send it when they reconnect."`
+}
+
+func (r eventsRequest) query(walletID string) (q event.Query, err error) {
+	q = event.Query{WalletID: walletID, After: r.After}
+	if q.Kinds, err = event.ParseKinds("kinds", r.Kinds); err != nil {
+		return q, err
+	}
+	q.Limit, err = page{Limit: r.Limit}.limit()
+	if r.Wait < 0 || r.Wait > 30 {
+		err = fault.InvalidField("wait", "must be 0 to 30 seconds")
+	}
+	return q, err
+}
+
+type walletEventsRequest struct {
+	walletRequest
+	eventsRequest
+}
+
+// ListEvents serves GET /api/v1/wallets/{alias}/events.
+func (a *API) ListEvents(ctx context.Context, in walletEventsRequest) (route.Streamed, error) {
+	to := access(ctx)
+	if err := to.Need(auth.RoleViewer); err != nil {
+		return route.Streamed{}, err
+	}
+	return a.events(ctx, to.WalletID(), in.eventsRequest)
+}
+
+// ListAllEvents serves GET /api/v1/events.
+func (a *API) ListAllEvents(ctx context.Context, in eventsRequest) (route.Streamed, error) {
+	return a.events(ctx, "", in)
+}
+
+// events returns a page of events, all events, or a stream of events that stays open,
+// depending on the Accept header.
+func (a *API) events(ctx context.Context, walletID string, in eventsRequest) (route.Streamed, error) {
+	q, err := in.query(walletID)
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	switch mediaType := preferred(in.Accept, jsonType, eventStreamType, linesType, ndjsonType); mediaType {
+	case eventStreamType:
+		q.After, q.Limit = cmp.Or(in.LastID, q.After), streamPage
+		return route.Streamed{
+			ContentType: mediaType, Header: http.Header{"X-Accel-Buffering": {"no"}},
+			Live: func(ctx context.Context, send func([]byte, bool) error) error { return a.follow(ctx, q, send) },
+		}, nil
+	case linesType, ndjsonType:
+		q.Limit = streamPage
+		return route.Streamed{ContentType: mediaType, Body: func(w *bufio.Writer) error { return a.writeEvents(ctx, w, q) }}, nil
+	}
+	return route.Later(func(ctx context.Context, rest func()) (any, error) {
+		found, err := a.o.Events.Wait(ctx, caller(ctx), q, time.Duration(in.Wait)*time.Second, rest)
+		out := eventPage{Items: make([]loggedEvent, len(found.Events)), NextAfter: found.Next, More: found.More}
+		for i, e := range found.Events {
+			out.Items[i] = loggedEventOf(ctx, e)
+		}
+		return out, err
+	}), nil
+}
+
+// writeEvents writes all events, one per line.
+func (a *API) writeEvents(ctx context.Context, w *bufio.Writer, q event.Query) error {
+	return a.o.Events.Each(ctx, caller(ctx), q, func(found event.Page) error {
+		for _, e := range found.Events {
+			if err := json.MarshalWrite(w, loggedEventOf(ctx, e)); err != nil {
+				return err
+			}
+			if err := w.WriteByte('\n'); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// follow sends server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html):
+// existing events, and then new ones when they are recorded. In between, it sends the
+// position of the reader, which also keeps the connection open.
+func (a *API) follow(ctx context.Context, q event.Query, send func(part []byte, more bool) error) error {
+	position := func(next string) []byte { return []byte("id: " + next + "\n\n") }
+	return a.o.Events.Follow(ctx, caller(ctx), q, func(found event.Page) error {
+		if len(found.Events) == 0 {
+			return send(position(found.Next), found.More)
+		}
+		var text bytes.Buffer
+		for _, e := range found.Events {
+			text.WriteString("id: " + e.ID + "\nevent: " + string(e.Kind) + "\ndata: ")
+			if err := json.MarshalWrite(&text, loggedEventOf(ctx, e)); err != nil { // it has no line breaks
+				return err
+			}
+			text.WriteString("\n\n")
+		}
+		return send(text.Bytes(), found.More)
+	}, func(next string) error { return send(position(next), false) })
+}
