@@ -17,7 +17,7 @@ SELECT txid, status, block_height, block_hash, block_time, conflicts, replaceabl
 WHERE wallet_id = @wallet_id AND status <> 'confirmed' AND (status <> 'conflicted' OR block_height >= @height);
 
 -- name: WritableWallets :many
-SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at FROM wallets
+SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at, final_after FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)));
 
 -- Makes concurrent changes of the wallet wait, on databases with row locks.

@@ -41,7 +41,8 @@ UPDATE wallets SET
   receive_next = @receive_next,
   change_next = @change_next,
   problem = @problem,
-  max_fee_rate = @max_fee_rate
+  max_fee_rate = @max_fee_rate,
+  final_after = @final_after
 WHERE wallet_id = @wallet_id;
 
 -- name: RaiseRange :execrows

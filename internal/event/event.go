@@ -28,7 +28,7 @@ const (
 	TransactionSeen Kind = "transaction.seen"
 	// TransactionConfirmed: a transaction is in a block, or in another block than before.
 	TransactionConfirmed Kind = "transaction.confirmed"
-	// TransactionFinal: FinalAfter blocks confirm a transaction.
+	// TransactionFinal: a transaction has as many confirmations as the wallet requires.
 	TransactionFinal Kind = "transaction.final"
 	// TransactionUnconfirmed: a reorganization removed a transaction from the chain.
 	TransactionUnconfirmed Kind = "transaction.unconfirmed"
@@ -84,9 +84,6 @@ const (
 	// SpendUnproposed: a transaction that is not a proposal of the wallet spends its UTXOs.
 	SpendUnproposed Kind = "spend.unproposed"
 )
-
-// FinalAfter is the number of confirmations from which on a transaction is final.
-const FinalAfter = 6
 
 var kinds = []Kind{
 	TransactionSeen, TransactionConfirmed, TransactionFinal, TransactionUnconfirmed, TransactionReplaced, TransactionConflicted, TransactionDropped,

@@ -20,6 +20,12 @@ func testProposalFees(t *testing.T, w *spending) {
 		change("owner", body).want(t, 400, `"field":"max_fee_rate_sat_vb"`, message)
 	}
 	change("owner", `{}`).wantProblem(t, 400, "no_changes")
+	change("signer", `{"final_after": 3}`).wantProblem(t, 403, "insufficient_role")
+	for _, body := range []string{`{"final_after": 0}`, `{"final_after": 1001}`, `{"final_after": 3, "name": "Other"}`} {
+		change("owner", body).want(t, 400, `"field":"final_after"`)
+	}
+	change("owner", `{"final_after": 3, "max_fee_rate_sat_vb": 3}`).want(t, 400, "must be changed in a request without other fields")
+	change("owner", `{"final_after": 3}`).want(t, 200, `"final_after":3`)
 	change("owner", `{"max_fee_rate_sat_vb": 3.25}`).want(t, 200, `"max_fee_rate_sat_vb":3.25`)
 	w.call(t, "GET", wallet, w.role["viewer"], "").want(t, 200, `"max_fee_rate_sat_vb":3.25`)
 

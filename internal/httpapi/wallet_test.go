@@ -80,7 +80,7 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		"balances": {"trusted_sat": 0, "untrusted_pending_sat": 0, "immature_sat": 0, "confirmed_sat": 0, "reserved_sat": 0, "frozen_sat": 0, "available_sat": 0},
 		"script": "wpkh", "signatures_required": 1,
 		"keys": [{"fingerprint": "d34db33f", "derivation": "…", "xpub": %q, "device": "…"}],
-		"descriptor": "…", "change_descriptor": "…", "birthday_height": "…", "next_index": 0, "next_change_index": 0, "max_fee_rate_sat_vb": null,
+		"descriptor": "…", "change_descriptor": "…", "birthday_height": "…", "next_index": 0, "next_change_index": 0, "max_fee_rate_sat_vb": null, "final_after": 6,
 		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false}`, tpub))
 	got := s.call(t, "GET", "/api/v1/wallets/vault_23_fam", k, "").want(t, 200)
 	if got.body != strings.Replace(made.body, `,"change_descriptor_implied":false`, "", 1) {
@@ -198,7 +198,7 @@ func testShowWallet(t *testing.T, s *server, _ *testkit.Node) {
 		"balances": {"trusted_sat": 199668, "untrusted_pending_sat": 7000, "immature_sat": 5000000000, "confirmed_sat": 199668,
 			"reserved_sat": 0, "frozen_sat": 0, "available_sat": 199668},
 		"script": "wpkh", "signatures_required": 1, "keys": "…", "descriptor": "…", "change_descriptor": "…", "birthday_height": "…",
-		"next_index": 3, "next_change_index": 1, "max_fee_rate_sat_vb": null, "created_at": "…", "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
+		"next_index": 3, "next_change_index": 1, "max_fee_rate_sat_vb": null, "final_after": 6, "created_at": "…", "as_of": {"height": 186, "hash": "`+tipHash+`"}}`)
 	again := s.do(t, request{method: "GET", path: "/api/v1/wallets/vault", auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}})
 	if again.want(t, 304).body != "" {
 		t.Errorf("304 with %s", again.body)

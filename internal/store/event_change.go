@@ -147,7 +147,8 @@ func (l *eventLog) addSyncedAfterRescan(ctx context.Context, q *db.Queries, w wa
 	if err := q.SetImported(ctx, db.SetImportedParams{WalletID: w.ID}); err != nil {
 		return fmt.Errorf("count imported transactions: %w", err)
 	}
-	return logSynced(ctx, q, l, w.ID, w.Synced, *imported)
+	d := event.SyncData{Height: w.Synced.Height, Hash: w.Synced.Hash, Imported: *imported}
+	return logSynced(ctx, q, l, w.ID, d, w.FinalAfter)
 }
 
 // addMemberEvents adds the events of a change of the members of a wallet, after they were

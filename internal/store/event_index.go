@@ -208,7 +208,8 @@ func (w *indexWriter) addSyncedOf(ctx context.Context, id string, tips map[strin
 	case !isSynced || touch.rescanning:
 		imported = &touch.imported
 	default:
-		if err := logSynced(ctx, w.q, w.log, id, tip, touch.imported); err != nil {
+		d := event.SyncData{Height: tip.Height, Hash: tip.Hash, Imported: touch.imported}
+		if err := logSynced(ctx, w.q, w.log, id, d, touch.finalAfter); err != nil {
 			return err
 		}
 		touch.due, touch.imported = false, 0
@@ -225,12 +226,12 @@ func (w *indexWriter) addSyncedOf(ctx context.Context, id string, tips map[strin
 
 // logSynced adds the event WalletSynced, after which the imported transactions are no
 // longer counted.
-func logSynced(ctx context.Context, q *db.Queries, log *eventLog, id string, tip wallet.Tip, imported int64) error {
-	log.add(id, event.WalletSynced, id, event.Actor{}, event.SyncData{Height: tip.Height, Hash: tip.Hash, Imported: imported})
-	if imported == 0 {
+func logSynced(ctx context.Context, q *db.Queries, log *eventLog, id string, d event.SyncData, finalAfter int) error {
+	log.add(id, event.WalletSynced, id, event.Actor{}, d)
+	if d.Imported == 0 {
 		return nil
 	}
-	height := tip.Height - event.FinalAfter + 1
+	height := d.Height - finalAfter + 1
 	if err := q.AwaitFinalAbove(ctx, db.AwaitFinalAboveParams{WalletID: id, Height: &height}); err != nil {
 		return fmt.Errorf("await that imported transactions are final: %w", err)
 	}
@@ -247,7 +248,7 @@ func (w *indexWriter) addFinal(ctx context.Context, tips map[string]wallet.Tip) 
 		return fmt.Errorf("list the transactions that will be final: %w", err)
 	}
 	for _, row := range rows {
-		if tips[row.WalletID].Height-row.BlockHeight+1 < event.FinalAfter {
+		if tips[row.WalletID].Height-row.BlockHeight+1 < w.wallets[row.WalletID].finalAfter {
 			continue
 		}
 		state := event.TxState{Status: string(wallet.Confirmed), Height: &row.BlockHeight, Hash: row.BlockHash}

@@ -130,6 +130,39 @@ func TestTransactionEvents(t *testing.T) {
 	})
 }
 
+// TestFinalAfter: a wallet's number of confirmations applies to transactions that are not
+// yet final, and a final transaction has only one event.
+func TestFinalAfter(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		w, n := b.quiet(b.user("alice", false))
+		write := func(tip int, added ...wallet.Transaction) {
+			b.write(wallet.Change{WalletID: w.ID, Added: added, Synced: synced(tip)})
+		}
+		require := func(confirmations int) {
+			_, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error { e.FinalAfter = confirmations; return nil })
+			testkit.Must(t, err)
+		}
+		tx := func(id string, height int) wallet.Transaction {
+			return payment(w, id, confirmedAt(height), []wallet.Place{*place(0, 0)})
+		}
+		write(100)
+		n = b.wantEvents(w, n, "wallet.synced "+w.ID)
+		require(2)
+		write(101, tx("t1", 101))
+		n = b.wantEvents(w, n, "transaction.confirmed t1", "address.used "+addressAt(w.ID, *place(0, 0)))
+		write(102, tx("t2", 102))
+		n = b.wantEvents(w, n, "transaction.confirmed t2", "transaction.final t1")
+		require(4)
+		write(104)
+		n = b.wantEvents(w, n)
+		write(105)
+		n = b.wantEvents(w, n, "transaction.final t2")
+		require(1)
+		write(106, tx("t3", 106))
+		b.wantEvents(w, n, "transaction.confirmed t3", "transaction.final t3")
+	})
+}
+
 // TestImportedHistory: the first sync and a rescan report the transactions of old blocks by
 // one event, also if their parts are written separately, and do not report any twice.
 func TestImportedHistory(t *testing.T) {

@@ -56,6 +56,7 @@ type walletTouch struct {
 	unsettled               bool                  // the balances may have changed
 	height                  int                   // of the block that the index has reached
 	createdAt               time.Time
+	finalAfter              int    // number of confirmations
 	immature                bool   // it has immature outputs
 	receiveNext, changeNext uint32 // one above the highest indexes that received a payment
 
@@ -82,7 +83,7 @@ func openIndex(ctx context.Context, q *db.Queries, log *eventLog, changes []wall
 	}
 	for _, row := range rows {
 		touch := &walletTouch{
-			height: row.SyncedHeight, createdAt: row.CreatedAt.Time, immature: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{},
+			height: row.SyncedHeight, createdAt: row.CreatedAt.Time, finalAfter: row.FinalAfter, immature: row.ImmatureSat > 0, locked: map[btc.Outpoint]bool{},
 			rescanning: row.RescanFrom != nil, due: row.Imported != nil, stored: row.Imported,
 		}
 		if touch.due {

@@ -143,7 +143,7 @@ func updateWallet(ctx context.Context, q *db.Queries, w wallet.Wallet) error {
 	err := q.UpdateWallet(ctx, db.UpdateWalletParams{
 		WalletID: w.ID, Name: w.Name, Stage: string(w.Stage), DeleteFiles: w.DeleteFiles, BirthdayHeight: w.Birthday,
 		RescanFrom: scanFrom(w.RescanFrom), RescanProgress: w.RescanProgress, RescanRange: w.RescanRange, RescanUser: w.RescanUser, RescanProblem: w.RescanProblem,
-		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem, MaxFeeRate: w.MaxFeeRate,
+		ReceiveNext: w.ReceiveNext, ChangeNext: w.ChangeNext, Problem: w.Problem, MaxFeeRate: w.MaxFeeRate, FinalAfter: w.FinalAfter,
 	})
 	if err != nil {
 		return fmt.Errorf("update the wallet: %w", err)
@@ -238,7 +238,7 @@ func walletOf(row db.Wallet) wallet.Wallet {
 			Trusted: row.TrustedSat, UntrustedPending: row.UntrustedPendingSat,
 			Immature: row.ImmatureSat, Confirmed: row.ConfirmedSat,
 		},
-		Problem: row.Problem, MaxFeeRate: row.MaxFeeRate,
+		Problem: row.Problem, MaxFeeRate: row.MaxFeeRate, FinalAfter: row.FinalAfter,
 	}
 	if row.RescanFrom != nil {
 		w.RescanFrom = *row.RescanFrom

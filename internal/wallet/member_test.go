@@ -164,6 +164,10 @@ func (r *fixture) operations() []operation {
 			_, err := r.SetMaxFeeRate(ctx, r.access(who, "vault"), 5000)
 			return err
 		}},
+		{"SetFinalAfter", auth.RoleOwner, func(who *auth.Principal) error {
+			_, err := r.SetFinalAfter(ctx, r.access(who, "vault"), 3)
+			return err
+		}},
 		{"Rescan", auth.RoleOwner, func(who *auth.Principal) error {
 			_, err := r.Rescan(ctx, r.access(who, "vault"), height(3), 0)
 			return err

@@ -24,6 +24,7 @@ func TestService(t *testing.T) {
 		"files that are kept":                   testFilesStay,
 		"rename":                                testRename,
 		"maximum fee rate":                      testMaxFeeRate,
+		"final":                                 testFinalAfter,
 		"members":                               testMembers,
 		"members, added by an admin":            testAddedMembers,
 		"invitations":                           testInvitations,

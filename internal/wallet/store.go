@@ -35,7 +35,7 @@ type Registry interface {
 	AllWallets(ctx context.Context) ([]Wallet, error)
 	// EditWallet loads a wallet in any stage, applies edit and saves Name, Stage,
 	// DeleteFiles, Birthday, the fields that begin with Rescan, ReceiveNext,
-	// ChangeNext, MaxFeeRate and Problem, in one transaction. An Event without an
+	// ChangeNext, MaxFeeRate, FinalAfter and Problem, in one transaction. An Event without an
 	// Action is not recorded.
 	EditWallet(ctx context.Context, id string, edit func(*Edit) error) (Wallet, error)
 	// ExtendRange adds addresses and sets RangeEnd to rangeEnd. It does nothing if

@@ -103,6 +103,7 @@ type Wallet struct {
 	CoreInfo    string // JSON result of getwalletinfo at that time; empty before the first sync
 	Balances    Balances
 	MaxFeeRate  btc.FeeRate // of proposals; 0 for the server's limit
+	FinalAfter  int         // number of confirmations from which on a transaction is final
 	Problem     string      // why the index is not synced with the node; otherwise empty
 }
 

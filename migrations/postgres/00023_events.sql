@@ -4,6 +4,9 @@
 -- their own; NULL if no such event is due.
 ALTER TABLE wallets ADD COLUMN imported BIGINT;
 
+-- The number of confirmations from which on a transaction is final.
+ALTER TABLE wallets ADD COLUMN final_after BIGINT NOT NULL DEFAULT 6 CHECK (final_after BETWEEN 1 AND 1000);
+
 -- The number of a wallet's last event. Every event of a wallet gets the next number, in the
 -- transaction that inserts it, so that there are no gaps. This is not a column of wallets:
 -- transactions with events would then conflict with those that write the wallet's row.
@@ -104,4 +107,5 @@ DROP FUNCTION delete_user_events();
 DROP TABLE events;
 DROP FUNCTION lock_events();
 DROP TABLE event_numbers;
+ALTER TABLE wallets DROP COLUMN final_after;
 ALTER TABLE wallets DROP COLUMN imported;

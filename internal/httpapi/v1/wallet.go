@@ -29,6 +29,7 @@ type wallet struct {
 	NextIndex          uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither revealed nor used."`
 	NextChangeIndex    uint32      `json:"next_change_index" required:"true"`
 	MaxFeeRate         *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
+	FinalAfter         int         `json:"final_after" required:"true" description:"Number of confirmations from which on a transaction is final, which has the event transaction.final."`
 	CreatedAt          time.Time   `json:"created_at" required:"true"`
 	AsOf               *asOf       `json:"as_of" required:"true"`
 }
@@ -75,7 +76,7 @@ func walletOf(v wallets.View) wallet {
 		Script: string(v.Script), SignaturesRequired: v.SignaturesRequired, Keys: make([]walletKey, len(v.Keys)),
 		Descriptor: v.Receive, ChangeDescriptor: v.Change,
 		BirthdayHeight: v.Birthday, NextIndex: v.ReceiveNext, NextChangeIndex: v.ChangeNext,
-		CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
+		FinalAfter: v.FinalAfter, CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
 	}
 	if v.MaxFeeRate > 0 {
 		out.MaxFeeRate = (*feeRate)(&v.MaxFeeRate)
@@ -190,6 +191,7 @@ type changeWalletRequest struct {
 	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for the wallet in paths."`
 
 	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
+	FinalAfter *int             `json:"final_after" minimum:"1" maximum:"1000" description:"Number of confirmations from which on a transaction is final. Transactions that are final already stay so. Only owners may change it, in a request without other fields."`
 }
 
 // maxFeeRateChange is a fee rate or null, for which rate is 0. isSet distinguishes null from
@@ -215,11 +217,13 @@ func (maxFeeRateChange) JSONSchemaBytes() ([]byte, error) {
 
 // ChangeWallet serves PATCH /api/v1/wallets/{alias}.
 func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet, error) {
-	if in.MaxFeeRate.isSet {
+	switch {
+	case in.MaxFeeRate.isSet:
 		return a.changeMaxFeeRate(ctx, in)
-	}
-	if in.Name == nil && in.NewAlias == nil {
-		return wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb, is required")
+	case in.FinalAfter != nil:
+		return a.changeFinalAfter(ctx, in)
+	case in.Name == nil && in.NewAlias == nil:
+		return wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb or final_after, is required")
 	}
 	v, err := a.o.Wallets.Rename(ctx, access(ctx), in.Name, in.NewAlias)
 	return walletOf(v), err
@@ -227,7 +231,7 @@ func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet,
 
 func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wallet, error) {
 	const field = "max_fee_rate_sat_vb"
-	if in.Name != nil || in.NewAlias != nil {
+	if in.Name != nil || in.NewAlias != nil || in.FinalAfter != nil {
 		return wallet{}, fault.InvalidField(field, "must be changed in a request without other fields")
 	}
 	rate := btc.FeeRate(in.MaxFeeRate.rate)
@@ -235,6 +239,14 @@ func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wal
 		return wallet{}, err
 	}
 	v, err := a.o.Wallets.SetMaxFeeRate(ctx, access(ctx), rate)
+	return walletOf(v), err
+}
+
+func (a *API) changeFinalAfter(ctx context.Context, in changeWalletRequest) (wallet, error) {
+	if in.Name != nil || in.NewAlias != nil {
+		return wallet{}, fault.InvalidField("final_after", "must be changed in a request without other fields")
+	}
+	v, err := a.o.Wallets.SetFinalAfter(ctx, access(ctx), *in.FinalAfter)
 	return walletOf(v), err
 }
 

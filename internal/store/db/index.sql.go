@@ -559,7 +559,7 @@ func (q *Queries) WalletsWithOutputs(ctx context.Context, txids string) ([]Walle
 }
 
 const WritableWallets = `-- name: WritableWallets :many
-SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at FROM wallets
+SELECT wallet_id, immature_sat, synced_height, rescan_from, imported, created_at, final_after FROM wallets
 WHERE stage = 'ready' AND wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
 `
 
@@ -570,6 +570,7 @@ type WritableWalletsRow struct {
 	RescanFrom   *int
 	Imported     *int64
 	CreatedAt    sqltype.Time
+	FinalAfter   int
 }
 
 func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]WritableWalletsRow, error) {
@@ -588,6 +589,7 @@ func (q *Queries) WritableWallets(ctx context.Context, walletIds string) ([]Writ
 			&i.RescanFrom,
 			&i.Imported,
 			&i.CreatedAt,
+			&i.FinalAfter,
 		); err != nil {
 			return nil, err
 		}

@@ -237,6 +237,7 @@ type Wallet struct {
 	MaxFeeRate          btc.FeeRate
 	RescanUser          string
 	Imported            *int64
+	FinalAfter          int
 }
 
 type WalletKey struct {

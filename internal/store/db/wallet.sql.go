@@ -92,7 +92,7 @@ func (q *Queries) AddWalletKey(ctx context.Context, arg AddWalletKeyParams) erro
 }
 
 const AllWallets = `-- name: AllWallets :many
-SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user, imported FROM wallets ORDER BY wallet_id
+SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user, imported, final_after FROM wallets ORDER BY wallet_id
 `
 
 func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
@@ -135,6 +135,7 @@ func (q *Queries) AllWallets(ctx context.Context) ([]Wallet, error) {
 			&i.MaxFeeRate,
 			&i.RescanUser,
 			&i.Imported,
+			&i.FinalAfter,
 		); err != nil {
 			return nil, err
 		}
@@ -286,8 +287,9 @@ UPDATE wallets SET
   receive_next = $10,
   change_next = $11,
   problem = $12,
-  max_fee_rate = $13
-WHERE wallet_id = $14
+  max_fee_rate = $13,
+  final_after = $14
+WHERE wallet_id = $15
 `
 
 type UpdateWalletParams struct {
@@ -304,6 +306,7 @@ type UpdateWalletParams struct {
 	ChangeNext     uint32
 	Problem        string
 	MaxFeeRate     btc.FeeRate
+	FinalAfter     int
 	WalletID       string
 }
 
@@ -322,13 +325,14 @@ func (q *Queries) UpdateWallet(ctx context.Context, arg UpdateWalletParams) erro
 		arg.ChangeNext,
 		arg.Problem,
 		arg.MaxFeeRate,
+		arg.FinalAfter,
 		arg.WalletID,
 	)
 	return err
 }
 
 const ViewOfUser = `-- name: ViewOfUser :one
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, w.imported, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, w.imported, w.final_after, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.wallet_id = $2 AND w.stage = 'ready'
 `
@@ -378,6 +382,7 @@ func (q *Queries) ViewOfUser(ctx context.Context, arg ViewOfUserParams) (ViewOfU
 		&i.Wallet.MaxFeeRate,
 		&i.Wallet.RescanUser,
 		&i.Wallet.Imported,
+		&i.Wallet.FinalAfter,
 		&i.Alias,
 		&i.Role,
 	)
@@ -385,7 +390,7 @@ func (q *Queries) ViewOfUser(ctx context.Context, arg ViewOfUserParams) (ViewOfU
 }
 
 const ViewsOfUser = `-- name: ViewsOfUser :many
-SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, w.imported, m.alias, m.role
+SELECT w.wallet_id, w.name, w.stage, w.delete_files, w.core_name, w.script, w.signatures_required, w.receive_descriptor, w.change_descriptor, w.birthday_height, w.created_at, w.range_end, w.receive_next, w.change_next, w.rescan_from, w.rescan_progress, w.synced_height, w.synced_hash, w.core_txcount, w.core_info, w.trusted_sat, w.untrusted_pending_sat, w.immature_sat, w.confirmed_sat, w.problem, w.rescan_range, w.rescan_problem, w.max_fee_rate, w.rescan_user, w.imported, w.final_after, m.alias, m.role
 FROM members AS m JOIN wallets AS w ON w.wallet_id = m.wallet_id
 WHERE m.user_id = $1 AND m.alias > $2 AND w.stage = 'ready'
 ORDER BY m.alias
@@ -444,6 +449,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 			&i.Wallet.MaxFeeRate,
 			&i.Wallet.RescanUser,
 			&i.Wallet.Imported,
+			&i.Wallet.FinalAfter,
 			&i.Alias,
 			&i.Role,
 		); err != nil {
@@ -461,7 +467,7 @@ func (q *Queries) ViewsOfUser(ctx context.Context, arg ViewsOfUserParams) ([]Vie
 }
 
 const WalletByID = `-- name: WalletByID :one
-SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user, imported FROM wallets WHERE wallet_id = $1
+SELECT wallet_id, name, stage, delete_files, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, range_end, receive_next, change_next, rescan_from, rescan_progress, synced_height, synced_hash, core_txcount, core_info, trusted_sat, untrusted_pending_sat, immature_sat, confirmed_sat, problem, rescan_range, rescan_problem, max_fee_rate, rescan_user, imported, final_after FROM wallets WHERE wallet_id = $1
 `
 
 func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, error) {
@@ -498,6 +504,7 @@ func (q *Queries) WalletByID(ctx context.Context, walletID string) (Wallet, erro
 		&i.MaxFeeRate,
 		&i.RescanUser,
 		&i.Imported,
+		&i.FinalAfter,
 	)
 	return i, err
 }

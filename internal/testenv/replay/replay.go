@@ -79,7 +79,7 @@ func (r *Wallet) compareTransactions(records []wallet.Record, tip int) (wrong []
 		if state.Status != string(t.Status) || known != height || state.Hash != hash {
 			differ("by its events, the transaction %s is %s %d %s, not %s %d %s", t.Txid, state.Status, known, state.Hash, t.Status, height, hash)
 		}
-		if t.Block != nil && !r.state.Final[t.Txid] && tip-height+1 >= event.FinalAfter {
+		if t.Block != nil && !r.state.Final[t.Txid] && tip-height+1 >= wallet.DefaultFinalAfter {
 			differ("the transaction %s in block %d has no event transaction.final at block %d", t.Txid, height, tip)
 		}
 	}
