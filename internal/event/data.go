@@ -6,7 +6,7 @@ import "github.com/specterd/specterd/internal/btc"
 type TxState struct {
 	// Status is one of the statuses of package wallet.
 	Status string `json:"status"`
-	// Height and Hash are those of the block of a confirmed transaction. A conflicted
+	// Height and Hash identify the block of a confirmed transaction. A conflicted
 	// transaction has the height of the block with the conflicting one.
 	Height *int   `json:"height"`
 	Hash   string `json:"hash,omitempty"`

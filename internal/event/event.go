@@ -5,7 +5,7 @@
 //
 // Invariant: the events of a wallet, read from the first, lead to the states of its
 // transactions and proposals in the index; see [Fold]. An event never changes after it was
-// committed, and no event is inserted before one that a reader has seen.
+// committed, and no event is inserted before an event that a reader has seen.
 package event
 
 import (

@@ -102,7 +102,7 @@ func (s *State) applyTransaction(kind Kind, d TransactionData) error {
 
 func (s *State) applyProposal(d ProposalData) error {
 	was, known := s.Proposals[d.ProposalID]
-	if known && (d.Before == nil || d.Before.Status != was) { // one that is older than the log has no first event
+	if known && (d.Before == nil || d.Before.Status != was) { // a proposal from before the log has no first event
 		return fmt.Errorf("proposal %s was %q", d.ProposalID, was)
 	}
 	s.Proposals[d.ProposalID] = d.After.Status

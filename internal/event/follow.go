@@ -71,7 +71,7 @@ func (s *Service) Follow(ctx context.Context, who *auth.Principal, q Query, send
 		if !first && !more && !p.More && len(p.Events) == 0 {
 			return false, nil
 		}
-		first, more = false, p.More // after a page with More, send must learn that there are no more
+		first, more = false, p.More // after a page with More, send must learn that this is the last
 		return true, send(p)
 	}, idle)
 }

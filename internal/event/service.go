@@ -23,8 +23,9 @@ type Options struct {
 	NotFound error
 }
 
-// Service gives readers the events that they may see: those of the wallets that they are a
-// member of and that their token includes, and their own; each kind only with its Scope.
+// Service gives readers the events that they may see: their own events, and the events of
+// the wallets that they are a member of and that their token includes; each kind only with
+// its Scope.
 type Service struct {
 	o   Options
 	hub *hub
@@ -99,8 +100,9 @@ func (s *Service) page(ctx context.Context, who *auth.Principal, q Query, wallet
 	return Page{}, s.o.NotFound
 }
 
-// visibleKinds returns those of the kinds that the caller's scopes include; all kinds if
-// kinds is nil. It returns a Forbidden fault if the caller asked for other kinds.
+// visibleKinds returns the kinds that the caller asked for, or if asked is nil, all kinds that the
+// caller's scopes include; nil stands for all kinds. It returns a Forbidden fault if the
+// scopes do not include a kind that the caller asked for.
 func visibleKinds(who *auth.Principal, asked []Kind) ([]Kind, error) {
 	if !who.Scopes.Has(auth.EventsRead) {
 		return nil, errScope(auth.EventsRead)
@@ -208,8 +210,8 @@ func maySee(who *auth.Principal, e Event) bool {
 	return !aboutWallet || who.MaySeeWallet(e.Subject)
 }
 
-// pageOf returns a page of limit events. Last is the position of the reader if there are
-// no more, and mark returns its text.
+// pageOf returns a page of limit events. Last is the position of the reader after
+// all events, and mark returns its text.
 func pageOf(events []Event, limit int, last int64, position func(Event) int64, id, mark func(int64) string) Page {
 	page := Page{More: len(events) > limit}
 	if page.More {

@@ -30,7 +30,7 @@ type Store interface {
 	// EventsOfUser returns the events of a user and of some wallets after the position
 	// after, in their order, and the bounds of the positions in the same snapshot.
 	EventsOfUser(ctx context.Context, userID string, walletIDs []string, after int64, kinds []Kind, limit int) ([]Event, Bounds, error)
-	// ValidTokens returns those of the tokens that are valid now.
+	// ValidTokens returns the ids of the tokens among ids that are valid now.
 	ValidTokens(ctx context.Context, ids []string) ([]string, error)
 	// EventHead returns the position of the last event; 0 if the log is empty.
 	EventHead(ctx context.Context) (int64, error)

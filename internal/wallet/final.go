@@ -8,8 +8,8 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 )
 
-// The number of confirmations from which on a transaction is final: that of new wallets,
-// and the maximum.
+// The number of confirmations from which on a transaction is final: the default of
+// new wallets, and the maximum.
 const (
 	DefaultFinalAfter = 6
 	MaxFinalAfter     = 1000
