@@ -90,7 +90,7 @@ func addWallets(ctx context.Context, database string) (err error) {
 		return err
 	}
 	for table, columns := range tables {
-		copied := strings.NewReplacer("wallet_id", "'copy ' || i", "user_id", "'filler ' || (i + 1)", "core_name", "'copy ' || i").Replace(columns)
+		copied := strings.NewReplacer("wallet_id", "'copy ' || i", "user_id", "CASE WHEN user_id IS NOT NULL THEN 'filler ' || (i + 1) END", "core_name", "'copy ' || i").Replace(columns)
 		//nolint:gosec // names of our own schema
 		query := fmt.Sprintf(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 			INSERT INTO %s (%s) SELECT %s FROM n, %[2]s WHERE wallet_id = ? ORDER BY i`, largeWallets-1, table, columns, copied)
@@ -101,11 +101,12 @@ func addWallets(ctx context.Context, database string) (err error) {
 	return nil
 }
 
-// tablesOfWallets returns the columns of each table that refers to wallets.
+// tablesOfWallets returns the columns of each table that refers to wallets, without columns
+// that the database fills in.
 func tablesOfWallets(ctx context.Context, db *sql.DB) (map[string]string, error) {
 	rows, err := db.QueryContext(ctx, `
 		SELECT m.name, group_concat(c.name) FROM sqlite_master AS m, pragma_table_info(m.name) AS c
-		WHERE m.type = 'table' GROUP BY m.name HAVING max(c.name = 'wallet_id')`)
+		WHERE m.type = 'table' AND (m.name, c.name) <> ('events', 'seq') GROUP BY m.name HAVING max(c.name = 'wallet_id')`)
 	if err != nil {
 		return nil, err
 	}
