@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -129,13 +130,16 @@ func (c *Client) post(ctx context.Context, r Request) Result {
 	}
 	a := attempt{client: c, target: to}
 	resp, err := a.transport(ctx).RoundTrip(req)
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err) // err is about the closed connection
+	}
 	if err != nil {
 		return a.failure(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is lost: the status is known
 	result := Result{Status: resp.StatusCode, Target: a.class(), RetryAfter: retryAfter(resp.Header.Get("Retry-After"), c.options.Now())}
 	if !a.isHidden() {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxExcerpt)) //nolint:errcheck // an incomplete body is shown as far as it was received
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, MaxExcerpt)) // an incomplete body is shown as far as it was received
 		result.Excerpt = excerpt(body)
 	}
 	return result

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,7 +29,9 @@ var problems = []struct {
 	text    string
 }{
 	{is(context.DeadlineExceeded), "no response within 15 seconds"},
+	{is(os.ErrDeadlineExceeded), "no response within 15 seconds"}, // of the SOCKS client
 	{is(context.Canceled), "the request was interrupted"},
+	{is(errRefused), "public addresses require https"},
 	{as[x509.UnknownAuthorityError], "the TLS certificate was issued by an unknown authority"},
 	{as[x509.HostnameError], "the TLS certificate is not valid for this host"},
 	{as[x509.CertificateInvalidError], "the TLS certificate is invalid or has expired"},
