@@ -21,6 +21,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/egress"
 )
 
 // Secret is a text that is hidden when printed. Convert it to a string to use it.
@@ -81,6 +82,14 @@ type Config struct {
 	// number.
 	EventRetention time.Duration
 	EventRows      int
+	Webhooks       Webhooks
+}
+
+// Webhooks is what webhooks may connect to, in addition to public addresses over https.
+type Webhooks struct {
+	Private bool          // private networks
+	Hosts   []egress.Host // at any address
+	SOCKS   string        // host:port of a SOCKS5 proxy for .onion names, or empty
 }
 
 // Backup is the schedule of the server's backups.
@@ -249,7 +258,8 @@ func (r *reader) config(home string) Config {
 
 		Quotas: r.quotas(), AuditRetention: r.retention(),
 		EventRetention: time.Duration(r.number("event-days", 1, 36500)) * 24 * time.Hour, EventRows: r.number("event-rows", 1000, 1_000_000_000),
-		Node: r.node(home),
+		Webhooks: Webhooks{Private: r.truth("webhook-private"), Hosts: r.hosts("webhook-hosts"), SOCKS: r.proxy("webhook-socks")},
+		Node:     r.node(home),
 	}
 	if c.Backup.Folder == "" {
 		c.Backup.Folder = filepath.Join(c.DataFolder, "backups")
@@ -396,6 +406,32 @@ func (r *reader) hostPort(name string) string {
 		r.fail(name, "must have the format host:port, such as 127.0.0.1:9332, with a port between 0 and 65535")
 	}
 	return text
+}
+
+// proxy parses the host:port of a server to connect to.
+func (r *reader) proxy(name string) string {
+	text := r.values[name]
+	if text == "" {
+		return ""
+	}
+	host, err := egress.ParseHost(text)
+	if err != nil || host.Port == 0 {
+		r.fail(name, "must have the format host:port, such as 127.0.0.1:9050, with a port between 1 and 65535")
+	}
+	return text
+}
+
+func (r *reader) hosts(name string) []egress.Host {
+	var hosts []egress.Host
+	for _, text := range list(r.values[name]) {
+		host, err := egress.ParseHost(text)
+		if err != nil {
+			r.fail(name, "has an invalid entry: %v; each must be a host name or an IP address, with or without a port, such as receiver.lan, 127.0.0.1:8080 or [::1]:8080", err)
+			return nil
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
 }
 
 func (r *reader) level(name string) slog.Level {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/egress"
 )
 
 func load(t *testing.T, environment map[string]string, args ...string) (Config, error) {
@@ -196,6 +197,30 @@ func TestSecretsHidden(t *testing.T) {
 	for _, text := range []string{fmt.Sprint(got), fmt.Sprintf("%+v", got), fmt.Sprintf("%#v", got), log.String()} {
 		if strings.Contains(text, hidden) {
 			t.Errorf("a secret is printed: %s", text)
+		}
+	}
+}
+
+func TestWebhooks(t *testing.T) {
+	got, err := load(t, map[string]string{
+		"SPECTER_WEBHOOK_PRIVATE": "true", "SPECTER_WEBHOOK_SOCKS": "localhost:9050",
+		"SPECTER_WEBHOOK_HOSTS": "Receiver.LAN, 127.0.0.1:8080,[::1]:8080 ,bücher.example",
+	})
+	want := Webhooks{Private: true, SOCKS: "localhost:9050", Hosts: []egress.Host{
+		{Name: "receiver.lan"}, {Name: "127.0.0.1", Port: 8080}, {Name: "::1", Port: 8080}, {Name: "xn--bcher-kva.example"},
+	}}
+	if diff := cmp.Diff(want, got.Webhooks); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	for env, texts := range map[string][]string{
+		"SPECTER_WEBHOOK_PRIVATE": {"maybe"},
+		"SPECTER_WEBHOOK_HOSTS":   {"https://receiver.lan", "receiver.lan:0", "receiver.lan,10.0.0.0/8", "*.lan", "2130706433", "fe80::1%eth0", "user@receiver.lan"},
+		"SPECTER_WEBHOOK_SOCKS":   {"127.0.0.1", "127.0.0.1:0", ":9050", "socks5://127.0.0.1:9050", "127.0.0.1:65536", "::1:9050"},
+	} {
+		for _, text := range texts {
+			if _, err := load(t, map[string]string{env: text}); err == nil || !strings.HasPrefix(err.Error(), env+" ") {
+				t.Errorf("%s=%s: %v", env, text, err)
+			}
 		}
 	}
 }
