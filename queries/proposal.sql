@@ -46,6 +46,11 @@ WHERE p.wallet_id = @wallet_id
 ORDER BY p.created_at DESC, p.proposal_id DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
+-- name: NextExpiry :one
+SELECT expires_at FROM proposals
+WHERE status IN ('created', 'partially_signed', 'complete')
+ORDER BY expires_at LIMIT 1;
+
 -- name: OverdueProposals :many
 SELECT proposal_id FROM proposals
 WHERE status IN ('created', 'partially_signed', 'complete') AND expires_at <= @expires_at

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -82,34 +81,6 @@ func VerifyArchives(paths []string, hash string) (r auth.AuditReport, err error)
 		}
 	}
 	return r, nil
-}
-
-// archiveInterval is how often the server checks whether audit events are due for
-// archiving.
-const archiveInterval = time.Hour
-
-// onSchedule makes the scheduled backups and archives of the audit log until ctx ends.
-func (a *App) onSchedule(ctx context.Context) {
-	var running sync.WaitGroup
-	defer running.Wait()
-	running.Go(func() { a.backUpOnSchedule(ctx) })
-	if a.Config.AuditRetention == 0 {
-		return
-	}
-	running.Go(func() {
-		ticker := time.NewTicker(archiveInterval)
-		defer ticker.Stop()
-		for {
-			if err := a.ArchiveDue(ctx); err != nil && ctx.Err() == nil {
-				a.Log.ErrorContext(ctx, "audit log archiving failed", "error", err)
-			}
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
 }
 
 // ArchiveDue archives the audit events of all days that ended before the retention

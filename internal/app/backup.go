@@ -38,17 +38,13 @@ func (a *App) BackUp(ctx context.Context, path string) (m backup.Manifest, err e
 	return m, err
 }
 
-// backUpOnSchedule makes backups until ctx ends, if scheduled backups are configured.
-func (a *App) backUpOnSchedule(ctx context.Context) {
-	if a.Config.Backup.Every == 0 {
-		return
-	}
-	schedule := backup.Schedule{
+// backups returns the schedule of backups.
+func (a *App) backups() *backup.Schedule {
+	return &backup.Schedule{
 		Folder: backup.Folder(a.Config.Backup.Folder), Every: a.Config.Backup.Every, Keep: a.Config.Backup.Keep, Log: a.Log, Now: a.Now,
 		Make: func(ctx context.Context, path string) error {
 			_, err := a.BackUp(ctx, path)
 			return err
 		},
 	}
-	schedule.Run(ctx)
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"time"
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
@@ -17,33 +16,15 @@ func (a *App) events(login *auth.Login) *event.Service {
 	})
 }
 
-const pruneEventsEvery = time.Hour
-
-// pruneEventsRegularly deletes old events until ctx ends.
-func (a *App) pruneEventsRegularly(ctx context.Context) {
-	tick := time.NewTicker(pruneEventsEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			a.PruneEvents(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // PruneEvents deletes the events that are older, or more, than the settings allow, unless
 // the clock is unreliable.
-func (a *App) PruneEvents(ctx context.Context) {
+func (a *App) PruneEvents(ctx context.Context) error {
 	if !a.Watch.Settled() {
-		return
+		return nil
 	}
 	n, err := a.Store.PruneEvents(ctx, a.Now().Add(-a.Config.EventRetention), int64(a.Config.EventRows))
 	if n > 0 {
 		a.Log.InfoContext(ctx, "old events deleted", "count", n)
 	}
-	if err != nil && ctx.Err() == nil {
-		a.Log.WarnContext(ctx, "deleting old events failed; will retry", "error", err)
-	}
+	return err
 }

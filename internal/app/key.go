@@ -312,29 +312,10 @@ func (a *App) removeUnacceptedKeys(ctx context.Context) error {
 	return a.writeKeys(kept)
 }
 
-// dropKeysEvery is how often the server drops keys without valid tokens. The first time
-// is an hour after the start, when a clock that was wrong at boot has been corrected: a
-// dropped key cannot be restored.
-const dropKeysEvery = time.Hour
-
-// dropOldKeysRegularly drops keys without valid tokens until ctx ends.
-func (a *App) dropOldKeysRegularly(ctx context.Context) {
-	tick := time.NewTicker(dropKeysEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			a.DropOldKeys(ctx)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
 // DropOldKeys drops keys without valid tokens, unless the clock is unreliable.
-func (a *App) DropOldKeys(ctx context.Context) {
+func (a *App) DropOldKeys(ctx context.Context) error {
 	if !a.Watch.Settled() {
-		return
+		return nil
 	}
 	var dropped []auth.DroppedKey
 	err := a.withKeys(ctx, func() (err error) {
@@ -344,7 +325,5 @@ func (a *App) DropOldKeys(ctx context.Context) {
 	for _, d := range dropped {
 		a.Log.InfoContext(ctx, "signing key dropped: no valid tokens left", "fingerprint", d.Fingerprint)
 	}
-	if err != nil && ctx.Err() == nil {
-		a.Log.WarnContext(ctx, "dropping old signing keys failed; will retry", "error", err)
-	}
+	return err
 }

@@ -107,7 +107,7 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: kick, Await: await, Watch: a.Watch})
 	index = indexer.New(indexer.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch, Store: a.Store, Wallets: service, Reserver: proposals, Provider: n.Provider,
-		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost, WhileLeading: a.onSchedule,
+		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost,
 		Ready:   func() error { return n.Monitor.Status().Unusable() },
 		Network: n.Provider.Network,
 	})

@@ -62,7 +62,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	}
 	defer stopMetrics()
 	login := a.login(recorder)
-	events := a.events(login)
+	events, due := a.events(login), a.scheduler()
 	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, events, login, observe)
 	if err != nil {
 		return err
@@ -80,14 +80,12 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.Watch.Run(background) })
 	running.Go(func() { _ = n.Monitor.Run(background) })
 	running.Go(func() { index.Run(background) })
-	running.Go(func() { proposals.Run(background) })
+	running.Go(func() { a.runDueWork(background, due, proposals) })
 	running.Go(func() { events.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	a.Store.MaintainDiskReserve(background)
 	running.Go(func() { a.Store.KeepDiskReserve(background) })
-	running.Go(func() { a.dropOldKeysRegularly(background) })
-	running.Go(func() { a.pruneEventsRegularly(background) })
 	running.Go(func() { releaseMemory(background, calmAfter) })
 	signals := awaitSignals(certificate) // called before ready, because signals may arrive from then on
 	running.Go(func() { a.handleSignals(background, signals, certificate) })

@@ -19,35 +19,16 @@ type Schedule struct {
 	Now  func() time.Time
 }
 
-const (
-	// schedulePoll is how often Run checks whether a backup is due. A timer for a whole
-	// day would stop while the machine is suspended, and would ignore changes to the
-	// clock.
-	schedulePoll = time.Minute
-	// scheduleRetry is the maximum time between a failed backup and the next attempt.
-	scheduleRetry = time.Hour
-)
+// retryInterval is the maximum time between a failed backup and the next attempt.
+const retryInterval = time.Hour
 
-// Run makes backups when they are due until ctx ends. It logs failures.
-func (s *Schedule) Run(ctx context.Context) {
-	tick := time.NewTicker(schedulePoll)
-	defer tick.Stop()
-	var failed time.Time
-	for {
-		if s.Now().Sub(failed).Abs() >= min(s.Every, scheduleRetry) {
-			failed = time.Time{}
-			if err := s.Step(ctx); err != nil && ctx.Err() == nil {
-				failed = s.Now()
-				s.Log.ErrorContext(ctx, "scheduled backup failed; will retry",
-					"folder", string(s.Folder), "again_in", min(s.Every, scheduleRetry).String(), "error", err)
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
+// Retry returns the time between a failed backup and the next attempt.
+func (s *Schedule) Retry() time.Duration { return min(s.Every, retryInterval) }
+
+// Next returns the time at which the next backup is due, according to the files in Folder.
+func (s *Schedule) Next(context.Context, time.Time) (time.Time, error) {
+	newest, err := s.Folder.Newest(s.Now())
+	return newest.Add(s.Every), err
 }
 
 // Step makes a backup if one is due, and then deletes the oldest ones beyond Keep. A

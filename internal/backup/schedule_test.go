@@ -58,6 +58,9 @@ func TestSchedule(t *testing.T) {
 	step(23*time.Hour, first)
 	step(time.Hour, first, second)
 	step(24*time.Hour-time.Second, first, second)
+	if next, err := s.Next(t.Context(), time.Time{}); err != nil || !next.Equal(clock.Add(time.Second).Truncate(time.Second)) {
+		t.Errorf("at %v, the next backup is due at %v, %v; want in a second", clock, next, err)
+	}
 
 	fails = errors.New("no space left on device")
 	clock = clock.Add(time.Second)
@@ -85,31 +88,4 @@ func TestSchedule(t *testing.T) {
 	if newest, err := s.Folder.Newest(clock); err != nil || !newest.Equal(clock.Truncate(time.Second)) {
 		t.Errorf("the newest is from %v, %v", newest, err)
 	}
-}
-
-// TestScheduleRuns checks that Run continues after a failure.
-func TestScheduleRuns(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	tried := make(chan struct{}, 1)
-	s := &backup.Schedule{
-		Folder: backup.Folder(t.TempDir()), Every: time.Hour, Keep: 1, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Make: func(context.Context, string) error {
-			tried <- struct{}{}
-			return errors.New("no")
-		},
-	}
-	go func() {
-		s.Run(ctx)
-		close(ended)
-	}()
-	<-tried
-	select {
-	case <-ended:
-		t.Error("Run ended after a failure")
-	default:
-	}
-	cancel()
-	<-ended
 }

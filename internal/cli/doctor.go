@@ -282,7 +282,7 @@ func (d *doctor) backups() {
 	if d.Config.Backup.Every > 0 {
 		most, what = 2*d.Config.Backup.Every, "check that specterd serve is running with SPECTER_BACKUP_EVERY, and check its log for errors"
 		if d.UsesPostgres() {
-			what += "; of several servers, the one that runs the indexer makes the backups, in its own directory"
+			what += "; of several servers, one makes all backups, in its own directory"
 		}
 	}
 	newest, err := folder.Newest(d.Now())

@@ -82,9 +82,6 @@ type Options struct {
 	// returns the node's chain while Ready returns nil.
 	Ready   func() error
 	Network func() btc.Network
-	// WhileLeading runs alongside the indexer, in the one process that runs it,
-	// until its context ends. It may be nil.
-	WhileLeading func(ctx context.Context)
 	// Host is the host of the node's RPC and ZMQ endpoints.
 	Host string
 }
@@ -166,9 +163,6 @@ func (x *Indexer) lead(ctx context.Context, lost <-chan struct{}) {
 	events := make(chan zmq.Event, 4096)
 	running.Go(func() { x.watch(ctx, events) })
 	running.Go(func() { x.scan(ctx) })
-	if x.WhileLeading != nil {
-		running.Go(func() { x.WhileLeading(ctx) })
-	}
 	x.run(ctx, events)
 }
 

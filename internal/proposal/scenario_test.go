@@ -383,6 +383,7 @@ func TestCancelAndExpire(t *testing.T) {
 
 		o.ExpiresAt = w.clock.now().Add(time.Hour)
 		p = v.create(o)
+		v.wantNextExpiry(v.Service, time.Time{}, p.ExpiresAt)
 		begin := time.Now()
 		watch := watching.NewWatch(slog.New(slog.DiscardHandler), w.clock.now, func() time.Duration { return time.Since(begin) })
 		w.clock.forward(2 * time.Hour)
@@ -390,18 +391,31 @@ func TestCancelAndExpire(t *testing.T) {
 			w.t.Errorf("an expired proposal was signed: %v", err)
 		}
 		wary := proposal.New(slog.New(slog.DiscardHandler), w.store, w.wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick, Watch: watch})
+		v.wantNextExpiry(wary, time.Time{}, time.Time{})
 		testkit.Check(w.t, wary.ExpireOverdue(w.t.Context()))
 		if got := v.get(p).Status; got != proposal.Created {
 			w.t.Errorf("the status is %s although the clock is in doubt", got)
 		}
 		v.wantShown(p, true)
+		v.wantNextExpiry(v.Service, p.ExpiresAt.Add(time.Hour), p.ExpiresAt.Add(time.Hour+time.Second)) // not in a tight loop
 		testkit.Check(w.t, v.ExpireOverdue(w.t.Context()))
+		v.wantNextExpiry(v.Service, time.Time{}, time.Time{})
 		v.wantShown(p, false)
 		v.until(p, proposal.Expired)
 		v.wantLocks()
 		o.ExpiresAt = time.Time{}
 		v.create(o)
 	})
+}
+
+// wantNextExpiry checks when a service expects the next proposal to expire.
+func (v vault) wantNextExpiry(s *proposal.Service, last, want time.Time) {
+	v.t.Helper()
+	next, err := s.NextExpiry(v.t.Context(), last)
+	testkit.Check(v.t, err)
+	if !next.Equal(want) {
+		v.t.Errorf("the next expiry after %v is at %v, want %v", last, next, want)
+	}
 }
 
 // wantShown checks that the UTXOs of a proposal are shown as reserved and locked if held

@@ -212,32 +212,36 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 		WithDetail("status", string(p.Status)).WithDetail("allowed_statuses", strings.Join(allowed, " "))
 }
 
-// expiryInterval is the interval between searches for expired proposals. Operations on an
-// expired proposal are refused even before a search finds it.
-const expiryInterval = 15 * time.Second
-
-// Run drops the signatures of ended proposals and settles all proposals once, because an
-// older version may have left both undone. Then it ends expired proposals every
-// expiryInterval until ctx ends.
-func (s *Service) Run(ctx context.Context) {
+// CompleteUpgrade drops the signatures of ended proposals and settles all proposals, because
+// an older version may have left both undone. It logs errors.
+func (s *Service) CompleteUpgrade(ctx context.Context) {
 	if err := s.store.DropSignatures(ctx); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "cannot drop the signatures of ended proposals; the next start tries again", "error", err)
 	}
 	if err := s.store.SettleProposals(ctx); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "cannot settle proposals", "error", err)
 	}
-	tick := time.NewTicker(expiryInterval)
-	defer tick.Stop()
-	for {
-		if err := s.ExpireOverdue(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "cannot end expired proposals", "error", err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+}
+
+// minExpiryInterval is the minimum time between two searches for expired proposals.
+const minExpiryInterval = time.Second
+
+// NextExpiry returns when the next open proposal expires, but not earlier than
+// minExpiryInterval after last, the time of the last call of ExpireOverdue. It returns the
+// zero time if there is none or the clock cannot be trusted. Operations on an expired
+// proposal are refused even before ExpireOverdue ends it.
+func (s *Service) NextExpiry(ctx context.Context, last time.Time) (time.Time, error) {
+	if !s.o.Watch.Settled() {
+		return time.Time{}, nil
 	}
+	next, err := s.store.NextExpiry(ctx)
+	if err != nil || next.IsZero() || last.IsZero() {
+		return next, err
+	}
+	if earliest := last.Add(minExpiryInterval); next.Before(earliest) {
+		return earliest, nil
+	}
+	return next, nil
 }
 
 // ExpireOverdue ends expired open proposals, unless the clock cannot be trusted; see

@@ -35,6 +35,9 @@ type Store interface {
 	// DropSignatures removes the signatures of proposals that had ended when the database
 	// was migrated; see Proposal.DropSignatures. It does so only once.
 	DropSignatures(ctx context.Context) error
+	// NextExpiry returns the earliest ExpiresAt of the open proposals, or the zero time if
+	// there are none.
+	NextExpiry(ctx context.Context) (time.Time, error)
 	// Overdue returns the open proposals whose ExpiresAt is not after now.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
 

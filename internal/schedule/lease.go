@@ -84,5 +84,5 @@ func (t *task) release(ctx context.Context) {
 	t.until = time.Time{}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
 	defer cancel()
-	_ = t.s.Leases.ReleaseLease(ctx, t.Name, t.s.Holder) // otherwise it ends by itself
+	_ = t.s.Leases.ReleaseLease(ctx, t.Name, t.s.Holder) // otherwise it ends at t.until anyway
 }

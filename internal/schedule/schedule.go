@@ -45,8 +45,9 @@ const (
 	// DefaultPoll is short compared with a day: a timer stops while the machine is
 	// suspended, and ignores changes to the clock.
 	DefaultPoll = time.Minute
-	// MinRetry and MaxRetry are the default limits of the delay after errors.
+	// MinRetry is the delay after the first error by default.
 	MinRetry = time.Second
+	// MaxRetry is the delay after many errors by default.
 	MaxRetry = 15 * time.Second
 	// remindInterval is the interval at which a job that keeps failing is logged again.
 	remindInterval = time.Hour

@@ -61,7 +61,7 @@ func TestLease_WrongClock(t *testing.T) {
 }
 
 // TestLease_Concurrent checks that, of many holders in two processes that take, renew and
-// release a lease at the same time, two never have it at once, and that it changes hands
+// release a lease at the same time, their terms never overlap, and that it changes hands
 // when it ends and when it is released.
 func TestLease_Concurrent(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, a *fixture) {

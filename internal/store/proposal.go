@@ -289,6 +289,18 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 	return list, err
 }
 
+// NextExpiry implements proposal.Store.
+func (s *Store) NextExpiry(ctx context.Context) (time.Time, error) {
+	next, err := s.reads().NextExpiry(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, translate(fmt.Errorf("select the next expiry: %w", err))
+	}
+	return next.Time, nil
+}
+
 // Overdue implements proposal.Store.
 func (s *Store) Overdue(ctx context.Context, now time.Time) ([]proposal.Proposal, error) {
 	var list []proposal.Proposal

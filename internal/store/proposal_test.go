@@ -145,6 +145,15 @@ func TestReservations(t *testing.T) {
 		if len(overdue) != 1 || overdue[0].ID != third.ID {
 			t.Errorf("%d proposals are overdue", len(overdue))
 		}
+		next, err := b.NextExpiry(t.Context())
+		testkit.Check(t, err)
+		if !next.Equal(third.ExpiresAt) {
+			t.Errorf("the next expiry is at %v, want %v", next, third.ExpiresAt)
+		}
+		b.exec("UPDATE proposals SET status = 'cancelled'")
+		if next, err := b.NextExpiry(t.Context()); err != nil || !next.IsZero() {
+			t.Errorf("without open proposals, the next expiry is at %v, %v", next, err)
+		}
 	})
 }
 

@@ -371,6 +371,19 @@ func (q *Queries) LostAncestors(ctx context.Context, arg LostAncestorsParams) ([
 	return items, nil
 }
 
+const NextExpiry = `-- name: NextExpiry :one
+SELECT expires_at FROM proposals
+WHERE status IN ('created', 'partially_signed', 'complete')
+ORDER BY expires_at LIMIT 1
+`
+
+func (q *Queries) NextExpiry(ctx context.Context) (sqltype.Time, error) {
+	row := q.db.QueryRowContext(ctx, NextExpiry)
+	var expires_at sqltype.Time
+	err := row.Scan(&expires_at)
+	return expires_at, err
+}
+
 const NoteLock = `-- name: NoteLock :exec
 INSERT INTO reserved (wallet_id, txid, vout) VALUES ($1, $2, $3) ON CONFLICT (wallet_id, txid, vout) DO NOTHING
 `
