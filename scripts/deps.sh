@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what building and testing require: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, strace, unshare, ip, python3 with requests, and npm. If everything is installed, it prints
+# programs, bitcoind, curl, jq, strace, unshare, ip, python3 with requests, and npm. If everything is installed, it prints
 # nothing. On Debian and its derivatives it installs what is missing; elsewhere it lists it and fails.
 set -eu
 
@@ -31,6 +31,7 @@ missing() {
 	have gcc || echo gcc libc6-dev
 	have_postgres || echo postgresql
 	have curl || echo curl
+	have jq || echo jq
 	have strace || echo strace
 	have_requests || echo python3 python3-requests
 	have unshare || echo util-linux

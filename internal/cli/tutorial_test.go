@@ -111,7 +111,12 @@ func runBlock(t *testing.T, environment, command []string, texts ...string) {
 // vault of the demo, and returns the environment variables that the blocks read.
 func serveWalkThroughs(t *testing.T) []string {
 	t.Helper()
-	node := testkit.Bitcoind(t)
+	return serveWalkThroughsOn(t, testkit.Bitcoind(t))
+}
+
+// serveWalkThroughsOn is serveWalkThroughs with a node that has no wallets yet.
+func serveWalkThroughsOn(t *testing.T, node *testkit.Node) []string {
+	t.Helper()
 	const adminPassword, userPassword = "not-the-default", "known-to-alice"
 	made := &scene{node: node.Node, adminPassword: adminPassword, userPassword: userPassword}
 	if err := made.meet(t.Context()); err != nil {

@@ -3,6 +3,9 @@ package event_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,5 +100,38 @@ func TestFold_Refuses(t *testing.T) {
 	})
 	if got := fmt.Sprint(s.Transactions["t"].Status, s.Final, s.Proposals, s.Imported, s.Announced, s.N); err != nil || got != "mempoolmap[] map[p:created] 3 map[t:true] 6" {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+var codeSpan = regexp.MustCompile("`([a-z.]+)`")
+
+// TestKinds_Documented: docs/events.md has each kind once, and no other.
+func TestKinds_Documented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Kinds\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var documented []event.Kind
+	for row := range strings.Lines(section) {
+		if !strings.HasPrefix(row, "| `") {
+			continue
+		}
+		group := ""
+		for _, span := range codeSpan.FindAllStringSubmatch(strings.Split(row, "|")[1], -1) {
+			name := span[1]
+			if strings.HasPrefix(name, ".") { // the group of the kind before it
+				name = group + name
+			}
+			group, _, _ = strings.Cut(name, ".")
+			documented = append(documented, event.Kind(name))
+		}
+	}
+	want := event.Kinds()
+	slices.Sort(want)
+	slices.Sort(documented)
+	if !slices.Equal(documented, want) {
+		t.Errorf("docs/events.md has the kinds\n%v, want\n%v", documented, want)
 	}
 }
