@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -20,6 +21,11 @@ func TestDemoOnce(t *testing.T) {
 	for _, s := range walkThrough {
 		if !strings.Contains(out, ". "+s.title+"\n") {
 			t.Errorf("the step %q is not printed", s.title)
+		}
+	}
+	for _, kind := range []string{"transaction.seen", "transaction.confirmed"} {
+		if !regexp.MustCompile(`\n   In the stream, [0-9.]+ seconds later: ` + kind + `\n     wallet_id: `).MatchString(out) {
+			t.Errorf("the event %s is not printed", kind)
 		}
 	}
 	for _, line := range []string{
