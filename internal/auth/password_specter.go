@@ -50,7 +50,11 @@ func splitHash(hashed string) (salt, bcryptHash string) {
 // specterHash returns Specter Desktop's hash of a password, in base64, because a
 // zero byte would end the input of bcrypt.
 func specterHash(password, salt string) ([]byte, error) {
-	hash, err := pbkdf2.Key(sha256.New, password, []byte(salt), specterRounds, specterBytes)
+	return pbkdf2Hash(password, salt, specterRounds)
+}
+
+func pbkdf2Hash(password, salt string, rounds int) ([]byte, error) {
+	hash, err := pbkdf2.Key(sha256.New, password, []byte(salt), rounds, specterBytes)
 	if err != nil {
 		return nil, fmt.Errorf("hash a password: %w", err)
 	}
@@ -60,13 +64,13 @@ func specterHash(password, salt string) ([]byte, error) {
 // comparison returns the two arguments of a bcrypt comparison: the hash, against,
 // and the input, secret. Against is nil if the password cannot match, because hashed
 // is empty or the password is longer than bcrypt reads.
-func comparison(hashed, password string) (against, secret []byte, err error) {
+func (p *Passwords) comparison(hashed, password string) (against, secret []byte, err error) {
 	salt, bcryptHash := splitHash(hashed)
-	used := salt
-	if used == "" {
-		used = dummySalt
+	used, rounds := salt, specterRounds
+	if salt == "" {
+		used, rounds = dummySalt, p.dummyRounds
 	}
-	if secret, err = specterHash(password, used); err != nil {
+	if secret, err = pbkdf2Hash(password, used, rounds); err != nil {
 		return nil, nil, err
 	}
 	switch {

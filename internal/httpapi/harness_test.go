@@ -38,6 +38,7 @@ import (
 type setup struct {
 	database string // URL of a PostgreSQL database; empty for a new SQLite file
 	cost     int    // bcrypt cost
+	isTimed  bool   // whether logins of all kinds of users take the same time, as in the program
 	routes   func([]route.Route) []route.Route
 	bitcoind *testkit.Node // the node of the wallets; nil for nodeURL or an unreachable node
 	nodeURL  string        // URL of a server that replies in place of a node
@@ -105,6 +106,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Cleanup(func() { testkit.Check(t, kept.Close()) })
 	recorder := auth.NewRecorder(set.Log, kept)
 	passwords := testkit.Must(auth.NewPasswords(set.cost, 16))
+	if !set.isTimed {
+		passwords.WithDummyRounds(1)
+	}
 	testkit.Check(t, kept.BindKey(t.Context(), auth.Fingerprint(s.key)))
 	signer := testkit.Must(auth.NewSigner(t.Context(), kept, func() (auth.Keys, error) { return auth.Keys{s.key}, nil }, s.clock.now))
 	set.Login = auth.NewLogin(set.Log, kept, passwords, signer, recorder, s.clock.now)
