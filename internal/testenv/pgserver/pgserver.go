@@ -1,6 +1,8 @@
 // Package pgserver starts a separate PostgreSQL server for tests and benchmarks,
 // with the programs that make deps installs. The data is temporary and may be lost
-// in a power failure.
+// in a power failure. The program must import the driver "pgx", as internal/store
+// does; this package does not, since it would be linked into the tests of packages
+// that use no database.
 package pgserver
 
 import (
@@ -21,8 +23,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 )

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
 	"github.com/specterd/specterd/internal/testenv/regtest"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
