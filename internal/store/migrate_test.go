@@ -20,6 +20,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/migrations"
@@ -144,6 +145,7 @@ func TestSQLite_Durability(t *testing.T) {
 func TestLockedDatabase(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
+	testdb.CopySQLite(t, path)
 	b := open(t, path, "sqlite", "file:"+path+"?_pragma=busy_timeout(100)")
 	u := b.user("alice", false)
 	// Another connection holds the write lock for longer than the busy timeout.
@@ -308,6 +310,7 @@ func TestSQLShell_AddOwnerToWallet(t *testing.T) {
 // counts as unavailable afterwards.
 func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
+	testdb.CopySQLite(t, path)
 	b := open(t, path, "sqlite", "file:"+path)
 	u := b.user("alice", false)
 	for i := range 50 {
