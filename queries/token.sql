@@ -1,6 +1,6 @@
 -- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, imported, signing_key)
-VALUES (@token_id, @user_id, @parent_id, @rotated_from, @description, @token_hash, @scopes, @wallet_ids, @lifetime, @created_at, @expires_at, @imported, @signing_key);
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key)
+VALUES (@token_id, @user_id, @parent_id, @rotated_from, @description, @token_hash, @scopes, @wallet_ids, @lifetime, @created_at, @expires_at, @expiring_at, @imported, @signing_key);
 
 -- name: TokenAndUser :one
 SELECT sqlc.embed(t), u.name AS user_name, u.is_admin, u.disabled_at
@@ -37,12 +37,29 @@ DELETE FROM tokens WHERE token_id = @token_id AND user_id = @user_id;
 DELETE FROM tokens WHERE user_id = @user_id;
 
 -- name: RetireToken :exec
-UPDATE tokens SET description = @description, expires_at = @expires_at
+UPDATE tokens SET
+  description = @description,
+  expires_at = @expires_at,
+  expiring_at = CASE WHEN expires_at = @expires_at THEN expiring_at ELSE CAST(@expiring_at AS BIGINT) END
 WHERE token_id = @token_id;
 
 -- name: CapTokenExpiry :exec
-UPDATE tokens SET expires_at = @expires_at
+UPDATE tokens SET expires_at = @expires_at, expiring_at = @expiring_at
 WHERE token_id = @token_id AND expires_at > @expires_at;
+
+-- When the next event token.expiring is due; 0 if none will be.
+-- name: NextExpiring :one
+SELECT CAST(coalesce(min(expiring_at), 0) AS BIGINT) AS expiring_at FROM tokens WHERE expiring_at IS NOT NULL;
+
+-- name: ExpiringTokens :many
+SELECT token_id, user_id, description, expires_at FROM tokens
+WHERE expiring_at <= @now
+ORDER BY expiring_at, token_id
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: StopExpiring :exec
+UPDATE tokens SET expiring_at = NULL
+WHERE token_id IN (SELECT value FROM json_each(CAST(@token_ids AS TEXT)));
 
 -- A token, its descendants and, with with_successors, the tokens that these were rotated
 -- to by tokens, and their descendants. The token itself may no longer exist.

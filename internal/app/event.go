@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
@@ -27,4 +28,13 @@ func (a *App) PruneEvents(ctx context.Context) error {
 		a.Log.InfoContext(ctx, "old events deleted", "count", n)
 	}
 	return err
+}
+
+// nextExpiringToken returns when the next event about a token that will expire is due; zero
+// if none is, or while the clock is unreliable.
+func (a *App) nextExpiringToken(ctx context.Context, _ time.Time) (time.Time, error) {
+	if !a.Watch.Settled() {
+		return time.Time{}, nil
+	}
+	return a.Store.NextExpiringToken(ctx)
 }

@@ -47,6 +47,15 @@ type Token struct {
 // RemainingLife returns the time until the token expires, or zero if it has expired.
 func (t *Token) RemainingLife(now time.Time) time.Duration { return max(0, t.ExpiresAt.Sub(now)) }
 
+// expiryNotice is the time between the announcement that a token will expire and its expiry.
+const expiryNotice = 7 * 24 * time.Hour
+
+// ExpiringAt returns the time at which to announce that a token will expire, if its expiry
+// was set at setAt: seven days before the expiry, or after half of the time if that is later.
+func ExpiringAt(setAt, expiresAt time.Time) time.Time {
+	return expiresAt.Add(-min(expiryNotice, expiresAt.Sub(setAt)/2))
+}
+
 // TokenCursor is a position in the list of a user's tokens: after the token with
 // this time and id.
 type TokenCursor struct {

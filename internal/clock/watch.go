@@ -6,7 +6,8 @@
 // distinguished. Decisions that can be reversed therefore use the system time as it is:
 // an expired token is rejected, and accepted again once the clock is back. Irreversible
 // actions wait while the clock is in doubt: expiring proposals, deleting stored responses
-// of idempotent requests, deleting signing keys, archiving audit events.
+// of idempotent requests, deleting signing keys, archiving audit events, announcing that
+// tokens will expire.
 package clock
 
 import (

@@ -1,6 +1,10 @@
 package event
 
-import "github.com/specterd/specterd/internal/btc"
+import (
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+)
 
 // TxState is the state of a transaction in the index.
 type TxState struct {
@@ -165,4 +169,11 @@ type TokenData struct {
 	TokenID     string `json:"token_id"`
 	Description string `json:"description"`
 	RotatedFrom string `json:"rotated_from,omitempty"` // id of the predecessor
+}
+
+// ExpiringData is the payload of TokenExpiring.
+type ExpiringData struct {
+	TokenID     string    `json:"token_id"`
+	Description string    `json:"description"`
+	ExpiresAt   time.Time `json:"expires_at"`
 }

@@ -77,9 +77,10 @@ const (
 	// MemberRemoved is an event of the wallet, and of the user who was removed.
 	MemberRemoved Kind = "member.removed"
 
-	TokenCreated Kind = "token.created"
-	TokenRotated Kind = "token.rotated"
-	TokenRevoked Kind = "token.revoked"
+	TokenCreated  Kind = "token.created"
+	TokenRotated  Kind = "token.rotated"
+	TokenExpiring Kind = "token.expiring" //nolint:gosec // not a credential; see auth.ExpiringAt
+	TokenRevoked  Kind = "token.revoked"
 
 	// SpendUnproposed: a transaction that is not a proposal of the wallet spends its UTXOs.
 	SpendUnproposed Kind = "spend.unproposed"
@@ -91,7 +92,8 @@ var kinds = []Kind{
 	ProposalCreated, ProposalSigned, ProposalComplete, ProposalBroadcast, ProposalConfirmed, ProposalCancelled, ProposalExpired, ProposalReplaced, ProposalConflicted, ProposalReopened,
 	WalletCreated, WalletRenamed, WalletRemoved, WalletSynced,
 	RescanStarted, RescanFinished, RescanFailed, RescanAborted,
-	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenRevoked, SpendUnproposed,
+	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
+	SpendUnproposed,
 }
 
 // Kinds returns all kinds.

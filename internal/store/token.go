@@ -76,7 +76,8 @@ func (s *Store) insertToken(ctx context.Context, q *db.Queries, t auth.Token) er
 		TokenID: t.ID, UserID: t.UserID, ParentID: nullable(t.ParentID), RotatedFrom: nullable(t.RotatedFrom),
 		Description: t.Description, TokenHash: t.Hash[:], Scopes: t.Scopes.String(), WalletIds: walletText(t.Wallets),
 		Lifetime: t.Lifetime.Microseconds(), CreatedAt: sqltype.Time{Time: t.CreatedAt}, ExpiresAt: sqltype.Time{Time: t.ExpiresAt},
-		Imported: t.Imported, SigningKey: nullable(t.SigningKey),
+		ExpiringAt: sqltype.NullTime{Time: auth.ExpiringAt(t.CreatedAt, t.ExpiresAt)},
+		Imported:   t.Imported, SigningKey: nullable(t.SigningKey),
 	})
 	switch {
 	case isUnique(err):
@@ -180,13 +181,13 @@ func retireToken(ctx context.Context, q *db.Queries, r auth.Rotation) (deleted [
 	if r.RetireAt.IsZero() {
 		return family, removeTokens(ctx, q, r.Old.UserID, idsOf(family))
 	}
-	at := sqltype.Time{Time: r.RetireAt}
-	err = q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at})
+	at, expiring := sqltype.Time{Time: r.RetireAt}, auth.ExpiringAt(r.Successor.CreatedAt, r.RetireAt)
+	err = q.RetireToken(ctx, db.RetireTokenParams{TokenID: r.Old.ID, Description: r.RetiredAs, ExpiresAt: at, ExpiringAt: expiring.UnixMicro()})
 	if err != nil {
 		return nil, fmt.Errorf("retire the predecessor: %w", err)
 	}
 	for _, id := range idsOf(family) {
-		if err := q.CapTokenExpiry(ctx, db.CapTokenExpiryParams{TokenID: id, ExpiresAt: at}); err != nil {
+		if err := q.CapTokenExpiry(ctx, db.CapTokenExpiryParams{TokenID: id, ExpiresAt: at, ExpiringAt: sqltype.NullTime{Time: expiring}}); err != nil {
 			return nil, fmt.Errorf("end a token with the predecessor: %w", err)
 		}
 	}

@@ -191,6 +191,7 @@ type Token struct {
 	LastUsedAgent   string
 	Imported        bool
 	SigningKey      sql.NullString
+	ExpiringAt      sqltype.NullTime
 }
 
 type User struct {

@@ -63,23 +63,24 @@ func (q *Queries) AncestorsOfToken(ctx context.Context, tokenID string) ([]strin
 }
 
 const CapTokenExpiry = `-- name: CapTokenExpiry :exec
-UPDATE tokens SET expires_at = $1
-WHERE token_id = $2 AND expires_at > $1
+UPDATE tokens SET expires_at = $1, expiring_at = $2
+WHERE token_id = $3 AND expires_at > $1
 `
 
 type CapTokenExpiryParams struct {
-	ExpiresAt sqltype.Time
-	TokenID   string
+	ExpiresAt  sqltype.Time
+	ExpiringAt sqltype.NullTime
+	TokenID    string
 }
 
 func (q *Queries) CapTokenExpiry(ctx context.Context, arg CapTokenExpiryParams) error {
-	_, err := q.db.ExecContext(ctx, CapTokenExpiry, arg.ExpiresAt, arg.TokenID)
+	_, err := q.db.ExecContext(ctx, CapTokenExpiry, arg.ExpiresAt, arg.ExpiringAt, arg.TokenID)
 	return err
 }
 
 const CreateToken = `-- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, imported, signing_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 `
 
 type CreateTokenParams struct {
@@ -94,6 +95,7 @@ type CreateTokenParams struct {
 	Lifetime    int64
 	CreatedAt   sqltype.Time
 	ExpiresAt   sqltype.Time
+	ExpiringAt  sqltype.NullTime
 	Imported    bool
 	SigningKey  sql.NullString
 }
@@ -111,6 +113,7 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error 
 		arg.Lifetime,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.ExpiringAt,
 		arg.Imported,
 		arg.SigningKey,
 	)
@@ -138,6 +141,53 @@ DELETE FROM tokens WHERE user_id = $1
 func (q *Queries) DeleteTokensOfUser(ctx context.Context, userID string) error {
 	_, err := q.db.ExecContext(ctx, DeleteTokensOfUser, userID)
 	return err
+}
+
+const ExpiringTokens = `-- name: ExpiringTokens :many
+SELECT token_id, user_id, description, expires_at FROM tokens
+WHERE expiring_at <= $1
+ORDER BY expiring_at, token_id
+LIMIT CAST($2 AS BIGINT)
+`
+
+type ExpiringTokensParams struct {
+	Now     sqltype.NullTime
+	MaxRows int64
+}
+
+type ExpiringTokensRow struct {
+	TokenID     string
+	UserID      string
+	Description string
+	ExpiresAt   sqltype.Time
+}
+
+func (q *Queries) ExpiringTokens(ctx context.Context, arg ExpiringTokensParams) ([]ExpiringTokensRow, error) {
+	rows, err := q.db.QueryContext(ctx, ExpiringTokens, arg.Now, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ExpiringTokensRow{}
+	for rows.Next() {
+		var i ExpiringTokensRow
+		if err := rows.Scan(
+			&i.TokenID,
+			&i.UserID,
+			&i.Description,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const FamilyOfToken = `-- name: FamilyOfToken :many
@@ -193,7 +243,7 @@ func (q *Queries) FamilyOfToken(ctx context.Context, arg FamilyOfTokenParams) ([
 }
 
 const HoldToken = `-- name: HoldToken :one
-UPDATE tokens SET expires_at = expires_at WHERE token_id = $1 RETURNING token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key
+UPDATE tokens SET expires_at = expires_at WHERE token_id = $1 RETURNING token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at
 `
 
 // Returns the row and locks it until the transaction ends, on both databases.
@@ -217,12 +267,13 @@ func (q *Queries) HoldToken(ctx context.Context, tokenID string) (Token, error) 
 		&i.LastUsedAgent,
 		&i.Imported,
 		&i.SigningKey,
+		&i.ExpiringAt,
 	)
 	return i, err
 }
 
 const ListTokens = `-- name: ListTokens :many
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, u.name AS user_name
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, u.name AS user_name
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE u.name_folded = $1 OR CAST($2 AS BOOLEAN)
 ORDER BY u.name_folded, t.created_at, t.token_id
@@ -264,6 +315,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 			&i.Token.LastUsedAgent,
 			&i.Token.Imported,
 			&i.Token.SigningKey,
+			&i.Token.ExpiringAt,
 			&i.UserName,
 		); err != nil {
 			return nil, err
@@ -280,7 +332,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 }
 
 const ListTokensOfUser = `-- name: ListTokensOfUser :many
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key FROM tokens
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at FROM tokens
 WHERE user_id = $1
   AND (created_at > $2 OR (created_at = $2 AND token_id > $3))
 ORDER BY created_at, token_id
@@ -325,6 +377,7 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 			&i.LastUsedAgent,
 			&i.Imported,
 			&i.SigningKey,
+			&i.ExpiringAt,
 		); err != nil {
 			return nil, err
 		}
@@ -337,6 +390,18 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const NextExpiring = `-- name: NextExpiring :one
+SELECT CAST(coalesce(min(expiring_at), 0) AS BIGINT) AS expiring_at FROM tokens WHERE expiring_at IS NOT NULL
+`
+
+// When the next event token.expiring is due; 0 if none will be.
+func (q *Queries) NextExpiring(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, NextExpiring)
+	var expiring_at int64
+	err := row.Scan(&expiring_at)
+	return expiring_at, err
 }
 
 const OwnerOfRotations = `-- name: OwnerOfRotations :one
@@ -425,18 +490,37 @@ func (q *Queries) RecordTokenUse(ctx context.Context, arg RecordTokenUseParams) 
 }
 
 const RetireToken = `-- name: RetireToken :exec
-UPDATE tokens SET description = $1, expires_at = $2
-WHERE token_id = $3
+UPDATE tokens SET
+  description = $1,
+  expires_at = $2,
+  expiring_at = CASE WHEN expires_at = $2 THEN expiring_at ELSE CAST($3 AS BIGINT) END
+WHERE token_id = $4
 `
 
 type RetireTokenParams struct {
 	Description string
 	ExpiresAt   sqltype.Time
+	ExpiringAt  int64
 	TokenID     string
 }
 
 func (q *Queries) RetireToken(ctx context.Context, arg RetireTokenParams) error {
-	_, err := q.db.ExecContext(ctx, RetireToken, arg.Description, arg.ExpiresAt, arg.TokenID)
+	_, err := q.db.ExecContext(ctx, RetireToken,
+		arg.Description,
+		arg.ExpiresAt,
+		arg.ExpiringAt,
+		arg.TokenID,
+	)
+	return err
+}
+
+const StopExpiring = `-- name: StopExpiring :exec
+UPDATE tokens SET expiring_at = NULL
+WHERE token_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+`
+
+func (q *Queries) StopExpiring(ctx context.Context, tokenIds string) error {
+	_, err := q.db.ExecContext(ctx, StopExpiring, tokenIds)
 	return err
 }
 
@@ -474,7 +558,7 @@ func (q *Queries) TakeRotations(ctx context.Context, arg TakeRotationsParams) ([
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, u.name AS user_name, u.is_admin, u.disabled_at
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = $1
 `
@@ -506,6 +590,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 		&i.Token.LastUsedAgent,
 		&i.Token.Imported,
 		&i.Token.SigningKey,
+		&i.Token.ExpiringAt,
 		&i.UserName,
 		&i.IsAdmin,
 		&i.DisabledAt,
@@ -514,7 +599,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 }
 
 const TokenOfUser = `-- name: TokenOfUser :one
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key FROM tokens WHERE token_id = $1 AND user_id = $2
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at FROM tokens WHERE token_id = $1 AND user_id = $2
 `
 
 type TokenOfUserParams struct {
@@ -542,6 +627,7 @@ func (q *Queries) TokenOfUser(ctx context.Context, arg TokenOfUserParams) (Token
 		&i.LastUsedAgent,
 		&i.Imported,
 		&i.SigningKey,
+		&i.ExpiringAt,
 	)
 	return i, err
 }
