@@ -21,6 +21,9 @@ SELECT count(*) FROM users;
 SELECT count(*) FROM users
 WHERE is_admin AND disabled_at IS NULL AND user_id <> @user_id;
 
+-- name: ActiveAdmins :many
+SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY user_id;
+
 -- name: UpdateUser :exec
 UPDATE users SET
   password_hash = @password_hash,

@@ -33,10 +33,10 @@ func (a *App) scheduler() *schedule.Scheduler {
 const expiryPoll = 15 * time.Second
 
 // runDueWork runs all due work until ctx ends.
-func (a *App) runDueWork(ctx context.Context, due *schedule.Scheduler, proposals *proposal.Service) {
+func (a *App) runDueWork(ctx context.Context, due *schedule.Scheduler, n *Node, proposals *proposal.Service) {
 	var running sync.WaitGroup
 	defer running.Wait()
-	running.Go(func() { due.Run(ctx, a.maintenance()...) })
+	running.Go(func() { due.Run(ctx, append(a.maintenance(), a.recordNodeEvents(n))...) })
 	proposals.CompleteUpgrade(ctx) // before any of them expires
 	due.Run(ctx, schedule.Job{Name: "ending expired proposals", Next: proposals.NextExpiry, Run: proposals.ExpireOverdue, Poll: expiryPoll})
 }

@@ -10,9 +10,11 @@ import (
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/nodeevent"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/schedule"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -112,4 +114,15 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 		Network: n.Provider.Network,
 	})
 	return service, proposals, index
+}
+
+// recordNodeEvents is a job that records events of the node until ctx ends.
+func (a *App) recordNodeEvents(n *Node) schedule.Job {
+	return schedule.Job{
+		Name: "recording events of the node", Next: schedule.Every(0, a.Now()), Exclusive: true,
+		Run: func(ctx context.Context) error {
+			nodeevent.Run(ctx, nodeevent.Options{Log: a.Log, Store: a.Store, Chain: n.Backend, Status: n.Monitor.Status})
+			return nil
+		},
+	}
 }

@@ -80,7 +80,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { a.Watch.Run(background) })
 	running.Go(func() { _ = n.Monitor.Run(background) })
 	running.Go(func() { index.Run(background) })
-	running.Go(func() { a.runDueWork(background, due, proposals) })
+	running.Go(func() { a.runDueWork(background, due, n, proposals) })
 	running.Go(func() { events.Run(background) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })

@@ -1,5 +1,5 @@
-// Package event implements the event log: what happened to wallets, proposals and tokens,
-// in the order in which it was committed. A [Store] writes an event in the transaction
+// Package event implements the event log: what happened to wallets, proposals, tokens and
+// the node, in the order in which it was committed. A [Store] writes an event in the transaction
 // that causes it; a [Service] gives readers the events that they may see now. It does not
 // depend on SQL or HTTP.
 //
@@ -82,6 +82,13 @@ const (
 	TokenExpiring Kind = "token.expiring" //nolint:gosec // not a credential; see auth.ExpiringAt
 	TokenRevoked  Kind = "token.revoked"
 
+	// NodeUp, NodeBehind and NodeDown: the node has another state than before.
+	NodeUp     Kind = "node.up"
+	NodeBehind Kind = "node.behind"
+	NodeDown   Kind = "node.down"
+	// NodeReorg: blocks have left the node's chain.
+	NodeReorg Kind = "node.reorg"
+
 	// SpendUnproposed: a transaction that is not a proposal of the wallet spends its UTXOs.
 	SpendUnproposed Kind = "spend.unproposed"
 )
@@ -93,7 +100,7 @@ var kinds = []Kind{
 	WalletCreated, WalletRenamed, WalletRemoved, WalletSynced,
 	RescanStarted, RescanFinished, RescanFailed, RescanAborted,
 	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
-	SpendUnproposed,
+	NodeUp, NodeBehind, NodeDown, NodeReorg, SpendUnproposed,
 }
 
 // Kinds returns all kinds.
@@ -114,8 +121,11 @@ func (k Kind) Scope() auth.Scopes {
 var scopes = map[string]auth.Scopes{
 	"transaction": auth.WalletsRead, "address": auth.WalletsRead, "utxo": auth.WalletsRead, "spend": auth.WalletsRead,
 	"wallet": auth.WalletsRead, "rescan": auth.WalletsRead, "member": auth.WalletsRead,
-	"proposal": auth.ProposalsRead, "token": auth.TokensRead,
+	"proposal": auth.ProposalsRead, "token": auth.TokensRead, "node": auth.NodeRead,
 }
+
+// ForAdmins reports whether only admins may see events of this kind.
+func (k Kind) ForAdmins() bool { return strings.HasPrefix(string(k), "node.") }
 
 // ParseKinds parses a list of kinds, separated by commas. A group such as "transaction"
 // stands for all of its kinds; an empty list, for which it returns nil, for all kinds.

@@ -40,7 +40,7 @@ func TestKinds_Scopes(t *testing.T) {
 	if scope := event.Kind("invoice.paid").Scope(); scope != auth.AllScopes {
 		t.Errorf("a kind of an unknown group needs only %s", scope)
 	}
-	if len(scopes) != 3 || scopes[auth.ProposalsRead] != 10 || scopes[auth.TokensRead] != 4 {
+	if len(scopes) != 4 || scopes[auth.ProposalsRead] != 10 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 {
 		t.Errorf("%v", scopes)
 	}
 }

@@ -102,7 +102,7 @@ func (s *Service) page(ctx context.Context, who *auth.Principal, q Query, wallet
 
 // visibleKinds returns the kinds that the caller asked for, or if asked is nil, all kinds that the
 // caller's scopes include; nil stands for all kinds. It returns a Forbidden fault if the
-// scopes do not include a kind that the caller asked for.
+// caller asked for a kind that their scopes do not include, or that is for admins.
 func visibleKinds(who *auth.Principal, asked []Kind) ([]Kind, error) {
 	if !who.Scopes.Has(auth.EventsRead) {
 		return nil, errScope(auth.EventsRead)
@@ -118,9 +118,14 @@ func visibleKinds(who *auth.Principal, asked []Kind) ([]Kind, error) {
 		if !who.Scopes.Has(k.Scope()) {
 			return nil, errScope(k.Scope())
 		}
+		if k.ForAdmins() && !who.Admin {
+			return nil, errNotAdmin
+		}
 	}
 	return asked, nil
 }
+
+var errNotAdmin = fault.New(fault.Forbidden, "insufficient_role", "only admins may see these events").WithDetail("required_role", "admin")
 
 func errScope(scope auth.Scopes) error {
 	return fault.New(fault.Forbidden, "insufficient_scope", "the token lacks the scope %s", scope).WithDetail("required_scope", scope.String())
@@ -204,8 +209,11 @@ func (s *Service) readAll(ctx context.Context, who *auth.Principal, q Query, kin
 }
 
 // maySee reports whether the caller's token includes the wallet that an event of a user is
-// about.
+// about, and whether the caller is still an admin if it is an event for admins.
 func maySee(who *auth.Principal, e Event) bool {
+	if e.Kind.ForAdmins() && !who.Admin {
+		return false
+	}
 	aboutWallet := e.UserID != "" && (e.Kind == WalletRemoved || e.Kind == MemberRemoved)
 	return !aboutWallet || who.MaySeeWallet(e.Subject)
 }

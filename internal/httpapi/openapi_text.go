@@ -64,7 +64,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"LabelOutputRequest":        "The new label of an output.",
 	"LabelTransactionRequest":   "The new label of a transaction.",
 	"LastUse":                   "The last use of a token.",
-	"LoggedEvent":               "An event of a wallet, or of the caller.",
+	"LoggedEvent":               "An event of a wallet, of the caller, or of the node.",
 	"Member":                    "A user's membership in a wallet.",
 	"Membership":                "A wallet that the caller has become a member of.",
 	"Message":                   "The error document of Specter Desktop.",

@@ -197,6 +197,9 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 		if err := q.DeleteSetting(ctx, settingEventsPruned); err != nil {
 			return fmt.Errorf("drop the backup's position of the oldest event: %w", err)
 		}
+		if err := q.DeleteSetting(ctx, settingNode); err != nil {
+			return fmt.Errorf("drop the backup's state of the node: %w", err)
+		}
 		if err := q.DeleteSetting(ctx, settingRestoring); err != nil {
 			return fmt.Errorf("complete the restore: %w", err)
 		}

@@ -64,7 +64,7 @@ var EventMedia = []route.Media{
 
 type eventsRequest struct {
 	After  string `query:"after" json:"-" description:"Only events after this one: an id, or next_after of an earlier response. latest: only new events. Default: from the oldest event that is kept. 410 if events after it were deleted."`
-	Kinds  string `query:"kinds" json:"-" example:"transaction,proposal.signed" description:"Only events of these kinds or groups of kinds, separated by commas."`
+	Kinds  string `query:"kinds" json:"-" example:"transaction,proposal.signed" description:"Only events of these kinds or groups of kinds, separated by commas. node and its kinds are for admins."`
 	Limit  int    `query:"limit" json:"-" minimum:"1" maximum:"1000" default:"100" description:"Maximum number of events of a page."`
 	Wait   int    `query:"wait" json:"-" minimum:"0" maximum:"30" default:"0" description:"Long poll: seconds to wait for an event if the page would be empty."`
 	Accept string `header:"Accept" json:"-"`

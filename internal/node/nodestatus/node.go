@@ -38,6 +38,9 @@ var ErrWrongChain = fault.New(fault.Unavailable, "wrong_chain",
 const (
 	retryAfter     = 5 * time.Second
 	syncRetryAfter = time.Minute
+	// maxTipAge is the age of the best block from which on the node is considered to be
+	// behind. Two blocks are almost never further apart.
+	maxTipAge = 4 * time.Hour
 )
 
 // Status is the status of the node at a point in time.
@@ -87,4 +90,19 @@ func (s Status) Ready() *fault.Error {
 	default:
 		return fault.New(fault.Unavailable, p.Code, "%s", p.Message).WithRetryAfter(retryAfter).WithCause(p.Unwrap())
 	}
+}
+
+// Behind returns the reason why a usable node has not all blocks, or nil: Ready's fault
+// node_syncing, or node_behind if its best block is older than four hours. On regtest,
+// blocks may have any age.
+func (s Status) Behind() *fault.Error {
+	age := s.CheckedAt.Sub(s.Time)
+	switch {
+	case s.Problem == nil && s.InitialBlockDownload:
+		return s.Ready()
+	case s.Problem == nil && s.Chain != "regtest" && age > maxTipAge:
+		return fault.New(fault.Unavailable, "node_behind",
+			"the last block of the Bitcoin node, %d, is %d hours old; check its connections", s.Blocks, int(age.Hours())).WithRetryAfter(syncRetryAfter)
+	}
+	return nil
 }

@@ -11,6 +11,33 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+const ActiveAdmins = `-- name: ActiveAdmins :many
+SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY user_id
+`
+
+func (q *Queries) ActiveAdmins(ctx context.Context) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, ActiveAdmins)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var user_id string
+		if err := rows.Scan(&user_id); err != nil {
+			return nil, err
+		}
+		items = append(items, user_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const CountDefaultPasswords = `-- name: CountDefaultPasswords :one
 SELECT count(*) FROM users WHERE password_is_default AND disabled_at IS NULL
 `
