@@ -63,7 +63,12 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	defer stopMetrics()
 	login := a.login(recorder)
 	events, due := a.events(login), a.scheduler()
-	handler, err := a.handler(ctx, n.Monitor, wallets, proposals, events, login, observe)
+	// Background tasks outlive the requests, so that the last audit events are recorded.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var running sync.WaitGroup
+	run := func(f func(ctx context.Context)) { running.Go(func() { f(background) }) }
+	handler, err := a.handler(ctx, run, n.Monitor, wallets, proposals, events, login, observe)
 	if err != nil {
 		return err
 	}
@@ -73,9 +78,6 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	}
 	a.warn(ctx)
 
-	// Background tasks outlive the requests, so that the last audit events are recorded.
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var running sync.WaitGroup
 	running.Go(func() { recorder.Run(background) })
 	running.Go(func() { a.Watch.Run(background) })
 	running.Go(func() { _ = n.Monitor.Run(background) })
@@ -116,7 +118,7 @@ func (a *App) stopLater(ctx context.Context) (later context.Context, end func())
 	return later, end
 }
 
-func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, events *event.Service, login *auth.Login, observe observer) (http.Handler, error) {
+func (a *App) handler(ctx context.Context, background func(func(context.Context)), monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, events *event.Service, login *auth.Login, observe observer) (http.Handler, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
 	uid, err := a.Store.UID(ctx, hex.EncodeToString(random))
@@ -137,7 +139,7 @@ func (a *App) handler(ctx context.Context, monitor *nodestatus.Monitor, wallets 
 		Node:      monitor,
 		Active:    a.Config.APIActive, DataFolder: a.Config.DataFolder, UID: uid,
 		Loopback: config.IsLoopback(a.Config.Host), AllowedHosts: a.Config.AllowedHosts, TrustedProxies: a.Config.TrustedProxies,
-		Version: a.Version, Observe: observe,
+		Version: a.Version, Observe: observe, Background: background,
 	})
 }
 

@@ -73,6 +73,21 @@ func service(l *logOf, check func() error) *Service {
 	})
 }
 
+// follow calls send and idle like a stream, until ctx ends or the reader loses their access.
+func (s *Service) follow(ctx context.Context, who *auth.Principal, q Query, send func(Page) error, idle func(next string) error) error {
+	r, err := s.Open(who, q)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for err == nil {
+		if err = r.Read(ctx, send, idle); err == nil {
+			err = r.rest(ctx)
+		}
+	}
+	return err
+}
+
 // TestRevokedInBacklog: a token that is revoked while its reader gets old events reads no
 // further page.
 func TestRevokedInBacklog(t *testing.T) {
@@ -85,7 +100,7 @@ func TestRevokedInBacklog(t *testing.T) {
 	q := Query{WalletID: "w", Limit: 10}
 	for name, read := range map[string]func(send func(Page) error) error{
 		"stream": func(send func(Page) error) error {
-			return s.Follow(t.Context(), reader, q, send, func(string) error { return nil })
+			return s.follow(t.Context(), reader, q, send, func(string) error { return nil })
 		},
 		"lines": func(send func(Page) error) error { return s.Each(t.Context(), reader, q, send) },
 	} {
@@ -123,7 +138,7 @@ func TestRecheckTogether(t *testing.T) {
 		go s.Run(ctx)
 		ended := make(chan error, 1)
 		go func() {
-			ended <- s.Follow(ctx, reader, Query{WalletID: "w", Limit: 10}, func(Page) error { return nil }, func(string) error { return nil })
+			ended <- s.follow(ctx, reader, Query{WalletID: "w", Limit: 10}, func(Page) error { return nil }, func(string) error { return nil })
 		}()
 		time.Sleep(10 * time.Second)
 		if checks > 2 {
@@ -148,7 +163,7 @@ func TestHeartbeats(t *testing.T) {
 		var beats []string
 		began := time.Now()
 		go func() {
-			_ = s.Follow(ctx, reader, Query{WalletID: "w", Limit: 10, Kinds: []Kind{UTXOFrozen}}, func(Page) error { return nil }, func(next string) error {
+			_ = s.follow(ctx, reader, Query{WalletID: "w", Limit: 10, Kinds: []Kind{UTXOFrozen}}, func(Page) error { return nil }, func(next string) error {
 				beats = append(beats, fmt.Sprint(time.Since(began), " after ", next))
 				return nil
 			})

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,22 +27,35 @@ type hub struct {
 
 	mu      sync.Mutex
 	waiting map[string]map[*waiter]struct{} // by wallet or user id
-	readers map[*waiter]struct{}
-	joined  chan struct{} // receives a value when the first reader arrives
-	ended   chan struct{} // closed when readers must end
+	readers map[string]map[*waiter]struct{} // by token id
+	joined  chan struct{}                   // receives a value when the first reader arrives
 	isEnded bool
 }
 
-// waiter is a reader that waits.
+// due has the duties of a reader.
+type due uint8
+
+const (
+	dueNews      due = 1 << iota // read events: there may be new ones
+	dueCheck                     // check the credential: the token is not known to be valid
+	dueHeartbeat                 // send something
+	dueEnd                       // end
+)
+
+// waiter is a reader that may wait.
 type waiter struct {
-	woken   chan struct{} // has a value after an event of one of the targets
-	doubted chan struct{} // has a value if the token is not known to be valid
-	tokenID string
+	tokenID   string
+	heartbeat *time.Timer
+
+	// hub.mu guards the other fields.
 	targets []string
+	due     due
+	wake    func() // nil unless the reader waits
+	left    bool
 }
 
 func newHub(s Store) *hub {
-	return &hub{store: s, waiting: map[string]map[*waiter]struct{}{}, readers: map[*waiter]struct{}{}, joined: make(chan struct{}, 1), ended: make(chan struct{})}
+	return &hub{store: s, waiting: map[string]map[*waiter]struct{}{}, readers: map[string]map[*waiter]struct{}{}, joined: make(chan struct{}, 1)}
 }
 
 // run wakes readers until ctx ends.
@@ -77,7 +91,7 @@ func (h *hub) wakeAfter(ctx context.Context, last int64) int64 {
 		if err != nil {
 			return -1
 		}
-		h.wakeAll()
+		h.wakeAll(dueNews)
 		return head
 	}
 	for {
@@ -109,17 +123,13 @@ func (h *hub) hasReaders() bool {
 // doubt makes the readers check their credential whose token is not valid. If the tokens
 // cannot be read now, they are checked later; readers get no events without a check.
 func (h *hub) doubt(ctx context.Context) {
-	var ids []string
 	h.mu.Lock()
-	for w := range h.readers {
-		ids = append(ids, w.tokenID)
-	}
+	ids := slices.Sorted(maps.Keys(h.readers))
 	h.mu.Unlock()
 	if len(ids) == 0 {
 		return
 	}
-	slices.Sort(ids)
-	list, err := h.store.ValidTokens(ctx, slices.Compact(ids))
+	list, err := h.store.ValidTokens(ctx, ids)
 	if err != nil {
 		return
 	}
@@ -129,9 +139,9 @@ func (h *hub) doubt(ctx context.Context) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for w := range h.readers {
-		if !valid[w.tokenID] {
-			signal(w.doubted)
+	for id, readers := range h.readers {
+		if !valid[id] {
+			signalAll(readers, dueCheck)
 		}
 	}
 }
@@ -139,24 +149,31 @@ func (h *hub) doubt(ctx context.Context) {
 func (h *hub) wake(target string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for w := range h.waiting[target] {
-		signal(w.woken)
-	}
+	signalAll(h.waiting[target], dueNews)
 }
 
-func (h *hub) wakeAll() {
+// wakeAll makes all readers do something.
+func (h *hub) wakeAll(d due) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for w := range h.readers {
-		signal(w.woken)
+	for _, readers := range h.readers {
+		signalAll(readers, d)
 	}
 }
 
-// signal puts a value into c, which has room for one, unless it has one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
+// signalAll must be called with hub.mu held.
+func signalAll(readers map[*waiter]struct{}, d due) {
+	for w := range readers {
+		w.signal(d)
+	}
+}
+
+// signal must be called with hub.mu held.
+func (w *waiter) signal(d due) {
+	w.due |= d
+	if wake := w.wake; wake != nil {
+		w.wake = nil
+		wake()
 	}
 }
 
@@ -165,15 +182,43 @@ func signal(c chan<- struct{}) {
 func (h *hub) join(tokenID string) *waiter {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w := &waiter{woken: make(chan struct{}, 1), doubted: make(chan struct{}, 1), tokenID: tokenID}
-	h.readers[w] = struct{}{}
-	if len(h.readers) == 1 {
+	w := &waiter{tokenID: tokenID, due: dueNews}
+	if h.isEnded {
+		w.due |= dueEnd
+	}
+	w.heartbeat = time.AfterFunc(heartbeatInterval, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		w.signal(dueHeartbeat)
+	})
+	if len(h.readers) == 0 {
 		select {
 		case h.joined <- struct{}{}:
 		default:
 		}
 	}
+	insert(h.readers, tokenID, w)
 	return w
+}
+
+// await calls wake, with h.mu held, as soon as something is due, unless the reader has left.
+func (h *hub) await(w *waiter, wake func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.left {
+		return
+	}
+	if w.wake = wake; w.due != 0 {
+		w.signal(0)
+	}
+}
+
+// take returns what is due. Afterwards, it is not due any more, except the end.
+func (h *hub) take(w *waiter) (d due) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d, w.due = w.due, w.due&dueEnd
+	return d
 }
 
 // watch sets the wallets and users whose events wake the reader.
@@ -181,38 +226,50 @@ func (h *hub) watch(w *waiter, targets []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forget(w)
+	if w.left {
+		return
+	}
 	w.targets = targets
 	for _, t := range targets {
-		if h.waiting[t] == nil {
-			h.waiting[t] = map[*waiter]struct{}{}
-		}
-		h.waiting[t][w] = struct{}{}
+		insert(h.waiting, t, w)
 	}
 }
 
 // forget must be called with h.mu held.
 func (h *hub) forget(w *waiter) {
 	for _, t := range w.targets {
-		delete(h.waiting[t], w)
-		if len(h.waiting[t]) == 0 {
-			delete(h.waiting, t)
-		}
+		remove(h.waiting, t, w)
 	}
+	w.targets = nil
 }
 
 func (h *hub) leave(w *waiter) {
+	w.heartbeat.Stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.forget(w)
-	delete(h.readers, w)
+	remove(h.readers, w.tokenID, w)
+	w.wake, w.left = nil, true
 }
 
 // end ends all readers, including later ones.
 func (h *hub) end() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.isEnded {
-		h.isEnded = true
-		close(h.ended)
+	h.isEnded = true
+	h.mu.Unlock()
+	h.wakeAll(dueEnd)
+}
+
+func insert(in map[string]map[*waiter]struct{}, key string, w *waiter) {
+	if in[key] == nil {
+		in[key] = map[*waiter]struct{}{}
+	}
+	in[key][w] = struct{}{}
+}
+
+func remove(from map[string]map[*waiter]struct{}, key string, w *waiter) {
+	delete(from[key], w)
+	if len(from[key]) == 0 {
+		delete(from, key)
 	}
 }

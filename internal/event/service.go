@@ -17,7 +17,7 @@ type Options struct {
 	// credential has become invalid.
 	Recheck func(ctx context.Context, p *auth.Principal) (*auth.Principal, error)
 	// Open counts an open stream of a user until closeStream is called, and refuses it if there
-	// are too many.
+	// are too many. CloseStream has no effect if it is called again.
 	Open func(userID string) (closeStream func(), err error)
 	// NotFound is returned for a wallet that the caller may not see.
 	NotFound error
@@ -27,15 +27,18 @@ type Options struct {
 // the wallets that they are a member of and that their token includes; each kind only with
 // its Scope.
 type Service struct {
-	o   Options
-	hub *hub
+	o       Options
+	hub     *hub
+	reading chan struct{} // has a value for each reader that reads the database
 
 	mu     sync.Mutex
 	sealer *sealer // nil until it is used
 }
 
 // New returns a Service.
-func New(o Options) *Service { return &Service{o: o, hub: newHub(o.Store)} }
+func New(o Options) *Service {
+	return &Service{o: o, hub: newHub(o.Store), reading: make(chan struct{}, readersAtATime)}
+}
 
 // Query selects events.
 type Query struct {

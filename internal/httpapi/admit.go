@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
@@ -32,7 +34,7 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !isLimited(to) {
 		return s.answer(ctx, w, r, to, strict)
 	}
-	worker := &worker{ResponseWriter: w, gate: s.gate, userID: who.UserID, kind: admission.Work, rested: func() { callOf(r).rest(s.Now()) }}
+	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { callOf(r).rest(s.Now()) }}
 	if to.Handler.Media != nil {
 		worker.kind = admission.Stream
 	}
@@ -65,8 +67,8 @@ func announced(r *http.Request, most int64) int64 {
 // acquires a slot again.
 type worker struct {
 	http.ResponseWriter
-	gate   *admission.Gate
-	userID string
+	server *server
+	caller *auth.Principal
 	kind   admission.Kind
 	slot   *admission.Slot // nil unless the request has a place
 	rested func()          // called by Rest
@@ -75,7 +77,7 @@ type worker struct {
 // Work implements route.Worker.
 func (w *worker) Work(ctx context.Context) (err error) {
 	if w.slot == nil {
-		w.slot, err = w.gate.Enter(ctx, w.userID, w.kind)
+		w.slot, err = w.server.gate.Enter(ctx, w.caller.UserID, w.kind)
 		return err
 	}
 	return w.slot.Resume(ctx)
@@ -94,6 +96,31 @@ func (w *worker) Rest() {
 	w.leave()
 	w.slot = nil
 	w.rested()
+}
+
+// Outlive implements route.Worker.
+func (w *worker) Outlive(out http.ResponseWriter) (_ route.Worker, run func(func(ctx context.Context) error), ok bool) {
+	if w.server.Background == nil {
+		return nil, nil, false
+	}
+	s, caller := w.server, w.caller // without the request, which would stay in memory
+	run = func(f func(ctx context.Context) error) {
+		s.Background(func(ctx context.Context) { s.runDetached(auth.WithPrincipal(ctx, caller), f) })
+	}
+	return &worker{ResponseWriter: out, server: s, caller: caller, kind: w.kind, rested: func() {}}, run, true
+}
+
+// runDetached runs a part of a response whose handler has returned, recovers from panics, and
+// logs errors.
+func (s *server) runDetached(ctx context.Context, f func(ctx context.Context) error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.ErrorContext(ctx, "response panicked", "panic", panicText(p), "stack", string(debug.Stack()))
+		}
+	}()
+	if broken, ok := errors.AsType[*route.BrokenError](f(ctx)); ok {
+		s.logAborted(ctx, broken)
+	}
 }
 
 // Unwrap returns the wrapped response writer, for http.ResponseController.

@@ -44,6 +44,8 @@ type setup struct {
 	nodeURL  string        // URL of a server that replies in place of a node
 	isPolled bool          // whether the node status comes from a monitor that polls the node, as in the program
 	streams  *admission.Streams
+	// noBackground is set if the handlers of streams do not return before they end.
+	noBackground bool
 	httpapi.Options
 }
 
@@ -125,6 +127,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Cleanup(cancel)
 	t.Cleanup(set.Events.End)
 	go set.Events.Run(ctx)
+	if !set.noBackground {
+		set.Background = func(f func(context.Context)) { go f(ctx) }
+	}
 	set.Keys = idempotency.New(kept, s.clock.now, set.Watch)
 	if set.Database == nil {
 		set.Database = kept

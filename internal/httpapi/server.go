@@ -67,6 +67,10 @@ type Options struct {
 	TrustedProxies []netip.Prefix
 	// Observe is called at the end of each request; see metrics.Metrics. It may be nil.
 	Observe func(method, route string, status int, took time.Duration)
+	// Background runs functions in the background of the server, with a context that ends when it
+	// stops; responses that stay open use it after their handlers have returned. If it is nil,
+	// the handlers do not return.
+	Background func(f func(ctx context.Context))
 	// Limits are the limits of requests in progress; the zero value selects the defaults.
 	Limits admission.Limits
 	// Version is the version of the program.
@@ -179,12 +183,16 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 // abortResponse logs that a response cannot be completed, and panics to close the connection,
 // which is the only way to report this to the client.
 func (s *server) abortResponse(r *http.Request, broken *route.BrokenError) {
+	s.logAborted(r.Context(), broken, "request_id", requestIDOf(r))
+	panic(http.ErrAbortHandler)
+}
+
+func (s *server) logAborted(ctx context.Context, broken *route.BrokenError, attributes ...any) {
 	level := slog.LevelError
 	if broken.Gone {
 		level = slog.LevelDebug
 	}
-	s.log.Log(r.Context(), level, "response aborted", "request_id", requestIDOf(r), "error", broken.Unwrap())
-	panic(http.ErrAbortHandler)
+	s.log.Log(ctx, level, "response aborted", append(attributes, "error", broken.Unwrap())...)
 }
 
 const (

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/specterd/specterd/internal/fault"
 )
 
 const (
@@ -31,11 +29,8 @@ type Streamed struct {
 	// that the client notices that the body is incomplete. It is not called for HEAD.
 	Body func(w *bufio.Writer) error
 	// Live, if set, takes the place of Body for a response that stays open and waits
-	// between its parts: each call of send writes one part, which the client receives at
-	// once. The request has a slot only from a part with more, which are at hand, to one
-	// without. If Live returns a fault after the first part, the response ends; a client that
-	// repeats the request gets the reason.
-	Live func(ctx context.Context, send func(part []byte, more bool) error) error
+	// between its parts.
+	Live func(ctx context.Context) (Live, error)
 
 	whole any                                                       // if not nil, the response is this value as JSON, and the other fields are ignored
 	later func(ctx context.Context, rest func()) (v any, err error) // returns whole
@@ -122,6 +117,10 @@ type Worker interface {
 	Work(ctx context.Context) error
 	// Rest releases the slot, and the user's place, until Work is called again.
 	Rest()
+	// Outlive returns a Worker that writes to w and can be used after the handler of the request
+	// has returned, and a function that runs others in the background of the server. It
+	// returns false if the server has none.
+	Outlive(w http.ResponseWriter) (_ Worker, run func(f func(ctx context.Context) error), ok bool)
 }
 
 var streams = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, streamBuffer) }}
@@ -170,37 +169,6 @@ func (s Streamed) compute(ctx context.Context, w http.ResponseWriter) (any, erro
 		return nil, err
 	}
 	return s.later(ctx, worker.Rest)
-}
-
-// writeLive writes a response that stays open.
-func (s Streamed) writeLive(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	to := &timedWriter{w: w, control: http.NewResponseController(w), streamed: s, length: -1}
-	if r.Method == http.MethodHead {
-		to.begin()
-		return nil
-	}
-	worker, isWorker := w.(Worker)
-	err := s.Live(ctx, func(part []byte, more bool) error {
-		if len(part) > 0 {
-			if err := to.writeNow(part); err != nil {
-				return err
-			}
-		}
-		switch {
-		case isWorker && more:
-			return worker.Work(ctx)
-		case isWorker:
-			worker.Rest()
-		}
-		return nil
-	})
-	if _, isFault := errors.AsType[*fault.Error](err); err == nil || !to.begun || isFault {
-		if to.begun {
-			return nil
-		}
-		return err
-	}
-	return &BrokenError{err, to.failed || r.Context().Err() != nil}
 }
 
 // timedWriter writes a body with a time limit for each write.

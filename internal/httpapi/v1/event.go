@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -114,7 +116,10 @@ func (a *API) events(ctx context.Context, walletID string, in eventsRequest) (ro
 		q.After, q.Limit = cmp.Or(in.LastID, q.After), streamPage
 		return route.Streamed{
 			ContentType: mediaType, Header: http.Header{"X-Accel-Buffering": {"no"}},
-			Live: func(ctx context.Context, send func([]byte, bool) error) error { return a.follow(ctx, q, send) },
+			Live: func(ctx context.Context) (route.Live, error) {
+				r, err := a.o.Events.Open(caller(ctx), q)
+				return eventStream{r}, err
+			},
 		}, nil
 	case linesType, ndjsonType:
 		q.Limit = streamPage
@@ -145,12 +150,15 @@ func (a *API) writeEvents(ctx context.Context, w *bufio.Writer, q event.Query) e
 	})
 }
 
-// follow sends server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html):
+// eventStream sends server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html):
 // existing events, and then new ones when they are recorded. In between, it sends the
 // position of the reader, which also keeps the connection open.
-func (a *API) follow(ctx context.Context, q event.Query, send func(part []byte, more bool) error) error {
+type eventStream struct{ *event.Reader }
+
+// Send implements route.Live.
+func (s eventStream) Send(ctx context.Context, send func(part []byte, more bool) error) error {
 	position := func(next string) []byte { return []byte("id: " + next + "\n\n") }
-	return a.o.Events.Follow(ctx, caller(ctx), q, func(found event.Page) error {
+	err := s.Read(ctx, func(found event.Page) error {
 		if len(found.Events) == 0 {
 			return send(position(found.Next), found.More)
 		}
@@ -164,4 +172,8 @@ func (a *API) follow(ctx context.Context, q event.Query, send func(part []byte, 
 		}
 		return send(text.Bytes(), found.More)
 	}, func(next string) error { return send(position(next), false) })
+	if errors.Is(err, event.ErrEnded) {
+		return io.EOF
+	}
+	return err
 }
