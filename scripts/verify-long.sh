@@ -8,6 +8,9 @@ all=$(cat <<'TABLE'
 kills        ./test/system           TestKilledUnderLoad
 kills-calls  ./test/system           TestKilledAtSystemCalls
 kills-proposals ./test/system           TestKilledWhileProposing
+events-kills ./test/system           TestEvents_Killed
+events-speed ./test/system           TestEvents_Speed
+events-streams ./test/system           TestEvents_Streams
 sync         ./test/system           TestSyncBeforeResponse
 revocation   ./test/system           TestTokenRevocation_AcrossProcesses
 pairs        ./internal/proposal        TestCreate_ConcurrentPairs

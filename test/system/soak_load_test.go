@@ -29,6 +29,9 @@ type soak struct {
 	answers atomic.Int64
 	busy    atomic.Int64 // responses with 503
 	chain   sync.Mutex   // held while mining or restarting the node
+	// observe, unless nil, is called with each request of the load and its response; the status
+	// is 0 without a complete response.
+	observe func(a ask, status int, body []byte)
 
 	mu     sync.Mutex
 	up     chan struct{} // closed while the server runs
@@ -68,14 +71,14 @@ type ask struct {
 // the server runs. It returns the status, or 0 if the server was killed during the request,
 // and records a status that is not allowed.
 func (s *soak) do(a ask, out any) (int, http.Header) {
-	s.mu.Lock()
-	up := s.up
-	s.mu.Unlock()
-	<-up
-	s.mu.Lock()
-	life, url := s.life, s.url
-	s.mu.Unlock()
+	life, url := s.running()
 	status, header, body, err := s.exchange(a, url)
+	if err != nil {
+		status = 0
+	}
+	if s.observe != nil {
+		s.observe(a, status, body)
+	}
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -97,6 +100,21 @@ func (s *soak) do(a ask, out any) (int, http.Header) {
 		}
 	}
 	return status, header
+}
+
+// running waits until the server runs, and returns its life and URL.
+func (s *soak) running() (life int, url string) {
+	for {
+		s.mu.Lock()
+		up, life, url := s.up, s.life, s.url
+		s.mu.Unlock()
+		select {
+		case <-up:
+			return life, url
+		default:
+			<-up // and it may be killed before it is used
+		}
+	}
 }
 
 func (s *soak) exchange(a ask, url string) (status int, header http.Header, body []byte, err error) {

@@ -117,6 +117,12 @@ func (s *soak) createObjects() {
 	for _, k := range []testkit.Script{testkit.WPKH, testkit.TR, testkit.WSH, testkit.SHWPKH} {
 		testkit.Check(s.t, s.addVault(s.t.Context(), k))
 	}
+	s.fundVaults()
+}
+
+// fundVaults pays to five addresses of each wallet.
+func (s *soak) fundVaults() {
+	s.t.Helper()
 	outputs := map[string]string{}
 	for _, v := range s.vaults {
 		for i, address := range v.addresses[:5] {
@@ -347,7 +353,13 @@ func number(t *testing.T, db *sql.DB, query string, args ...any) (n int) {
 // is pending.
 func (s *soak) catchUp(dir string) {
 	s.t.Helper()
-	db := shell(s.t, dir)
+	s.indexed(shell(s.t, dir))
+}
+
+// indexed waits until all wallets in a database are indexed up to the node's last block and no
+// operation is pending.
+func (s *soak) indexed(db *sql.DB) {
+	s.t.Helper()
 	var best string
 	into(s.t, &best, s.node.CLI(s.t, "getbestblockhash"))
 	s.node.CLI(s.t, "syncwithvalidationinterfacequeue")
