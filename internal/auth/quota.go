@@ -26,6 +26,7 @@ const (
 	QuotaFrozen          Quota = "frozen_utxos"
 	QuotaAddresses       Quota = "addresses"
 	QuotaInvitations     Quota = "invitations"
+	QuotaWebhooks        Quota = "webhooks"
 )
 
 // QuotaInfo describes a quota.
@@ -49,6 +50,7 @@ var quotas = []QuotaInfo{
 	{QuotaRescans, 100, false, "queued and running rescans that the user requested", "wait until one has ended, or stop one"},
 	{QuotaIdempotencyKeys, 100_000, false, "stored responses to requests with an Idempotency-Key; they are kept for 24 hours", "repeat the request without a key, or later"},
 	{QuotaInvitations, 200, false, "open invitations that the user sent", "withdraw some, or wait until some are accepted or expire"},
+	{QuotaWebhooks, 100, false, "webhooks, disabled ones included", "delete some"},
 	{QuotaLabels, 1_000_000, true, "labels in a wallet", "delete some"},
 	{QuotaFrozen, 100_000, true, "frozen UTXOs in a wallet", "unfreeze some"},
 	{QuotaAddresses, 1_000_000, true, "addresses that can be revealed or requested in a wallet, on each branch", "use addresses that were revealed before"},

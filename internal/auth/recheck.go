@@ -57,6 +57,23 @@ func (l *Login) Recheck(ctx context.Context, p *Principal) (*Principal, error) {
 	return p.renew(c, l.now())
 }
 
+// Standing returns the principal of a token of the user, or of the user if tokenID is empty,
+// according to the current database rows. It is for work that continues after the request
+// that began it, such as the deliveries of a webhook. It returns ErrUnauthenticated if the
+// token has expired or was deleted, or if the user is not active.
+func (l *Login) Standing(ctx context.Context, userID, tokenID string) (*Principal, error) {
+	c, err := l.credentialOf(ctx, &Principal{UserID: userID, TokenID: tokenID})
+	switch {
+	case errors.Is(err, ErrTokenNotFound) || errors.Is(err, ErrUserNotFound):
+		return nil, ErrUnauthenticated
+	case err != nil:
+		return nil, err
+	case !c.Active || c.UserID != userID || tokenID != "" && !l.now().Before(c.ExpiresAt):
+		return nil, ErrUnauthenticated
+	}
+	return c.Principal(""), nil
+}
+
 func (l *Login) credentialOf(ctx context.Context, p *Principal) (*Credential, error) {
 	if p.TokenID != "" {
 		return l.store.CredentialByID(ctx, p.TokenID)

@@ -29,6 +29,8 @@ const (
 	ProposalsBroadcast
 	MembersWrite
 	EventsRead
+	WebhooksRead
+	WebhooksWrite
 )
 
 // scopeNames are the names of the scopes, in the order of their bits.
@@ -36,7 +38,7 @@ var scopeNames = [...]string{
 	"tokens:read", "tokens:write", "users:read", "users:write", "audit:read", "node:read",
 	"wallets:read", "wallets:write", "addresses:write",
 	"proposals:read", "proposals:create", "proposals:sign", "proposals:broadcast",
-	"members:write", "events:read",
+	"members:write", "events:read", "webhooks:read", "webhooks:write",
 }
 
 const (

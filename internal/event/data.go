@@ -177,3 +177,10 @@ type ExpiringData struct {
 	Description string    `json:"description"`
 	ExpiresAt   time.Time `json:"expires_at"`
 }
+
+// WebhookData is the payload of WebhookDisabled and WebhookRecovered.
+type WebhookData struct {
+	WebhookID   string `json:"webhook_id"`
+	Description string `json:"description"`
+	Reason      string `json:"reason,omitempty"` // why it was disabled
+}

@@ -89,6 +89,11 @@ const (
 	// NodeReorg: blocks have left the node's chain.
 	NodeReorg Kind = "node.reorg"
 
+	// WebhookDisabled: a webhook of the user was disabled, by the user or for another reason.
+	WebhookDisabled Kind = "webhook.disabled"
+	// WebhookRecovered: a webhook was enabled again.
+	WebhookRecovered Kind = "webhook.recovered"
+
 	// SpendUnproposed: a transaction that is not a proposal of the wallet spends its UTXOs.
 	SpendUnproposed Kind = "spend.unproposed"
 )
@@ -100,7 +105,7 @@ var kinds = []Kind{
 	WalletCreated, WalletRenamed, WalletRemoved, WalletSynced,
 	RescanStarted, RescanFinished, RescanFailed, RescanAborted,
 	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
-	NodeUp, NodeBehind, NodeDown, NodeReorg, SpendUnproposed,
+	NodeUp, NodeBehind, NodeDown, NodeReorg, SpendUnproposed, WebhookDisabled, WebhookRecovered,
 }
 
 // Kinds returns all kinds.
@@ -121,7 +126,7 @@ func (k Kind) Scope() auth.Scopes {
 var scopes = map[string]auth.Scopes{
 	"transaction": auth.WalletsRead, "address": auth.WalletsRead, "utxo": auth.WalletsRead, "spend": auth.WalletsRead,
 	"wallet": auth.WalletsRead, "rescan": auth.WalletsRead, "member": auth.WalletsRead,
-	"proposal": auth.ProposalsRead, "token": auth.TokensRead, "node": auth.NodeRead,
+	"proposal": auth.ProposalsRead, "token": auth.TokensRead, "node": auth.NodeRead, "webhook": auth.WebhooksRead,
 }
 
 // ForAdmins reports whether only admins may see events of this kind.

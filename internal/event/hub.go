@@ -23,7 +23,8 @@ const (
 // It reads the targets of new events, and checks tokens, once for all readers, and does nothing
 // while it has no readers.
 type hub struct {
-	store Store
+	store     Store
+	committed func() // may be nil
 
 	mu      sync.Mutex
 	waiting map[string]map[*waiter]struct{} // by wallet or user id
@@ -54,8 +55,8 @@ type waiter struct {
 	left    bool
 }
 
-func newHub(s Store) *hub {
-	return &hub{store: s, waiting: map[string]map[*waiter]struct{}{}, readers: map[string]map[*waiter]struct{}{}, joined: make(chan struct{}, 1)}
+func newHub(s Store, committed func()) *hub {
+	return &hub{store: s, committed: committed, waiting: map[string]map[*waiter]struct{}{}, readers: map[string]map[*waiter]struct{}{}, joined: make(chan struct{}, 1)}
 }
 
 // run wakes readers until ctx ends.
@@ -69,6 +70,9 @@ func (h *hub) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.store.EventSignal():
+			if h.committed != nil {
+				h.committed()
+			}
 		case <-tick.C:
 		case <-recheck.C:
 			h.doubt(ctx)

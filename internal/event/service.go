@@ -21,6 +21,9 @@ type Options struct {
 	Open func(userID string) (closeStream func(), err error)
 	// NotFound is returned for a wallet that the caller may not see.
 	NotFound error
+	// Committed, if not nil, is called after this process has committed events. It must not
+	// block.
+	Committed func()
 }
 
 // Service gives readers the events that they may see: their own events, and the events of
@@ -37,7 +40,7 @@ type Service struct {
 
 // New returns a Service.
 func New(o Options) *Service {
-	return &Service{o: o, hub: newHub(o.Store), reading: make(chan struct{}, readersAtATime)}
+	return &Service{o: o, hub: newHub(o.Store, o.Committed), reading: make(chan struct{}, readersAtATime)}
 }
 
 // Query selects events.
@@ -192,11 +195,7 @@ func (s *Service) readAll(ctx context.Context, who *auth.Principal, q Query, kin
 	} else if after, err = sealed.open(who.UserID, q.After); err != nil {
 		return Page{}, err
 	}
-	ids := make([]string, len(wallets))
-	for i, m := range wallets {
-		ids[i] = m.WalletID
-	}
-	events, bounds, err := s.o.Store.EventsOfUser(ctx, who.UserID, ids, after, kinds, q.Limit+1)
+	events, bounds, err := s.o.Store.EventsOfUser(ctx, who.UserID, idsOf(wallets), after, kinds, q.Limit+1)
 	if err != nil {
 		return Page{}, err
 	}

@@ -34,6 +34,17 @@ type Stats struct {
 	// LeastHeight is the lowest height to which a ready wallet is indexed; -1 if no wallet
 	// is ready.
 	LeastHeight int64
+	Webhooks    WebhookStats
+}
+
+// WebhookStats are counts of webhooks and their deliveries.
+type WebhookStats struct {
+	// Active includes Failing. Disabled ones were not disabled by their users.
+	Active, Failing, Disabled int64
+	Pending                   int64 // deliveries of active webhooks
+	// OldestPending is the time of the oldest event with such a delivery; zero if there is
+	// none.
+	OldestPending time.Time
 }
 
 // Metrics are the metrics of one process.
@@ -43,6 +54,7 @@ type Metrics struct {
 	store    Store
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	attempts *prometheus.HistogramVec
 }
 
 // New returns the metrics of this process. Node and store are read at each scrape.
@@ -55,6 +67,12 @@ func New(log *slog.Logger, version string, node Node, store Store) *Metrics {
 			// A lookup takes a millisecond, a login some hundred milliseconds, an export seconds.
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
 		}, []string{"method", "route", "code"}),
+		attempts: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "specterd_webhook_attempt_duration_seconds",
+			Help: "Duration of attempts to send a webhook message, by result: ok or failed.",
+			// A receiver has 15 seconds.
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 15},
+		}, []string{"result"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "specterd_build_info", Help: "Always 1; the labels have the versions of specterd and Go.",
@@ -62,7 +80,7 @@ func New(log *slog.Logger, version string, node Node, store Store) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		build, m.requests,
+		build, m.requests, m.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -75,6 +93,15 @@ func (m *Metrics) Observe(method, route string, status int, took time.Duration) 
 		method, route = "other", "other" // bounds the number of label values
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+}
+
+// ObserveAttempt records an attempt to send a webhook message.
+func (m *Metrics) ObserveAttempt(ok bool, took time.Duration) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	m.attempts.WithLabelValues(result).Observe(took.Seconds())
 }
 
 // Handler serves GET /metrics.
@@ -106,6 +133,9 @@ var (
 	databaseUp  = describe("database_up", "Whether the database is reachable: 1 or 0.")
 	wallets     = describe("wallets", "Number of wallets.", "status")
 	proposals   = describe("proposals", "Number of proposals.", "status")
+	webhooks    = describe("webhooks", "Number of webhooks. The last attempts of failing ones have failed; disabled ones were disabled by specterd, not by their users.", "status")
+	pending     = describe("webhook_pending_deliveries", "Number of deliveries of enabled webhooks that are not made yet.")
+	oldest      = describe("webhook_oldest_pending_timestamp_seconds", "Time of the oldest event with a pending delivery of an enabled webhook; not present without one.")
 	leastHeight = describe("index_height", "Height to which all ready wallets are indexed; compare it with specterd_node_height.")
 )
 
@@ -138,6 +168,13 @@ func (m *Metrics) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	}
 	for status, n := range stats.Proposals {
 		gauge(proposals, float64(n), status)
+	}
+	gauge(webhooks, float64(stats.Webhooks.Active-stats.Webhooks.Failing), "active")
+	gauge(webhooks, float64(stats.Webhooks.Failing), "failing")
+	gauge(webhooks, float64(stats.Webhooks.Disabled), "disabled")
+	gauge(pending, float64(stats.Webhooks.Pending))
+	if at := stats.Webhooks.OldestPending; !at.IsZero() {
+		gauge(oldest, float64(at.UnixMilli())/1000)
 	}
 	if stats.LeastHeight >= 0 {
 		gauge(leastHeight, float64(stats.LeastHeight))

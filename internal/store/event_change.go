@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // proposalKinds are the kinds of events for changes to a status.
@@ -283,4 +284,15 @@ func (l *eventLog) addKeyRevoked(ctx context.Context, q *db.Queries, fingerprint
 		}
 	}
 	return nil
+}
+
+// addWebhook adds the event of a webhook that was disabled or enabled.
+func (l *eventLog) addWebhook(was, w webhook.Webhook, by event.Actor) {
+	d := event.WebhookData{WebhookID: w.ID, Description: w.Description, Reason: string(w.Reason)}
+	switch {
+	case was.Active() && !w.Active():
+		l.addForUser(w.UserID, event.WebhookDisabled, w.ID, by, d)
+	case !was.Active() && w.Active():
+		l.addForUser(w.UserID, event.WebhookRecovered, w.ID, by, d)
+	}
 }

@@ -20,6 +20,7 @@ var counts = map[auth.Quota]func(q *db.Queries, ctx context.Context, subjectID s
 	auth.QuotaRescans:         (*db.Queries).CountScansOfUser,
 	auth.QuotaIdempotencyKeys: (*db.Queries).CountIdempotencyKeysOfUser,
 	auth.QuotaInvitations:     (*db.Queries).CountInvitationsByUser,
+	auth.QuotaWebhooks:        (*db.Queries).CountWebhooksOfUser,
 	auth.QuotaLabels:          (*db.Queries).CountLabelsOfWallet,
 	auth.QuotaFrozen:          (*db.Queries).CountFrozenOfWallet,
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // adder adds the n-th object that a quota limits.
@@ -94,6 +95,14 @@ var quotaCases = []quotaCase{
 		}
 	}, func(b *fixture, u auth.User) {
 		b.exec("DELETE FROM invitations WHERE invitation_id = (SELECT min(invitation_id) FROM invitations WHERE invited_by = $1)", u.ID)
+	}},
+	{auth.QuotaWebhooks, func(b *fixture, u auth.User) adder {
+		return func(n int) error {
+			w := webhook.Webhook{ID: uuid.NewString(), UserID: u.ID, Description: fmt.Sprint("hook ", n), URL: "https://shop.example/", Order: webhook.OrderWallet, CreatedAt: b.now}
+			return b.AddWebhook(b.t.Context(), b.byPassword(u.Name), w, webhook.Secret{Key: fmt.Sprint("key ", n), CreatedAt: b.now}, eventBy(b, u))
+		}
+	}, func(b *fixture, u auth.User) {
+		b.exec("DELETE FROM webhooks WHERE webhook_id = (SELECT min(webhook_id) FROM webhooks WHERE user_id = $1)", u.ID)
 	}},
 	{auth.QuotaLabels, func(b *fixture, u auth.User) adder {
 		w := b.wallet(u, "vault")

@@ -16,6 +16,7 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // Errors of a restore: CheckEmpty returns ErrNotEmpty, and Restore returns ErrOldKey.
@@ -200,11 +201,28 @@ func (s *Store) endRestore(ctx context.Context, fingerprint string, e auth.Event
 		if err := q.DeleteSetting(ctx, settingNode); err != nil {
 			return fmt.Errorf("drop the backup's state of the node: %w", err)
 		}
+		if err := restoreWebhooks(ctx, q, e.At); err != nil {
+			return err
+		}
 		if err := q.DeleteSetting(ctx, settingRestoring); err != nil {
 			return fmt.Errorf("complete the restore: %w", err)
 		}
 		return nil
 	})
+}
+
+// restoreWebhooks disables all webhooks and skips their pending deliveries, which may have been
+// made after the backup. Their secrets are not in the backup.
+func restoreWebhooks(ctx context.Context, q *db.Queries, now time.Time) error {
+	err := q.DisableAllWebhooks(ctx, db.DisableAllWebhooksParams{Now: sqltype.NullTime{Time: now}, Reason: string(webhook.Restored)})
+	if err != nil {
+		return fmt.Errorf("disable the backup's webhooks: %w", err)
+	}
+	err = q.SkipPendingDeliveries(ctx, db.SkipPendingDeliveriesParams{Reason: webhook.AtRestore, Now: sqltype.Time{Time: now}})
+	if err != nil {
+		return fmt.Errorf("skip the backup's deliveries: %w", err)
+	}
+	return nil
 }
 
 // load inserts the rows of all tables except tokens and leases, in one transaction.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/store/db"
@@ -31,7 +32,20 @@ func (s *Store) Stats(ctx context.Context) (metrics.Stats, error) {
 		for _, row := range proposals {
 			f.Proposals[row.Status] = row.Proposals
 		}
-		return nil
+		f.Webhooks, err = webhookStats(ctx, q)
+		return err
 	})
 	return f, err
+}
+
+func webhookStats(ctx context.Context, q *db.Queries) (metrics.WebhookStats, error) {
+	row, err := q.WebhookStats(ctx)
+	if err != nil {
+		return metrics.WebhookStats{}, fmt.Errorf("count webhooks: %w", err)
+	}
+	f := metrics.WebhookStats{Active: row.Active, Failing: row.Failing, Disabled: row.Disabled, Pending: row.Pending}
+	if row.Oldest != 0 {
+		f.OldestPending = time.UnixMicro(row.Oldest)
+	}
+	return f, nil
 }

@@ -144,6 +144,9 @@ func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string,
 			return err
 		}
 		log.addToken(r.Successor, by)
+		if err := moveWebhooks(ctx, q, r); err != nil {
+			return err
+		}
 		if r.ByToken {
 			err := addRotation(ctx, q, db.Rotation{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: who.UserID})
 			if err != nil {
@@ -152,6 +155,15 @@ func (s *Store) RotateToken(ctx context.Context, who *auth.Principal, id string,
 		}
 		return addEvent(ctx, q, r.Event)
 	})
+}
+
+// moveWebhooks makes the successor the token of the webhooks of its predecessor.
+func moveWebhooks(ctx context.Context, q *db.Queries, r auth.Rotation) error {
+	err := q.MoveWebhooks(ctx, db.MoveWebhooksParams{SuccessorID: r.Successor.ID, PredecessorID: r.Old.ID, UserID: r.Old.UserID})
+	if err != nil {
+		return fmt.Errorf("move webhooks to the successor of a token: %w", err)
+	}
+	return nil
 }
 
 func loadRotation(ctx context.Context, q *db.Queries, userID, id string) (auth.Rotation, error) {

@@ -142,10 +142,13 @@ func saveUser(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit
 	return addEvent(ctx, q, e.Event)
 }
 
-// dropAccess deletes the user's tokens and invitations of others.
+// dropAccess deletes the user's tokens and invitations of others, and disables their webhooks.
 func dropAccess(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit) error {
 	if !e.Remove { // otherwise their events go with the user
 		if err := log.addAllRevoked(ctx, q, e.ID, event.ActorOf(e.Event)); err != nil {
+			return err
+		}
+		if err := disableAccessOf(ctx, q, log, e.ID, event.ActorOf(e.Event)); err != nil {
 			return err
 		}
 	}

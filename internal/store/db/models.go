@@ -27,6 +27,35 @@ type Audit struct {
 	Hash          string
 }
 
+type Delivery struct {
+	DeliveryID  string
+	WebhookID   string
+	Seq         int64
+	WalletID    string
+	N           int64
+	Kind        string
+	EventAt     sqltype.Time
+	Queue       string
+	Status      string
+	Reason      string
+	Attempts    int
+	Failures    int
+	NextAt      sqltype.NullTime
+	LeaseUntil  sqltype.Time
+	LeaseHolder string
+	StatusAt    sqltype.Time
+}
+
+type DeliveryAttempt struct {
+	DeliveryID string
+	Number     int
+	At         sqltype.Time
+	Took       *int64
+	HttpStatus *int
+	Error      string
+	Excerpt    string
+}
+
 type Event struct {
 	Seq        int64
 	WalletID   *string
@@ -251,4 +280,29 @@ type WalletKey struct {
 	Type        string
 	Purpose     string
 	DeviceID    sql.NullString
+}
+
+type Webhook struct {
+	WebhookID      string
+	UserID         string
+	TokenID        string
+	Scopes         string
+	Description    string
+	Url            string
+	Host           string
+	WalletIds      sql.NullString
+	Kinds          sql.NullString
+	Ordering       string
+	EventsUntil    int64
+	CreatedAt      sqltype.Time
+	FailingSince   sqltype.NullTime
+	DisabledAt     sqltype.NullTime
+	DisabledReason string
+}
+
+type WebhookSecret struct {
+	WebhookID string
+	Secret    string
+	CreatedAt sqltype.Time
+	RetiresAt sqltype.NullTime
 }
