@@ -10,10 +10,11 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// events returns the service that reads the event log.
-func (a *App) events(login *auth.Login) *event.Service {
+// events returns the service that reads the event log, which calls committed after this
+// process has added events.
+func (a *App) events(login *auth.Login, committed func()) *event.Service {
 	return event.New(event.Options{
-		Store: a.Store, Recheck: login.Recheck, Open: admission.DefaultStreams().Open, NotFound: wallet.ErrNotFound,
+		Store: a.Store, Recheck: login.Recheck, Open: admission.DefaultStreams().Open, NotFound: wallet.ErrNotFound, Committed: committed,
 	})
 }
 

@@ -14,14 +14,11 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/node/nodestatus"
-	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 const lowBcryptCost = 10
@@ -56,19 +53,22 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 			return err
 		}
 	}
-	observe, stopMetrics, err := a.serveMetrics(ctx, n.Monitor)
+	measured, stopMetrics, err := a.serveMetrics(ctx, n.Monitor)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
 	login := a.login(recorder)
-	events, due := a.events(login), a.scheduler()
+	due := a.scheduler()
+	events, deliverer := a.sending(login, measured.ObserveAttempt, func() { due.Wake(deliveryJob) })
 	// Background tasks outlive the requests, so that the last audit events are recorded.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var running sync.WaitGroup
-	run := func(f func(ctx context.Context)) { running.Go(func() { f(background) }) }
-	handler, err := a.handler(ctx, run, n.Monitor, wallets, proposals, events, login, observe)
+	handler, err := a.handler(ctx, httpapi.Options{
+		Login: login, Wallets: wallets, Proposals: proposals, Events: events, Webhooks: a.Webhooks(deliverer.Wake), Node: n.Monitor, Observe: a.observer(measured),
+		Background: func(f func(ctx context.Context)) { running.Go(func() { f(background) }) },
+	})
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Go(func() { index.Run(background) })
 	running.Go(func() { a.runDueWork(background, due, n, proposals) })
 	running.Go(func() { events.Run(background) })
+	running.Go(func() { a.runDeliveries(background, due, deliverer) })
 	running.Go(func() { a.warnOfIgnoredPassword(background) })
 	running.Go(func() { a.verify(background) })
 	a.Store.MaintainDiskReserve(background)
@@ -118,29 +119,20 @@ func (a *App) stopLater(ctx context.Context) (later context.Context, end func())
 	return later, end
 }
 
-func (a *App) handler(ctx context.Context, background func(func(context.Context)), monitor *nodestatus.Monitor, wallets *wallet.Service, proposals *proposal.Service, events *event.Service, login *auth.Login, observe observer) (http.Handler, error) {
+// handler returns the handler of the API. The caller sets the services that are not in a.
+func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, error) {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails
-	uid, err := a.Store.UID(ctx, hex.EncodeToString(random))
-	if err != nil {
+	var err error
+	if o.UID, err = a.Store.UID(ctx, hex.EncodeToString(random)); err != nil {
 		return nil, err
 	}
-	return httpapi.New(httpapi.Options{
-		Log: a.Log, Now: a.Now, Watch: a.Watch,
-		Login:     login,
-		Users:     a.Users,
-		Audit:     auth.NewAudit(a.Store),
-		Tokens:    a.Tokens(),
-		Wallets:   wallets,
-		Proposals: proposals,
-		Events:    events,
-		Keys:      idempotency.New(a.Store, a.Now, a.Watch),
-		Database:  a.Store,
-		Node:      monitor,
-		Active:    a.Config.APIActive, DataFolder: a.Config.DataFolder, UID: uid,
-		Loopback: config.IsLoopback(a.Config.Host), AllowedHosts: a.Config.AllowedHosts, TrustedProxies: a.Config.TrustedProxies,
-		Version: a.Version, Observe: observe, Background: background,
-	})
+	o.Log, o.Now, o.Watch, o.Version = a.Log, a.Now, a.Watch, a.Version
+	o.Users, o.Audit, o.Tokens = a.Users, auth.NewAudit(a.Store), a.Tokens()
+	o.Keys, o.Database = idempotency.New(a.Store, a.Now, a.Watch), a.Store
+	o.Active, o.DataFolder, o.Loopback = a.Config.APIActive, a.Config.DataFolder, config.IsLoopback(a.Config.Host)
+	o.AllowedHosts, o.TrustedProxies = a.Config.AllowedHosts, a.Config.TrustedProxies
+	return httpapi.New(o)
 }
 
 func (a *App) login(recorder *auth.Recorder) *auth.Login {
@@ -152,20 +144,17 @@ func (a *App) login(recorder *auth.Recorder) *auth.Login {
 	return login
 }
 
-// observer is called after each request.
-type observer = func(method, route string, status int, took time.Duration)
-
-// serveMetrics serves Prometheus metrics at a separate address, if one is set, and
-// returns the observer of requests; nil if metrics are off.
-func (a *App) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (observe observer, stop func(), err error) {
+// serveMetrics serves Prometheus metrics at a separate address, if one is set, and returns
+// them.
+func (a *App) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (measured *metrics.Metrics, stop func(), err error) {
+	measured = metrics.New(a.Log, a.Version, monitor, a.Store)
 	if a.Config.MetricsListen == "" {
-		return nil, func() {}, nil
+		return measured, func() {}, nil
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", a.Config.MetricsListen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen for Prometheus: %w", err)
 	}
-	measured := metrics.New(a.Log, a.Version, monitor, a.Store)
 	a.Log.InfoContext(ctx, "metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
@@ -174,12 +163,20 @@ func (a *App) serveMetrics(ctx context.Context, monitor *nodestatus.Monitor) (ob
 		handler = httpapi.OnlyLocalHosts(handler, a.Config.AllowedHosts)
 	}
 	go func() { ended <- httpapi.Serve(serving, a.Log, listener, handler, nil) }()
-	return measured.Observe, func() {
+	return measured, func() {
 		cancel()
 		if err := <-ended; err != nil {
 			a.Log.WarnContext(ctx, "metrics server failed", "error", err)
 		}
 	}, nil
+}
+
+// observer returns the observer of requests; nil if metrics are off.
+func (a *App) observer(m *metrics.Metrics) func(method, route string, status int, took time.Duration) {
+	if a.Config.MetricsListen == "" {
+		return nil
+	}
+	return m.Observe
 }
 
 // checkExposure returns an error if the server would listen beyond loopback while a

@@ -21,18 +21,20 @@ const fieldsFile = "testdata/response_fields.txt"
 // deleted, or the result for the submitted data, even if the caller lacks the scope to read
 // it. Each value describes the content of the response.
 var creating = map[string]string{
-	"CreateToken":      "the token",
-	"RotateToken":      "the token",
-	"CreateUser":       "the user",
-	"CreateWallet":     "the wallet, whose descriptor was sent",
-	"CreateAddress":    "the address",
-	"CreateInvitation": "the invitation",
-	"CreateProposal":   "the proposal, without signatures",
-	"CreatePSBT":       "the proposal, without signatures",
-	"BumpProposal":     "the proposal, without signatures",
-	"ImportLabels":     "which of the lines were imported",
-	"DeleteToken":      "which tokens were deleted and which were kept",
-	"DeleteUserToken":  "which tokens were deleted and which were kept",
+	"CreateToken":         "the token",
+	"RotateToken":         "the token",
+	"CreateUser":          "the user",
+	"CreateWallet":        "the wallet, whose descriptor was sent",
+	"CreateAddress":       "the address",
+	"CreateInvitation":    "the invitation",
+	"CreateProposal":      "the proposal, without signatures",
+	"CreatePSBT":          "the proposal, without signatures",
+	"BumpProposal":        "the proposal, without signatures",
+	"CreateWebhook":       "the webhook",
+	"RotateWebhookSecret": "the secret",
+	"ImportLabels":        "which of the lines were imported",
+	"DeleteToken":         "which tokens were deleted and which were kept",
+	"DeleteUserToken":     "which tokens were deleted and which were kept",
 }
 
 // checkedByHandler has the properties that the handler leaves empty if the caller lacks the

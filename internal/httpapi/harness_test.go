@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -32,6 +34,7 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // setup has the settings that a test can change.
@@ -52,19 +55,20 @@ type setup struct {
 // server is a running API server and its dependencies.
 type server struct {
 	httpapi.Options
-	handler http.Handler
-	url     string
-	clock   *clock
-	node    *nodeStub
-	key     []byte
-	store   *store.Store
-	address string   // URL of the database
-	db      *sql.DB  // a separate connection, as an SQL shell has
-	selects sync.Map // prepared statements by their text
-	log     *testkit.Log
-	client  *http.Client
-	secrets sync.Map // texts that must not be in the log or the database
-	mayFail bool     // whether the log may have internal errors
+	handler  http.Handler
+	url      string
+	clock    *clock
+	node     *nodeStub
+	key      []byte
+	store    *store.Store
+	address  string   // URL of the database
+	db       *sql.DB  // a separate connection, as an SQL shell has
+	selects  sync.Map // prepared statements by their text
+	log      *testkit.Log
+	client   *http.Client
+	secrets  sync.Map // texts that must not be in the log or the database
+	receiver string   // URL that accepts every message of a webhook
+	mayFail  bool     // whether the log may have internal errors
 }
 
 // engines has the databases under test, each with the setting that selects it.
@@ -123,6 +127,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	set.Events = event.New(event.Options{
 		Store: kept, Recheck: set.Login.Recheck, Open: cmp.Or(set.streams, admission.DefaultStreams()).Open, NotFound: wallet.ErrNotFound,
 	})
+	set.Webhooks = s.webhooks(t, kept)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	t.Cleanup(set.Events.End)
@@ -142,6 +147,17 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	}
 	s.serve(t, recorder)
 	return s
+}
+
+// webhooks returns the service of webhooks, which may send messages to this machine. No
+// process makes deliveries.
+func (s *server) webhooks(t *testing.T, kept *store.Store) *webhook.Service {
+	t.Helper()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	t.Cleanup(receiver.Close)
+	s.receiver = receiver.URL + "/hook"
+	client := egress.New(egress.Options{Hosts: []egress.Host{testkit.Must(egress.ParseHost("127.0.0.1"))}, Now: s.clock.now})
+	return webhook.New(webhook.Options{Store: kept, Client: client, Now: s.clock.now, Wake: func() {}})
 }
 
 // provider returns the node backend of the wallets. Without a node, its RPC calls fail, and
@@ -312,6 +328,7 @@ func (s *server) dump(t *testing.T, all bool) string {
 var tables = []string{
 	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
 	"utxos", "locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "reserved", "tokens", "rotations", "signing_keys", "imports", "idempotency",
+	"webhooks", "webhook_secrets", "deliveries", "delivery_attempts",
 }
 
 // statement returns the prepared statement of a query from a cache, because preparing a small

@@ -206,6 +206,8 @@ func wantNotFound(t *testing.T, got answer, to route.Route, alpha bool) {
 		got.wantProblem(t, http.StatusNotFound, "address_not_found")
 	case strings.Contains(to.Path, "/invitations/"):
 		got.wantProblem(t, http.StatusNotFound, "invitation_not_found")
+	case strings.Contains(to.Path, "/webhooks/"):
+		got.wantProblem(t, http.StatusNotFound, "webhook_not_found")
 	default:
 		got.wantProblem(t, http.StatusNotFound, "token_not_found")
 	}

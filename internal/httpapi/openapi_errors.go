@@ -19,7 +19,7 @@ var errorDescriptions = map[int]string{
 	http.StatusUnauthorized:          "The credential is missing, invalid, expired, revoked, or of a kind that the operation does not accept.",
 	http.StatusForbidden:             "Insufficient permissions.",
 	http.StatusNotFound:              "The resource does not exist or is not yours.",
-	http.StatusGone:                  "Events after this position were deleted, or the database was restored from a backup (events_pruned).",
+	http.StatusGone:                  "Events after this position were deleted, or the database was restored from a backup (events_pruned); or the event of a delivery was deleted (event_deleted).",
 	http.StatusConflict:              "The request conflicts with the current state; code contains the reason.",
 	http.StatusPreconditionFailed:    "The resource has changed since the version in If-Match, or, in v1alpha, the funds of the wallet are insufficient.",
 	http.StatusRequestEntityTooLarge: fmt.Sprintf("The body is larger than %d bytes, or than the description of the request body allows.", route.DefaultMaxBody),
@@ -72,7 +72,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 		}
 	}
 	creates := to.Handler.Status == http.StatusCreated
-	governs := to.Method != http.MethodGet && to.Role != route.AnyRole
+	governs := to.Method != http.MethodGet && to.Role != route.AnyRole || changesWebhook(to)
 	takes := func(name string) bool {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
@@ -85,11 +85,17 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
-	add(takes("kinds"), http.StatusGone)
+	add(takes("kinds") || to.Handler.Name == "Redeliver", http.StatusGone)
 	add(to.Handler.TakesIdempotencyKey, http.StatusUnprocessableEntity)
 	add(to.Handler.RequiresNode, http.StatusBadGateway)
 	slices.Sort(statuses)
 	return statuses
+}
+
+// changesWebhook reports whether the route changes a webhook or sends something to it, which
+// can require that it is enabled.
+func changesWebhook(to route.Route) bool {
+	return to.Scope == auth.WebhooksWrite && to.Method != http.MethodDelete && to.Handler.Status != http.StatusCreated
 }
 
 // isLimited reports whether the server limits the number of requests to the route that are

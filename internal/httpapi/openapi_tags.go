@@ -22,6 +22,7 @@ var tags = []tag{
 	{"labels", "Labels of outputs, and import and export of all labels (BIP-329)."},
 	{"proposals", "Payments that wait for signatures, as PSBTs: create, sign, broadcast, bump and cancel them."},
 	{"events", "What happened to the caller's wallets, proposals and tokens, and for admins to the node, in order: pages, long polls and streams."},
+	{"webhooks", "Addresses of other programs to which events are sent, and the log of their deliveries."},
 	{"fees", "Fee rate estimates of the Bitcoin node."},
 	{"node", "Status of the Bitcoin node."},
 	{"audit", "The audit log."},

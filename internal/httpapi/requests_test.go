@@ -1,17 +1,22 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/egress"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // requests contains a function for each route, by method and path. The function returns the
@@ -90,6 +95,18 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 
 	"GET /api/v1/wallets/{alias}/events": ofWallet("/events", ""),
 	"GET /api/v1/events":                 plain("/api/v1/events"),
+
+	"GET /api/v1/webhooks":                                       plain("/api/v1/webhooks"),
+	"POST /api/v1/webhooks":                                      fresh("/api/v1/webhooks", `{"description": %q, "url": "https://shop.example/hooks/specterd", "kinds": ["token"]}`),
+	"GET /api/v1/webhooks/{id}":                                  ofWebhook("", ""),
+	"PATCH /api/v1/webhooks/{id}":                                ofWebhook("", `{"kinds": ["transaction", "proposal.signed"], "enabled": true}`),
+	"DELETE /api/v1/webhooks/{id}":                               ofWebhook("", ""),
+	"POST /api/v1/webhooks/{id}/test":                            ofWebhook("/test", ""),
+	"POST /api/v1/webhooks/{id}/rotate-secret":                   ofWebhook("/rotate-secret", `{}`),
+	"POST /api/v1/webhooks/{id}/recover":                         ofWebhook("/recover", `{"since": "{now}"}`),
+	"GET /api/v1/webhooks/{id}/deliveries":                       ofWebhook("/deliveries", ""),
+	"GET /api/v1/webhooks/{id}/deliveries/{delivery}":            ofWebhook("/deliveries/{delivery}", ""),
+	"POST /api/v1/webhooks/{id}/deliveries/{delivery}/redeliver": ofWebhook("/deliveries/{delivery}/redeliver", ""),
 
 	"GET /api/v1/wallets/{alias}/labels":  ofWallet("/labels", ""),
 	"POST /api/v1/wallets/{alias}/labels": ofWallet("/labels", `{"type": "tx", "ref": "{txid}", "label": "x"}`),
@@ -279,6 +296,41 @@ func ofToken(path, body string) func(*testing.T, *world, testUser) (string, stri
 	return func(t *testing.T, w *world, whose testUser) (string, string) {
 		return fmt.Sprintf(path, w.token(t, whose, 0).id), body
 	}
+}
+
+// ofWebhook returns a function that makes requests for a new webhook of the user, which has
+// one delivery.
+func ofWebhook(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
+		hook, delivery := w.webhook(t, whose.principal())
+		fill := strings.NewReplacer("{delivery}", delivery, "{now}", w.clock.now().UTC().Format(time.RFC3339Nano))
+		return "/api/v1/webhooks/" + hook.ID + fill.Replace(path), fill.Replace(body)
+	}
+}
+
+// webhook creates a webhook with one delivery, whose first attempt has failed.
+func (s *server) webhook(t *testing.T, who *auth.Principal) (webhook.Webhook, string) {
+	t.Helper()
+	ctx := t.Context()
+	hook, _, err := s.Webhooks.Create(ctx, who, webhook.Params{Description: unique("hook"), URL: s.receiver})
+	testkit.Check(t, err)
+	t.Cleanup(func() { _ = s.Webhooks.Delete(context.Background(), who, hook.ID) }) // the quota
+	e := event.Event{
+		UserID: who.UserID, Kind: event.TokenCreated, At: s.clock.now(), Subject: unique("subject"), Data: []byte(`{"token_id":"x","description":"y"}`),
+	}
+	testkit.Check(t, s.db.QueryRowContext(ctx, "INSERT INTO events (user_id, kind, at, subject, data, actor_user, actor_token) VALUES ($1, $2, $3, $4, $5, '', '') RETURNING seq",
+		e.UserID, e.Kind, e.At.UnixMicro(), e.Subject, string(e.Data)).Scan(&e.Seq))
+	testkit.Check(t, s.store.AddDeliveries(ctx, hook, []event.Event{e}, hook.EventsUntil))
+	claim := webhook.Claim{Now: s.clock.now(), Until: s.clock.now().Add(time.Minute), Holder: "test", PerHost: 100, PerUser: 100, Limit: 100}
+	claimed, err := s.store.ClaimDeliveries(ctx, claim)
+	testkit.Check(t, err)
+	for _, d := range claimed {
+		_, err := s.store.EndAttempt(ctx, d, "test", &egress.Result{Status: 503, Excerpt: "maintenance", Took: 25 * time.Millisecond}, func(w *webhook.Webhook, d *webhook.Delivery) {
+			w.FailingSince, d.Failures, d.NextAt = s.clock.now(), 1, s.clock.now().Add(5*time.Second)
+		})
+		testkit.Check(t, err)
+	}
+	return hook, webhook.DeliveryID(hook.ID, e)
 }
 
 func ofUser(path, body string) func(*testing.T, *world, testUser) (string, string) {

@@ -34,6 +34,7 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		historyRoutes(one),
 		proposalRoutes(one),
 		eventRoutes(one),
+		webhookRoutes(one),
 	)
 }
 
@@ -160,6 +161,22 @@ func eventRoutes(one *v1.API) []route.Route {
 	return []route.Route{
 		line(get, "/api/v1/wallets/{alias}/events", route.Bearer, auth.EventsRead, route.Viewer, route.Stream(one.ListEvents, v1.EventMedia...).WithOpenEnd(), "List a wallet's events, or stream them"),
 		line(get, "/api/v1/events", route.Bearer, auth.EventsRead, route.AnyRole, route.Stream(one.ListAllEvents, v1.EventMedia...).WithOpenEnd(), "List events of all your wallets and tokens, or stream them"),
+	}
+}
+
+func webhookRoutes(one *v1.API) []route.Route {
+	return []route.Route{
+		line(get, "/api/v1/webhooks", route.BasicOrBearer, auth.WebhooksRead, route.AnyRole, route.OK(one.ListWebhooks), "List your webhooks"),
+		line(post, "/api/v1/webhooks", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.Created(one.CreateWebhook), "Create a webhook"),
+		line(get, "/api/v1/webhooks/{id}", route.BasicOrBearer, auth.WebhooksRead, route.AnyRole, route.OK(one.GetWebhook), "Get a webhook"),
+		line(patch, "/api/v1/webhooks/{id}", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.OK(one.ChangeWebhook).ShownTo(auth.WebhooksRead), "Update, enable or disable a webhook"),
+		line(remove, "/api/v1/webhooks/{id}", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.NoContent(one.DeleteWebhook), "Delete a webhook and its deliveries"),
+		line(post, "/api/v1/webhooks/{id}/test", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.OK(one.TestWebhook).ShownTo(auth.WebhooksRead).Heavy(), "Send a test message and return the response"),
+		line(post, "/api/v1/webhooks/{id}/rotate-secret", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.Created(one.RotateWebhookSecret), "Rotate the secret of a webhook"),
+		line(post, "/api/v1/webhooks/{id}/recover", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.JSON(http.StatusAccepted, one.RecoverWebhook).ShownTo(auth.WebhooksRead), "Send all undelivered events since a time again"),
+		line(get, "/api/v1/webhooks/{id}/deliveries", route.BasicOrBearer, auth.WebhooksRead, route.AnyRole, route.OK(one.ListDeliveries), "List the deliveries of a webhook, the latest event first"),
+		line(get, "/api/v1/webhooks/{id}/deliveries/{delivery}", route.BasicOrBearer, auth.WebhooksRead, route.AnyRole, route.OK(one.GetDelivery), "Get a delivery with its attempts"),
+		line(post, "/api/v1/webhooks/{id}/deliveries/{delivery}/redeliver", route.BasicOrBearer, auth.WebhooksWrite, route.AnyRole, route.JSON(http.StatusAccepted, one.Redeliver).ShownTo(auth.WebhooksRead), "Send the event of a delivery again"),
 	}
 }
 

@@ -35,6 +35,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/webhook"
 )
 
 // Node returns the last known status of the node without waiting for it.
@@ -52,6 +53,7 @@ type Options struct {
 	Wallets   *wallet.Service
 	Proposals *proposal.Service
 	Events    *event.Service
+	Webhooks  *webhook.Service
 	Keys      *idempotency.Keys
 	Database  Database
 	Node      Node
@@ -98,7 +100,7 @@ func Routes(o Options) []route.Route {
 		v1alpha.New(v1alpha.Options{
 			Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Node: o.Node, Now: o.Now}),
 	)
 }
 

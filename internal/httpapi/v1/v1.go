@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
+	webhooks "github.com/specterd/specterd/internal/webhook"
 )
 
 // Node returns the last known status of the node without waiting for it.
@@ -28,6 +29,7 @@ type Options struct {
 	Wallets   *wallets.Service
 	Proposals *proposal.Service
 	Events    *event.Service
+	Webhooks  *webhooks.Service
 	Node      Node
 	Now       func() time.Time
 }
