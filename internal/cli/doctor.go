@@ -89,6 +89,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.passwordsOf(ctx)
 	d.audit(ctx)
 	d.backups()
+	d.webhooks(ctx)
 	n, err := d.OpenNode()
 	if err != nil {
 		d.error("node", "%v", err)

@@ -49,7 +49,7 @@ func TestDoctor(t *testing.T) {
 	})
 	examine(true,
 		"ok +settings", "ok +files", "ok +database +intact", "ok +signing key", "(ok|warning) +passwords +a login takes",
-		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +wallets +all 1 match Bitcoin Core")
+		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +webhooks +0 are active, with 0 pending deliveries", "ok +wallets +all 1 match Bitcoin Core")
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
 	testkit.Check(t, err)
@@ -64,10 +64,13 @@ func TestDoctor(t *testing.T) {
 		testkit.Check(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM audit WHERE chain_position IS NULL").Scan(&unsealed))
 		return unsealed == 0
 	})
+	do(`INSERT INTO webhooks (webhook_id, user_id, token_id, scopes, description, url, host, ordering, events_until, created_at, disabled_at, disabled_reason)
+		SELECT 'hook', user_id, '', '', 'shop', 'https://shop.example', 'shop.example', 'wallet', 0, 0, 1, 'failing' FROM users`)
 	do("UPDATE audit SET user_name = 'mallory' WHERE audit_id = 1")
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
 	testkit.Check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
 	examine(false,
+		"warning +webhooks +1 are disabled and 0 fail; list them with specterd webhook list",
 		"warning +files .*chmod go= .*secret_key", "error +audit +the audit log was altered",
 		`error +wallets +"Savings": its first address is bcrt1qother in the database, but Bitcoin Core derives`)
 	node.Stop(t)
