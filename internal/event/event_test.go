@@ -40,7 +40,7 @@ func TestKinds_Scopes(t *testing.T) {
 	if scope := event.Kind("invoice.paid").Scope(); scope != auth.AllScopes {
 		t.Errorf("a kind of an unknown group needs only %s", scope)
 	}
-	if len(scopes) != 4 || scopes[auth.ProposalsRead] != 10 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 {
+	if len(scopes) != 5 || scopes[auth.ProposalsRead] != 10 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 || scopes[auth.WebhooksRead] != 2 {
 		t.Errorf("%v", scopes)
 	}
 }

@@ -96,7 +96,7 @@ func (s *Service) page(ctx context.Context, who *auth.Principal, q Query, wallet
 		return Page{}, err
 	}
 	if q.WalletID == "" {
-		return s.readAll(ctx, who, q, kinds, wallets)
+		return s.readAll(ctx, who, q, kinds)
 	}
 	for _, m := range wallets {
 		if m.WalletID == q.WalletID {
@@ -180,7 +180,7 @@ func (s *Service) readWallet(ctx context.Context, walletID string, q Query, kind
 	return pageOf(events, q.Limit, bounds.Last, func(e Event) int64 { return e.N }, id, id), nil
 }
 
-func (s *Service) readAll(ctx context.Context, who *auth.Principal, q Query, kinds []Kind, wallets []auth.Membership) (Page, error) {
+func (s *Service) readAll(ctx context.Context, who *auth.Principal, q Query, kinds []Kind) (Page, error) {
 	sealed, err := s.sealed(ctx)
 	if err != nil {
 		return Page{}, err
@@ -195,7 +195,7 @@ func (s *Service) readAll(ctx context.Context, who *auth.Principal, q Query, kin
 	} else if after, err = sealed.open(who.UserID, q.After); err != nil {
 		return Page{}, err
 	}
-	events, bounds, err := s.o.Store.EventsOfUser(ctx, who.UserID, idsOf(wallets), after, kinds, q.Limit+1)
+	events, bounds, err := s.o.Store.EventsOfUser(ctx, who.UserID, who.MaySeeWallet, after, kinds, q.Limit+1)
 	if err != nil {
 		return Page{}, err
 	}

@@ -27,9 +27,11 @@ type Store interface {
 	// EventsOfWallet returns the events of a wallet after the number after, and the bounds
 	// of its numbers in the same snapshot.
 	EventsOfWallet(ctx context.Context, walletID string, after int64, kinds []Kind, limit int) ([]Event, Bounds, error)
-	// EventsOfUser returns the events of a user and of some wallets after the position
-	// after, in their order, and the bounds of the positions in the same snapshot.
-	EventsOfUser(ctx context.Context, userID string, walletIDs []string, after int64, kinds []Kind, limit int) ([]Event, Bounds, error)
+	// EventsOfUser returns the events of a user, and of those wallets that the user is a
+	// member of for which sees is true, after the position after, in their order, and the
+	// bounds of the positions. The memberships are read in the same snapshot: otherwise the
+	// position could pass the events of a wallet that the user has just joined.
+	EventsOfUser(ctx context.Context, userID string, sees func(walletID string) bool, after int64, kinds []Kind, limit int) ([]Event, Bounds, error)
 	// ValidTokens returns the ids of the tokens among ids that are valid now.
 	ValidTokens(ctx context.Context, ids []string) ([]string, error)
 	// EventHead returns the position of the last event; 0 if the log is empty.

@@ -85,7 +85,7 @@ func (s *Store) EventsOfWallet(ctx context.Context, walletID string, after int64
 
 // EventsOfUser implements event.Store. It reads the events of one wallet after the other,
 // and none that are behind a full page of those read before.
-func (s *Store) EventsOfUser(ctx context.Context, userID string, walletIDs []string, after int64, kinds []event.Kind, limit int) (events []event.Event, b event.Bounds, err error) {
+func (s *Store) EventsOfUser(ctx context.Context, userID string, sees func(walletID string) bool, after int64, kinds []event.Kind, limit int) (events []event.Event, b event.Bounds, err error) {
 	anyKind, list := kindList(kinds)
 	err = s.inReadTx(ctx, func(q *db.Queries) error {
 		if b, err = eventBounds(ctx, q); err != nil || limit == 0 || after >= b.Last {
@@ -98,7 +98,11 @@ func (s *Store) EventsOfUser(ctx context.Context, userID string, walletIDs []str
 			return fmt.Errorf("list the events of a user: %w", err)
 		}
 		events = eventsOf(rows)
-		ids, err := q.WalletsWithEvents(ctx, db.WalletsWithEventsParams{WalletIds: listOf(walletIDs), After: after})
+		visible, err := walletsSeen(ctx, q, userID, sees)
+		if err != nil {
+			return err
+		}
+		ids, err := q.WalletsWithEvents(ctx, db.WalletsWithEventsParams{WalletIds: listOf(visible), After: after})
 		if err != nil {
 			return fmt.Errorf("list the wallets with events: %w", err)
 		}
@@ -118,6 +122,24 @@ func (s *Store) EventsOfUser(ctx context.Context, userID string, walletIDs []str
 		return nil
 	})
 	return events, b, err
+}
+
+// walletsSeen returns the ids of the user's wallets for which sees is true; none if it is nil.
+func walletsSeen(ctx context.Context, q *db.Queries, userID string, sees func(walletID string) bool) ([]string, error) {
+	if sees == nil {
+		return nil, nil
+	}
+	rows, err := q.WalletsOfUser(ctx, userID)
+	if err != nil {
+		return nil, fmt.Errorf("list the user's wallets: %w", err)
+	}
+	var ids []string
+	for _, row := range rows {
+		if sees(row.WalletID) {
+			ids = append(ids, row.WalletID)
+		}
+	}
+	return ids, nil
 }
 
 // eventBounds returns the bounds of the log, as positions.

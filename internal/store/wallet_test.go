@@ -31,7 +31,7 @@ func walletFor(now time.Time) (wallet.Wallet, []wallet.Address) {
 			{Key: btc.Key{Original: "Vpub1", Fingerprint: "f2697885", Derivation: "m/48h/1h/0h/2h", XPub: "tpub1" + id, Type: "wsh", Purpose: "Multisig (Segwit)"}, Device: "f2697885"},
 			{Key: btc.Key{Original: "tpub2", Fingerprint: "0badcafe", Derivation: "m", XPub: "tpub2" + id, Purpose: "General"}, Device: "0badcafe"},
 		},
-		Birthday: 800_000, CreatedAt: now, RangeEnd: rangeEnd, ReceiveNext: 1, ChangeNext: 2, RescanFrom: 799_000,
+		Birthday: 800_000, CreatedAt: now, RangeEnd: rangeEnd, ReceiveNext: 1, ChangeNext: 2, FinalAfter: wallet.DefaultFinalAfter, RescanFrom: 799_000,
 		Synced: wallet.Tip{Height: -1}, CoreTxCount: -1,
 	}
 	return w, addressesFor(id, 0, rangeEnd)
