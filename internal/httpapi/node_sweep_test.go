@@ -61,7 +61,7 @@ func newSweep(t *testing.T) *sweep {
 		r := request{method: to.Method}
 		r.path, r.body = requests[to.Method+" "+to.Path](t, w, w.caller)
 		switch {
-		case to.Credentials.TakesBasic() && strings.Contains(to.Path, "/tokens/{id}"): // a token cannot manage tokens that it has not created
+		case to.Credentials.TakesBasic() && (strings.Contains(to.Path, "/tokens/{id}") || strings.Contains(to.Path, "/webhooks/{id}")): // a token cannot manage tokens and webhooks that it has not created
 			r.auth = []string{w.caller.basic()}
 		case to.Credentials.TakesBearer():
 			r.auth = []string{w.token(t, w.caller, 0).bearer()}

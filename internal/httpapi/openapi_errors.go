@@ -72,7 +72,6 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 		}
 	}
 	creates := to.Handler.Status == http.StatusCreated
-	governs := to.Method != http.MethodGet && to.Role != route.AnyRole || changesWebhook(to)
 	takes := func(name string) bool {
 		return slices.ContainsFunc(op.Parameters, func(p openapi31.ParameterOrReference) bool { return p.Parameter.Name == name })
 	}
@@ -82,20 +81,24 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(namesOneResource(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // for an exceeded quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
-	add(apiOf(to.Path) == "v1" && (creates || governs || waits), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
+	add(apiOf(to.Path) == "v1" && (creates || waits || dependsOnState(to)), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
-	add(takes("kinds") || to.Handler.Name == "Redeliver", http.StatusGone)
+	add(takes("kinds"), http.StatusGone)
+	add(to.Handler.Name == "Redeliver", http.StatusGone)
 	add(to.Handler.TakesIdempotencyKey, http.StatusUnprocessableEntity)
 	add(to.Handler.RequiresNode, http.StatusBadGateway)
 	slices.Sort(statuses)
 	return statuses
 }
 
-// changesWebhook reports whether the route changes a webhook or sends something to it, which
-// can require that it is enabled.
-func changesWebhook(to route.Route) bool {
-	return to.Scope == auth.WebhooksWrite && to.Method != http.MethodDelete && to.Handler.Status != http.StatusCreated
+// dependsOnState reports whether the route makes a change that an existing wallet, user or
+// webhook can refuse because of its state.
+func dependsOnState(to route.Route) bool {
+	if to.Scope == auth.WebhooksWrite {
+		return to.Method != http.MethodDelete
+	}
+	return to.Method != http.MethodGet && to.Role != route.AnyRole
 }
 
 // isLimited reports whether the server limits the number of requests to the route that are
