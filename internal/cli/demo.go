@@ -175,7 +175,8 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 		"SPECTER_NODE_URL":           s.node.URL(),
 		"SPECTER_NODE_WALLET_FOLDER": s.node.WalletFolder(),
 		"SPECTER_ADMIN_PASSWORD":     s.adminPassword,
-		"SPECTER_BCRYPT_COST":        "10", // the passwords are valid only during the demo
+		"SPECTER_BCRYPT_COST":        "10",             // the passwords are valid only during the demo
+		"SPECTER_WEBHOOK_HOSTS":      "127.0.0.1:8000", // the receiver in docs/webhooks.md
 	}
 	cfg, err := config.Load(settings, func(name string) string { return environment[name] })
 	if err != nil {

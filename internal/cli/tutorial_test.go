@@ -114,8 +114,9 @@ func serveWalkThroughs(t *testing.T) []string {
 	return serveWalkThroughsOn(t, testkit.Bitcoind(t))
 }
 
-// serveWalkThroughsOn is serveWalkThroughs with a node that has no wallets yet.
-func serveWalkThroughsOn(t *testing.T, node *testkit.Node) []string {
+// serveWalkThroughsOn is serveWalkThroughs with a node that has no wallets yet, and with
+// further settings, each as NAME=value.
+func serveWalkThroughsOn(t *testing.T, node *testkit.Node, further ...string) []string {
 	t.Helper()
 	const adminPassword, userPassword = "not-the-default", "known-to-alice"
 	made := &scene{node: node.Node, adminPassword: adminPassword, userPassword: userPassword}
@@ -125,6 +126,10 @@ func serveWalkThroughsOn(t *testing.T, node *testkit.Node) []string {
 	settings := map[string]string{
 		"HOME": t.TempDir(), "PORT": "0", "SPECTER_API_ACTIVE": "true", "SPECTER_BCRYPT_COST": "4",
 		"SPECTER_ADMIN_PASSWORD": adminPassword, "SPECTER_NODE_URL": node.URL(), "SPECTER_LOG_LEVEL": "error",
+	}
+	for _, setting := range further {
+		name, value, _ := strings.Cut(setting, "=")
+		settings[name] = value
 	}
 	getenv := func(name string) string { return settings[name] }
 	var stdout, stderr testkit.Log
