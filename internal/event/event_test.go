@@ -36,6 +36,9 @@ func TestKinds_Scopes(t *testing.T) {
 			t.Errorf("the kind %q", k)
 		}
 		scopes[k.Scope()]++
+		if !event.ReadScopes.Has(k.Scope()) {
+			t.Errorf("the kind %q requires %s, which is not a scope of readers", k, k.Scope())
+		}
 	}
 	if scope := event.Kind("invoice.paid").Scope(); scope != auth.AllScopes {
 		t.Errorf("a kind of an unknown group needs only %s", scope)

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -152,6 +153,35 @@ func TestDelivery_AccessLostMeanwhile(t *testing.T) {
 		s.one.work()
 		first.wantKinds(t)
 		second.wantKinds(t)
+	})
+}
+
+// TestDelivery_Stopped: a process that stops does not wait for a receiver. The attempt is in
+// the log as interrupted, does not count as a failure, and another process makes the next one
+// at once.
+func TestDelivery_Stopped(t *testing.T) {
+	senderTest(t, func(t *testing.T, s *senders) {
+		alice := s.user("alice", false)
+		w := s.wallet(alice, "vault")
+		r := s.receiver()
+		stop := make(chan struct{})
+		defer close(stop)
+		r.answer = func(http.ResponseWriter, received) { <-stop }
+		hook := s.hook(s.byPassword("alice"), r, nil)
+		s.rename(w, "a")
+		ctx, cancel := context.WithCancel(t.Context())
+		testkit.Check(t, s.one.Run(ctx))
+		testkit.Eventually(t, "the request arrives", func() bool { return len(r.take()) == 1 })
+		cancel()
+		s.one.Wait()
+		d := s.deliveries(hook)[0]
+		if a := s.attempts(d); d.Failures != 0 || len(a) != 1 || !a[0].Ended || a[0].Result.Problem == "" || !s.load(alice, hook).FailingSince.IsZero() {
+			t.Errorf("the delivery is %+v with the log %+v", d, a)
+		}
+		r.answer = responding(http.StatusOK)
+		s.pass(webhook.PollInterval)
+		s.sender().work()
+		s.wantStatus(hook, webhook.Delivered)
 	})
 }
 
