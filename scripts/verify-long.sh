@@ -39,6 +39,8 @@ processes    ./test/system           TestSeveralProcesses
 restore      ./test/system           TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
 export       ./test/system           TestExport
 rights       ./internal/httpapi      TestRightsSearch
+webhooks     ./internal/store        TestDelivery.*|TestWebhook_.*|TestRestoredWebhook
+webhook-targets ./internal/egress    TestPost_.*|TestDial_.*|TestClassify.*
 attack       script                  scripts/verify-attack.sh
 TABLE
 )
