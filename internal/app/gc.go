@@ -2,26 +2,46 @@ package app
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
 
 const (
-	// gcPercent is the value of GOGC. The heap can grow to five times the live bytes before a
-	// collection. With Go's default of 100 percent, a small heap would be collected very
-	// often.
+	// gcPercent is the value of GOGC for a small heap. The heap can grow to five times
+	// the live bytes before a collection. With Go's default of 100 percent, a small heap
+	// would be collected very often.
 	gcPercent = 400
-	// memoryLimit is the number of bytes near which the heap is collected more often. Without
-	// it, a heap of 150 MB, which 10,000 connections use, could grow by 600 MB. If more bytes
-	// are live, the Go runtime exceeds it rather than collect all the time.
-	memoryLimit = 256 << 20
+	// gcRoom is the maximum growth in bytes before a collection. Without this limit, a heap
+	// of 150 MB, which 10,000 connections use, could grow by 600 MB.
+	gcRoom = 48 << 20
+	// leastGCPercent is the minimum value of GOGC. It limits the frequency of collections
+	// if the live heap is very large.
+	leastGCPercent = 25
 )
 
-// TuneGC sets GOGC and the memory limit of the Go runtime.
+// TuneGC starts to adjust GOGC after each collection, within the limits above.
 func TuneGC() {
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(memoryLimit)
+	// The percentage applies to these bytes (see runtime/debug.SetGCPercent).
+	inUse := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	current := gcPercent
+	debug.SetGCPercent(current)
+	type cycle [32]byte // large enough that its finalizer runs; finalizers of tiny objects may not
+	var tune func(*cycle)
+	tune = func(*cycle) {
+		metrics.Read(inUse)
+		sum := uint64(1)
+		for _, s := range inUse {
+			sum += s.Value.Uint64()
+		}
+		if percent := min(gcPercent, max(leastGCPercent, int(gcRoom*100/sum))); percent != current { //nolint:gosec // a few hundred
+			current = percent
+			debug.SetGCPercent(current)
+		}
+		runtime.SetFinalizer(new(cycle), tune) // the finalizer runs at the next collection
+	}
+	runtime.SetFinalizer(new(cycle), tune)
 }
 
 // calmAfter is the interval at which releaseMemory measures the load.

@@ -18,7 +18,7 @@ func (p *program) serveCommand() *cobra.Command {
 SIGHUP reloads the certificate. SIGUSR1 switches the log level between debug and the
 configured level.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if p.getenv("GOGC") == "" && p.getenv("GOMEMLIMIT") == "" {
+			if p.getenv("GOGC") == "" {
 				app.TuneGC()
 			}
 			a, err := p.openApp(cmd.Context(), cmd.Flags(), true)
