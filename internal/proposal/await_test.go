@@ -44,6 +44,7 @@ func TestCreate_WaitsForLastBlock(t *testing.T) {
 		t, ctx := w.t, w.t.Context()
 		v := w.vault(testkit.TR, 1_000_000)
 		followed := func(ctx context.Context, id, txid string) {
+			w.stopFollower() // of an earlier call
 			w.startIndexer()
 			w.await(ctx, id, txid)
 		}

@@ -92,17 +92,25 @@ func TestExclusive_LongRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openTwice(t)
 		var running, runs atomic.Int64
-		job := exclusive(func(context.Context) error {
+		var stopping atomic.Bool
+		job := exclusive(func(ctx context.Context) error {
 			if running.Add(1) > 1 {
 				t.Error("two runs at the same time")
 			}
-			time.Sleep(20 * schedule.LeaseTime)
-			running.Add(-1)
-			runs.Add(1)
+			defer running.Add(-1)
+			select {
+			case <-time.After(20 * schedule.LeaseTime):
+				runs.Add(1)
+			case <-ctx.Done(): // the lease is not renewed any more
+				if !stopping.Load() {
+					t.Error("the lease was lost")
+				}
+			}
 			return nil
 		})
 		stops := []func(){start(t, sharing(a, "a", quiet()), job), start(t, sharing(b, "b", quiet()), job)}
 		time.Sleep(time.Hour)
+		stopping.Store(true)
 		for _, stop := range stops {
 			stop()
 		}

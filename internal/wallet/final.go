@@ -19,12 +19,12 @@ const (
 // final, which has an event. Transactions that are final already stay so. It requires the
 // role owner.
 func (s *Service) SetFinalAfter(ctx context.Context, access Access, confirmations int) (View, error) {
-	if confirmations < 1 || confirmations > MaxFinalAfter {
-		return View{}, fault.InvalidField("final_after", "must be 1 to %d", MaxFinalAfter)
-	}
 	v, err := s.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return View{}, err
+	}
+	if confirmations < 1 || confirmations > MaxFinalAfter {
+		return View{}, fault.InvalidField("final_after", "must be 1 to %d", MaxFinalAfter)
 	}
 	_, err = s.edit(ctx, v.ID, func(e *Edit) error {
 		if e.FinalAfter != confirmations {
