@@ -31,7 +31,7 @@ func TestEvents_Streams(t *testing.T) {
 	c := newStreamClients(t, s, n/streamsPerUser)
 	samples := testkit.Size(80, 2000)
 	s.latencies(t, c.boss, 500, false)
-	before, quiet := s.residentMB(), s.bestP99(t, c.boss, samples)
+	quiet, before := s.bestP99(t, c.boss, samples), s.restingMB(t)
 	c.open()
 	opened := s.residentMB()
 	beside := s.bestP99(t, c.boss, samples)
@@ -39,9 +39,10 @@ func TestEvents_Streams(t *testing.T) {
 	var during []time.Duration
 	again := c.rename("two", int64(n), func() { during = append(during, s.latencies(t, c.boss, 10, false)...) })
 	slices.Sort(during)
-	memory := max(opened, s.residentMB())
-	testkit.Figure(t, "%d streams: %d MB resident, %d MB when they were opened, and %d MB without; p99 of a request with a token %v, and %v without; an event reached all of them after %v, and another after %v, with a p99 of %v meanwhile",
-		n, memory, opened, before, beside, quiet, took.Round(time.Millisecond), again.Round(time.Millisecond), p99(during))
+	most := max(opened, s.residentMB())
+	memory := s.restingMB(t)
+	testkit.Figure(t, "%d streams: %d MB resident at rest, %d MB at most after they were opened or an event was sent, and %d MB without; p99 of a request with a token %v, and %v without; an event reached all of them after %v, and another after %v, with a p99 of %v meanwhile",
+		n, memory, most, before, beside, quiet, took.Round(time.Millisecond), again.Round(time.Millisecond), p99(during))
 	if testkit.Long() && (memory > 150 || beside > 2*quiet) {
 		t.Errorf("%d MB, p99 %v", memory, beside)
 	}
@@ -56,6 +57,18 @@ func TestEvents_Streams(t *testing.T) {
 		testkit.Check(t, err)
 	})
 	c.rename("three", int64(n-2*streamsPerUser), func() {}) // the others are still open
+}
+
+// restingMB returns the server's resident memory in MiB, in the long form after it has returned
+// to the operating system what a load has left over.
+func (s *server) restingMB(t *testing.T) int {
+	t.Helper()
+	least := s.residentMB()
+	for range testkit.Size(0, 60) {
+		<-time.After(500 * time.Millisecond)
+		least = min(least, s.residentMB())
+	}
+	return least
 }
 
 // bestP99 returns the lowest of four 99th percentiles of requests with a token, because other

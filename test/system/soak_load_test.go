@@ -32,6 +32,8 @@ type soak struct {
 	// observe, unless nil, is called with each request of the load and its response; the status
 	// is 0 without a complete response.
 	observe func(a ask, status int, body []byte)
+	// mayBeBusy allows the status 503 for all requests.
+	mayBeBusy bool
 
 	mu     sync.Mutex
 	up     chan struct{} // closed while the server runs
@@ -91,7 +93,7 @@ func (s *soak) do(a ask, out any) (int, http.Header) {
 	if status == http.StatusServiceUnavailable {
 		s.busy.Add(1)
 	}
-	if !slices.Contains(a.may, status) {
+	if !slices.Contains(a.may, status) && (!s.mayBeBusy || status != unavailable) {
 		s.note("%s %s: status %d: %.300s", a.method, a.path, status, body)
 	}
 	if out != nil && status < http.StatusMultipleChoices {
