@@ -64,13 +64,14 @@ race-all: deps $(TOOLS)/gotestsum ## run all tests under the race detector: abou
 # A skipped test does not count as passed, so the number of skipped tests is printed. Packages that have not changed
 # since they passed are not tested again. Linking, which takes half of the CPU time, is shorter without debug
 # information and symbols (-s), and packages without a fast test are left out. The packages whose tests take longest
-# begin first. Databases are in memory if it has a gigabyte for them, because the tests wait thousands of times for the
-# disk (fsync); test binaries are not, because /dev/shm may be mounted noexec.
+# begin first, and four packages run at a time, because the tests of some mostly wait. Databases are in memory if it
+# has a gigabyte for them, because the tests wait thousands of times for the disk (fsync); test binaries are not,
+# because /dev/shm may be mounted noexec.
 test-short: $(TOOLS)/gotestsum ## run the fast tests that require no server (go test -short)
 	@echo 'test-short: compiling and running the tests that require no server; each package is reported at its end'
 	@memory=$$(df --output=avail,target /dev/shm 2>/dev/null | awk '$$1+0 > 1048576 {print $$2}'); \
 	GOTMPDIR=$${GOTMPDIR:-$${TMPDIR:-/tmp}} TMPDIR=$${TMPDIR:-$${memory:-/tmp}} \
-	gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -short -ldflags=-s -timeout 10m ./internal/store ./internal/httpapi $$(go list ./... | grep -Ev '/(test/system|internal/bench)$$')
+	gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -p 4 -short -ldflags=-s -timeout 10m ./internal/store ./internal/httpapi ./internal/node/backend $$(go list ./... | grep -Ev '/(test/system|internal/bench)$$')
 	@echo "test-short: $$(grep -c '"Action":"skip".*"Test"' .cache/test-short.json) tests were skipped because they require a server or several seconds, and all of test/system and internal/bench; make test runs them"
 
 cover: deps ## run all tests and print how much of the code they reach

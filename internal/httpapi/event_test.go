@@ -234,6 +234,7 @@ func TestEventWait(t *testing.T) {
 // TestEventWait_KeptConnection: requests that wait longer than the deadline for a header
 // get their whole time, and the connection can be used again.
 func TestEventWait_KeptConnection(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	s := start(t)
 	p := s.user(t, "p", false)

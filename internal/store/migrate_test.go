@@ -143,6 +143,7 @@ func TestSQLite_Durability(t *testing.T) {
 }
 
 func TestLockedDatabase(t *testing.T) {
+	testkit.NeedsTime(t)
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.db")
 	testdb.CopySQLite(t, path)

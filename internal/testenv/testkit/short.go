@@ -13,8 +13,8 @@ func NeedsServer(t testing.TB, what string) {
 	}
 }
 
-// NeedsTime skips the test under go test -short, since it takes seconds of CPU time
-// even though it requires no server.
+// NeedsTime skips the test under go test -short, since it takes several seconds even though it
+// requires no server.
 func NeedsTime(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
