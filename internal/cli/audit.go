@@ -28,7 +28,7 @@ func (p *program) auditListCommand() *cobra.Command {
 		Use: "list", Short: "List the latest audit events, oldest first", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if limit < 1 {
-				return errors.New("--limit must be 1 or more")
+				return errUsage("--limit must be 1 or more")
 			}
 			entries, err := auth.NewAudit(a.Store).List(cmd.Context(), f, 0, limit)
 			if err != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -23,12 +22,9 @@ removed from the database, and the removal is itself recorded in the audit log.
 archives.`,
 		Example: "  specterd audit archive --before 2026-01-01 --out audit-2025.jsonl\n  specterd audit verify --file audit-2024.jsonl --file audit-2025.jsonl",
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
-			if before == "" || out == "" {
-				return errors.New("--before and --out are required")
-			}
 			limit, err := time.Parse(time.DateOnly, before)
 			if err != nil {
-				return errors.New("--before must be a date such as 2026-01-31; the day begins at midnight UTC")
+				return errUsage("--before must be a date such as 2026-01-31; the day begins at midnight UTC")
 			}
 			path, err := filepath.Abs(out)
 			if err != nil {
@@ -48,5 +44,8 @@ archives.`,
 	}
 	cmd.Flags().StringVar(&before, "before", "", "archive events older than this date (UTC), such as 2026-01-31")
 	cmd.Flags().StringVar(&out, "out", "", "file to write, which must not exist yet")
+	for _, name := range []string{"before", "out"} {
+		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
+	}
 	return cmd
 }

@@ -57,6 +57,16 @@ func (p *program) isTerminal() bool {
 // run executes the program. It is called by Main and by tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
 	p := &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// rootCommand returns the tree of all commands.
+func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "specterd",
 		Short: "Multi-user API for the wallets of a Bitcoin Core node",
@@ -81,9 +91,6 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return root.ExecuteContext(ctx)
+	checkUsage(root)
+	return root
 }

@@ -83,14 +83,15 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
 func checkExport(alias, format, folder string) error {
 	switch {
 	case format == "" && folder == "":
-		return errors.New("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of specter, account-map, labels or core")
+		return errUsage("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of specter, account-map, labels or core")
 	case format != "" && folder != "":
-		return errors.New("--to writes files in all formats: omit either --to or --format")
+		return errUsage("--to writes files in all formats: omit either --to or --format")
 	case format != "" && alias == "":
-		return errors.New("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
+		return errUsage("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
 	case format != "":
-		_, err := walletexport.ParseFormat(format)
-		return err
+		if _, err := walletexport.ParseFormat(format); err != nil {
+			return errUsage("--%w", err)
+		}
 	}
 	return nil
 }

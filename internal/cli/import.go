@@ -21,9 +21,6 @@ import (
 // has status 1.
 const exitPartial = 3
 
-// exitUsage is the exit status of a command that did nothing because of a wrong flag.
-const exitUsage = 2
-
 // errPartial is returned if an import omitted something.
 var errPartial = exitError{exitPartial, errors.New("the import is PARTIAL: not everything was imported; see \"not imported\" and \"error\" above")}
 
@@ -32,6 +29,9 @@ type exitError struct {
 	status int
 	error
 }
+
+// Unwrap returns the error without the status.
+func (e exitError) Unwrap() error { return e.error }
 
 // exitStatus returns the exit status of the program for an error.
 func exitStatus(err error) int {

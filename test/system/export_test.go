@@ -416,10 +416,10 @@ func TestExport_Refusals(t *testing.T) {
 		}
 	}
 	to := filepath.Join(t.TempDir(), "to")
-	says(1, "is required, with FORMAT one of")
-	says(1, "omit either", "--to", to, "--format", "core", "--wallet", "x")
-	says(1, "--format requires --wallet", "--format", "core")
-	says(1, "must be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
+	says(2, "is required, with FORMAT one of")
+	says(2, "omit either", "--to", to, "--format", "core", "--wallet", "x")
+	says(2, "--format requires --wallet", "--format", "core")
+	says(2, "must be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
 	says(1, "user not found", "--to", to, "--user", "nobody")
 	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
 	says(0, "nothing was written", "--to", to)

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/text"
+)
+
+// exitUsage is the exit status of a command that did nothing because of a wrong command
+// line.
+const exitUsage = 2
+
+// errUsage returns an error about the command line.
+func errUsage(format string, args ...any) error {
+	return exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// checkUsage makes all commands refuse a wrong command line with the exit status
+// exitUsage, before they do anything. Without this, cobra prints the help of a command
+// group for a mistyped subcommand and exits with status 0.
+func checkUsage(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.SetHelpCommand(helpCommand(root))
+	root.InitDefaultHelpCmd()
+	root.SetFlagErrorFunc(flagError)
+	// A group is runnable only to refuse mistyped subcommands.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasSubCommands)}}", 1))
+	eachCommand(root, func(cmd *cobra.Command) {
+		if cmd.HasSubCommands() {
+			cmd.Args = cobra.ArbitraryArgs
+			cmd.RunE = runGroup
+			return
+		}
+		cmd.Args = checkArgs(cmd.Args)
+	})
+}
+
+// eachCommand calls do for a command and all commands below it.
+func eachCommand(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, c := range cmd.Commands() {
+		eachCommand(c, do)
+	}
+}
+
+// runGroup shows the help of a command group, or refuses an unknown subcommand.
+func runGroup(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	return unknownCommand(cmd, args[0])
+}
+
+func unknownCommand(group *cobra.Command, name string) error {
+	var names []string
+	for _, c := range group.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(append(names, c.Name()), c.Aliases...)
+		}
+	}
+	hint := "run " + group.CommandPath() + " --help for a list"
+	if near := text.Nearest(name, names); near != "" {
+		hint = "did you mean " + group.CommandPath() + " " + near + "?"
+	}
+	return errUsage("unknown command %q for %q; %s", name, group.CommandPath(), hint)
+}
+
+// checkArgs returns a validator of positional arguments that also checks the required
+// flags, and whose errors have the status exitUsage.
+func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
+	if valid == nil {
+		valid = cobra.NoArgs
+	}
+	return func(cmd *cobra.Command, args []string) error {
+		if valid(cmd, args) != nil {
+			for i := range args {
+				if valid(cmd, args[:i]) == nil {
+					return errUsage("unexpected argument %q; usage: %s", args[i], cmd.UseLine())
+				}
+			}
+			return errUsage("an argument is missing; usage: %s", cmd.UseLine())
+		}
+		var missing []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if slices.Contains(f.Annotations[cobra.BashCompOneRequiredFlag], "true") && !f.Changed {
+				missing = append(missing, "--"+f.Name)
+			}
+		})
+		switch len(missing) {
+		case 0:
+			return nil
+		case 1:
+			return errUsage("%s is required; see %s --help", missing[0], cmd.CommandPath())
+		}
+		return errUsage("%s are required; see %s --help", joinAnd(missing), cmd.CommandPath())
+	}
+}
+
+// joinAnd joins two or more texts, such as "a, b and c".
+func joinAnd(texts []string) string {
+	last := len(texts) - 1
+	return strings.Join(texts[:last], ", ") + " and " + texts[last]
+}
+
+// flagError adds a suggestion to an error about an unknown flag.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := "; see " + cmd.CommandPath() + " --help"
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := text.Nearest(e.GetSpecifiedName(), names); near != "" && e.GetSpecifiedShortnames() == "" {
+			hint = "; did you mean --" + near + "?"
+		}
+	}
+	return errUsage("%w%s", err, hint)
+}
+
+// helpCommand returns the command help, which refuses unknown commands.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND …]", Short: "Show the help of a command", Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			group, rest := find(root, args)
+			var names []string
+			for _, c := range group.Commands() {
+				if c.IsAvailableCommand() && len(rest) == 0 {
+					names = append(names, c.Name()+"\t"+c.Short)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest := find(root, args)
+			if len(rest) > 0 {
+				return unknownCommand(cmd, rest[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
+}
+
+// find returns the command with the given path and the names that follow it.
+func find(cmd *cobra.Command, path []string) (*cobra.Command, []string) {
+	for len(path) > 0 {
+		i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == path[0] || c.HasAlias(path[0]) })
+		if i < 0 {
+			break
+		}
+		cmd, path = cmd.Commands()[i], path[1:]
+	}
+	return cmd, path
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// runIn runs a command with a new home directory and reports whether it created a file there.
+func runIn(t *testing.T, args ...string) (stdout string, made bool, err error) {
+	t.Helper()
+	home := t.TempDir()
+	getenv := func(name string) string {
+		if name == "HOME" {
+			return home
+		}
+		return ""
+	}
+	out := new(testkit.Log)
+	err = run(context.Background(), args, getenv, strings.NewReader(""), out, io.Discard)
+	files, readErr := os.ReadDir(filepath.Clean(home))
+	testkit.Check(t, readErr)
+	return out.String(), len(files) > 0, err
+}
+
+// pathOf returns the words of a command after "specterd".
+func pathOf(cmd *cobra.Command) []string { return strings.Fields(cmd.CommandPath())[1:] }
+
+// TestUsage_EveryCommand checks that each command of the tree refuses a wrong command line
+// with the status for usage errors, and does nothing.
+func TestUsage_EveryCommand(t *testing.T) {
+	t.Parallel()
+	groups, commands := 0, 0
+	refuses := func(t *testing.T, says string, args ...string) {
+		t.Helper()
+		stdout, made, err := runIn(t, args...)
+		if err == nil || exitStatus(err) != exitUsage || !strings.Contains(err.Error(), says) {
+			t.Errorf("specterd %s: status %d, %v; want status %d and %q", strings.Join(args, " "), exitStatus(err), err, exitUsage, says)
+		}
+		if stdout != "" || made {
+			t.Errorf("specterd %s: created a file: %t; printed %q", strings.Join(args, " "), made, stdout)
+		}
+	}
+	eachCommand((&program{}).rootCommand(), func(cmd *cobra.Command) {
+		path := pathOf(cmd)
+		with := func(args ...string) []string { return append(path[:len(path):len(path)], args...) }
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			refuses(t, "unknown flag: --no-such-flag", with("--no-such-flag")...)
+			if !cmd.HasSubCommands() {
+				commands++
+				if cmd.Name() != "help" && cmd.Args(cmd, make([]string, 100)) != nil {
+					refuses(t, "usage: "+cmd.CommandPath(), with(make([]string, 100)...)...)
+				}
+				return
+			}
+			groups++
+			refuses(t, `unknown command "frobnicate" for "`+cmd.CommandPath()+`"; run `+cmd.CommandPath()+" --help", with("frobnicate")...)
+			refuses(t, "unknown command", append([]string{"help"}, with("frobnicate")...)...)
+			if stdout, _, err := runIn(t, path...); err != nil || !strings.Contains(stdout, cmd.CommandPath()+" [command]") || strings.Contains(stdout, cmd.CommandPath()+" [flags]") {
+				t.Errorf("without a subcommand: %v, %s", err, stdout)
+			}
+		})
+	})
+	if groups < 8 || commands < 40 {
+		t.Errorf("%d groups and %d commands were checked", groups, commands)
+	}
+}
+
+// TestUsage_Suggestions checks that each command is suggested for its name without a letter.
+func TestUsage_Suggestions(t *testing.T) {
+	t.Parallel()
+	eachCommand((&program{}).rootCommand(), func(cmd *cobra.Command) {
+		if !cmd.HasParent() || !cmd.IsAvailableCommand() || len(cmd.Name()) < 3 {
+			return
+		}
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			t.Parallel()
+			path := pathOf(cmd)
+			path[len(path)-1] = cmd.Name()[:1] + cmd.Name()[2:]
+			if _, _, err := runIn(t, path...); err == nil || !strings.Contains(err.Error(), "did you mean "+cmd.CommandPath()+"?") {
+				t.Errorf("specterd %s: %v", strings.Join(path, " "), err)
+			}
+		})
+	})
+}
+
+func TestUsage_Messages(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ args, want string }{
+		{"user add", "an argument is missing; usage: specterd user add NAME [flags]"},
+		{"user list x", `unexpected argument "x"; usage: specterd user list [flags]`},
+		{"serve --prot 1", "unknown flag: --prot; did you mean --port?"},
+		{"serve -p 1", "unknown shorthand flag: 'p' in -p; see specterd serve --help"},
+		{"serve --port", "flag needs an argument: --port; see specterd serve --help"},
+		{"wallet create", "--birthday and --name are required; see specterd wallet create --help"},
+		{"wallet create --name x", "--birthday is required; see specterd wallet create --help"},
+		{"audit archive", "--before and --out are required; see specterd audit archive --help"},
+		{"audit verify --hash 12", "--hash must have 64 hexadecimal digits; nothing was verified"},
+		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels or core"},
+		{"completion bsh", `unknown command "bsh" for "specterd completion"; did you mean specterd completion bash?`},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			t.Parallel()
+			_, made, err := runIn(t, strings.Fields(test.args)...)
+			if err == nil || err.Error() != test.want || exitStatus(err) != exitUsage || made {
+				t.Errorf("status %d: %v; want %s", exitStatus(err), err, test.want)
+			}
+		})
+	}
+	for _, args := range []string{"help user add", "user add --help", "help", "--help", "-h", "", "--version"} {
+		if stdout, _, err := runIn(t, strings.Fields(args)...); err != nil || stdout == "" {
+			t.Errorf("specterd %s: %v", args, err)
+		}
+	}
+}
