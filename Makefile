@@ -13,7 +13,7 @@ UNWATCHED := modernc.org/sqlite/lib modernc.org/libc github.com/decred/dcrd/dcre
 RACE      := -race $(UNWATCHED:%=-gcflags=%=-race=false)
 # What the race target runs: all tests of some packages, and of the others the tests in which requests, processes or
 # background work run at the same time. The target race-all runs all tests.
-WATCHED    := ./internal/admission ./internal/auth ./internal/clock ./internal/keymutex ./internal/metrics ./internal/node/rpcclient ./internal/node/zmq
+WATCHED    := ./internal/admission ./internal/auth ./internal/clock ./internal/event ./internal/keymutex ./internal/metrics ./internal/node/rpcclient ./internal/node/zmq
 WATCHED_IN := ./internal/backup ./internal/cli ./internal/httpapi ./internal/indexer ./internal/node/backend ./internal/node/nodeevent ./internal/node/nodestatus ./internal/proposal ./internal/store ./internal/wallet ./test/system
 CONCURRENT := ^Test(.*Concurrent.*|SeveralProcesses|TwoProcesses|Soak|KilledUnderLoad|Stop|Outage)$$|^Test(ScheduledBackups|Scheduler|Exclusive|LoginFlood|SlowHeaders|IdleConnections|LogLevelSignal|Accounting|HeavyRequests|IdempotencyKey|TokenRevocation_Across|ConflictingTransaction|Snapshot|Grants_DeletionInAnotherProcess|Watched_UnderLoad|Broadcast_InHistoryImmediately|BusyNode|Run|Reorganization|NodeRestarts|Scans_RoundRobin|RangeExtension)|^TestService$$/./concurrent|^TestService$$/./wait
 # By default each process waits a second at its end for reports of other goroutines, and tests run hundreds of commands.

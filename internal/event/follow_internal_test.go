@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,9 +19,11 @@ import (
 type logOf struct {
 	Store // nil: other methods must not be called
 
+	signal chan struct{}
+
+	mu      sync.Mutex // protects what follows
 	events  []Event
 	revoked bool // the only token
-	signal  chan struct{}
 }
 
 func (l *logOf) Memberships(context.Context, string) ([]auth.Membership, error) {
@@ -27,6 +31,8 @@ func (l *logOf) Memberships(context.Context, string) ([]auth.Membership, error) 
 }
 
 func (l *logOf) EventsOfWallet(_ context.Context, _ string, after int64, kinds []Kind, limit int) ([]Event, Bounds, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var found []Event
 	for _, e := range l.events {
 		if e.N > after && len(found) < limit && (kinds == nil || slices.Contains(kinds, e.Kind)) {
@@ -37,15 +43,21 @@ func (l *logOf) EventsOfWallet(_ context.Context, _ string, after int64, kinds [
 }
 
 func (l *logOf) ValidTokens(_ context.Context, ids []string) ([]string, error) {
-	if l.revoked {
+	if l.isRevoked() {
 		return nil, nil
 	}
 	return ids, nil
 }
 
-func (l *logOf) EventHead(context.Context) (int64, error) { return int64(len(l.events)), nil }
+func (l *logOf) EventHead(context.Context) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(len(l.events)), nil
+}
 
 func (l *logOf) EventTargets(_ context.Context, after int64, _ int) (targets []Target, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, e := range l.events[after:] {
 		targets = append(targets, Target{Seq: e.Seq, WalletID: e.WalletID})
 	}
@@ -54,7 +66,21 @@ func (l *logOf) EventTargets(_ context.Context, after int64, _ int) (targets []T
 
 func (l *logOf) EventSignal() <-chan struct{} { return l.signal }
 
+func (l *logOf) revoke() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.revoked = true
+}
+
+func (l *logOf) isRevoked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.revoked
+}
+
 func (l *logOf) add(kind Kind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := int64(len(l.events)) + 1
 	l.events = append(l.events, Event{Seq: n, WalletID: "w", N: n, Kind: kind})
 }
@@ -127,10 +153,10 @@ func TestRecheckTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		l, checks := &logOf{}, 0
+		l, checks := &logOf{}, atomic.Int64{}
 		s := service(l, func() error {
-			checks++
-			if l.revoked {
+			checks.Add(1)
+			if l.isRevoked() {
 				return errRevoked
 			}
 			return nil
@@ -141,10 +167,10 @@ func TestRecheckTogether(t *testing.T) {
 			ended <- s.follow(ctx, reader, Query{WalletID: "w", Limit: 10}, func(Page) error { return nil }, func(string) error { return nil })
 		}()
 		time.Sleep(10 * time.Second)
-		if checks > 2 {
-			t.Errorf("a stream that waits was checked %d times", checks)
+		if n := checks.Load(); n > 2 {
+			t.Errorf("a stream that waits was checked %d times", n)
 		}
-		l.revoked = true
+		l.revoke()
 		began := time.Now()
 		if err := <-ended; !errors.Is(err, errRevoked) || time.Since(began) > time.Second {
 			t.Errorf("it ended after %v: %v", time.Since(began), err)

@@ -48,21 +48,16 @@ func CheckKinds(who *auth.Principal, kinds []Kind) error {
 	return err
 }
 
-// permitted returns those of the kinds that the caller's scopes include; nil for all kinds.
-func permitted(who *auth.Principal, of []Kind) []Kind {
-	if of == nil && who.Scopes.Has(ReadScopes) {
+// permitted returns the kinds of a list that the caller's scopes include. A nil list stands
+// for all kinds.
+func permitted(who *auth.Principal, list []Kind) []Kind {
+	if list == nil && who.Scopes.Has(ReadScopes) {
 		return nil
 	}
-	if of == nil {
-		of = kinds
+	if list == nil {
+		list = kinds
 	}
-	list := []Kind{}
-	for _, k := range of {
-		if who.Scopes.Has(auth.EventsRead | k.Scope()) {
-			list = append(list, k)
-		}
-	}
-	return list
+	return slices.DeleteFunc(slices.Clone(list), func(k Kind) bool { return !who.Scopes.Has(auth.EventsRead | k.Scope()) })
 }
 
 func idsOf(wallets []auth.Membership) []string {

@@ -113,13 +113,6 @@ func visibleKinds(who *auth.Principal, asked []Kind) ([]Kind, error) {
 	if !who.Scopes.Has(auth.EventsRead) {
 		return nil, errScope(auth.EventsRead)
 	}
-	if asked == nil {
-		visible := slices.DeleteFunc(Kinds(), func(k Kind) bool { return !who.Scopes.Has(k.Scope()) })
-		if len(visible) == len(kinds) {
-			return nil, nil
-		}
-		return visible, nil
-	}
 	for _, k := range asked {
 		if !who.Scopes.Has(k.Scope()) {
 			return nil, errScope(k.Scope())
@@ -128,7 +121,7 @@ func visibleKinds(who *auth.Principal, asked []Kind) ([]Kind, error) {
 			return nil, errNotAdmin
 		}
 	}
-	return asked, nil
+	return permitted(who, asked), nil
 }
 
 var errNotAdmin = fault.New(fault.Forbidden, "insufficient_role", "only admins may see these events").WithDetail("required_role", "admin")
