@@ -46,8 +46,8 @@ func (a *attempt) transport(ctx context.Context) *http.Transport {
 	}
 }
 
-// dial connects to the target. The connection is closed when ctx ends: net/http does not
-// close one that was switched to another protocol (status 101).
+// dial connects to the target. The connection is closed when ctx ends: net/http leaves
+// a connection open that was switched to another protocol (status 101).
 func (a *attempt) dial(ctx context.Context, network string) (net.Conn, error) {
 	var dialer proxy.ContextDialer = &net.Dialer{ControlContext: a.control, Resolver: a.client.options.Resolver}
 	if a.target.onion {

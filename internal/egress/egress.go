@@ -79,7 +79,7 @@ type Result struct {
 	// Status is the status of the response, or 0 without a response. Redirects are not
 	// followed: their status is returned.
 	Status int
-	// Problem is the reason why there is no response. It is empty if Status is not 0.
+	// Problem is the reason why no response came. It is empty if Status is not 0.
 	Problem string
 	// Excerpt is the start of the response's body as valid text (text.Problem). A body that
 	// is slow or incomplete does not change the status.

@@ -42,8 +42,8 @@ type WebhookStats struct {
 	// Active includes Failing. Disabled ones were not disabled by their users.
 	Active, Failing, Disabled int64
 	Pending                   int64 // deliveries of active webhooks
-	// OldestPending is the time of the oldest event with such a delivery; zero if there is
-	// none.
+	// OldestPending is the time of the oldest event with such a delivery; zero
+	// without pending deliveries.
 	OldestPending time.Time
 }
 

@@ -38,7 +38,7 @@ func exclusive(run func(context.Context) error) schedule.Job {
 	return schedule.Job{Name: "work", Next: schedule.Every(10*time.Second, time.Now()), Run: run, Exclusive: true}
 }
 
-// takeover is the maximum time until a process takes over the lease of one that was killed.
+// takeover is the maximum time until a process takes over the lease of a killed process.
 const takeover = schedule.LeaseTime + schedule.LeaseTime/3
 
 // TestExclusive checks that one of two processes does the work, always the same one, and that
@@ -65,7 +65,7 @@ func TestExclusive(t *testing.T) {
 	})
 }
 
-// TestExclusive_Killed checks that a process takes over the lease of one that was killed, but
+// TestExclusive_Killed checks that a process takes over the lease of a killed process, but
 // not before it ends.
 func TestExclusive_Killed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,8 +22,8 @@ type Job struct {
 	// Name is a constant noun phrase, such as "scheduled backup". It is the subject of log
 	// messages and the name of the lease.
 	Name string
-	// Next returns the time at which the next work is due, or the zero time if there is
-	// none. It is called after each run, after each Wake and at least every Poll; last is
+	// Next returns the time at which the next work is due, or the zero time if no work
+	// waits. It is called after each run, after each Wake and at least every Poll; last is
 	// the end of the last successful run in this process, or zero. See also [Every].
 	Next func(ctx context.Context, last time.Time) (time.Time, error)
 	// Run does the work that is due. If Next then returns a time in the past, Run is called
@@ -35,8 +35,8 @@ type Job struct {
 	// Retry is the delay after an error of Next or Run; 0 means MinRetry. It doubles with
 	// each further error up to MaxRetry, unless it is longer than that from the start.
 	Retry time.Duration
-	// Exclusive jobs are executed in one of the processes that share a database: in the one
-	// that holds the lease of the job. It keeps the lease until it stops, dies or fails to
+	// Exclusive jobs are executed by only one of the processes that share a database: the
+	// holder of the job's lease. It keeps the lease until it stops, dies or fails to
 	// do the work.
 	Exclusive bool
 }
@@ -70,7 +70,7 @@ type Options struct {
 	Now func() time.Time
 	// Leases is nil if no other process uses the database.
 	Leases Leases
-	// Holder is the name of this process in leases, different from those of all others.
+	// Holder is the name of this process in leases, different from all other names.
 	Holder string
 }
 

@@ -25,8 +25,8 @@ const (
 	// maxPerHost and maxPerUser are numbers of attempts in progress in all processes, so that a
 	// receiver that does not respond delays no other user.
 	maxPerHost, maxPerUser = 2, 8
-	// leaseTime is the time after which another process takes over the deliveries of one that
-	// was killed. An attempt, which takes egress.Timeout at most, ends before that.
+	// leaseTime is the time after which another process takes over the deliveries of a killed
+	// process. An attempt, which takes egress.Timeout at most, ends before that.
 	leaseTime = 30 * time.Second
 	// endPatience is the part of the lease that is left to save the result.
 	endPatience = 8 * time.Second

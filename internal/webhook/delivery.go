@@ -44,7 +44,7 @@ type Delivery struct {
 	Reason    string // why it was skipped
 	Attempts  int
 	Failures  int       // since it has been pending
-	NextAt    time.Time // of the next attempt; zero if there is none, or while it waits for another delivery
+	NextAt    time.Time // of the next attempt; zero after the last attempt, or while it waits for another delivery
 	StatusAt  time.Time // since when it has its status
 	// LeaseUntil is the time until which an attempt is in progress; in the past without one.
 	LeaseUntil time.Time

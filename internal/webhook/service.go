@@ -102,7 +102,7 @@ func (s *Service) check(who *auth.Principal, w Webhook) error {
 }
 
 // walletIDs converts aliases to the ids of wallets that the caller may see. If aliases is nil,
-// it returns the caller's own limit, which is nil if there is none.
+// it returns the caller's own limit, or nil without a limit.
 func (s *Service) walletIDs(ctx context.Context, who *auth.Principal, aliases []string) ([]string, error) {
 	if aliases == nil {
 		return who.Wallets, nil

@@ -114,7 +114,7 @@ type Secret struct {
 	RetiresAt time.Time // zero for the current one
 }
 
-// QueueOf returns the queue of a delivery: those of the same queue are made one after the
+// QueueOf returns the queue of a delivery. The deliveries of a queue are made one after the
 // other. Events of the user, which have no wallet, are in one queue.
 func (o Order) QueueOf(walletID, deliveryID string) string {
 	if o == OrderWallet {
