@@ -111,6 +111,7 @@ func (r *Reader) Await(wake func()) { r.s.hub.await(r.waiter, wake) }
 // was sent for 15 seconds, Read calls idle with the position of the reader. It returns an error
 // if the caller has lost their access, or ErrEnded.
 func (r *Reader) Read(ctx context.Context, send func(Page) error, idle func(next string) error) error {
+	defer r.s.hub.exit(r.waiter)
 	due := r.s.hub.take(r.waiter)
 	sent := false
 	var err error
@@ -126,6 +127,7 @@ func (r *Reader) Read(ctx context.Context, send func(Page) error, idle func(next
 		return err
 	}
 	r.waiter.heartbeat.Reset(heartbeatInterval)
+	r.s.hub.exit(r.waiter) // before a write, which can take long
 	return idle(r.q.After)
 }
 
@@ -150,10 +152,10 @@ func (r *Reader) readPages(ctx context.Context, send func(Page) error) (sent boo
 
 // next returns the next page.
 func (r *Reader) next(ctx context.Context) (Page, error) {
-	if err := r.s.enter(ctx); err != nil {
+	if err := r.s.hub.enter(ctx, r.waiter); err != nil {
 		return Page{}, err
 	}
-	defer r.s.exit()
+	defer r.s.hub.exit(r.waiter)
 	who, page, err := r.s.read(ctx, r.who, r.q, r.waiter)
 	if err == nil {
 		r.who, r.q.After = who, page.Next
@@ -162,10 +164,10 @@ func (r *Reader) next(ctx context.Context) (Page, error) {
 }
 
 func (r *Reader) recheck(ctx context.Context) error {
-	if err := r.s.enter(ctx); err != nil {
+	if err := r.s.hub.enter(ctx, r.waiter); err != nil {
 		return err
 	}
-	defer r.s.exit()
+	defer r.s.hub.exit(r.waiter)
 	who, err := r.s.o.Recheck(ctx, r.who)
 	if err == nil {
 		r.who = who
@@ -184,20 +186,3 @@ func (r *Reader) rest(ctx context.Context) error {
 		return ctx.Err()
 	}
 }
-
-// readersAtATime is the number of readers that read the database at the same time. An event can
-// wake thousands: if they all waited for connections, they would delay other requests, and
-// their stacks would take much memory.
-const readersAtATime = 4
-
-// enter waits until a reader may read the database.
-func (s *Service) enter(ctx context.Context) error {
-	select {
-	case s.reading <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (s *Service) exit() { <-s.reading }

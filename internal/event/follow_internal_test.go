@@ -214,3 +214,49 @@ func TestHeartbeats(t *testing.T) {
 		}
 	})
 }
+
+// TestTurns: an event wakes a few readers at a time, and the next one when a reader has read
+// its events, or was closed instead.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 50
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l := &logOf{signal: make(chan struct{})}
+		s := service(l, func() error { return nil })
+		go s.Run(ctx)
+		woken := make(chan *Reader, n)
+		pages := 0
+		read := func(r *Reader) error {
+			return r.Read(ctx, func(Page) error { pages++; return nil }, func(string) error { return nil })
+		}
+		for range n {
+			r, err := s.Open(reader, Query{WalletID: "w", Limit: 10})
+			if err == nil {
+				err = read(r)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Await(func() { woken <- r })
+		}
+		l.add(UTXOFrozen)
+		l.signal <- struct{}{}
+		for i := range n {
+			synctest.Wait()
+			if want := min(readersAtATime, n-i); len(woken) != want {
+				t.Fatalf("after %d readers %d are awake, not %d", i, len(woken), want)
+			}
+			if r := <-woken; i%2 == 0 {
+				r.Close()
+			} else if err := read(r); err != nil {
+				t.Fatal(err)
+			} else {
+				defer r.Close()
+			}
+		}
+		if pages != n+n/2 {
+			t.Errorf("%d pages were read", pages)
+		}
+	})
+}

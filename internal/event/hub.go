@@ -17,11 +17,15 @@ const (
 	recheckInterval = 500 * time.Millisecond
 	// targetsAtATime is the number of events that the hub reads at once.
 	targetsAtATime = 1000
+	// readersAtATime is the number of readers that read the database at the same time. An
+	// event can wake thousands: if they all waited for connections, they would delay other
+	// requests, and their goroutines would take much memory.
+	readersAtATime = 4
 )
 
 // hub wakes the readers that wait for events, and those whose token may have become invalid.
 // It reads the targets of new events, and checks tokens, once for all readers, and does nothing
-// while it has no readers.
+// while it has no readers. Readers that it wakes take turns in reading the database.
 type hub struct {
 	store     Store
 	committed func() // may be nil
@@ -31,6 +35,8 @@ type hub struct {
 	readers map[string]map[*waiter]struct{} // by token id
 	joined  chan struct{}                   // receives a value when the first reader arrives
 	isEnded bool
+	queue   []*waiter // those for which something is due, and which have no turn yet
+	turns   int       // number of readers that have a turn
 }
 
 // due has the duties of a reader.
@@ -52,6 +58,8 @@ type waiter struct {
 	targets []string
 	due     due
 	wake    func() // nil unless the reader waits
+	queued  bool
+	hasTurn bool // may read the database
 	left    bool
 }
 
@@ -145,7 +153,7 @@ func (h *hub) doubt(ctx context.Context) {
 	defer h.mu.Unlock()
 	for id, readers := range h.readers {
 		if !valid[id] {
-			signalAll(readers, dueCheck)
+			h.signalAll(readers, dueCheck)
 		}
 	}
 }
@@ -153,7 +161,7 @@ func (h *hub) doubt(ctx context.Context) {
 func (h *hub) wake(target string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	signalAll(h.waiting[target], dueNews)
+	h.signalAll(h.waiting[target], dueNews)
 }
 
 // wakeAll makes all readers do something.
@@ -161,23 +169,87 @@ func (h *hub) wakeAll(d due) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, readers := range h.readers {
-		signalAll(readers, d)
+		h.signalAll(readers, d)
 	}
 }
 
-// signalAll must be called with hub.mu held.
-func signalAll(readers map[*waiter]struct{}, d due) {
+// signalAll must be called with h.mu held.
+func (h *hub) signalAll(readers map[*waiter]struct{}, d due) {
 	for w := range readers {
-		w.signal(d)
+		h.signal(w, d)
 	}
 }
 
-// signal must be called with hub.mu held.
-func (w *waiter) signal(d due) {
+// signal wakes a reader when it has a turn, or at once if it must end. It must be called with
+// h.mu held.
+func (h *hub) signal(w *waiter, d due) {
 	w.due |= d
-	if wake := w.wake; wake != nil {
+	switch {
+	case w.wake == nil:
+	case w.due&dueEnd != 0:
+		w.wakeNow()
+	case !w.queued:
+		w.queued = true
+		h.queue = append(h.queue, w)
+		h.giveTurns()
+	}
+}
+
+// giveTurns wakes the first readers of the queue. It must be called with h.mu held.
+func (h *hub) giveTurns() {
+	for len(h.queue) > 0 && h.turns < readersAtATime {
+		w := h.queue[0]
+		h.queue[0], h.queue = nil, h.queue[1:]
+		w.queued = false
+		if w.wake != nil {
+			w.hasTurn = true
+			h.turns++
+			w.wakeNow()
+		}
+	}
+}
+
+func (w *waiter) wakeNow() {
+	wake := w.wake
+	w.wake = nil
+	wake()
+}
+
+// enter waits until the reader has a turn. It has one already if it was woken.
+func (h *hub) enter(ctx context.Context, w *waiter) error {
+	woken := make(chan struct{})
+	h.mu.Lock()
+	if w.hasTurn {
+		h.mu.Unlock()
+		return nil
+	}
+	w.wake = func() { close(woken) }
+	h.signal(w, 0)
+	h.mu.Unlock()
+	select {
+	case <-woken:
+		return nil
+	case <-ctx.Done():
+		h.mu.Lock()
+		defer h.mu.Unlock()
 		w.wake = nil
-		wake()
+		return ctx.Err()
+	}
+}
+
+// exit ends the turn of a reader, if it has one.
+func (h *hub) exit(w *waiter) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.endTurn(w)
+}
+
+// endTurn must be called with h.mu held.
+func (h *hub) endTurn(w *waiter) {
+	if w.hasTurn {
+		w.hasTurn = false
+		h.turns--
+		h.giveTurns()
 	}
 }
 
@@ -193,7 +265,7 @@ func (h *hub) join(tokenID string) *waiter {
 	w.heartbeat = time.AfterFunc(heartbeatInterval, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		w.signal(dueHeartbeat)
+		h.signal(w, dueHeartbeat)
 	})
 	if len(h.readers) == 0 {
 		select {
@@ -213,7 +285,7 @@ func (h *hub) await(w *waiter, wake func()) {
 		return
 	}
 	if w.wake = wake; w.due != 0 {
-		w.signal(0)
+		h.signal(w, 0)
 	}
 }
 
@@ -254,6 +326,7 @@ func (h *hub) leave(w *waiter) {
 	h.forget(w)
 	remove(h.readers, w.tokenID, w)
 	w.wake, w.left = nil, true
+	h.endTurn(w)
 }
 
 // end ends all readers, including later ones.

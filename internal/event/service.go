@@ -30,9 +30,8 @@ type Options struct {
 // the wallets that they are a member of and that their token includes; each kind only with
 // its Scope.
 type Service struct {
-	o       Options
-	hub     *hub
-	reading chan struct{} // has a value for each reader that reads the database
+	o   Options
+	hub *hub
 
 	mu     sync.Mutex
 	sealer *sealer // nil until it is used
@@ -40,7 +39,7 @@ type Service struct {
 
 // New returns a Service.
 func New(o Options) *Service {
-	return &Service{o: o, hub: newHub(o.Store, o.Committed), reading: make(chan struct{}, readersAtATime)}
+	return &Service{o: o, hub: newHub(o.Store, o.Committed)}
 }
 
 // Query selects events.
