@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/event"
+	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -65,6 +66,41 @@ func TestMigratingToEvents(t *testing.T) {
 				}
 				_, err = p.DownTo(ctx, 22)
 				testkit.Check(t, err)
+			}
+		})
+	}
+}
+
+// BenchmarkEvents makes a small change of a wallet with 0, 1 and 100 events. The difference is
+// the cost of the events.
+func BenchmarkEvents(b *testing.B) {
+	for name, url := range map[string]string{"sqlite": filepath.Join(b.TempDir(), "x.db"), "postgres": testkit.Postgres(b)} {
+		b.Run(name, func(b *testing.B) {
+			s, err := Open(b.Context(), Options{URL: url, BackupFolder: b.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
+			testkit.Check(b, err)
+			b.Cleanup(func() { _ = s.Close() })
+			testkit.Check(b, s.Migrate(b.Context()))
+			_, err = s.rw.ExecContext(b.Context(), `INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at, synced_height, synced_hash)
+				VALUES ('w', 'w', 'ready', 'w', 'wpkh', 1, '', '', 0, 0, 1, 'hash')`)
+			testkit.Check(b, err)
+			payload := event.SyncData{Height: 100, Hash: fmt.Sprintf("%064d", 0), Imported: 4}
+			for _, n := range []int{0, 1, 100} {
+				b.Run(fmt.Sprint(n), func(b *testing.B) {
+					_, before, err := s.EventsOfWallet(b.Context(), "w", 0, nil, 0)
+					testkit.Check(b, err)
+					for b.Loop() {
+						testkit.Check(b, s.withEvents(b.Context(), s.inTx, func(q *db.Queries, log *eventLog) error {
+							for range n {
+								log.add("w", event.WalletSynced, "", event.Actor{}, payload)
+							}
+							return q.RaiseEventNumber(b.Context(), db.RaiseEventNumberParams{WalletID: "w"})
+						}))
+					}
+					_, after, err := s.EventsOfWallet(b.Context(), "w", 0, nil, 0)
+					if err != nil || after.Last != before.Last+int64(n*b.N) {
+						b.Errorf("%d events after %d runs, %v", after.Last-before.Last, b.N, err)
+					}
+				})
 			}
 		})
 	}
