@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -34,7 +35,7 @@ const (
 // Event returns an event for an action that p performed successfully at time now.
 func (p *Principal) Event(now time.Time, action, target, detail string) Event {
 	return Event{
-		At: now, UserID: p.UserID, UserName: p.UserName, TokenID: p.TokenID, Address: p.Address,
+		At: now, UserID: p.UserID, UserName: cmp.Or(p.operator, p.UserName), TokenID: p.TokenID, Address: p.Address,
 		Action: action, Target: target, Outcome: outcomeOK, Detail: detail,
 	}
 }

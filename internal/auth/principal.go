@@ -29,7 +29,10 @@ type Principal struct {
 	// compared; 0 for a token.
 	accessVersion int64
 	trusted       bool
-	Scopes        Scopes
+	// operator is the name of the operator who acts on behalf of the user; empty for other
+	// callers.
+	operator string
+	Scopes   Scopes
 	// Wallets contains the ids of the wallets that the caller is limited to. Nil
 	// means no limit; an empty list allows no wallet.
 	Wallets []string
@@ -64,6 +67,13 @@ const CommandLine = "command line"
 // because such a user can write to the database directly.
 func Operator(osUser string) *Principal {
 	return &Principal{UserName: osUser, Admin: true, Scopes: AllScopes, Address: CommandLine, trusted: true}
+}
+
+// For returns an operator who acts on behalf of a user: new objects show the user as their
+// creator, and audit events name the operator.
+func (p Principal) For(u User) *Principal {
+	p.operator, p.UserID, p.UserName = p.UserName, u.ID, u.Name
+	return &p
 }
 
 // Program returns the principal for actions that specterd takes without a request.
