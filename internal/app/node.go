@@ -116,6 +116,13 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 	return service, proposals, index
 }
 
+// Services returns the services for a command. The indexer of a running server finds their
+// changes in the database and in the node.
+func (a *App) Services(n *Node) (*wallet.Service, *proposal.Service) {
+	wallets, proposals, _ := a.services(n)
+	return wallets, proposals
+}
+
 // recordNodeEvents is a job that records events of the node until ctx ends.
 func (a *App) recordNodeEvents(n *Node) schedule.Job {
 	return schedule.Job{

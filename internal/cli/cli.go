@@ -74,8 +74,8 @@ func (p *program) rootCommand() *cobra.Command {
 Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands
-audit, backup, doctor, export, import, key, token, user, wallet and webhook are safe to
-run while the server is running.
+audit, backup, doctor, export, import, key, proposal, token, user, wallet and webhook are
+safe to run while the server is running.
 
 The help of each command lists its settings as flags, with the equivalent environment
 variables. These settings exist only in the environment:
@@ -87,7 +87,7 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
+		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.proposalCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)

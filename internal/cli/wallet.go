@@ -11,15 +11,17 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
 // walletCommands is a command's access to wallets on behalf of a user.
 type walletCommands struct {
 	*app.App
-	node    *app.Node
-	service *wallet.Service
-	who     *auth.Principal
+	node      *app.Node
+	service   *wallet.Service
+	proposals *proposal.Service
+	who       *auth.Principal
 }
 
 func (p *program) walletCommand() *cobra.Command {
@@ -56,12 +58,8 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 				return err
 			}
 		}
-		who := operator()
-		who.UserID = u.ID
-		// A running server's indexer finds new wallets in the database, so no
-		// notification is required.
-		service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, func(string) {})
-		return do(cmd, &walletCommands{a, n, service, who}, args)
+		service, proposals := a.Services(n)
+		return do(cmd, &walletCommands{a, n, service, proposals, operator().For(u)}, args)
 	})
 }
 

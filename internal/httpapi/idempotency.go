@@ -17,7 +17,6 @@ import (
 const (
 	keyHeader    = "Idempotency-Key"
 	replayHeader = "Idempotency-Replayed"
-	maxKey       = 255
 )
 
 // answer calls the route's handler for an admitted request. If the route supports
@@ -105,8 +104,8 @@ func (s *server) logKey(r *http.Request, err error) {
 // valid.
 func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
-	if len(keys) != 1 || !isKey(keys[0]) {
-		return idempotency.Request{}, fault.InvalidField(keyHeader, "must be given once, with 1 to %d visible ASCII characters", maxKey)
+	if len(keys) != 1 || !idempotency.IsKey(keys[0]) {
+		return idempotency.Request{}, fault.InvalidField(keyHeader, "must be given once, with 1 to %d visible ASCII characters", idempotency.MaxKey)
 	}
 	who := auth.PrincipalFrom(ctx)
 	limits := "none"
@@ -121,10 +120,6 @@ func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (i
 	request := idempotency.Request{UserID: who.UserID, Route: to.Method + " " + to.Path, Key: keys[0]}
 	hash.Sum(request.Fingerprint[:0])
 	return request, nil
-}
-
-func isKey(text string) bool {
-	return text != "" && len(text) <= maxKey && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func writeAnswer(w http.ResponseWriter, a idempotency.Answer) {

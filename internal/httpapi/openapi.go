@@ -13,6 +13,7 @@ import (
 	"github.com/swaggest/openapi-go/openapi31"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/idempotency"
 )
 
 const about = `specterd is a multi-user REST API for the watch-only wallets of a Bitcoin node, ` +
@@ -131,7 +132,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	}
 	s.completeResponses(op, to.Handler)
 	if to.Handler.TakesIdempotencyKey {
-		key := openapi31.Parameter{Name: keyHeader, In: openapi31.ParameterInHeader, Schema: map[string]any{"type": "string", "minLength": 1, "maxLength": maxKey}}
+		key := openapi31.Parameter{Name: keyHeader, In: openapi31.ParameterInHeader, Schema: map[string]any{"type": "string", "minLength": 1, "maxLength": idempotency.MaxKey}}
 		key.WithDescription("A unique string that you choose, such as a UUID, to send again only when you retry this request. For 24 hours, a retry receives the response to the first request and is not executed again.")
 		op.Parameters = append(op.Parameters, openapi31.ParameterOrReference{Parameter: &key})
 	}

@@ -16,6 +16,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,14 @@ const (
 	// so that a request that takes longer must have been interrupted.
 	Patience = 90 * time.Second
 )
+
+// MaxKey is the maximum length of a key.
+const MaxKey = 255
+
+// IsKey reports whether text can be a key: 1 to MaxKey visible ASCII characters.
+func IsKey(text string) bool {
+	return text != "" && len(text) <= MaxKey && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
+}
 
 // Errors of Begin for a key that was used before but has no response for this request.
 var (

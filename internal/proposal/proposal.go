@@ -11,6 +11,7 @@
 package proposal
 
 import (
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -74,6 +75,22 @@ const (
 	Conflicted      Status = "conflicted" // another transaction spent its inputs, or they no longer exist
 	Replaced        Status = "replaced"   // another proposal took over its inputs
 )
+
+// Statuses are all statuses.
+var Statuses = []Status{Created, PartiallySigned, Complete, Broadcast, Confirmed, Cancelled, Expired, Conflicted, Replaced}
+
+// ParseStatuses returns the statuses with these names, nil if there are none. Its error is
+// an Invalid fault about a field.
+func ParseStatuses(field string, names []string) ([]Status, error) {
+	var statuses []Status
+	for _, name := range names {
+		if !slices.Contains(Statuses, Status(name)) {
+			return nil, fault.InvalidField(field, "must be a list of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
+		}
+		statuses = append(statuses, Status(name))
+	}
+	return statuses, nil
+}
 
 // Open reports whether the proposal reserves its inputs.
 func (s Status) Open() bool { return s == Created || s == PartiallySigned || s == Complete }

@@ -201,17 +201,8 @@ type listProposalsRequest struct {
 }
 
 func (in listProposalsRequest) filter() (proposal.Filter, error) {
-	f := proposal.Filter{Txid: in.Txid}
-	for _, name := range in.Status {
-		switch status := proposal.Status(name); status {
-		case proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast, proposal.Confirmed,
-			proposal.Cancelled, proposal.Expired, proposal.Conflicted, proposal.Replaced:
-			f.Statuses = append(f.Statuses, status)
-		default:
-			return f, fault.InvalidField("status", "must be a list of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
-		}
-	}
-	return f, nil
+	statuses, err := proposal.ParseStatuses("status", in.Status)
+	return proposal.Filter{Txid: in.Txid, Statuses: statuses}, err
 }
 
 // ListProposals serves GET /api/v1/wallets/{alias}/proposals.

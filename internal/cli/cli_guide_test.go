@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestCommandLineGuide runs the code blocks of docs/cli.md.
+func TestCommandLineGuide(t *testing.T) {
+	blocks := walkThroughBlocks(t, "docs/cli.md", 2)
+	s, keys := newShell(t, false)
+	s.serve(t)
+	s.createVault(t, keys, 1)
+	g := &cliGuide{s, t.TempDir(), s.environment("address=" + s.newAddress(t))}
+
+	g.run(t, blocks[0], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
+	for _, signer := range []string{"ann", "cleo"} {
+		signed := s.sign(t, filepath.Join(g.dir, "rent.psbt"), signer)
+		testkit.Check(t, os.Rename(signed, filepath.Join(g.dir, "rent-"+signer+".psbt")))
+	}
+	g.run(t, blocks[1], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
+}
+
+// environment returns the settings for a child process, with further variables.
+func (s *shell) environment(further ...string) []string {
+	env := append(os.Environ(), further...)
+	for name, value := range s.settings {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+type cliGuide struct {
+	*shell
+	dir         string
+	environment []string
+}
+
+// run runs a block in the directory of the guide. Its output must contain the texts.
+func (g *cliGuide) run(t *testing.T, block []string, texts ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "bash", "-eu", "-c", block[2])
+	cmd.Env, cmd.Dir = g.environment, g.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, text := range texts {
+		if !strings.Contains(string(out), text) {
+			t.Errorf("the output does not contain %q:\n%s", text, out)
+		}
+	}
+}

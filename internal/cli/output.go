@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/specterd/specterd/internal/btc"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+)
+
+const jsonFlag = "json"
+
+// addJSON adds the flag --json to a command that prints objects, and returns the command.
+func addJSON(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().Bool(jsonFlag, false, "print JSON with the field names of the API")
+	return cmd
+}
+
+func wantsJSON(cmd *cobra.Command) bool {
+	asked, _ := cmd.Flags().GetBool(jsonFlag)
+	return asked
+}
+
+// printJSON prints v as a JSON document.
+func (p *program) printJSON(v any) error {
+	w := p.exported()
+	if err := json.MarshalWrite(w, v, json.Deterministic(true), jsontext.WithIndent("  ")); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	fmt.Fprintln(w)
+	return nil
+}
+
+// column is a column of a table of R.
+type column[R any] struct {
+	head  string
+	text  func(R) string
+	right bool // aligned to the right, for numbers
+}
+
+// col returns a column of texts.
+func col[R any](head string, text func(R) string) column[R] { return column[R]{head, text, false} }
+
+// amountCol returns a column of amounts in bitcoins.
+func amountCol[R any](head string, amount func(R) btc.Amount) column[R] {
+	return column[R]{head, func(r R) string { return bitcoins(amount(r)) }, true}
+}
+
+// bitcoins returns an amount in bitcoins with eight decimals.
+func bitcoins(a btc.Amount) string {
+	sign, sats := "", int64(a)
+	if sats < 0 {
+		sign, sats = "-", -sats
+	}
+	return fmt.Sprintf("%s%d.%08d", sign, sats/int64(btc.BTC), sats%int64(btc.BTC))
+}
+
+// printRows prints rows as a table, or with --json as a list of what show returns.
+func printRows[R any](p *program, cmd *cobra.Command, rows []R, show func(R) any, columns ...column[R]) error {
+	if wantsJSON(cmd) {
+		items := make([]any, len(rows))
+		for i, r := range rows {
+			items[i] = show(r)
+		}
+		return p.printJSON(v1.ShowList(items))
+	}
+	table, right := make([][]string, 1, len(rows)+1), make([]bool, len(columns))
+	for i, c := range columns {
+		table[0], right[i] = append(table[0], c.head), c.right
+	}
+	for _, r := range rows {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			cells[i] = c.text(r)
+		}
+		table = append(table, cells)
+	}
+	p.printTable(table, right)
+	return nil
+}
+
+// columnGap separates the columns of a table; continuation lines begin with it.
+const columnGap = "  "
+
+// printTable prints cells in aligned columns, which right aligns to the right. On a terminal that is too narrow, the last
+// columns of a row continue on further lines, so that no cell is cut off.
+func (p *program) printTable(rows [][]string, right []bool) {
+	widths := make([]int, len(rows[0]))
+	for _, cells := range rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	starts := lineStarts(widths, p.terminalWidth())
+	var b strings.Builder
+	for _, cells := range rows {
+		line := ""
+		for i, cell := range cells {
+			if starts[i] {
+				b.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = columnGap
+			}
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if right[i] {
+				cell, pad = pad+cell, ""
+			}
+			line += cell + pad + columnGap
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	fmt.Fprint(p.stdout, b.String())
+}
+
+// lineStarts reports for each column whether it begins a new line, so that lines are not
+// longer than limit; 0 means no limit.
+func lineStarts(widths []int, limit int) []bool {
+	starts := make([]bool, len(widths))
+	used := 0
+	for i, width := range widths {
+		if i > 0 && limit > 0 && used+width > limit {
+			starts[i], used = true, len(columnGap)
+		}
+		used += width + len(columnGap)
+	}
+	return starts
+}
+
+// terminalWidth returns the width of the terminal that standard output is; 0 if it is not
+// a terminal.
+func (p *program) terminalWidth() int {
+	f, ok := p.raw.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}

@@ -1,0 +1,257 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// creation contains the flags of proposal create.
+type creation struct {
+	to, labels, from, subtract []string
+	feeRate, maxFee, expires   string
+	targetBlocks               int
+	replaces, key, file        string
+	evict, dryRun, replaceable bool
+}
+
+func (p *program) proposalCreateCommand(user *string) *cobra.Command {
+	var c creation
+	cmd := &cobra.Command{
+		Use: "create ALIAS --to ADDRESS=AMOUNT", Short: "Create a proposal and reserve its UTXOs", Args: cobra.ExactArgs(1),
+		Long: `Create a proposal and reserve its UTXOs.
+
+AMOUNT has a unit: 50000sat or 0.0005BTC; with max, one address receives the remainder of
+the selected UTXOs, or of the available balance. The node must be running.`,
+		Example: `  specterd proposal create vault --to bc1q…=0.25BTC --fee-rate 12.5 --psbt payment.psbt
+  specterd proposal create vault --to bc1q…=max --from 4a5e…da33b:0`,
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			params, err := c.params(d.Now())
+			if err != nil {
+				return err
+			}
+			access, err := d.access(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return p.addProposal(cmd, d, access, c.key, c.file, func(ctx context.Context) (proposal.Proposal, error) {
+				created, err := d.proposals.Create(ctx, access, params)
+				return created, asFlags(err)
+			})
+		}),
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&c.to, "to", nil, "recipient and amount: ADDRESS=50000sat, ADDRESS=0.0005BTC or ADDRESS=max; can be repeated")
+	f.StringArrayVar(&c.labels, "label", nil, "label of a recipient: ADDRESS=LABEL; can be repeated")
+	f.StringSliceVar(&c.from, "from", nil, "the only UTXOs to spend, each as txid:vout (\"specterd wallet utxos\"); default Bitcoin Core selects")
+	f.StringSliceVar(&c.subtract, "subtract-fee-from", nil, "addresses of the recipients that pay the fee; default the wallet pays it")
+	f.StringVar(&c.feeRate, "fee-rate", "", "fee rate in sat/vB; default the node's estimate for --target-blocks")
+	f.IntVar(&c.targetBlocks, "target-blocks", 0, "confirmation target in blocks, 1 to 1008; default 6, if there is no --fee-rate")
+	f.StringVar(&c.maxFee, "max-fee", "", "maximum fee, such as 5000sat; it can only lower the maximum of the wallet and the server")
+	f.StringVar(&c.expires, "expires", "", "lifetime or time of expiry, such as \"7 days\" or 2026-12-31T12:00:00Z; default SPECTER_PROPOSAL_DAYS")
+	f.StringVar(&c.replaces, "replaces", "", "id of a proposal, or txid of an unconfirmed transaction, to replace")
+	f.BoolVar(&c.replaceable, "replaceable", true, "signal that the transaction can be replaced (BIP-125)")
+	f.BoolVar(&c.evict, "evict", false, "allow a replacement to evict later payments of others")
+	addNewProposalFlags(cmd, &c.dryRun, &c.key, &c.file)
+	_ = cmd.MarkFlagRequired("to")
+	return addJSON(cmd)
+}
+
+// addNewProposalFlags adds the flags of the commands that create a proposal.
+func addNewProposalFlags(cmd *cobra.Command, dryRun *bool, key, file *string) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "print what would be proposed, and store and reserve nothing")
+	cmd.Flags().StringVar(key, "idempotency-key", "", "unique text for this payment: the same command with the same key creates no second proposal within 24 hours")
+	addPSBTFlag(cmd, file)
+}
+
+func (c *creation) params(now time.Time) (proposal.CreateParams, error) {
+	o := proposal.CreateParams{Replaces: c.replaces, Evict: c.evict, NotReplaceable: !c.replaceable, DryRun: c.dryRun, TargetBlocks: c.targetBlocks}
+	var problems []error
+	check := func(err error) {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	check(c.setRecipients(&o))
+	for _, text := range c.from {
+		at, err := btc.ParseOutpoint(text)
+		if err != nil {
+			check(fmt.Errorf("--from %s: must be txid:vout, with a txid of 64 hexadecimal digits", text))
+		}
+		o.UTXOs = append(o.UTXOs, at)
+	}
+	var err error
+	if c.feeRate != "" {
+		o.FeeRate, err = parseFeeRate(c.feeRate)
+		check(err)
+	}
+	if c.maxFee != "" {
+		if o.MaxFee, err = parseAmount(c.maxFee); err != nil {
+			check(fmt.Errorf("--max-fee: %w", err))
+		}
+	}
+	if c.expires != "" {
+		o.ExpiresAt, err = parseExpiry(c.expires, now)
+		check(err)
+	}
+	return o, errors.Join(problems...)
+}
+
+// setRecipients sets the recipients, their labels, and which of them pay the fee.
+func (c *creation) setRecipients(o *proposal.CreateParams) error {
+	var problems []error
+	positions := map[string]int{}
+	for i, text := range c.to {
+		address, amount, found := cutLast(text, "=")
+		r := proposal.Recipient{Address: address}
+		var err error
+		switch {
+		case !found || address == "":
+			err = fmt.Errorf("--to %s: must be ADDRESS=AMOUNT", text)
+		case amount == "max":
+			o.SendMax = true
+		default:
+			if r.Amount, err = parseAmount(amount); err != nil {
+				err = fmt.Errorf("--to %s: %w", text, err)
+			}
+		}
+		if err != nil {
+			problems = append(problems, err)
+		}
+		positions[address] = i
+		o.Recipients = append(o.Recipients, r)
+	}
+	for _, text := range c.labels {
+		address, label, _ := strings.Cut(text, "=")
+		i, found := positions[address]
+		if !found {
+			problems = append(problems, fmt.Errorf("--label %s: must be ADDRESS=LABEL, with the address of a recipient in --to", text))
+			continue
+		}
+		o.Recipients[i].Label = label
+	}
+	for _, address := range c.subtract {
+		i, found := positions[address]
+		if !found {
+			problems = append(problems, fmt.Errorf("--subtract-fee-from %s: must be the address of a recipient in --to", address))
+			continue
+		}
+		o.SubtractFrom = append(o.SubtractFrom, i)
+	}
+	return errors.Join(problems...)
+}
+
+// cutLast cuts a text at the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
+}
+
+// parseAmount parses a positive amount with its unit, such as 50000sat or 0.0005BTC.
+func parseAmount(text string) (btc.Amount, error) {
+	number, inSats := strings.CutSuffix(strings.ToLower(text), "sat")
+	number, inBTC := strings.CutSuffix(number, "btc")
+	number = strings.TrimSpace(number)
+	if inSats == inBTC {
+		return 0, errors.New("the amount must have a unit, such as 50000sat or 0.0005BTC")
+	}
+	if inSats { // as a multiple of a satoshi, which is 1e-8 bitcoins
+		number += "e-8"
+	}
+	amount, err := btc.ParseBTC(number)
+	if err != nil || amount <= 0 {
+		return 0, errors.New("the amount must be above 0 and at most 21000000BTC, with whole satoshis, such as 50000sat or 0.0005BTC")
+	}
+	return amount, nil
+}
+
+func parseFeeRate(text string) (btc.FeeRate, error) {
+	rate, err := btc.ParseFeeRate(text)
+	if err != nil {
+		return 0, fmt.Errorf("--fee-rate %s: must be a number of sat/vB above 0 and up to %s, with at most three decimals", text, btc.MaxFeeRate)
+	}
+	return rate, nil
+}
+
+// parseExpiry parses the value of --expires: a time, or a lifetime from now.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	lifetime, err := auth.ParseLifetime(text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("--expires %s: must be a lifetime such as \"7 days\", or a time such as 2026-12-31T12:00:00Z", text)
+	}
+	return now.Add(lifetime), nil
+}
+
+// flagNames are the flags for fields of the API that have another name.
+var flagNames = map[string]string{
+	"fee_rate_sat_vb": "--fee-rate", "max_fee_sat": "--max-fee", "target_blocks": "--target-blocks", "expires_at": "--expires",
+	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", "utxos": "--from", "send_max": "--to",
+}
+
+// asFlags replaces the field of an Invalid fault by the flag that sets it. A position in a
+// list becomes the number of the flag, from 1.
+func asFlags(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || len(f.Fields) != 1 {
+		return err
+	}
+	name, rest, _ := strings.Cut(f.Fields[0].Name, "[")
+	flag, known := flagNames[name]
+	if !known {
+		return err
+	}
+	var position int
+	if n, _ := fmt.Sscanf(rest, "%d]", &position); n == 1 {
+		flag = fmt.Sprintf("%s number %d", flag, position+1)
+	}
+	return f.ForField(flag).WithCause(nil) // the cause says less, with the name of the field
+}
+
+// addProposal calls create, at most once for an idempotency key, and prints the proposal.
+func (p *program) addProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, key, file string, create func(ctx context.Context) (proposal.Proposal, error)) error {
+	var created proposal.Proposal
+	id, repeated, err := d.once(cmd, key, func(ctx context.Context) (string, error) {
+		var err error
+		created, err = create(ctx)
+		if err == nil && created.ID != "" {
+			err = d.awaitLocks(ctx, access)
+		}
+		return created.ID, err
+	})
+	if err != nil {
+		return err
+	}
+	if repeated {
+		fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
+		if created, err = d.proposals.Get(cmd.Context(), access, id); err != nil {
+			return err
+		}
+	}
+	return p.printProposal(cmd, d, access, created, file)
+}
+
+// awaitLocks waits until the UTXOs of a new proposal are locked in Bitcoin Core, which
+// otherwise continues in the background.
+func (d *walletCommands) awaitLocks(ctx context.Context, access wallet.Access) error {
+	done, err := d.service.LockSelection(ctx, access.WalletID())
+	if err == nil {
+		done()
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// printProposalText prints a proposal for a reader: recipients, fee, signers, and missing
+// signatures. File is the file to which its PSBT was written, or empty.
+func (p *program) printProposalText(found proposal.Proposal, v wallet.View, file string) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	if found.ID != "" {
+		row("proposal", "%s", found.ID)
+	}
+	row("wallet", "%s", v.Alias)
+	row("status", "%s", statusText(found, v))
+	for _, o := range found.Outputs {
+		row(outputName(o.Kind), "%s BTC to %s", bitcoins(o.Amount), addressText(o.Address))
+	}
+	row("fee", "%s", feeText(found))
+	for _, in := range found.Inputs {
+		row("spends", "%s BTC of %s", bitcoins(in.Amount), in.Outpoint)
+	}
+	printSigners(row, found, v)
+	row("txid", "%s", found.Txid)
+	if found.FinalTxid != "" && found.FinalTxid != found.Txid {
+		row("final txid", "%s", found.FinalTxid)
+	}
+	printRelated(row, found)
+	if found.ID != "" {
+		row("created", "%s by %s", found.CreatedAt.UTC().Format(timeLayout), found.Creator.UserName)
+	}
+	if found.Status.Open() {
+		row("expires", "%s", found.ExpiresAt.UTC().Format(timeLayout))
+	}
+	for _, warning := range found.Warnings() {
+		row("warning", "%s", warning.Message)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	printNext(p.stdout, found, file)
+	return nil
+}
+
+// statusText returns the status with its reason, or with the number of signatures.
+func statusText(found proposal.Proposal, v wallet.View) string {
+	name := strings.ReplaceAll(string(found.Status), "_", " ")
+	switch {
+	case found.ID == "":
+		return "dry run; nothing was stored or reserved"
+	case found.Reason != "":
+		return name + ": " + found.Reason
+	case found.Status.Open():
+		return fmt.Sprintf("%s, %d of %d signatures", name, signaturesOf(found), v.SignaturesRequired)
+	}
+	return name
+}
+
+// signaturesOf returns the number of signatures of the input that has the fewest.
+func signaturesOf(found proposal.Proposal) int {
+	fewest := found.SignaturesAt(0)
+	for i := range found.Inputs {
+		fewest = min(fewest, found.SignaturesAt(i))
+	}
+	return fewest
+}
+
+func outputName(kind proposal.Kind) string {
+	if kind == proposal.Change {
+		return "change"
+	}
+	return "pays"
+}
+
+func addressText(address string) string {
+	if address == "" {
+		return "a script without an address"
+	}
+	return address
+}
+
+func feeText(found proposal.Proposal) string {
+	size := fmt.Sprintf("%d vB", found.VSize)
+	if !found.IsSigned() {
+		size = "about " + size
+	}
+	source := ""
+	switch found.FeeSource {
+	case proposal.FeeEstimate:
+		source = fmt.Sprintf("; the node's estimate for %d blocks", found.TargetBlocks)
+	case proposal.FeeFallback:
+		source = "; the node's fallback fee, because it has no estimate"
+	case proposal.FeeMinimum:
+		source = "; the minimum of the node's mempool"
+	}
+	return fmt.Sprintf("%s BTC, %s sat/vB for %s%s", bitcoins(found.Fee), found.PaidRate(), size, source)
+}
+
+// printSigners prints a row for each key of the wallet that has signed or can still sign.
+func printSigners(row func(name, format string, args ...any), found proposal.Proposal, v wallet.View) {
+	for i, key := range v.Keys {
+		name := key.Fingerprint
+		if key.Device != "" && key.Device != name {
+			name += " " + key.Device
+		}
+		last := found.LastSignature(i)
+		switch {
+		case last == nil && found.Status.Open() && found.Status != proposal.Complete:
+			row("not signed", "%s", name)
+		case last == nil:
+		case found.Signed(i) < len(found.Inputs):
+			row("signed", "%s, %d of %d inputs", name, found.Signed(i), len(found.Inputs))
+		case last.By.UserName == "": // found in a transaction that was signed elsewhere
+			row("signed", "%s", name)
+		default:
+			row("signed", "%s, added by %s %s", name, last.By.UserName, last.At.UTC().Format(timeLayout))
+		}
+	}
+	if n := v.SignaturesRequired - signaturesOf(found); found.Status.Open() && n > 0 {
+		row("missing", "%s", plural(n, "signature"))
+	}
+}
+
+// printRelated prints a row for each payment that the proposal replaces or evicts, or that
+// replaces it.
+func printRelated(row func(name, format string, args ...any), found proposal.Proposal) {
+	if found.Replaces != "" {
+		row("replaces", "%s", strings.TrimSpace(found.Replaces+" "+inParentheses(found.ReplacesID)))
+	}
+	if found.ReplacedBy != "" {
+		row("replaced by", "%s", found.ReplacedBy)
+	}
+	for _, e := range found.Evicts {
+		var sum btc.Amount
+		for _, to := range e.Payees {
+			sum += to.Amount
+		}
+		row("evicts", "%s, %s BTC %s", e.Txid, bitcoins(sum), inParentheses(e.ProposalID))
+	}
+}
+
+func inParentheses(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "(" + text + ")"
+}
+
+// printNext prints the commands with which an open proposal continues.
+func printNext(w io.Writer, found proposal.Proposal, file string) {
+	signable := found.Status == proposal.Created || found.Status == proposal.PartiallySigned
+	switch {
+	case file != "":
+		fmt.Fprintf(w, "\nWrote the PSBT to %s.\n", file)
+		if found.ID != "" && signable {
+			fmt.Fprintln(w, "Next: sign it, and add the signed file with \"specterd proposal sign-in-file FILE\".")
+		}
+	case found.ID == "":
+	case signable:
+		fmt.Fprintf(w, "\nNext: write the PSBT with \"specterd proposal show %s --psbt FILE\",\nsign it, and add it with \"specterd proposal sign-in-file FILE\".\n", found.ID)
+	case found.Status == proposal.Complete:
+		fmt.Fprintf(w, "\nNext: \"specterd proposal broadcast %s\".\n", found.ID)
+	}
+}
+
+// plural returns a number with a noun, which gets an s unless the number is 1.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

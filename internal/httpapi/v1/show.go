@@ -1,0 +1,22 @@
+package v1
+
+import (
+	"github.com/specterd/specterd/internal/proposal"
+	wallets "github.com/specterd/specterd/internal/wallet"
+)
+
+// The functions Show… return objects as responses of v1 contain them. The command line
+// prints them as JSON.
+
+// ShowList returns a list of objects that other functions of this package returned.
+func ShowList(items []any) any {
+	return struct {
+		Items []any `json:"items"`
+	}{items}
+}
+
+// ShowProposal returns a proposal with its PSBT, as GetProposal does.
+func ShowProposal(p proposal.Proposal, w wallets.View) any { return detailsOf(p, w) }
+
+// ShowProposalSummary returns a proposal as ListProposals does.
+func ShowProposalSummary(p proposal.Proposal, w wallets.View) any { return proposalOf(p, w) }
