@@ -25,3 +25,13 @@ func Multipath(receive, change string) string {
 	}
 	return joined + "#" + sum
 }
+
+// Children returns the steps between the key at index i and the wildcard, each with its number
+// in the receive and in the change branch, which differ only in a multipath step.
+func (d Descriptor) Children(i int) [][2]uint32 {
+	children := make([][2]uint32, len(d.keys[i].steps))
+	for n, s := range d.keys[i].steps {
+		children[n] = s
+	}
+	return children
+}
