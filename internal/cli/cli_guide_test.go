@@ -12,11 +12,11 @@ import (
 
 // TestCommandLineGuide runs the code blocks of docs/cli.md.
 func TestCommandLineGuide(t *testing.T) {
-	blocks := walkThroughBlocks(t, "docs/cli.md", 2)
+	blocks := walkThroughBlocks(t, "docs/cli.md", 3)
 	s, keys := newShell(t, false)
 	s.serve(t)
 	s.createVault(t, keys, 1)
-	g := &cliGuide{s, t.TempDir(), s.environment("address=" + s.newAddress(t))}
+	g := &cliGuide{s, t.TempDir(), s.environment("address="+s.newAddress(t), "URL="+s.url)}
 
 	g.run(t, blocks[0], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
 	for _, signer := range []string{"ann", "cleo"} {
@@ -24,6 +24,7 @@ func TestCommandLineGuide(t *testing.T) {
 		testkit.Check(t, os.Rename(signed, filepath.Join(g.dir, "rent-"+signer+".psbt")))
 	}
 	g.run(t, blocks[1], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
+	g.run(t, blocks[2], `"label":"invoice 17"`, `"alias":"vault"`)
 }
 
 // environment returns the settings for a child process, with further variables.

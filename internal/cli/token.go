@@ -3,21 +3,21 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 )
 
 func (p *program) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "List and revoke tokens",
+		Use: "token", Short: "Create, list, rotate and revoke tokens",
 	}
 	addDataFlags(cmd.PersistentFlags())
-	cmd.AddCommand(p.tokenListCommand(), p.tokenRevokeCommand())
+	cmd.AddCommand(p.tokenCreateCommand(), p.tokenListCommand(), p.tokenRotateCommand(), p.tokenRevokeCommand())
 	return cmd
 }
 
@@ -35,17 +35,30 @@ func (p *program) tokenListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tUSER\tDESCRIPTION\tEXPIRES\tLAST USED\tSCOPES")
-			now := a.Now()
+			owned := make([]ownedToken, len(tokens))
 			for i, t := range tokens {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", t.ID, owners[i], t.Description, expiryOf(t, now), lastUseOf(t), t.Scopes)
+				owned[i] = ownedToken{t, owners[i]}
 			}
-			return w.Flush()
+			service, now := a.Tokens(), a.Now()
+			return printRows(
+				p, cmd, owned, func(t ownedToken) any { return v1.ShowTokenOf(service, t.Token, t.user) },
+				col("ID", func(t ownedToken) string { return t.ID }),
+				col("USER", func(t ownedToken) string { return t.user }),
+				col("DESCRIPTION", func(t ownedToken) string { return t.Description }),
+				col("EXPIRES", func(t ownedToken) string { return expiryOf(t.Token, now) }),
+				col("LAST USED", func(t ownedToken) string { return lastUseOf(t.Token) }),
+				col("SCOPES", func(t ownedToken) string { return t.Scopes.String() }),
+			)
 		}),
 	}
 	cmd.Flags().StringVar(&userName, "user", "", "only tokens of this user")
-	return cmd
+	return addJSON(cmd)
+}
+
+// ownedToken is a token with the name of its user.
+type ownedToken struct {
+	auth.Token
+	user string
 }
 
 const timeLayout = "2006-01-02 15:04 UTC"
@@ -96,9 +109,14 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 // says how to list the ids.
 func revokeError(id string, err error) error {
 	if errors.Is(err, auth.ErrTokenNotFound) {
-		return fmt.Errorf("revoke %s: token not found; it may have been deleted, and \"specterd token list\" shows the ids", id)
+		return unknownToken("revoke", id)
 	}
 	return fmt.Errorf("revoke %s: %w", id, err)
+}
+
+// unknownToken is the error for an id of which there is no token.
+func unknownToken(verb, id string) error {
+	return fmt.Errorf("%s %s: token not found; it may have been deleted, and \"specterd token list\" shows the ids", verb, id)
 }
 
 // printOtherTokens prints the given tokens, except the token with this id.
