@@ -12,7 +12,7 @@ import (
 
 // TestCommandLineGuide runs the code blocks of docs/cli.md.
 func TestCommandLineGuide(t *testing.T) {
-	blocks := walkThroughBlocks(t, "docs/cli.md", 3)
+	blocks := walkThroughBlocks(t, "docs/cli.md", 4)
 	s, keys := newShell(t, false)
 	s.serve(t)
 	s.createVault(t, keys, 1)
@@ -24,7 +24,8 @@ func TestCommandLineGuide(t *testing.T) {
 		testkit.Check(t, os.Rename(signed, filepath.Join(g.dir, "rent-"+signer+".psbt")))
 	}
 	g.run(t, blocks[1], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
-	g.run(t, blocks[2], `"label":"invoice 17"`, `"alias":"vault"`)
+	g.run(t, blocks[2], "invoice 18", "OUTPOINT ", "\nbcrt1")
+	g.run(t, blocks[3], `"label":"invoice 17"`, `"alias":"vault"`)
 }
 
 // environment returns the settings for a child process, with further variables.

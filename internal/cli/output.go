@@ -13,6 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 const jsonFlag = "json"
@@ -62,14 +63,25 @@ func bitcoins(a btc.Amount) string {
 	return fmt.Sprintf("%s%d.%08d", sign, sats/int64(btc.BTC), sats%int64(btc.BTC))
 }
 
-// printRows prints rows as a table, or with --json as a list of what show returns.
+// printRows prints rows as a table, or with --json as a list of the objects that show
+// returns.
 func printRows[R any](p *program, cmd *cobra.Command, rows []R, show func(R) any, columns ...column[R]) error {
+	return printList(p, cmd, rows, v1.ShowList, show, columns...)
+}
+
+// printRowsAsOf is printRows for a list that is current to a block.
+func printRowsAsOf[R any](p *program, cmd *cobra.Command, tip wallet.Tip, rows []R, show func(R) any, columns ...column[R]) error {
+	list := func(items []any) any { return v1.ShowListAsOf(items, tip) }
+	return printList(p, cmd, rows, list, show, columns...)
+}
+
+func printList[R any](p *program, cmd *cobra.Command, rows []R, list func([]any) any, show func(R) any, columns ...column[R]) error {
 	if wantsJSON(cmd) {
 		items := make([]any, len(rows))
 		for i, r := range rows {
 			items[i] = show(r)
 		}
-		return p.printJSON(v1.ShowList(items))
+		return p.printJSON(list(items))
 	}
 	table, right := make([][]string, 1, len(rows)+1), make([]bool, len(columns))
 	for i, c := range columns {

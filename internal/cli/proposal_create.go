@@ -202,6 +202,7 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 var flagNames = map[string]string{
 	"fee_rate_sat_vb": "--fee-rate", "max_fee_sat": "--max-fee", "target_blocks": "--target-blocks", "expires_at": "--expires",
 	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", "utxos": "--from", "send_max": "--to",
+	"category": "--category", "since": "--since", "until": "--until", "tz": "--tz", "label": "--label", "role": "--role",
 	"description": "DESCRIPTION", "lifetime": "--expires", "scopes": "--scopes", "wallets": "--wallets",
 }
 

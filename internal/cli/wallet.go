@@ -9,8 +9,10 @@ import (
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/fault"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -27,13 +29,14 @@ type walletCommands struct {
 func (p *program) walletCommand() *cobra.Command {
 	var user string
 	cmd := &cobra.Command{
-		Use: "wallet", Short: "Create, list, show, rescan and delete wallets",
+		Use: "wallet", Short: "Manage wallets, their members and addresses",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	config.AddFlags(cmd.PersistentFlags(), "node-url", "node-wallet-folder")
 	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
 	cmd.AddCommand(
 		p.walletCreateCommand(&user), p.walletListCommand(&user), p.walletShowCommand(&user),
+		p.walletAddressCommand(&user), p.walletTransactionsCommand(&user), p.walletUTXOsCommand(&user), p.walletMemberCommand(&user),
 		p.walletRescanCommand(&user), p.walletRemoveCommand(&user),
 	)
 	return cmd
@@ -102,21 +105,25 @@ func (p *program) walletCreateCommand(user *string) *cobra.Command {
 }
 
 func (p *program) walletListCommand(user *string) *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "list", Short: "List a user's wallets", Args: cobra.NoArgs,
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
 			views, err := d.service.List(cmd.Context(), d.who, "", 0)
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ALIAS\tNAME\tROLE\tSCRIPT\tBTC\tSTATUS\tAS OF")
-			for _, v := range views {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Alias, v.Name, v.Role, scriptOf(v), v.Balances.Trusted, walletStatus(v), asOf(v))
-			}
-			return w.Flush()
+			return printRows(
+				p, cmd, views, v1.ShowWallet,
+				col("ALIAS", func(v wallet.View) string { return v.Alias }),
+				col("ROLE", func(v wallet.View) string { return string(v.Role) }),
+				col("SCRIPT", scriptOf),
+				amountCol("BTC", func(v wallet.View) btc.Amount { return v.Balances.Trusted }),
+				col("STATUS", walletStatus),
+				col("AS OF", asOf),
+				col("NAME", func(v wallet.View) string { return v.Name }),
+			)
 		}),
-	}
+	})
 }
 
 // scriptOf returns a wallet's script type, such as "wpkh" or "2 of 3 wsh".
@@ -145,16 +152,19 @@ func asOf(v wallet.View) string {
 }
 
 func (p *program) walletShowCommand(user *string) *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.service.Access(cmd.Context(), d.who, args[0])
+			access, err := d.access(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			v, err := d.service.Get(cmd.Context(), access)
 			if err != nil {
 				return err
+			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowWallet(v))
 			}
 			members, err := d.service.Members(cmd.Context(), access)
 			if err != nil {
@@ -184,7 +194,7 @@ func (p *program) walletShowCommand(user *string) *cobra.Command {
 			row("in Core", "%s", v.CoreName)
 			return w.Flush()
 		}),
-	}
+	})
 }
 
 func (p *program) walletRescanCommand(user *string) *cobra.Command {
@@ -194,7 +204,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.service.Access(cmd.Context(), d.who, args[0])
+			access, err := d.access(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -231,7 +241,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if files != "keep" && files != "delete" {
 				return fault.InvalidField("files", "must be keep or delete")
 			}
-			access, err := d.service.Access(cmd.Context(), d.who, args[0])
+			access, err := d.access(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -21,6 +22,17 @@ const (
 	SelfTransfer Category = "selftransfer" // all inputs and outputs belong to the wallet
 	Mixed        Category = "mixed"        // some of the inputs belong to the wallet
 )
+
+// Categories are all categories.
+var Categories = []Category{Generate, Receive, Send, SelfTransfer, Mixed}
+
+// Check returns an Invalid fault about a field unless c is a category or empty.
+func (c Category) Check(field string) error {
+	if c != "" && !slices.Contains(Categories, c) {
+		return fault.InvalidField(field, "must be generate, receive, send, selftransfer or mixed")
+	}
+	return nil
+}
 
 // Status is the confirmation status of a transaction.
 type Status string

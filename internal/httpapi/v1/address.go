@@ -176,6 +176,10 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 	if err != nil {
 		return newAddress{}, err
 	}
+	return newAddressOf(next, unused), nil
+}
+
+func newAddressOf(next wallets.Address, unused int) newAddress {
 	out := newAddress{
 		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label, UnusedInRow: unused,
 	}
@@ -183,7 +187,7 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 		text := fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops searching after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
 		out.Warning = &text
 	}
-	return out, nil
+	return out
 }
 
 type findAddressRequest struct {

@@ -1,6 +1,10 @@
 package v1
 
 import (
+	"bufio"
+	"iter"
+	"time"
+
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
@@ -14,6 +18,14 @@ func ShowList(items []any) any {
 	return struct {
 		Items []any `json:"items"`
 	}{items}
+}
+
+// ShowListAsOf returns a list that is current to a block.
+func ShowListAsOf(items []any, tip wallets.Tip) any {
+	return struct {
+		Items []any `json:"items"`
+		AsOf  *asOf `json:"as_of"`
+	}{items, asOfTip(tip)}
 }
 
 // ShowProposal returns a proposal with its PSBT, as GetProposal does.
@@ -38,4 +50,33 @@ func ShowTokenOf(tokens *auth.Tokens, t auth.Token, user string) any {
 		User string `json:"user"`
 		userToken
 	}{user, (&API{Options{Tokens: tokens}}).userTokenOf(t)}
+}
+
+// ShowWallet returns a wallet, as GetWallet does.
+func ShowWallet(v wallets.View) any { return walletOf(v) }
+
+// ShowMember returns a member of a wallet.
+func ShowMember(m wallets.Member) any { return memberOf(m) }
+
+// ShowAddress returns an address of a list.
+func ShowAddress(a wallets.Address) any { return addressOf(a) }
+
+// ShowNewAddress returns a revealed address, as CreateAddress does. Unused is the number of
+// unused addresses in a row.
+func ShowNewAddress(a wallets.Address, unused int) any { return newAddressOf(a, unused) }
+
+// ShowUTXO returns an unspent output.
+func ShowUTXO(c wallets.UTXO) any { return utxoOf(c) }
+
+// ShowTransaction returns a transaction of a history.
+func ShowTransaction(r wallets.Record) any { return transactionOf(r) }
+
+// WriteCSV writes a history as CSV, as ListTransactions does.
+func WriteCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
+	return writeCSV(w, false, records)
+}
+
+// ParsePeriod parses a period as the parameters since, until and tz of a history.
+func ParsePeriod(since, until, zone string) (from, to time.Time, err error) {
+	return period{since, until, zone}.times()
 }

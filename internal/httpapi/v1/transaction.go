@@ -109,10 +109,8 @@ func (h history) filter() (wallets.Filter, error) {
 	if h.Order != ascending && h.Order != descending && h.Order != "" {
 		return f, fault.InvalidField("order", "must be asc or desc")
 	}
-	switch f.Category {
-	case "", wallets.Generate, wallets.Receive, wallets.Send, wallets.SelfTransfer, wallets.Mixed:
-	default:
-		return f, fault.InvalidField("category", "must be generate, receive, send, selftransfer or mixed")
+	if err := f.Category.Check("category"); err != nil {
+		return f, err
 	}
 	var err error
 	f.Since, f.Until, err = h.times()

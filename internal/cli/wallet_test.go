@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestWalletCommands compares what commands print with the responses of a running server.
+func TestWalletCommands(t *testing.T) {
+	onBoth(t, func(t *testing.T, postgres bool) {
+		s, keys := newShell(t, postgres)
+		s.serve(t)
+		s.createVault(t, keys, 2)
+
+		t.Run("Concurrent addresses", func(t *testing.T) {
+			addresses := make([]string, 6)
+			var running sync.WaitGroup
+			for i := range addresses {
+				running.Go(func() {
+					out, _, err := s.try(t.Context(), "wallet", "address", "vault", "--label", fmt.Sprint("invoice ", i))
+					if err != nil {
+						t.Error(err)
+					}
+					addresses[i] = strings.TrimSpace(out)
+				})
+			}
+			running.Wait()
+			seen := map[string]bool{}
+			for _, address := range addresses {
+				if seen[address] || !strings.HasPrefix(address, "bcrt1") {
+					t.Errorf("%q was printed twice or is not an address", address)
+				}
+				seen[address] = true
+			}
+		})
+		t.Run("JSON is the API's", func(t *testing.T) {
+			for path, args := range map[string]string{
+				"/api/v1/wallets/vault": "show vault",
+				"/api/v1/wallets":       "list",
+				"/api/v1/wallets/vault/addresses?revealed=true&label=invoice+3":                 "address vault --list --label=invoice_3",
+				"/api/v1/wallets/vault/addresses?revealed=true&branch=receive&used=true":        "address vault --list --branch receive --used",
+				"/api/v1/wallets/vault/utxos":                                                   "utxos vault",
+				"/api/v1/wallets/vault/utxos?frozen=true":                                       "utxos vault --frozen",
+				"/api/v1/wallets/vault/transactions?category=receive&order=asc&tz=Asia%2FTokyo": "transactions vault --category receive --ascending --tz Asia/Tokyo",
+				"/api/v1/transactions?unconfirmed=true&until=2020-01-01":                        "transactions --unconfirmed --until 2020-01-01",
+				"/api/v1/wallets/vault/members":                                                 "member list vault",
+			} {
+				want, _ := s.get(t, path).(map[string]any)
+				delete(want, "next_cursor")
+				fields := strings.Fields("wallet " + args + " --json")
+				for i := range fields {
+					fields[i] = strings.ReplaceAll(fields[i], "_", " ")
+				}
+				if got := decoded(t, s.run(t, fields...)); !reflect.DeepEqual(got, any(want)) {
+					t.Errorf("%s prints\n%v\nwant\n%v", fields, got, want)
+				}
+			}
+		})
+		t.Run("CSV", func(t *testing.T) {
+			lines := strings.Split(s.run(t, "wallet", "transactions", "vault", "--csv"), "\r\n")
+			if len(lines) != 4 || !strings.HasPrefix(lines[0], "time,wallet,txid,status,") || !strings.Contains(lines[1], ",vault,") {
+				t.Errorf("%q", lines)
+			}
+			s.refuse(t, "csv json", "wallet", "transactions", "--csv", "--json")
+		})
+		t.Run("refused", func(t *testing.T) {
+			s.refuse(t, "--category: must be generate", "wallet", "transactions", "--category", "x", "--since", "y")
+			s.refuse(t, "--since: must be a date", "wallet", "transactions", "--category", "x", "--since", "y")
+			s.refuse(t, "exclude each other", "wallet", "address", "vault", "--list", "--used", "--unused")
+			s.refuse(t, "--branch must be", "wallet", "address", "vault", "--list", "--branch", "both")
+			s.refuse(t, `"specterd wallet list --user admin" shows the aliases`, "wallet", "utxos", "none")
+			s.refuse(t, "--limit must be", "wallet", "transactions", "--limit", "0")
+		})
+		testMembers(t, s)
+	})
+}
+
+// testMembers adds, changes and removes a member of the vault.
+func testMembers(t *testing.T, s *shell) {
+	t.Helper()
+	for _, name := range []string{"bob", "carol"} {
+		testkit.Check(t, run(t.Context(), []string{"user", "add", name, "--password-stdin"}, func(name string) string { return s.settings[name] },
+			strings.NewReader("correct horse battery\n"), new(testkit.Log), new(testkit.Log)))
+	}
+	s.refuse(t, "--role: must be viewer, proposer, signer or owner", "wallet", "member", "add", "vault", "bob", "--role", "boss")
+	s.refuse(t, "user not found", "wallet", "member", "add", "vault", "nobody")
+	s.run(t, "wallet", "member", "add", "vault", "bob")
+	s.refuse(t, "is a member of vault already", "wallet", "member", "add", "vault", "Bob", "--role", "owner")
+	s.refuse(t, "is not a member of vault", "wallet", "member", "set", "vault", "carol", "--role", "owner")
+	s.refuse(t, "the role owner is required", "wallet", "member", "add", "vault", "carol", "--user", "bob")
+	s.refuse(t, "the role proposer is required", "wallet", "address", "vault", "--user", "bob")
+	s.run(t, "wallet", "member", "set", "vault", "bob", "--role", "signer")
+	s.refuse(t, "admin is the last owner of vault", "wallet", "member", "set", "vault", "admin", "--role", "viewer")
+	s.refuse(t, "admin is the last owner of vault", "wallet", "member", "rm", "vault", "admin", "--yes")
+	s.refuse(t, "repeat the command with --yes", "wallet", "member", "rm", "vault", "bob")
+	if out := s.run(t, "wallet", "member", "list", "vault"); !strings.Contains(out, "\nbob    signer") {
+		t.Errorf("bob is not a signer:\n%s", out)
+	}
+	s.run(t, "wallet", "member", "rm", "vault", "bob", "--yes")
+	if out := s.run(t, "wallet", "member", "list", "vault"); strings.Contains(out, "bob") {
+		t.Errorf("bob is still a member:\n%s", out)
+	}
+}
