@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,12 +27,14 @@ import (
 type App struct {
 	Config config.Config
 	// Version is the version of the program, for logs, backups and the API.
-	Version   string
-	Log       *slog.Logger
-	Level     *slog.LevelVar // level of Log, which SIGUSR1 switches; without effect if Log does not use it
-	Now       func() time.Time
-	Watch     *clock.Watch // nil unless serving
-	Store     *store.Store
+	Version string
+	Log     *slog.Logger
+	Level   *slog.LevelVar // level of Log, which SIGUSR1 switches; without effect if Log does not use it
+	Now     func() time.Time
+	Watch   *clock.Watch // nil unless serving
+	Store   *store.Store
+	// Temporary is set if the database is removed after a dry run.
+	Temporary bool
 	Users     *auth.Users
 	Passwords *auth.Passwords
 
@@ -44,18 +47,31 @@ func New(cfg config.Config, version string, log *slog.Logger, now func() time.Ti
 	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
 }
 
-// Open opens the database and, if necessary, creates or migrates its schema. On SQLite it
-// fails if serving is set or the schema must change, and another process still holds the
-// lock of the database after a wait. At the first start, it also creates the
-// signing key and the first admin. If serving is set, it holds the lock of the database
-// until Close. After an error, the App is closed.
-func (a *App) Open(ctx context.Context, serving bool) error {
+// Purpose is what a database is opened for.
+type Purpose int
+
+const (
+	// Existing opens a database that exists, for a command. The signing key is not read
+	// before a token is signed.
+	Existing Purpose = iota
+	// Creating opens a database for a command, and creates it if it does not exist, with
+	// the signing key and the first admin.
+	Creating
+	// Serving is like Creating, for a server, which holds the lock of an SQLite database
+	// until Close.
+	Serving
+)
+
+// Open opens the database and, if necessary, migrates its schema. On SQLite it fails if
+// the purpose is Serving or the schema must change, and another process still holds the
+// lock of the database after a wait. After an error, the App is closed.
+func (a *App) Open(ctx context.Context, purpose Purpose) error {
 	var err error
 	if a.Passwords, err = auth.NewPasswords(a.Config.BcryptCost, runtime.NumCPU()); err != nil {
 		return err
 	}
 	a.Passwords.AddKnownWords(hostNames(a.Config)...)
-	if err := a.open(ctx, serving); err != nil {
+	if err := a.open(ctx, purpose); err != nil {
 		return errors.Join(a.Explain(ctx, err), a.Close())
 	}
 	return nil
@@ -85,30 +101,89 @@ func (a *App) Explain(ctx context.Context, err error) error {
 	return err
 }
 
-func (a *App) open(ctx context.Context, serving bool) error {
-	if err := privatefile.MkdirAll(a.Config.DataFolder); err != nil {
-		return fmt.Errorf("create the data directory: %w", err)
-	}
-	if err := a.checkNotLost(); err != nil {
+func (a *App) open(ctx context.Context, purpose Purpose) error {
+	if err := a.prepare(purpose); err != nil {
 		return err
 	}
-	if err := a.takeLock(ctx, serving); err != nil {
+	if err := a.takeLock(ctx, purpose); err != nil {
 		return err
 	}
-	if err := a.openStore(ctx); err != nil {
+	if err := a.openStore(ctx, purpose); err != nil {
 		return err
 	}
 	a.Users = auth.NewUsers(a.Store, a.Passwords, a.Now)
+	if purpose == Existing {
+		a.signer = auth.NewUnloadedSigner(a.Store, a.ReadKeys, a.Now)
+		return a.releaseLock()
+	}
 	if err := a.loadKey(ctx); err != nil {
 		return err
 	}
 	if err := a.createFirstAdmin(ctx); err != nil {
 		return err
 	}
-	if !serving {
+	if purpose == Creating {
 		return a.releaseLock()
 	}
 	return nil
+}
+
+// prepare checks what can be checked before a file is opened. Unless the purpose is
+// Existing, it creates the data directory.
+func (a *App) prepare(purpose Purpose) error {
+	if err := a.checkNotLost(); err != nil {
+		return err
+	}
+	if purpose == Existing {
+		return a.CheckExists()
+	}
+	if a.HasConfiguredKeys() {
+		if _, err := a.ReadKeys(); err != nil {
+			return err
+		}
+	}
+	if err := privatefile.MkdirAll(a.Config.DataFolder); err != nil {
+		return fmt.Errorf("create the data directory: %w", err)
+	}
+	return nil
+}
+
+// ErrNoDatabase is returned if a database must exist and does not.
+var ErrNoDatabase = errors.New("no database")
+
+// CheckExists returns ErrNoDatabase with a remedy if the SQLite file does not exist. The
+// schema of a PostgreSQL database is checked when it is open.
+func (a *App) CheckExists() error {
+	if a.UsesPostgres() {
+		return nil
+	}
+	_, err := os.Stat(string(a.Config.DatabaseURL))
+	if errors.Is(err, fs.ErrNotExist) {
+		return a.noDatabase(a.DatabaseName() + " does not exist")
+	}
+	return err
+}
+
+func (a *App) noDatabase(what string) error {
+	return fmt.Errorf("%w: %s; specterd serve creates it at its first start. If the server uses another one, name it with --data-folder or --database-url", ErrNoDatabase, what)
+}
+
+// DatabaseName returns the path of the SQLite file, or the URL of the PostgreSQL database
+// without its password and its parameters.
+func (a *App) DatabaseName() string {
+	text := string(a.Config.DatabaseURL)
+	if !a.UsesPostgres() {
+		return text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "the PostgreSQL database of SPECTER_DATABASE_URL"
+	}
+	u.RawQuery = "" // may contain a password
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	return u.String()
 }
 
 // Close closes the database and releases the lock.
@@ -126,17 +201,17 @@ func (a *App) UsesPostgres() bool { return store.IsPostgres(string(a.Config.Data
 // takeLock acquires the lock of an SQLite database. If another process holds it, a
 // command continues without the lock. In that case, openStore returns an error if the
 // database must be migrated.
-func (a *App) takeLock(ctx context.Context, serving bool) error {
+func (a *App) takeLock(ctx context.Context, purpose Purpose) error {
 	if a.UsesPostgres() {
 		return nil
 	}
 	role, patience := "process %d, started %s at the command line", time.Duration(0)
-	if serving {
+	if purpose == Serving {
 		role, patience = "process %d, serving since %s", store.LockPatience
 	}
 	holder := fmt.Sprintf(role, os.Getpid(), a.Now().UTC().Format(time.RFC3339))
 	lock, err := store.Lock(ctx, string(a.Config.DatabaseURL), holder, patience)
-	if _, locked := errors.AsType[store.ErrLocked](err); locked && !serving {
+	if _, locked := errors.AsType[store.ErrLocked](err); locked && purpose != Serving {
 		return nil
 	}
 	a.lock = lock
@@ -160,7 +235,7 @@ func (a *App) StoreOptions() store.Options {
 	}
 }
 
-func (a *App) openStore(ctx context.Context) error {
+func (a *App) openStore(ctx context.Context, purpose Purpose) error {
 	var err error
 	a.Store, err = store.Open(ctx, a.StoreOptions())
 	if err != nil {
@@ -171,7 +246,35 @@ func (a *App) openStore(ctx context.Context) error {
 			return err
 		}
 	}
+	if purpose == Existing {
+		if err := a.checkComplete(ctx); err != nil {
+			return err
+		}
+	}
 	return a.Store.Migrate(ctx)
+}
+
+// checkComplete returns ErrNoDatabase if the database has no schema, or if its first start
+// was interrupted.
+func (a *App) checkComplete(ctx context.Context) error {
+	state, err := a.Store.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	what := " is empty"
+	if !state.Fresh() {
+		if state.Pending() {
+			return nil // the table of settings may have another schema
+		}
+		if first, err := a.Store.FirstStart(ctx); err != nil || !first {
+			return err
+		}
+		what = " is incomplete, because its first start was interrupted"
+	}
+	if err := a.refuseIfUsed(); err != nil {
+		return err
+	}
+	return a.noDatabase(a.DatabaseName() + what)
 }
 
 // schemaPatience is how long a command waits for another process that appears to

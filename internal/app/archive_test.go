@@ -27,7 +27,7 @@ func TestAuditRetention(t *testing.T) {
 		DataFolder: folder, DatabaseURL: config.Secret(filepath.Join(folder, "specterd.db")), BcryptCost: 4,
 		AuditRetention: 30 * 24 * time.Hour,
 	}, "test", slog.New(slog.DiscardHandler), time.Now)
-	check(a.Open(t.Context(), false))
+	check(a.Open(t.Context(), app.Creating))
 	t.Cleanup(func() { check(a.Close()) })
 	now := time.Date(2027, 3, 31, 12, 0, 0, 0, time.UTC)
 	a.Now = func() time.Time { return now }

@@ -3,10 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
 
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/store"
@@ -15,15 +12,16 @@ import (
 // BackUpExisting opens an existing database and backs it up. It does not migrate the
 // database, so that a backup can be made before a migration.
 func (a *App) BackUpExisting(ctx context.Context, path string) (m backup.Manifest, err error) {
-	if !a.UsesPostgres() {
-		if _, err := os.Stat(string(a.Config.DatabaseURL)); errors.Is(err, fs.ErrNotExist) {
-			return m, fmt.Errorf("no database at %s; check that SPECTER_DATA_FOLDER and SPECTER_DATABASE_URL are the same as for the server", string(a.Config.DatabaseURL))
-		}
+	if err := a.CheckExists(); err != nil {
+		return m, err
 	}
 	if a.Store, err = store.Open(ctx, a.StoreOptions()); err != nil {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	if err := a.checkComplete(ctx); err != nil {
+		return m, err
+	}
 	return a.BackUp(ctx, path)
 }
 

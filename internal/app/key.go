@@ -30,7 +30,9 @@ func (a *App) KeyFile() string { return filepath.Join(a.Config.DataFolder, "secr
 
 // HasConfiguredKeys reports whether the operator provides the keys in SECRET_KEY or
 // SECRET_KEY_FILE.
-func (a *App) HasConfiguredKeys() bool { return a.Config.SecretKey != "" }
+func (a *App) HasConfiguredKeys() bool {
+	return a.Config.SecretKey != "" || a.Config.SecretKeyFile != ""
+}
 
 // KeyLocation returns the file of the signing keys, or the setting that contains them, for
 // use in messages.
@@ -116,7 +118,7 @@ func (a *App) ReadKeys() (auth.Keys, error) {
 		return nil, fmt.Errorf("the signing key %s is missing; restore the file, or set the key in SECRET_KEY. If the key is lost, run specterd backup FILE, then specterd restore FILE with another data directory, which creates a new key (%w)", a.KeyLocation(), fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the signing key: %w", err)
+		return nil, fmt.Errorf("read the signing key: %w; run specterd as the user who owns the file", err)
 	}
 	keys, err := auth.ParseKeys(text)
 	if err != nil {
@@ -215,6 +217,9 @@ type KeyRotation struct {
 // RotateKey makes another key the signing key and drops the retired keys without valid
 // tokens. If revoke is set, it drops all retired keys, which revokes their tokens.
 func (a *App) RotateKey(ctx context.Context, who *auth.Principal, revoke bool) (r KeyRotation, err error) {
+	if err := a.OpenSigner(ctx); err != nil {
+		return r, err
+	}
 	err = a.withKeys(ctx, func() error {
 		known, keys, err := a.BothKeys(ctx)
 		if err != nil {

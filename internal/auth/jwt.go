@@ -66,12 +66,26 @@ type keyring struct {
 // lists as accepted. It returns ErrKeyMissing if read fails or does not return the
 // current signing key.
 func NewSigner(ctx context.Context, store KeyStore, read func() (Keys, error), now func() time.Time) (*Signer, error) {
-	s := &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
+	s := NewUnloadedSigner(store, read, now)
+	return s, s.Reload(ctx)
+}
+
+// NewUnloadedSigner returns a Signer like NewSigner that reads the keys when Tokens signs
+// the first token. It cannot verify tokens before.
+func NewUnloadedSigner(store KeyStore, read func() (Keys, error), now func() time.Time) *Signer {
+	return &Signer{store: store, read: read, now: now, validator: jwt.NewValidator(
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
 		jwt.WithTimeFunc(now),
 	)}
-	return s, s.Reload(ctx)
+}
+
+// load reads the keys unless they were read before.
+func (s *Signer) load(ctx context.Context) error {
+	if s.ring.Load() != nil {
+		return nil
+	}
+	return s.Reload(ctx)
 }
 
 // Reload reads the keys again. It returns the same errors as NewSigner, and then

@@ -177,6 +177,9 @@ const maxSignings = 5
 // signing calls do, which signs and stores a token. If the signing key was retired
 // meanwhile, it reloads the keys and calls do again.
 func (s *Tokens) signing(ctx context.Context, do func() error) error {
+	if err := s.signer.load(ctx); err != nil {
+		return err
+	}
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if !errors.Is(err, ErrKeyRetired) || attempt == maxSignings {

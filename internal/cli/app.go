@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os/user"
 	"time"
@@ -15,22 +15,20 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// addDataFlags adds the flags for the data directory, the database and the log level.
+// addDataFlags adds the flags for the data directory and the database.
 func addDataFlags(flags *pflag.FlagSet) {
-	config.AddFlags(flags, "data-folder", "database-url", "log-level")
+	config.AddFlags(flags, "data-folder", "database-url")
 }
 
-// newApp loads the configuration and returns an app whose database is not open yet. A
-// server logs at the configured level as JSON; other commands report on stdout and log
-// only warnings and errors.
+// newApp loads the configuration and returns an app whose database is not open yet. Only a
+// server logs; other commands report on stdout, and return their errors.
 func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
 		return nil, err
 	}
 	if !serving {
-		log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: max(cfg.LogLevel, slog.LevelWarn)}))
-		return app.New(cfg, version, log, time.Now), nil
+		return app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now), nil
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
@@ -39,24 +37,45 @@ func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	return a, nil
 }
 
-// openApp reads the settings and opens the database.
-func (p *program) openApp(ctx context.Context, flags *pflag.FlagSet, serving bool) (*app.App, error) {
-	a, err := p.newApp(flags, serving)
-	if err != nil {
-		return nil, err
-	}
-	return a, a.Open(ctx, serving)
+// initFlag is the name of the flag with which a command may create the database.
+const initFlag = "init"
+
+// addInitFlag adds initFlag.
+func addInitFlag(flags *pflag.FlagSet) {
+	flags.Bool(initFlag, false, "create the database if it does not exist, with the first admin")
 }
 
 // withApp returns a function that opens the database, calls do and closes the database.
+// Without initFlag, the database must exist.
 func (p *program) withApp(do func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a, err := p.openApp(cmd.Context(), cmd.Flags(), false)
+		a, err := p.newApp(cmd.Flags(), false)
 		if err != nil {
 			return err
 		}
-		return errors.Join(do(cmd, a, args), a.Close())
+		purpose := app.Existing
+		if f := cmd.Flags().Lookup(initFlag); f != nil && f.Value.String() == "true" {
+			purpose = app.Creating
+		}
+		return p.runOn(cmd, a, purpose, args, do)
 	}
+}
+
+// runOn opens the database of a, calls do, closes the database, and says which database
+// was changed, if any: a command with other settings than the server, or run by another
+// user, may change another database than intended.
+func (p *program) runOn(cmd *cobra.Command, a *app.App, purpose app.Purpose, args []string, do func(cmd *cobra.Command, a *app.App, args []string) error) error {
+	if err := a.Open(cmd.Context(), purpose); err != nil {
+		if f := cmd.Flags().Lookup(initFlag); f != nil && errors.Is(err, app.ErrNoDatabase) {
+			return fmt.Errorf("%w. To create it now, repeat the command with --%s", err, initFlag)
+		}
+		return err
+	}
+	err := do(cmd, a, args)
+	if a.Store.Changed() && !a.Temporary {
+		fmt.Fprintf(p.stderr, "Changed the database %s.\n", a.DatabaseName())
+	}
+	return errors.Join(err, a.Close())
 }
 
 // operator returns the principal for the current user of the operating system, for the

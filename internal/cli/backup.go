@@ -38,6 +38,9 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 			if err != nil {
 				return err
 			}
+			if err := a.CheckExists(); err != nil {
+				return err // before backupPath creates a directory
+			}
 			path, err := backupPath(a, args)
 			if err != nil {
 				return err

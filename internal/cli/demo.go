@@ -190,7 +190,7 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 		slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}),
 	))
 	a := app.New(cfg, version, log, time.Now)
-	if err := a.Open(ctx, true); err != nil {
+	if err := a.Open(ctx, app.Serving); err != nil {
 		return err
 	}
 	s.app = a

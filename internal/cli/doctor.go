@@ -167,8 +167,8 @@ func (d *doctor) disk() {
 // database opens the database, and reports whether further checks can use it.
 func (d *doctor) database(ctx context.Context) bool {
 	if !d.UsesPostgres() {
-		if _, err := os.Stat(string(d.Config.DatabaseURL)); err != nil {
-			d.error("database", "%v; specterd serve creates a database; if you had one, restore it instead", err)
+		if err := d.CheckExists(); err != nil {
+			d.error("database", "%v; if you had one, restore it", err)
 			return false
 		}
 	}
@@ -184,7 +184,7 @@ func (d *doctor) database(ctx context.Context) bool {
 		d.error("database", "%v", d.Explain(ctx, err))
 		return false
 	case schema.Fresh():
-		d.error("database", "the database is empty; specterd serve creates its schema; if the database had data, restore it instead")
+		d.error("database", "no database: %s is empty; specterd serve creates the schema at its first start; if the database had data, restore it", d.DatabaseName())
 		return false
 	case schema.Pending():
 		d.warning("database", "the schema has version %d and this program version %d; the next start of specterd serve makes a backup and migrates the schema", schema.Version, schema.Program)

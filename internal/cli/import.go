@@ -57,8 +57,8 @@ Bitcoin Core again, watch-only, from its descriptors, and "specterd serve" resca
 chain for its history. Without the node, only users and tokens are imported; repeat the
 import for the wallets.
 
-Use --dry-run to show what would be imported without changing anything. (Like every
-command, it creates the data directory and the database if they do not exist.)
+Use --dry-run to show what would be imported without changing anything. Without it, the
+data directory and the database are created if they do not exist.
 
 The import is safe to repeat: existing objects are unchanged, new ones are added, and
 objects that you deleted in specterd stay deleted. Existing users who were not imported
@@ -80,9 +80,22 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
   specterd import ~/.specter                # import it
   specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
 		Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			return p.runImport(cmd, a, args[0], dryRun, asJSON)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			a, err := p.newApp(cmd.Flags(), false)
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				remove, temporary := a.UseTemporary(cmd.Context())
+				if temporary != nil {
+					return temporary
+				}
+				defer func() { err = errors.Join(err, remove()) }()
+			}
+			return p.runOn(cmd, a, app.Creating, args, func(cmd *cobra.Command, a *app.App, args []string) error {
+				return p.runImport(cmd, a, args[0], dryRun, asJSON)
+			})
+		},
 	}
 	addDataFlags(cmd.Flags())
 	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder", "proposal-days")
@@ -118,7 +131,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun,
 	} else {
 		err = writeImportTable(p.stdout, path, report, status)
 	}
-	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 {
+	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 && !a.Temporary {
 		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user passwd NAME")
 	}
 	switch {

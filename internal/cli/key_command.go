@@ -24,9 +24,13 @@ func (p *program) keyShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "List the signing keys and their numbers of valid tokens", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
-			known, keys, err := a.BothKeys(cmd.Context())
+			known, err := a.Store.SigningKeys(cmd.Context())
 			if err != nil {
 				return err
+			}
+			keys, unread := a.ReadKeys()
+			if unread != nil {
+				fmt.Fprintln(p.stderr, "Which keys this machine has is unknown:", unread)
 			}
 			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "FINGERPRINT\tSTATE\tSINCE\tTOKENS")
@@ -36,12 +40,12 @@ func (p *program) keyShowCommand() *cobra.Command {
 					return err
 				}
 				state, since := keyState(k)
-				if k.Accepted() && keys.Find(k.Fingerprint) == nil {
+				if unread == nil && k.Accepted() && keys.Find(k.Fingerprint) == nil {
 					state += ", but missing from " + a.KeyLocation()
 				}
 				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
 			}
-			if a.HasConfiguredKeys() {
+			if unread == nil && a.HasConfiguredKeys() {
 				for _, fingerprint := range app.UnusedKeys(known, keys) {
 					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
 				}

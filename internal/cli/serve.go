@@ -21,8 +21,11 @@ configured level.`,
 			if p.getenv("GOGC") == "" {
 				app.TuneGC()
 			}
-			a, err := p.openApp(cmd.Context(), cmd.Flags(), true)
+			a, err := p.newApp(cmd.Flags(), true)
 			if err != nil {
+				return err
+			}
+			if err := a.Open(cmd.Context(), app.Serving); err != nil {
 				return err
 			}
 			err = a.Serve(cmd.Context(), func(url string) {

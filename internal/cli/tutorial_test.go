@@ -133,7 +133,7 @@ func serveWalkThroughsOn(t *testing.T, node *testkit.Node, further ...string) []
 	}
 	getenv := func(name string) string { return settings[name] }
 	var stdout, stderr testkit.Log
-	add := []string{"user", "add", "alice", "--password-stdin"}
+	add := []string{"user", "add", "alice", "--password-stdin", "--init"}
 	if err := run(t.Context(), add, getenv, strings.NewReader(userPassword+"\n"), &stdout, &stderr); err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ func (p *program) userCommand() *cobra.Command {
 		Use: "user", Short: "Add, list, update and delete users",
 	}
 	addDataFlags(cmd.PersistentFlags())
+	addInitFlag(cmd.PersistentFlags())
 	cmd.AddCommand(
 		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
 		p.userChangeCommand("disable", "Disable a user and delete all their tokens", true),

@@ -54,8 +54,8 @@ type Config struct {
 	APIActive      bool
 	BcryptCost     int // 4 to 16
 	AdminPassword  Secret
-	SecretKey      Secret // empty: use the file in the data directory
-	SecretKeyFile  string // the file that SecretKey was read from, or empty; its content may change later
+	SecretKey      Secret // empty: use SecretKeyFile, or the file in the data directory
+	SecretKeyFile  string // not read here: most commands do not need it, and its content may change later
 	AllowedHosts   []string
 	TrustedProxies []netip.Prefix
 	TLSCertFile    string
@@ -178,7 +178,7 @@ func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
 	flags.Visit(func(f *pflag.Flag) { values[f.Name] = f.Value.String() }) // the flags that were given
 	r := reader{values: values}
 	c := r.config(getenv("HOME"))
-	c.SecretKeyFile = getenv("SECRET_KEY_FILE")
+	c.SecretKeyFile = getenv(secretKey + "_FILE")
 	return c, r.err
 }
 
@@ -201,8 +201,11 @@ func fromEnvironment(getenv func(string) string) (map[string]string, error) {
 	return values, nil
 }
 
+// secretKey is the variable of the signing keys.
+const secretKey = "SECRET_KEY"
+
 // secretFrom returns the value of the variable env, or the content of the file that the
-// variable env_FILE names. It returns an error if both are set.
+// variable env_FILE names, except for secretKey. It returns an error if both are set.
 func secretFrom(getenv func(string) string, env string) (string, error) {
 	value, file := getenv(env), getenv(env+"_FILE")
 	switch {
@@ -210,6 +213,9 @@ func secretFrom(getenv func(string) string, env string) (string, error) {
 		return value, nil
 	case value != "":
 		return "", fmt.Errorf("both %s and %s_FILE are set; keep one", env, env)
+	}
+	if env == secretKey {
+		return "", nil // Config.SecretKeyFile
 	}
 	value, err := ReadSecret(file)
 	if err != nil {

@@ -133,8 +133,12 @@ func TestSecretsFromFiles(t *testing.T) {
 		}
 	}
 	got, err := load(t, map[string]string{"SECRET_KEY_FILE": file})
-	if err != nil || string(got.SecretKey) != key {
-		t.Errorf("got %q, %v", string(got.SecretKey), err)
+	if err != nil || got.SecretKeyFile != file || got.SecretKey != "" { // the file is read when a token is signed
+		t.Errorf("got %q from %q, %v", string(got.SecretKey), got.SecretKeyFile, err)
+	}
+	got, err = load(t, map[string]string{"SPECTER_ADMIN_PASSWORD_FILE": file})
+	if err != nil || string(got.AdminPassword) != key {
+		t.Errorf("got %q, %v", string(got.AdminPassword), err)
 	}
 }
 

@@ -63,6 +63,13 @@ func (s *Store) Schema(ctx context.Context) (SchemaState, error) {
 		return SchemaState{}, err
 	}
 	var state SchemaState
+	// GetVersions would create a table in an empty database.
+	names, err := texts(ctx, s.rw, s.engine.listTables())
+	if err == nil && len(names) == 0 {
+		sources := p.ListSources()
+		state.Program = sources[len(sources)-1].Version
+		return state, nil
+	}
 	err = retry(ctx, func(int) error {
 		state.Version, state.Program, err = p.GetVersions(ctx)
 		return err

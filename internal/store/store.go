@@ -50,6 +50,8 @@ type Store struct {
 	// damage is the corruption that Verify found in the file, or nil.
 	damage atomic.Pointer[error]
 	disk   disk
+	// changed is set after the first commit of a transaction of tryTx.
+	changed atomic.Bool
 	// eventSignal wakes the reader of new events of this process.
 	eventSignal chan struct{}
 	// quotaLocks serializes the transactions that charge a quota, by user or wallet.

@@ -133,8 +133,13 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	s.changed.Store(true)
 	return nil
 }
+
+// Changed reports whether this Store has committed a change, except for sealing entries of
+// the audit log.
+func (s *Store) Changed() bool { return s.changed.Load() }
 
 // isContention reports whether err was caused by a conflict with another transaction.
 func isContention(err error) bool {

@@ -351,9 +351,7 @@ func TestRestore_BroadcastAfterBackup(t *testing.T) {
 func TestRestore_Killed(t *testing.T) {
 	t.Parallel()
 	from := t.TempDir()
-	users := tool(t, from, "user", "list")
-	users.Env = append(users.Env, "SPECTER_ADMIN_PASSWORD="+testPassword)
-	testkit.Check(t, users.Run())
+	initialize(t, from, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	file := filepath.Join(t.TempDir(), "backup.zip")
 	testkit.Check(t, tool(t, from, "backup", file).Run())
 	whole, broken := 0, 0

@@ -34,12 +34,13 @@ func TestDoctor(t *testing.T) {
 			t.Errorf("got\n%s", out)
 		}
 	}
-	examine(false, "error +database +.*no such file or directory; specterd serve creates a database")
+	examine(false, "error +database +no database: .*specterd.db does not exist; specterd serve creates it at its first start.*; if you had one, restore it")
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("doctor created %v, %v", entries, err)
 	}
 
 	startServer(t, dir, nodeSettings(node)...)
+	initialize(t, dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	if out, err := walletTool(t, dir, node, "create", "--name", "Savings", "--descriptor", savings, "--birthday", "now").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

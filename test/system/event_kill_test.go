@@ -30,7 +30,7 @@ func TestEvents_Killed(t *testing.T) {
 		dir := t.TempDir()
 		l := newEventLoad(t, 1, func() string { return dir }, nil)
 		l.run(eventKills(t))
-		l.compare(shell(t, dir), openApp(t, map[string]string{"SPECTER_DATA_FOLDER": dir}, false))
+		l.compare(shell(t, dir), openApp(t, map[string]string{"SPECTER_DATA_FOLDER": dir}, app.Existing))
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
@@ -41,7 +41,7 @@ func TestEvents_Killed(t *testing.T) {
 		db, err := sql.Open("pgx", url)
 		testkit.Check(t, err)
 		t.Cleanup(func() { _ = db.Close() })
-		l.compare(db, openApp(t, map[string]string{"SPECTER_DATABASE_URL": url, "SECRET_KEY": testKey, "SPECTER_DATA_FOLDER": t.TempDir()}, false))
+		l.compare(db, openApp(t, map[string]string{"SPECTER_DATABASE_URL": url, "SECRET_KEY": testKey, "SPECTER_DATA_FOLDER": t.TempDir()}, app.Existing))
 	})
 }
 

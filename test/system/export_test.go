@@ -420,6 +420,8 @@ func TestExport_Refusals(t *testing.T) {
 	says(2, "omit either", "--to", to, "--format", "core", "--wallet", "x")
 	says(2, "--format requires --wallet", "--format", "core")
 	says(2, "must be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
+	says(1, "no database", "--to", to)
+	initialize(t, e.dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	says(1, "user not found", "--to", to, "--user", "nobody")
 	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
 	says(0, "nothing was written", "--to", to)

@@ -127,7 +127,7 @@ func serveImported(t *testing.T, n *testkit.Node, now func() time.Time, settings
 		environment[name] = value
 	}
 	maps.Copy(environment, settings)
-	a := openApp(t, environment, true)
+	a := openApp(t, environment, app.Serving)
 	a.Now = now
 	report = importRecorded(t, a)
 	ctx, stop := context.WithCancel(context.Background())

@@ -49,7 +49,7 @@ func key(t *testing.T, dir string, environment []string, args ...string) string 
 // commandApp opens a data directory in this process, as a command does.
 func commandApp(t *testing.T, dir string) *app.App {
 	t.Helper()
-	return openApp(t, map[string]string{"SPECTER_DATA_FOLDER": dir, "SPECTER_BCRYPT_COST": "4", "HOME": dir}, false)
+	return openApp(t, map[string]string{"SPECTER_DATA_FOLDER": dir, "SPECTER_BCRYPT_COST": "4", "HOME": dir}, app.Creating)
 }
 
 func keysIn(t *testing.T, dir string) auth.Keys {
@@ -139,7 +139,7 @@ func TestKeyRotation_AsRoot(t *testing.T) {
 	}
 	const nobody = 65534
 	dir := t.TempDir()
-	key(t, dir, nil, "show")
+	initialize(t, dir)
 	testkit.Check(t, os.Chown(dir, nobody, nobody))
 	key(t, dir, nil, "rotate")
 	for _, name := range []string{"secret_key", "secret_key.lock"} {
@@ -180,7 +180,7 @@ func TestPlantedSymlinks(t *testing.T) {
 	}
 	for _, name := range []string{"secret_key.new", "secret_key.lock", "specterd.db.lock", "specterd.db-wal"} {
 		dir := t.TempDir()
-		key(t, dir, nil, "show")
+		initialize(t, dir)
 		testkit.Check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
 		_ = tool(t, dir, "key", "rotate").Run() // may fail
@@ -190,11 +190,11 @@ func TestPlantedSymlinks(t *testing.T) {
 		dir := t.TempDir()
 		testkit.Check(t, os.Chown(dir, nobody, nobody))
 		plant(dir, name)
-		_ = tool(t, dir, "user", "list").Run()
+		_ = tool(t, dir, "user", "list", "--init").Run()
 		unharmed(name)
 	}
 	dir, elsewhere := t.TempDir(), t.TempDir()
-	key(t, dir, nil, "show")
+	initialize(t, dir)
 	testkit.Check(t, os.Chown(dir, nobody, nobody))
 	testkit.Check(t, os.Symlink(elsewhere, filepath.Join(dir, "backups")))
 	testkit.Check(t, os.Lchown(filepath.Join(dir, "backups"), nobody, nobody))

@@ -58,7 +58,7 @@ func TestCommands_Concurrent(t *testing.T) {
 	serving, refused := 0, 0
 	for range 8 {
 		wg.Go(func() {
-			cmd := tool(t, dir, "user", "list")
+			cmd := tool(t, dir, "user", "list", "--init")
 			out, err := cmd.CombinedOutput()
 			mu.Lock()
 			defer mu.Unlock()

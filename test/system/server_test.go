@@ -228,16 +228,25 @@ func tool(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// openApp opens a data directory in this process until the test ends. If serving is set,
-// it opens the directory like a server, and otherwise like another command.
-func openApp(t *testing.T, environment map[string]string, serving bool) *app.App {
+// initialize creates the database of a data directory.
+func initialize(t *testing.T, dir string, environment ...string) {
+	t.Helper()
+	cmd := tool(t, dir, "user", "list", "--init")
+	cmd.Env = append(cmd.Env, environment...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("create the database: %v\n%s", err, out)
+	}
+}
+
+// openApp opens a data directory in this process until the test ends.
+func openApp(t *testing.T, environment map[string]string, purpose app.Purpose) *app.App {
 	t.Helper()
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	config.AddFlags(flags)
 	cfg, err := config.Load(flags, func(name string) string { return environment[name] })
 	testkit.Check(t, err)
 	a := app.New(cfg, "test", slog.New(slog.DiscardHandler), time.Now)
-	testkit.Check(t, a.Open(t.Context(), serving))
+	testkit.Check(t, a.Open(t.Context(), purpose))
 	t.Cleanup(func() { testkit.Check(t, a.Close()) })
 	return a
 }

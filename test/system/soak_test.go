@@ -556,10 +556,7 @@ func (s *soak) compareWithNewIndex(dir string, settings []string) int {
 // newDatabase creates a database with the same users and wallets, and without their history.
 func (s *soak) newDatabase(dir, fresh string) {
 	s.t.Helper()
-	out, err := tool(s.t, fresh, "user", "list").CombinedOutput()
-	if err != nil {
-		s.t.Fatalf("%v: %s", err, out)
-	}
+	initialize(s.t, fresh)
 	db := shell(s.t, fresh)
 	conn, err := db.Conn(s.t.Context())
 	testkit.Check(s.t, err)

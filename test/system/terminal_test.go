@@ -19,9 +19,7 @@ func TestTerminalEscapes(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file, evil := filepath.Join(t.TempDir(), "backup.zip"), filepath.Join(t.TempDir(), "evil.zip")
-	if out, err := tool(t, dir, "user", "list").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	initialize(t, dir)
 	if out, err := tool(t, dir, "backup", file).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

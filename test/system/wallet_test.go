@@ -54,6 +54,8 @@ func TestWalletCommands(t *testing.T) {
 			t.Errorf("wallet %q: %v, want %s\n%s", args, err, want, out)
 		}
 	}
+	refuse("no database", "list")
+	initialize(t, dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	run(`(?s)Created wallet savings\.\nA rescan from block 0 will begin when specterd serve starts`,
 		"create", "--name", "Savings", "--descriptor", savings, "--birthday", "0")
 	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +rescanning, 0 % +never$`, "list")
@@ -74,7 +76,7 @@ func TestWalletCommands(t *testing.T) {
 	refuse("files: must be keep or delete", "rm", "savings", "--files=maybe")
 	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--files=delete", "--node-wallet-folder=")
 	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birthday", "now")
-	run("Deleted wallet gone.\n$", "rm", "gone", "--files=delete")
+	run("Deleted wallet gone.\nChanged the database .*\n$", "rm", "gone", "--files=delete")
 	if !inCore(1)() {
 		t.Error("Core's files were not deleted, without a server")
 	}
