@@ -47,7 +47,7 @@ func New(cfg config.Config, version string, log *slog.Logger, now func() time.Ti
 	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
 }
 
-// Purpose is what a database is opened for.
+// Purpose is the reason to open a database.
 type Purpose int
 
 const (
@@ -165,7 +165,7 @@ func (a *App) CheckExists() error {
 }
 
 func (a *App) noDatabase(what string) error {
-	return fmt.Errorf("%w: %s; specterd serve creates it at its first start. If the server uses another one, name it with --data-folder or --database-url", ErrNoDatabase, what)
+	return fmt.Errorf("%w: %s; specterd serve creates it at its first start. If the server uses another one, name it with --data-folder, --database-url or --config", ErrNoDatabase, what)
 }
 
 // DatabaseName returns the path of the SQLite file, or the URL of the PostgreSQL database

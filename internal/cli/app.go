@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os/user"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,9 +16,9 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// addDataFlags adds the flags for the data directory and the database.
+// addDataFlags adds the flags for the settings file, the data directory and the database.
 func addDataFlags(flags *pflag.FlagSet) {
-	config.AddFlags(flags, "data-folder", "database-url")
+	config.AddFlags(flags, "config", "data-folder", "database-url")
 }
 
 // newApp loads the configuration and returns an app whose database is not open yet. Only a
@@ -27,13 +28,20 @@ func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnings := slices.Concat(cfg.Warnings, config.UnknownVariables(p.environment))
 	if !serving {
+		for _, w := range warnings {
+			fmt.Fprintln(p.stderr, "specterd: warning:", w)
+		}
 		return app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now), nil
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
 	a := app.New(cfg, version, slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level})), time.Now)
 	a.Level = level
+	for _, w := range warnings {
+		a.Log.Warn("check the settings", "problem", w)
+	}
 	return a, nil
 }
 
@@ -54,11 +62,17 @@ func (p *program) withApp(do func(cmd *cobra.Command, a *app.App, args []string)
 			return err
 		}
 		purpose := app.Existing
-		if f := cmd.Flags().Lookup(initFlag); f != nil && f.Value.String() == "true" {
+		if isSet(cmd, initFlag) {
 			purpose = app.Creating
 		}
 		return p.runOn(cmd, a, purpose, args, do)
 	}
+}
+
+// isSet reports whether the command has this boolean flag, and it is set.
+func isSet(cmd *cobra.Command, flag string) bool {
+	f := cmd.Flags().Lookup(flag)
+	return f != nil && f.Value.String() == "true"
 }
 
 // runOn opens the database of a, calls do, closes the database, and says which database
@@ -72,7 +86,7 @@ func (p *program) runOn(cmd *cobra.Command, a *app.App, purpose app.Purpose, arg
 		return err
 	}
 	err := do(cmd, a, args)
-	if a.Store.Changed() && !a.Temporary {
+	if a.Store.Changed() && !a.Temporary && !isSet(cmd, "json") { // --json is for programs
 		fmt.Fprintf(p.stderr, "Changed the database %s.\n", a.DatabaseName())
 	}
 	return errors.Join(err, a.Close())

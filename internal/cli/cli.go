@@ -22,7 +22,9 @@ import (
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr); err != nil {
+	p := newProgram(os.Getenv, os.Stdin, os.Stdout, os.Stderr)
+	p.environment = os.Environ()
+	if err := p.run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(text.NewWriter(os.Stderr), "specterd:", err)
 		return exitStatus(err)
 	}
@@ -32,7 +34,9 @@ func Main() int {
 // program is the environment of the commands.
 type program struct {
 	getenv func(string) string
-	stdin  io.Reader
+	// environment is the whole environment, to warn of unknown variables.
+	environment []string
+	stdin       io.Reader
 	// Output to stdout and stderr is escaped (text.NewWriter): values from the database,
 	// from files and from the node may contain terminal control sequences.
 	stdout, stderr io.Writer
@@ -54,14 +58,21 @@ func (p *program) isTerminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// run executes the program. It is called by Main and by tests.
+// run executes the program in tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) error {
-	p := &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
+	return newProgram(getenv, stdin, stdout, stderr).run(ctx, args)
+}
+
+func newProgram(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *program {
+	return &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
+}
+
+func (p *program) run(ctx context.Context, args []string) error {
 	root := p.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(p.stdin)
+	root.SetOut(p.raw)
+	root.SetErr(p.stderr)
 	return root.ExecuteContext(ctx)
 }
 
@@ -78,7 +89,8 @@ audit, backup, doctor, export, import, key, proposal, token, user, wallet and we
 safe to run while the server is running.
 
 The help of each command lists its settings as flags, with the equivalent environment
-variables. These settings exist only in the environment:
+variables. Variables can also be set in a file: specterd.env in the data directory, or
+the file that --config or SPECTER_CONFIG names. These settings exist only as variables:
 
 ` + config.Environment() + `
 For a setting marked (_FILE), X_FILE can name a file that contains the value.`,

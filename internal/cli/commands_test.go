@@ -35,6 +35,7 @@ func newShell(t *testing.T, postgres bool) (s *shell, keys []string) {
 		s.settings["SPECTER_DATABASE_URL"] = testkit.Postgres(t)
 		s.settings["SECRET_KEY"] = strings.Repeat("k", 32)
 	}
+	s.run(t, "user", "list", "--init")
 	keys, _, err := prepare(t.Context(), s.node.Node)
 	testkit.Check(t, err)
 	return s, keys

@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,8 +46,8 @@ status is 1 if there is an error. The settings must be the same as for the serve
 				d.error("settings", "%v", err)
 				return errDoctor
 			}
-			d.ok("settings", "the data is in %s", cfg.DataFolder)
 			d.App = app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
+			d.settings(cfg, config.UnknownVariables(p.environment))
 			err = d.examine(cmd.Context())
 			if d.Store != nil {
 				err = errors.Join(err, d.Store.Close())
@@ -100,6 +102,19 @@ func (d *doctor) examine(ctx context.Context) error {
 		d.wallets(ctx, n)
 	}
 	return ctx.Err()
+}
+
+// settings prints where the settings come from, and warnings about them.
+func (d *doctor) settings(cfg config.Config, unknown []string) {
+	if cfg.File == "" {
+		d.ok("settings", "from the environment and flags; there is no settings file %s", filepath.Join(cfg.DataFolder, config.FileName))
+	} else {
+		d.ok("settings", "from %s; the environment and flags take precedence", cfg.File)
+	}
+	for _, w := range slices.Concat(cfg.Warnings, unknown) {
+		d.warning("settings", "%s", w)
+	}
+	d.ok("data", "in %s; the database is %s", cfg.DataFolder, d.DatabaseName())
 }
 
 // files checks that other users of this machine cannot access the data directory, the key

@@ -44,7 +44,7 @@ The address comes from the settings, which must be the same as for the server.`,
 			return nil
 		},
 	}
-	config.AddFlags(cmd.Flags(), "host", "port", "tls-cert-file", "tls-key-file")
+	config.AddFlags(cmd.Flags(), "config", "data-folder", "host", "port", "tls-cert-file", "tls-key-file")
 	cmd.Flags().BoolVar(&ready, "ready", false, "also check the database and the node")
 	return cmd
 }

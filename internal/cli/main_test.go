@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SPECTER_BCRYPT_COST", "4")
 			env.Setenv("SPECTER_NODE_URL", "http://user:password@127.0.0.1:1")
 			env.Setenv("PORT", "0")
-			env.Setenv("SPECTER_DESKTOP", folders)
+			env.Setenv("DESKTOP_FOLDERS", folders)
 			env.Setenv("GORACE", os.Getenv("GORACE"))
 			return nil
 		},

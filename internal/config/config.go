@@ -1,6 +1,6 @@
-// Package config reads the settings from flags, the environment and files with
-// secrets into one validated struct, whose printed form contains no secrets. It opens
-// only the files that contain secrets.
+// Package config reads the settings from flags, the environment, a settings file and files
+// with secrets into one validated struct, whose printed form contains no secrets. It opens
+// no other files.
 package config
 
 import (
@@ -46,6 +46,11 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Config is the validated settings.
 type Config struct {
+	// File is the settings file that was read, or empty.
+	File string
+	// Warnings are about the settings file.
+	Warnings []string
+
 	Host           string
 	Port           int // 0 to 65535; 0 chooses a free port
 	DataFolder     string
@@ -171,18 +176,31 @@ func Variables() []Variable {
 // Load reads and validates the settings. Its errors name the setting, and never contain
 // the value of a secret.
 func Load(flags *pflag.FlagSet, getenv func(string) string) (Config, error) {
-	values, err := fromEnvironment(getenv)
+	f, err := configFile(flags, getenv)
 	if err != nil {
 		return Config{}, err
 	}
+	get := f.over(getenv)
+	values, err := fromEnvironment(get)
+	if err != nil {
+		return Config{}, err
+	}
+	r := reader{values: values, origin: func(s setting) string {
+		if flags.Changed(s.name) || getenv(s.env) != "" || f.lines[s.env] == 0 {
+			return ""
+		}
+		return fmt.Sprintf(" (%s, line %d)", f.path, f.lines[s.env])
+	}}
 	flags.Visit(func(f *pflag.Flag) { values[f.Name] = f.Value.String() }) // the flags that were given
-	r := reader{values: values}
 	c := r.config(getenv("HOME"))
-	c.SecretKeyFile = getenv(secretKey + "_FILE")
+	c.SecretKeyFile, c.File = get(secretKey+"_FILE"), f.path
+	if f.othersRead && f.hasSecret() {
+		c.Warnings = append(c.Warnings, "other users of this machine can read "+f.path+", which contains secrets; run: chmod o= "+f.path)
+	}
 	return c, r.err
 }
 
-// fromEnvironment returns the value of each setting from the environment, or its default.
+// fromEnvironment returns the value of each setting from getenv, or its default.
 func fromEnvironment(getenv func(string) string) (map[string]string, error) {
 	values := map[string]string{}
 	for _, s := range settings {
@@ -233,6 +251,8 @@ func ReadSecret(file string) (string, error) {
 // reader parses values and keeps the first error.
 type reader struct {
 	values map[string]string // by the name of the setting
+	// origin returns where the settings file sets a setting, or an empty string.
+	origin func(s setting) string
 	err    error
 }
 
@@ -479,7 +499,7 @@ func (r *reader) fail(name, format string, args ...any) {
 		if s.flag {
 			known += " (or --" + s.name + ")"
 		}
-		r.err = fmt.Errorf("%s %s", known, fmt.Sprintf(format, args...))
+		r.err = fmt.Errorf("%s %s%s", known, fmt.Sprintf(format, args...), r.origin(s))
 	}
 }
 

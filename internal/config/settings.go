@@ -10,11 +10,16 @@ type setting struct {
 	help   string
 }
 
-// settings is the table of all settings. A flag takes precedence over the environment.
+// dataFolder is the variable of the data directory.
+const dataFolder = "SPECTER_DATA_FOLDER"
+
+// settings is the table of all settings. A flag takes precedence over the environment, and
+// the environment over the settings file.
 var settings = []setting{
 	{name: "host", env: "HOST", value: "127.0.0.1", flag: true, help: "address to listen on"},
 	{name: "port", env: "PORT", value: "25441", flag: true, help: "port to listen on; 0 chooses a free port"},
-	{name: "data-folder", env: "SPECTER_DATA_FOLDER", value: "~/.specterd", flag: true, help: "data directory, for the database, the signing key and backups"},
+	{name: "config", env: "SPECTER_CONFIG", flag: true, help: "settings file; default specterd.env in the data directory, if it exists"},
+	{name: "data-folder", env: dataFolder, value: "~/.specterd", flag: true, help: "data directory, for the database, the signing key and backups"},
 	{name: "database-url", env: "SPECTER_DATABASE_URL", secret: true, flag: true, help: "path of an SQLite file, or postgres://…; default specterd.db in the data directory"},
 	{name: "node-url", env: "SPECTER_NODE_URL", secret: true, flag: true, help: "http://user:password@host:port of the node; default from BTC_RPC_*, BTC_RPC_COOKIE_FILE or ~/.bitcoin"},
 	{name: "node-wallet-folder", env: "SPECTER_NODE_WALLET_FOLDER", flag: true, help: "the node's wallet directory, required to delete wallet files; default from ~/.bitcoin, if the node is configured there"},
