@@ -1,6 +1,7 @@
 package btc
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -55,6 +56,17 @@ func ParseBTC(text string) (Amount, error) {
 		sats = -sats
 	}
 	return Amount(sats), nil
+}
+
+// ParseDecimalBTC parses an amount in bitcoins as people write it: digits with at most one
+// decimal point, which may be the first or the last character. It returns ErrAmount for
+// other text, such as numbers with a sign, an exponent or a comma, and as ParseBTC does.
+func ParseDecimalBTC(text string) (Amount, error) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return 0, ErrAmount
+	}
+	return ParseBTC(cmp.Or(strings.TrimLeft(whole, "0"), "0") + "." + fraction + "0")
 }
 
 // splitNumber returns a JSON number without a sign as digits × 10^exponent. The
