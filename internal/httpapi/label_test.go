@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,10 @@ func testAddressDetails(t *testing.T, s *server, _ *testkit.Node) {
 	got.wantJSON(t, received)
 	s.do(t, request{method: "GET", path: path + v.receive[0], auth: []string{k}, header: map[string]string{"If-None-Match": got.header.Get("Etag")}}).want(t, 304)
 	s.call(t, "GET", path+strings.ToUpper(v.receive[0]), k, "").want(t, 200).wantJSON(t, received)
+	s.call(t, "GET", path+"bitcoin:"+v.receive[0], k, "").want(t, 200).wantJSON(t, received)
+	uri := url.PathEscape(strings.ToUpper("bitcoin:" + v.receive[0] + "?amount=0.1"))
+	s.call(t, "GET", path+uri, k, "").want(t, 200).wantJSON(t, received)
+	s.call(t, "GET", path+url.PathEscape("bitcoin:"+v.receive[0]+"?req-pop=x"), k, "").wantProblem(t, 400, "invalid_payment_uri")
 	// Two transactions pay to this address; one of them was replaced.
 	s.call(t, "GET", path+v.receive[2], k, "").want(t, 200).
 		wantJSON(t, details(v.receive[2], "", `"received_sat": 7000, "confirmed_sat": 0, "transactions": 1, "txids": ["`+v.pending+`"]`))
@@ -81,6 +86,8 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 	if got := s.call(t, "GET", path+"/transactions?label=rest", k, "").want(t, 200).list("txid"); fmt.Sprint(got) != fmt.Sprint([]string{v.sent}) {
 		t.Errorf("transactions with the new label: %v", got)
 	}
+	s.call(t, "PATCH", path+"/addresses/"+url.PathEscape("bitcoin:"+v.change[0]+"?label=other"), k, `{"label": "spare"}`).want(t, 200, `"label":"spare"`)
+	s.call(t, "PATCH", path+"/addresses/"+url.PathEscape("bitcoin:?lightning=x"), k, `{"label": "spare"}`).wantProblem(t, 400, "invalid_payment_uri")
 	s.call(t, "PATCH", path+"/addresses/"+strings.ToUpper(v.change[0]), k, `{"label": "savings"}`).want(t, 200, `"address":"`+v.change[0]+`"`, `"label":"savings"`)
 	s.call(t, "PATCH", path+"/outputs/"+v.sent+":1", k, `{"label": ""}`).want(t, 200, `"label":"savings","address_label":"savings"`)
 }

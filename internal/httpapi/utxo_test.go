@@ -137,7 +137,7 @@ func testUTXOFilters(t *testing.T, s *server, n *testkit.Node) {
 	all := []string{v.generated, v.sent, v.pending, mined.Txid}
 	for query, want := range map[string][]string{
 		"": all, "label=savings": {v.sent, v.generated}, "label=change": {v.sent}, "label=": {v.pending, mined.Txid}, "label=none": nil,
-		"address=" + v.receive[2]: {v.pending}, "address=" + strings.ToUpper(v.receive[2]): {v.pending}, "address=" + v.foreign: nil,
+		"address=" + v.receive[2]: {v.pending}, "address=" + strings.ToUpper(v.receive[2]): {v.pending}, "address=" + v.foreign: nil, "address=BITCOIN:" + strings.ToUpper(v.receive[2]): {v.pending},
 		"frozen=true": {mined.Txid}, "frozen=false": {v.generated, v.sent, v.pending}, "frozen=false&label=savings&address=" + v.change[0]: {v.sent},
 	} {
 		for _, limit := range []int{1, 100} {

@@ -63,13 +63,16 @@ type Received struct {
 const maxTxids = 100
 
 // Address returns an address of a wallet and the amounts that it received, or
-// ErrAddressNotFound. It accepts every spelling of the address.
+// ErrAddressNotFound. It accepts every spelling of the address, and bitcoin: URIs.
 func (s *Service) Address(ctx context.Context, access Access, address string) (Address, Received, error) {
 	v, err := s.View(ctx, access, auth.RoleViewer)
 	if err != nil {
 		return Address{}, Received{}, err
 	}
-	a, err := s.store.AddressOf(ctx, v.ID, s.canonical(address))
+	if address, err = s.canonical(address); err != nil {
+		return Address{}, Received{}, err
+	}
+	a, err := s.store.AddressOf(ctx, v.ID, address)
 	if err != nil {
 		return Address{}, Received{}, err
 	}
@@ -180,9 +183,13 @@ func (s *Service) Addresses(ctx context.Context, access Access, f AddressFilter,
 }
 
 // FindAddress returns the places of an address in the caller's wallets, or
-// ErrAddressNotFound. It accepts every spelling of the address.
+// ErrAddressNotFound. It accepts every spelling of the address, and bitcoin: URIs.
 func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address string) ([]OwnedAddress, error) {
-	found, err := s.store.FindAddress(ctx, who.UserID, s.canonical(address))
+	address, err := s.canonical(address)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.store.FindAddress(ctx, who.UserID, address)
 	if err != nil {
 		return nil, err
 	}
@@ -193,11 +200,16 @@ func (s *Service) FindAddress(ctx context.Context, who *auth.Principal, address 
 	return found, nil
 }
 
-// canonical returns the spelling of an address that the index uses. It returns text
-// that is not an address unchanged.
-func (s *Service) canonical(address string) string {
-	if canonical, err := btc.ParseAddress(address, s.node.Network()); err == nil {
-		return canonical
+// canonical returns the spelling of an address that the index uses. It accepts every
+// spelling and bitcoin: URIs, and returns text that is not an address unchanged. It returns
+// the faults of btc.ParsePayment about a URI.
+func (s *Service) canonical(address string) (string, error) {
+	p, err := btc.ParsePayment(address, s.node.Network())
+	switch {
+	case err == nil:
+		return p.Address, nil
+	case btc.IsPaymentURI(address):
+		return "", err
 	}
-	return address
+	return address, nil
 }

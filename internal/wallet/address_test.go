@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -156,7 +157,7 @@ func testFindAddress(r *fixture) {
 	r.storeWallet(r.bob, "copy")
 	a, err := r.PeekAddress(ctx, r.access(r.alice, "vault"), wallet.ChangeBranch)
 	testkit.Check(t, err)
-	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address} {
+	for _, spelling := range []string{a.Address, strings.ToUpper(a.Address), " " + a.Address, "bitcoin:" + a.Address + "?amount=0.1&label=x", strings.ToUpper("bitcoin:" + a.Address)} {
 		for who, alias := range map[*auth.Principal]string{r.alice: "vault", r.bob: "copy"} {
 			found, err := r.FindAddress(ctx, who, spelling)
 			testkit.Check(t, err)
@@ -169,6 +170,8 @@ func testFindAddress(r *fixture) {
 		_, err := r.FindAddress(ctx, r.alice, text)
 		wantErr(t, err, wallet.ErrAddressNotFound)
 	}
+	_, err = r.FindAddress(ctx, r.alice, "bitcoin:"+a.Address+"?req-x=1")
+	wantErr(t, err, btc.ErrPaymentURI)
 	testkit.Check(t, r.Delete(ctx, r.access(r.alice, "vault"), false))
 	_, err = r.FindAddress(ctx, r.alice, a.Address)
 	wantErr(t, err, wallet.ErrAddressNotFound)

@@ -51,7 +51,9 @@ func (s *Service) Transactions(ctx context.Context, set Set, f Filter, after His
 	if err != nil {
 		return nil, Tip{}, err
 	}
-	f.Address = s.canonical(f.Address)
+	if f.Address, err = s.canonical(f.Address); err != nil {
+		return nil, Tip{}, err
+	}
 	var page []Record
 	for r, err := range merge(ctx, s.openHistories(views, f, after, limit), f.Ascending) {
 		if err != nil {
@@ -72,7 +74,9 @@ func (s *Service) EachTransaction(ctx context.Context, set Set, f Filter) (Tip, 
 	if err != nil {
 		return Tip{}, nil, err
 	}
-	f.Address = s.canonical(f.Address)
+	if f.Address, err = s.canonical(f.Address); err != nil {
+		return Tip{}, nil, err
+	}
 	return furthestBehind(views).Synced, func(yield func(Record, error) bool) {
 		merge(ctx, s.openHistories(views, f, HistoryCursor{}, maxParts), f.Ascending)(yield)
 	}, nil

@@ -161,7 +161,11 @@ func (s *Service) ignoreForeign(ctx context.Context, walletID string, labels []b
 // address.
 func (s *Service) LabelAddress(ctx context.Context, access Access, address, label string) error {
 	return s.setLabel(ctx, access, label, func(walletID string) (btc.Label, error) {
-		a, err := s.store.AddressOf(ctx, walletID, s.canonical(address))
+		address, err := s.canonical(address)
+		if err != nil {
+			return btc.Label{}, err
+		}
+		a, err := s.store.AddressOf(ctx, walletID, address)
 		return btc.Label{Type: labelAddress, Ref: a.Address}, err
 	})
 }

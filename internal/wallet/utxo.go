@@ -54,7 +54,9 @@ func (s *Service) FilteredUTXOs(ctx context.Context, access Access, f UTXOFilter
 	if err != nil {
 		return nil, err
 	}
-	f.Address = s.canonical(f.Address)
+	if f.Address, err = s.canonical(f.Address); err != nil {
+		return nil, err
+	}
 	return s.store.FilteredUTXOs(ctx, v.ID, f, after, limit)
 }
 

@@ -109,7 +109,7 @@ func placeCursor(p page) (*wallets.Place, error) {
 
 type addressRequest struct {
 	walletRequest
-	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"An address of the wallet."`
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"An address of the wallet, or a bitcoin: URI."`
 }
 
 type getAddressRequest struct {
@@ -191,7 +191,7 @@ func newAddressOf(next wallets.Address, unused int) newAddress {
 }
 
 type findAddressRequest struct {
-	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"Bitcoin address."`
+	Address string `path:"address" json:"-" example:"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x" description:"Bitcoin address, or a bitcoin: URI."`
 }
 
 type foundAddress struct {

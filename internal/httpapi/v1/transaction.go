@@ -92,7 +92,7 @@ type history struct {
 	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc: the earliest first; desc: the latest first (default). A cursor is valid for both orders."`
 	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only transactions of this category."`
 	Label       string `query:"label" json:"-" description:"Only transactions with this label on the transaction, on one of its outputs, or on the address of one of its outputs."`
-	ToAddress   string `query:"address" json:"-" description:"Only transactions with an output to this address: an address of the wallet, or a recipient's if the wallet pays."`
+	ToAddress   string `query:"address" json:"-" description:"Only transactions with an output to this address: an address of the wallet, or a recipient's if the wallet pays. A bitcoin: URI is also accepted."`
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only unconfirmed transactions."`
 	Dead        bool   `query:"dead" json:"-" description:"Include replaced, conflicted and abandoned transactions."`
 	Hex         bool   `query:"hex" json:"-" description:"Include the serialized transaction, hexadecimal."`

@@ -44,7 +44,7 @@ type listUTXOsRequest struct {
 	page
 	fresh
 	Label   *string `query:"label" json:"-" description:"Only outputs with this label on the output or on its address; empty: only outputs without a label."`
-	Address string  `query:"address" json:"-" description:"Only outputs to this address."`
+	Address string  `query:"address" json:"-" description:"Only outputs to this address, which can be a bitcoin: URI."`
 	Frozen  *bool   `query:"frozen" json:"-" description:"true: only frozen outputs; false: only the others."`
 }
 
