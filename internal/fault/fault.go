@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -108,6 +109,25 @@ func (e *Error) ForField(name string) *Error {
 		return e
 	}
 	return e.WithField(name, "%s", e.Fields[0].Message)
+}
+
+// Join returns one fault about all fields that the faults are about, in their order. It has
+// the code of the first fault if all have the same, and otherwise the code invalid_input. A
+// single fault is returned unchanged.
+func Join(first *Error, others ...*Error) *Error {
+	if len(others) == 0 {
+		return first
+	}
+	joined := *first
+	joined.Fields = slices.Clone(first.Fields)
+	for _, f := range others {
+		if f.Code != joined.Code {
+			joined.Code = "invalid_input"
+		}
+		joined.Fields = append(joined.Fields, f.Fields...)
+		joined.Message += "; " + f.Message
+	}
+	return &joined
 }
 
 // WithCause returns a copy of e that wraps cause, which is logged and not shown.
