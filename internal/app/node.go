@@ -106,7 +106,7 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 	kick := func(id string) { index.Kick(id) }
 	service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, kick).WithAdminsAddingMembers(a.Config.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { index.Await(ctx, id, txid) }
-	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, Kick: kick, Await: await, Watch: a.Watch})
+	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, MaxData: cmp.Or(a.Config.MaxData, -1), Kick: kick, Await: await, Watch: a.Watch})
 	index = indexer.New(indexer.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch, Store: a.Store, Wallets: service, Reserver: proposals, Provider: n.Provider,
 		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost,

@@ -81,6 +81,8 @@ type Config struct {
 	Quotas auth.Limits // limits that differ from the defaults
 	// MaxFeeRate is the maximum fee rate of a proposal.
 	MaxFeeRate btc.FeeRate
+	// MaxData is the maximum length of the data of a proposal in bytes; 0 refuses data.
+	MaxData int
 	// AuditRetention is how long audit events stay in the database; 0 means forever.
 	AuditRetention time.Duration
 	// EventRetention is how long events stay in the event log, and EventRows their maximum
@@ -277,6 +279,7 @@ func (r *reader) config(home string) Config {
 		AdminsAddMembers: r.truth("admins-add-members"),
 		ProposalLifetime: time.Duration(r.number("proposal-days", 1, 366)) * 24 * time.Hour,
 		MaxFeeRate:       r.feeRate("max-fee-rate"),
+		MaxData:          r.number("max-data-bytes", 0, 10_000),
 		TokenMaxLifetime: r.lifetime("token-max-lifetime", "1 minute"),
 		TokenIdleLimit:   r.lifetime("token-idle-limit", "1 day"),
 

@@ -35,6 +35,7 @@ var settings = []setting{
 	{name: "quotas", env: "SPECTER_QUOTAS", help: "default limits for each user, such as wallets=10,tokens=100; docs/quotas.md lists them"},
 	{name: "admins-add-members", env: "SPECTER_ADMINS_ADD_MEMBERS", help: "allows admins to add members to wallets that they own without an invitation"},
 	{name: "max-fee-rate", env: "SPECTER_MAX_FEE_RATE", value: "100", help: "maximum fee rate of a proposal in sat/vB, up to 100000; a wallet can have a lower one"},
+	{name: "max-data-bytes", env: "SPECTER_MAX_DATA_BYTES", value: "80", help: "maximum data of a proposal in bytes (OP_RETURN), 0 to 10000; 0 refuses data, and nodes relay 80 by default"},
 	{name: "token-max-lifetime", env: "SPECTER_TOKEN_MAX_LIFETIME", help: "maximum lifetime of new tokens, such as \"90 days\"; default 1 year for /api/v1, and the requested lifetime for /api/v1alpha"},
 	{name: "token-idle-limit", env: "SPECTER_TOKEN_IDLE_LIMIT", help: "how long a token may be unused before it is refused, such as \"90 days\", 1 day or more; default no limit"},
 	{name: "backup-every", env: "SPECTER_BACKUP_EVERY", help: "interval of scheduled backups, such as 24h; default off"},

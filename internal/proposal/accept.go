@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -39,11 +40,19 @@ func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 	return s.node.Check(ctx, d.view.NodeWallet(), f.probe)
 }
 
-// tooSmall adds the affected recipient to ErrAmountTooSmall, because the node does not
-// report it: the recipient whose amount is the smallest in relation to the dust limit of
+// dataReasons are the reasons with which nodes reject a standard payment because of its data
+// (IsStandardTx in Core's src/policy/policy.cpp): versions before 30 return the first.
+var dataReasons = []string{"scriptpubkey", "datacarrier"}
+
+// atRecipient returns ErrDataRefused if the node rejects the data of the payment, and adds
+// the affected recipient to ErrAmountTooSmall, because the node does not report it: the
+// recipient whose amount is the smallest in relation to the dust limit of
 // its output type. Other errors are returned unchanged.
-func (d draft) tooSmall(err error) error {
+func (d draft) atRecipient(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
+	if at := slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Data != nil }); ok && at >= 0 && slices.Contains(dataReasons, f.Details["reject_reason"]) {
+		return d.Recipients[at].about(ErrDataRefused, at, fieldData).WithCause(err)
+	}
 	if !ok || !errors.Is(f, ErrAmountTooSmall) {
 		return err
 	}
@@ -65,7 +74,7 @@ func (d draft) tooSmall(err error) error {
 	if len(d.SubtractFrom) > 0 {
 		text = belowFee
 	}
-	return f.WithField(fmt.Sprintf("recipients[%d].amount_sat", smallest), "%s", text).WithCause(err)
+	return d.Recipients[smallest].about(f.WithField(fieldAmount, "%s", text), smallest, fieldAmount).WithCause(err)
 }
 
 const (

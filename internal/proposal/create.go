@@ -64,7 +64,7 @@ func (s *Service) Create(ctx context.Context, access wallet.Access, o CreatePara
 		return Proposal{}, err
 	}
 	network := s.node.Network()
-	if o, err = o.validate(network, s.now()); err != nil {
+	if o, err = o.validate(network, s.o.MaxData, s.now()); err != nil {
 		return Proposal{}, err
 	}
 	v, done, err := s.viewLocked(ctx, access, auth.RoleProposer)
@@ -319,8 +319,10 @@ func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 // labels returns the labels that the request sets for addresses.
 func (d draft) labels() []btc.Label {
 	var labels []btc.Label
+	seen := map[string]bool{}
 	for _, r := range d.Recipients {
-		if r.Label != "" {
+		if r.Label != "" && !seen[r.Address] {
+			seen[r.Address] = true
 			labels = append(labels, btc.Label{Type: "addr", Ref: r.Address, Label: &r.Label})
 		}
 	}

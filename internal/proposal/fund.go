@@ -30,7 +30,7 @@ func (s *Service) fund(ctx context.Context, d draft) (Proposal, error) {
 	case errors.Is(err, ErrFeeRateTooLow) && f.VSize > 0:
 		err = s.lowestRate(ctx, d, f, err)
 	}
-	return Proposal{}, d.tooSmall(err)
+	return Proposal{}, d.atRecipient(err)
 }
 
 // fundOnce asks Core for the payment. If the fee cannot be explained, it asks once more:
@@ -89,7 +89,7 @@ func (s *Service) funding(ctx context.Context, d draft) (Funding, error) {
 		return f, err
 	}
 	if d.SendMax && f.SubtractFrom == nil {
-		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.Amount == 0 })}
+		f.SubtractFrom = []int{slices.IndexFunc(d.Recipients, func(r Recipient) bool { return r.isRest() })}
 	}
 	return f, nil
 }
@@ -137,7 +137,7 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 	outputs := make([]FundingOutput, len(d.Recipients))
 	var sum btc.Amount
 	for i, r := range d.Recipients {
-		outputs[i] = FundingOutput{Address: r.Address, Amount: r.Amount}
+		outputs[i] = FundingOutput{Address: r.Address, Amount: r.Amount, Data: r.Data}
 		sum += r.Amount
 	}
 	if !d.SendMax {
@@ -155,7 +155,7 @@ func (s *Service) outputs(ctx context.Context, d draft) ([]FundingOutput, error)
 		return nil, ErrInsufficientFunds
 	}
 	for i := range outputs {
-		if outputs[i].Amount == 0 {
+		if d.Recipients[i].isRest() {
 			outputs[i].Amount = total - sum
 		}
 	}

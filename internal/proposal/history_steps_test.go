@@ -106,6 +106,15 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 		to.Address = pick(s.addresses, n[4])
 	}
 	o.Recipients = []proposal.Recipient{to}
+	switch n[3] % 8 {
+	case 2, 5:
+		o.Recipients = append(o.Recipients, proposal.Recipient{Data: []byte(to.Address)})
+	case 3, 6:
+		o.AllowDuplicates = true
+		o.Recipients = append(o.Recipients, to)
+		o.Recipients[0].Amount /= 2
+		o.Recipients[1].Amount -= o.Recipients[0].Amount
+	}
 	return o, nil
 }
 

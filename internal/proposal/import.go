@@ -275,7 +275,7 @@ func (i *importer) fill(ctx context.Context, p *Proposal, tx *wire.MsgTx, previo
 	}
 	recipients := 0
 	for n, out := range tx.TxOut {
-		o := Output{Address: addresses[len(tx.TxIn)+n], Amount: btc.Amount(out.Value), Kind: External, Recipient: -1}
+		o := Output{Address: addresses[len(tx.TxIn)+n], Amount: btc.Amount(out.Value), Data: btc.DataOf(out.PkScript), Kind: External, Recipient: -1}
 		if place, ok := own[o.Address]; ok && o.Address != "" {
 			o.Kind, o.Own = Own, &place
 		}

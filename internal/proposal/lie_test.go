@@ -133,6 +133,28 @@ var (
 	hashed = []testkit.Script{testkit.WSH, testkit.SHWSH}
 )
 
+// withData and withDuplicates change the usual request: one more recipient is data, and the
+// recipients have one address.
+func withData(_ vault, o *proposal.CreateParams) {
+	o.Recipients = append(o.Recipients, proposal.Recipient{Data: []byte("data")})
+}
+
+func withDuplicates(_ vault, o *proposal.CreateParams) {
+	o.AllowDuplicates, o.Recipients[1].Address = true, o.Recipients[0].Address
+}
+
+// data returns the output with data.
+func (a *answer) data() *wire.TxOut { return a.amountOf(0) }
+
+// amountOf returns the output with an amount, which may have the placeholder of an address.
+func (a *answer) amountOf(amount int64) *wire.TxOut {
+	i := slices.IndexFunc(a.tx().TxOut, func(out *wire.TxOut) bool { return out.Value == amount })
+	if i < 0 {
+		a.vault.t.Fatalf("no output with %d satoshis", amount)
+	}
+	return a.tx().TxOut[i]
+}
+
 // nodeLie is a falsified response of the node that specterd must reject.
 type nodeLie struct {
 	name  string
@@ -165,6 +187,21 @@ var nodeLies = []nodeLie{
 	}},
 	{name: "additional output to a foreign address", kinds: all, lie: func(a *answer) { a.add(stranger, 1000) }},
 	{name: "additional OP_RETURN output", kinds: all, lie: func(a *answer) { a.add([]byte{txscript.OP_RETURN, 1, 7}, 0) }},
+	{name: "other data", kinds: all, lie: func(a *answer) { a.data().PkScript[2]++ }, order: withData},
+	{name: "data in two pushes", kinds: all, lie: func(a *answer) { a.data().PkScript = []byte{txscript.OP_RETURN, 1, 7, 1, 8} }, order: withData},
+	{name: "data that can be spent", kinds: all, lie: func(a *answer) { a.data().PkScript = a.data().PkScript[1:] }, order: withData},
+	{name: "data with an amount", kinds: all, lie: func(a *answer) { a.data().Value++; a.change().Value-- }, order: withData},
+	{name: "data missing", kinds: all, lie: func(a *answer) { a.drop(a.data()) }, order: withData},
+	{name: "data twice", kinds: all, lie: func(a *answer) { a.add(a.data().PkScript, 0) }, order: withData},
+	{name: "repeated address replaced", kinds: all, lie: func(a *answer) { a.amountOf(secondAmount).PkScript = stranger }, order: withDuplicates},
+	{name: "repeated address with more", kinds: all, lie: func(a *answer) { a.amountOf(secondAmount).Value++; a.change().Value-- }, order: withDuplicates},
+	{name: "repeated address missing", kinds: all, lie: func(a *answer) {
+		a.change().Value += secondAmount
+		a.drop(a.amountOf(secondAmount))
+		a.fee -= secondAmount
+	}, order: withDuplicates},
+	{name: "repeated address once more", kinds: all, lie: func(a *answer) { a.add(a.amountOf(secondAmount).PkScript, 1000) }, order: withDuplicates},
+	{name: "change to the placeholder of a repeated address", kinds: all, lie: func(a *answer) { a.change().PkScript = a.amountOf(secondAmount).PkScript }, order: withDuplicates},
 	{name: "output that anyone may spend", kinds: all, lie: func(a *answer) { a.add([]byte{txscript.OP_TRUE}, 1000) }},
 
 	{name: "change to a foreign address", kinds: all, lie: func(a *answer) { a.change().PkScript = stranger }},

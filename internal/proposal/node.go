@@ -23,7 +23,7 @@ type Node interface {
 	// otherwise not below the minimum.
 	EstimateFee(ctx context.Context, w wallet.NodeWallet, targetBlocks int) (estimate, minimum btc.FeeRate, err error)
 	// Fund makes Core select UTXOs and create a PSBT of version 0 (RPC
-	// walletcreatefundedpsbt). Nothing is locked. It returns ErrInsufficientFunds, and
+	// walletcreatefundedpsbt). Several outputs may have one address. Nothing is locked. It returns ErrInsufficientFunds, and
 	// Invalid faults for parameters that Core does not accept.
 	Fund(ctx context.Context, w wallet.NodeWallet, f Funding) (Funded, error)
 	// Test checks whether the mempool would accept a transaction (RPC testmempoolaccept). If
@@ -100,8 +100,17 @@ type Funding struct {
 
 // FundingOutput is an output of the PSBT.
 type FundingOutput struct {
-	Address string
+	Address string // canonical; empty for data
 	Amount  btc.Amount
+	Data    []byte // see Recipient
+}
+
+// Script returns the script of the output.
+func (o FundingOutput) Script(network btc.Network) ([]byte, error) {
+	if o.Data != nil {
+		return btc.DataScript(o.Data), nil
+	}
+	return btc.ScriptOf(o.Address, network)
 }
 
 // Funded is the result of Fund.

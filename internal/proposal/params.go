@@ -9,6 +9,10 @@ import (
 // CreateParams is a requested payment from a wallet.
 type CreateParams struct {
 	Recipients []Recipient
+	// RecipientsCSV are the recipients as CSV, instead of Recipients; see ParseRecipientsCSV.
+	RecipientsCSV string
+	// AllowDuplicates permits several recipients with one address.
+	AllowDuplicates bool
 	// FeeRate is the requested fee rate; 0 means Core's estimate for TargetBlocks.
 	FeeRate      btc.FeeRate
 	TargetBlocks int // 1 to 1008; 0 for DefaultTarget if FeeRate is 0
@@ -32,19 +36,16 @@ type CreateParams struct {
 	DryRun         bool       // nothing is stored or locked
 }
 
-// Recipient is an address with the amount that it receives.
-type Recipient struct {
-	Address string
-	Amount  btc.Amount // 0 if it gets the remainder because of SendMax
-	Label   string     // label to set for the address; empty for none
-}
-
 const (
 	// DefaultTarget is the default number of blocks within which a payment should be
 	// confirmed.
 	DefaultTarget = 6
 	// DefaultLifetime is how long a proposal is open by default.
 	DefaultLifetime = 30 * 24 * time.Hour
+	// DefaultMaxData is the default of Options.MaxData. Bitcoin Core before version 30 does
+	// not relay more data in a transaction (-datacarriersize=83, with the script's opcodes),
+	// and later versions relay it only to nodes that accept it.
+	DefaultMaxData = 80
 	// MaxRecipients is the maximum number of recipients. It exceeds the number of outputs
 	// of the largest standard transaction.
 	MaxRecipients = 3000

@@ -40,6 +40,9 @@ var (
 	// ErrFeeRateTooLow is returned if the node does not relay a payment with this fee
 	// rate.
 	ErrFeeRateTooLow = fault.InvalidAs("fee_rate_too_low", "fee_rate_sat_vb", "must be higher: the Bitcoin node does not accept a payment with this fee rate")
+	// ErrDataRefused is returned if the node does not relay the data of a payment.
+	ErrDataRefused = fault.InvalidAs("data_refused", fieldData,
+		"must have shorter data or none: the Bitcoin node does not relay this data (settings datacarrier and datacarriersize in its bitcoin.conf)")
 	// ErrAmountTooSmall is returned if the node does not relay an output with this amount
 	// because it is dust, or would be after the fee is subtracted.
 	ErrAmountTooSmall = fault.InvalidAs("amount_too_small", "recipients", "must have higher amounts: one is dust, which the Bitcoin node does not relay")
@@ -212,8 +215,11 @@ type Output struct {
 	Address string // empty for a script without an address
 	Amount  btc.Amount
 	// Asked is the requested amount, before the fee was subtracted; 0 for the recipient
-	// of the remainder, and for change.
-	Asked     btc.Amount
+	// of the remainder, for data, and for change.
+	Asked btc.Amount
+	// Data is the data of an output of the form of btc.DataScript; nil for others. It is not
+	// stored, but read from the PSBT; see ReadData.
+	Data      []byte
 	Kind      Kind
 	Own       *wallet.Place // nil for External
 	Recipient int           // position among the recipients; -1 for change

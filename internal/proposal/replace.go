@@ -138,11 +138,11 @@ func (s *Service) Bump(ctx context.Context, access wallet.Access, id string, b B
 // CreateParams returns the parameters that the proposal was created from, without labels
 // and without the selection of UTXOs.
 func (p *Proposal) CreateParams() CreateParams {
-	o := CreateParams{FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
+	o := CreateParams{AllowDuplicates: true, FeeRate: p.FeeRate, SendMax: p.SendMax, SubtractFrom: p.SubtractFrom, NotReplaceable: !p.Replaceable}
 	for _, out := range p.Outputs {
 		if out.Recipient >= 0 {
 			o.Recipients = append(o.Recipients, make([]Recipient, max(0, out.Recipient+1-len(o.Recipients)))...)
-			o.Recipients[out.Recipient] = Recipient{Address: out.Address, Amount: out.Asked}
+			o.Recipients[out.Recipient] = Recipient{Address: out.Address, Amount: out.Asked, Data: out.Data}
 		}
 	}
 	return o

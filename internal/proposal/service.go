@@ -47,6 +47,9 @@ type Options struct {
 	// MaxFeeRate is the maximum fee rate of proposals, which a wallet can lower; 0 means
 	// DefaultMaxFeeRate.
 	MaxFeeRate btc.FeeRate
+	// MaxData is the maximum length of the data of a proposal in bytes; 0 means
+	// DefaultMaxData, and a negative number refuses data.
+	MaxData int
 	// Kick makes the indexer sync a wallet; it must not block.
 	Kick func(walletID string)
 	// Await waits until the index of a wallet has a transaction, or until ctx ends; nil if no
@@ -64,6 +67,9 @@ func New(log *slog.Logger, store Store, wallets Wallets, node Node, now func() t
 	}
 	if o.MaxFeeRate == 0 {
 		o.MaxFeeRate = DefaultMaxFeeRate
+	}
+	if o.MaxData == 0 {
+		o.MaxData = DefaultMaxData
 	}
 	return &Service{log: log, store: store, wallets: wallets, node: node, now: clock.Microseconds(now), o: o}
 }

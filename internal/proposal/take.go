@@ -309,11 +309,16 @@ func (s *Service) compareUTXOs(ctx context.Context, d draft, packet *psbt.Packet
 }
 
 // takeOutputs returns the outputs: one for each recipient, and at most one other, which
-// must be change to the requested address.
+// must be change to the requested address. Outputs to one address belong to its recipients
+// in their order.
 func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, error) {
-	byAddress := map[string]int{}
+	open := map[string][]int{} // positions of the recipients of a script that have no output yet
 	for i, r := range f.Outputs {
-		byAddress[r.Address] = i
+		script, err := r.Script(ours.network)
+		if err != nil {
+			return nil, err
+		}
+		open[string(script)] = append(open[string(script)], i)
 	}
 	outputs := make([]Output, len(tx.TxOut))
 	hasChange := false
@@ -322,10 +327,10 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 		if place, own := ours.own[o.Address]; own && o.Address != "" {
 			o.Kind, o.Own = Own, &place
 		}
-		switch recipient, asked := byAddress[o.Address]; {
-		case asked:
-			delete(byAddress, o.Address)
-			o.Recipient, o.Asked = recipient, d.Recipients[recipient].Amount
+		switch recipients := open[string(out.PkScript)]; {
+		case len(recipients) > 0: // Core keeps the order of the recipients
+			o.Recipient, open[string(out.PkScript)] = recipients[0], recipients[1:]
+			o.Asked, o.Data = d.Recipients[o.Recipient].Amount, f.Outputs[o.Recipient].Data
 			if err := f.checkPaid(o, len(tx.TxOut) > len(f.Outputs)); err != nil {
 				return nil, err
 			}
@@ -336,8 +341,10 @@ func (d draft) takeOutputs(ours places, tx *wire.MsgTx, f Funding) ([]Output, er
 		}
 		outputs[i] = o
 	}
-	if len(byAddress) > 0 {
-		return nil, altered("an output is missing")
+	for _, recipients := range open {
+		if len(recipients) > 0 {
+			return nil, altered("an output is missing")
+		}
 	}
 	return outputs, nil
 }

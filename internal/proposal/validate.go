@@ -1,14 +1,11 @@
 package proposal
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 const (
@@ -21,11 +18,11 @@ const (
 )
 
 // validate checks parameters without the state of the wallet, and returns them with
-// normalized addresses and the default target. Faults are about the fields of the
-// request.
-func (o CreateParams) validate(network btc.Network, now time.Time) (CreateParams, error) {
+// normalized recipients and the default target. Data must not have more than maxData bytes.
+// Faults are about the fields of the request.
+func (o CreateParams) validate(network btc.Network, maxData int, now time.Time) (CreateParams, error) {
 	var err error
-	if o.Recipients, err = validRecipients(o, network); err != nil {
+	if o.Recipients, err = o.validRecipients(network, maxData); err != nil {
 		return o, err
 	}
 	if err := o.validSubtraction(); err != nil {
@@ -67,46 +64,6 @@ func (o CreateParams) validUTXOs() error {
 	return nil
 }
 
-func validRecipients(o CreateParams, network btc.Network) ([]Recipient, error) {
-	if len(o.Recipients) == 0 || len(o.Recipients) > MaxRecipients {
-		return nil, fault.InvalidField("recipients", "must have between 1 and %d recipients", MaxRecipients)
-	}
-	recipients := slices.Clone(o.Recipients)
-	seen := map[string]bool{}
-	var total btc.Amount
-	rest := -1
-	for i := range recipients {
-		r := &recipients[i]
-		field := func(name string) string { return fmt.Sprintf("recipients[%d].%s", i, name) }
-		script, err := btc.ScriptOf(r.Address, network)
-		if f, ok := errors.AsType[*fault.Error](err); ok {
-			return nil, f.ForField(field("address"))
-		}
-		r.Address = btc.AddressOf(script, network)
-		if seen[r.Address] {
-			return nil, fault.InvalidField(field("address"), "must not be the address of another recipient; specify one amount per address")
-		}
-		seen[r.Address] = true
-		if err := wallet.CheckLabel(field("label"), r.Label); err != nil {
-			return nil, err
-		}
-		switch {
-		case r.Amount == 0 && o.SendMax && rest < 0:
-			rest = i
-			continue
-		case r.Amount <= 0:
-			return nil, fault.InvalidField(field("amount_sat"), "must be above 0")
-		case r.Amount > btc.MaxMoney-total:
-			return nil, fault.InvalidField(field("amount_sat"), "must not exceed 21 million BTC in total")
-		}
-		total += r.Amount
-	}
-	if o.SendMax && rest < 0 {
-		return nil, fault.InvalidField("send_max", "requires one recipient without amount_sat, who receives the remainder")
-	}
-	return recipients, nil
-}
-
 func (o CreateParams) validSubtraction() error {
 	seen := map[int]bool{}
 	for i, at := range o.SubtractFrom {
@@ -116,7 +73,9 @@ func (o CreateParams) validSubtraction() error {
 			return fault.InvalidField(field, "must be the position of a recipient, from 0 to %d", len(o.Recipients)-1)
 		case seen[at]:
 			return fault.InvalidField(field, "is listed twice")
-		case o.SendMax && o.Recipients[at].Amount != 0:
+		case o.Recipients[at].Data != nil:
+			return fault.InvalidField(field, "must be a recipient with an amount, not data")
+		case o.SendMax && !o.Recipients[at].isRest():
 			return fault.InvalidField(field, "must be omitted with send_max, except for the recipient of the remainder, who pays the fee")
 		}
 		seen[at] = true

@@ -1,6 +1,29 @@
 package proposal
 
-import "github.com/specterd/specterd/internal/btc"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/psbt"
+)
+
+// ReadData fills in the data of the outputs from the PSBT.
+func (p *Proposal) ReadData() error {
+	if !slices.ContainsFunc(p.Outputs, func(o Output) bool { return o.Address == "" }) {
+		return nil
+	}
+	packet, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	for i, out := range packet.Tx().TxOut {
+		if i < len(p.Outputs) && p.Outputs[i].Address == "" {
+			p.Outputs[i].Data = btc.DataOf(out.PkScript)
+		}
+	}
+	return nil
+}
 
 // PaidRate returns the effective fee rate of a proposal: its fee divided by its virtual
 // size. It returns 0 if the size is unknown.

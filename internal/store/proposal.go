@@ -338,6 +338,9 @@ func proposals(ctx context.Context, q *db.Queries, ids []string) ([]proposal.Pro
 	list := make([]proposal.Proposal, 0, len(rows))
 	for _, id := range ids {
 		if p := byID[id]; p != nil {
+			if err := p.ReadData(); err != nil {
+				return nil, err
+			}
 			list = append(list, *p)
 		}
 	}

@@ -20,10 +20,15 @@ func (p *Provider) Fund(ctx context.Context, w wallet.NodeWallet, f proposal.Fun
 	if least := p.RelayMinimum(w); f.FeeRate > 0 && f.FeeRate < least {
 		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s, the minimum relay fee of the Bitcoin node", least)
 	}
+	f, placeholders, err := distinct(f, p.Network())
+	if err != nil {
+		return proposal.Funded{}, err
+	}
 	err = p.watched(ctx, func(ctx context.Context) (err error) {
 		funded, err = p.node.Wallet(w.Name).FundPSBT(ctx, f, p.status().Version)
 		return err
 	})
+	funded.PSBT = restored(funded.PSBT, placeholders)
 	return funded, err
 }
 

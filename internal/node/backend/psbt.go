@@ -18,8 +18,6 @@ import (
 // ErrUTXOUnavailable.
 var (
 	errAmountBelowFee = proposal.ErrAmountTooSmall.WithField("recipients", "must have higher amounts: one does not cover the fee subtracted from it")
-	// ErrDuplicateAddress: two outputs have the same address.
-	ErrDuplicateAddress = fault.InvalidAs("duplicate_address", "recipients", "must not contain an address twice")
 	// ErrFeeTooHigh: the fee exceeds the node's limit for its wallets (-maxtxfee).
 	ErrFeeTooHigh = fault.New(fault.Invalid, "fee_too_high",
 		"the fee would exceed the limit of the Bitcoin node; use a lower fee rate, or raise maxtxfee in its bitcoin.conf")
@@ -50,7 +48,7 @@ const psbtVersionSince = 320000
 // not check that. If UTXOs are unconfirmed, the fee also compensates for low fee rates of
 // their transactions. It returns proposal.ErrInsufficientFunds, ErrUTXOUnavailable if a
 // UTXO in f.Inputs does not belong to the wallet, proposal.ErrAmountTooSmall,
-// ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown, ErrTooLarge and ErrChainTooLong.
+// proposal.ErrDuplicateAddress, ErrFeeTooHigh, ErrFeeUnknown, ErrTooLarge and ErrChainTooLong.
 func (w *Wallet) FundPSBT(ctx context.Context, f proposal.Funding, nodeVersion int) (proposal.Funded, error) {
 	var wire struct {
 		PSBT           []byte      `json:"psbt"`
@@ -88,9 +86,12 @@ const maxFunded = 2 * psbt.MaxSize
 const forgottenBytes = "Fee needed > fee paid"
 
 func fundingParams(f proposal.Funding, nodeVersion int) []any {
-	outputs := make([]map[string]btc.JSONBTC, len(f.Outputs))
+	outputs := make([]map[string]any, len(f.Outputs))
 	for i, out := range f.Outputs {
-		outputs[i] = map[string]btc.JSONBTC{out.Address: btc.JSONBTC(out.Amount)}
+		outputs[i] = map[string]any{out.Address: btc.JSONBTC(out.Amount)}
+		if out.Data != nil {
+			outputs[i] = map[string]any{"data": hex.EncodeToString(out.Data)}
+		}
 	}
 	options := map[string]any{
 		"add_inputs":             f.AddInputs,
@@ -132,7 +133,7 @@ var fundingRefusals = []struct {
 	{"enormous cluster", ErrChainTooLong},
 	{"amount too small", proposal.ErrAmountTooSmall},
 	{"amount is too small", errAmountBelowFee},
-	{"duplicated address", ErrDuplicateAddress},
+	{"duplicated address", proposal.ErrDuplicateAddress},
 	{"Fee exceeds maximum", ErrFeeTooHigh},
 	{"Fee estimation failed", ErrFeeUnknown},
 	{forgottenBytes, errTooManyUTXOs},

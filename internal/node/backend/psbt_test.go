@@ -225,8 +225,6 @@ func TestFund_Refused(t *testing.T) {
 		return f
 	}
 	fee, _ := v.make(t, v.payment(10_000, 25_000))
-	twice := v.payment(10_000, 1000)
-	twice.Outputs = append(twice.Outputs, twice.Outputs[0])
 	for _, c := range []struct {
 		name    string
 		funding proposal.Funding
@@ -246,7 +244,6 @@ func TestFund_Refused(t *testing.T) {
 		{"less than its fee", subtracted(v.payment(1000, 25_000)), proposal.ErrAmountTooSmall},
 		{"dust after its fee", subtracted(v.payment(fee.Fee+100, 25_000)), proposal.ErrAmountTooSmall},
 		{"much too high a fee", v.payment(10_000, btc.MaxFeeRate), proposal.ErrInsufficientFunds},
-		{"an address twice", twice, backend.ErrDuplicateAddress},
 		{"a nonexistent UTXO", named(v.payment(10_000, 1000), btc.Outpoint{Txid: noHash}), backend.ErrUTXOUnavailable},
 		{"a nonexistent output", named(v.payment(10_000, 1000), btc.Outpoint{Txid: utxos[0].Txid, Vout: 99}), backend.ErrUTXOUnavailable},
 		{"a UTXO of others", named(v.payment(10_000, 1000), foreign[0].Outpoint), backend.ErrUTXOUnavailable},
