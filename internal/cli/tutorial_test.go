@@ -36,6 +36,7 @@ func TestTutorial(t *testing.T) {
 		{"docs/tutorial.md", "python", tokensAndWallets},
 		{"docs/tutorial.md", "sh", proposals},
 		{"docs/tutorial.md", "python", proposals},
+		{"docs/tutorial.md", "sh", []string{`"amount_sat":50000,`, `"data":"6869"`}},
 		{"docs/tutorial.md", "sh", []string{
 			`"status":"partially_signed"`, `"status":"complete"`, `"status":"broadcast"`, `"status":"replaced"`, `"status":"mempool"`, "in the mempool: 409",
 		}},
@@ -45,7 +46,7 @@ func TestTutorial(t *testing.T) {
 	}
 	blocks := map[string][][]string{
 		"README.md":        walkThroughBlocks(t, "README.md", 1),
-		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 5),
+		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 6),
 		"docs/sharing.md":  walkThroughBlocks(t, "docs/sharing.md", 1),
 	}
 	environment := append(os.Environ(), serveWalkThroughs(t)...)

@@ -56,6 +56,8 @@ func TestProposals(t *testing.T) {
 		{"cancel", testProposalCancel},
 		{"amounts", testProposalAmounts},
 		{"list", testProposalList},
+		{"recipients", testProposalRecipients},
+		{"v1alpha recipients", testAlphaRecipients},
 		{"v1alpha", testAlphaProposal},
 		{"scripts", testAlphaScripts},
 		{"fees", testProposalFees},

@@ -83,7 +83,8 @@ type spentUTXO struct {
 type payment struct {
 	Address   *string    `json:"address" required:"true" description:"Address; null if the script has no address."`
 	Amount    btc.Amount `json:"amount_sat" required:"true"`
-	Kind      string     `json:"kind" required:"true" enum:"external,own,change" description:"Determined from the wallet's descriptor: external (not an address of the wallet), own (an address of the wallet that the request names as a recipient) or change (the remainder)."`
+	Data      *string    `json:"data" required:"true" example:"6869" description:"Data of an output without an address (OP_RETURN), in hexadecimal; null for other outputs."`
+	Kind      string     `json:"kind" required:"true" enum:"external,own,change" description:"Determined from the wallet's descriptor: external (not an address of the wallet, or data), own (an address of the wallet that the request names as a recipient) or change (the remainder)."`
 	Branch    *string    `json:"branch" required:"true" enum:"receive,change" description:"Branch of the address; null, like index, if the address is not the wallet's."`
 	Index     *uint32    `json:"index" required:"true"`
 	Recipient *int       `json:"recipient" required:"true" description:"Position of the recipient in the request; null for change."`
@@ -159,7 +160,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 		out.Inputs[i] = spentUTXO{in.Txid, in.Vout, in.Address, in.Amount, branchName(in.Branch), in.Index, p.SignaturesAt(i)}
 	}
 	for i, o := range p.Outputs {
-		out.Outputs[i] = payment{Address: optionalText(o.Address), Amount: o.Amount, Kind: string(o.Kind)}
+		out.Outputs[i] = payment{Address: optionalText(o.Address), Amount: o.Amount, Data: optionalText(hex.EncodeToString(o.Data)), Kind: string(o.Kind)}
 		if o.Own != nil {
 			branch := branchName(o.Own.Branch)
 			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index

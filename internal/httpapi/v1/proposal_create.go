@@ -2,6 +2,7 @@ package v1
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -11,14 +12,17 @@ import (
 )
 
 type recipient struct {
-	Address string      `json:"address" required:"true"`
-	Amount  *btc.Amount `json:"amount_sat" minimum:"1" description:"Amount in satoshis. Omit it for the one recipient that receives the remainder (send_max)."`
+	Address string      `json:"address" description:"Address or bitcoin: URI (BIP-21). Required unless data is given. The amount of a URI is used if amount_sat is omitted, and must be equal to it otherwise; its label or else its message is used if label is omitted."`
+	Amount  *btc.Amount `json:"amount_sat" minimum:"1" description:"Amount in satoshis. Omit it if a bitcoin: URI states it, and for the one recipient that receives the remainder (send_max)."`
 	Label   string      `json:"label" maxLength:"255" description:"Label to set for the address."`
+	Data    *string     `json:"data" example:"6869" description:"Data to store in the transaction, in hexadecimal, instead of an address, an amount and a label (OP_RETURN). At most one recipient can have data, by default up to 80 bytes (SPECTER_MAX_DATA_BYTES)."`
 }
 
 type createProposalRequest struct {
 	walletRequest
-	Recipients   []recipient `json:"recipients" required:"true" minItems:"1" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Recipients and amounts; each address at most once."`
+	Recipients   []recipient `json:"recipients" maxItems:"3000" example:"[{\"address\": \"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x\", \"amount_sat\": 100000, \"label\": \"rent\"}]" description:"Recipients and amounts; each address at most once, unless allow_duplicates is true. Required unless recipients_csv is given."`
+	CSV          string      `json:"recipients_csv" example:"address,amount_btc,label\nbcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x,0.001,rent" description:"The recipients as CSV, instead of recipients. The first line names the columns: address (an address or a bitcoin: URI), amount_sat or amount_btc, and optionally label. Values are separated by commas, semicolons or tabs; amounts have a decimal point and no commas. Errors name the line and the column of each problem, up to 20."`
+	Duplicates   bool        `json:"allow_duplicates" description:"Allow several recipients to have the same address."`
 	FeeRate      *feeRate    `json:"fee_rate_sat_vb" description:"Fee rate in satoshis per virtual byte, with at most three decimals. Default: the estimate of Bitcoin Core for target_blocks."`
 	TargetBlocks *int        `json:"target_blocks" minimum:"1" maximum:"1008" description:"Confirmation target, in blocks. Default without a fee rate: 6."`
 	UTXOs        []string    `json:"utxos" description:"The only UTXOs to spend, each as txid:vout."`
@@ -39,21 +43,13 @@ func (createProposalRequest) MaxBody() int64 { return proposal.MaxParamsJSON }
 // and values that the parameters cannot express; the service validates all others.
 func (in createProposalRequest) params() (proposal.CreateParams, error) {
 	o := proposal.CreateParams{
-		Recipients: make([]proposal.Recipient, len(in.Recipients)), SendMax: in.SendMax, Replaces: in.Replaces,
+		Recipients: make([]proposal.Recipient, len(in.Recipients)), RecipientsCSV: in.CSV, AllowDuplicates: in.Duplicates, SendMax: in.SendMax, Replaces: in.Replaces,
 		NotReplaceable: in.Replaceable != nil && !*in.Replaceable, Evict: in.Evict, DryRun: in.DryRun,
 	}
 	for i, r := range in.Recipients {
-		o.Recipients[i] = proposal.Recipient{Address: r.Address, Label: r.Label}
-		field := fmt.Sprintf("recipients[%d].amount_sat", i)
-		switch {
-		case r.Address == "":
-			return o, fault.InvalidField(fmt.Sprintf("recipients[%d].address", i), "is required")
-		case r.Amount == nil && !in.SendMax:
-			return o, fault.InvalidField(field, "is required; only with send_max may one recipient omit it")
-		case r.Amount != nil && *r.Amount <= 0:
-			return o, fault.InvalidField(field, "must be above 0")
-		case r.Amount != nil:
-			o.Recipients[i].Amount = *r.Amount
+		var err error
+		if o.Recipients[i], err = r.params(i); err != nil {
+			return o, err
 		}
 	}
 	if len(in.SubtractFrom) > 0 {
@@ -70,6 +66,24 @@ func (in createProposalRequest) params() (proposal.CreateParams, error) {
 		o.UTXOs[i] = at
 	}
 	return o, in.setTerms(&o)
+}
+
+// params converts the recipient at position i.
+func (r recipient) params(i int) (proposal.Recipient, error) {
+	out := proposal.Recipient{Address: r.Address, Label: r.Label}
+	if r.Amount != nil {
+		if out.Amount = *r.Amount; out.Amount <= 0 { // for the service, 0 means that the amount is omitted
+			return out, fault.InvalidField(fmt.Sprintf("recipients[%d].amount_sat", i), "must be above 0")
+		}
+	}
+	if r.Data != nil {
+		data, err := hex.DecodeString(*r.Data)
+		if err != nil {
+			return out, fault.InvalidField(fmt.Sprintf("recipients[%d].data", i), "must be hexadecimal, with two digits for each byte")
+		}
+		out.Data = append([]byte{}, data...) // not nil, also if it is empty
+	}
+	return out, nil
 }
 
 func (in createProposalRequest) setTerms(o *proposal.CreateParams) error {

@@ -137,6 +137,9 @@ func psbtObjectOf(p proposal.Proposal, v wallet.View) (psbtObject, error) {
 		out.SigsCount = max(out.SigsCount, p.SignaturesAt(i))
 	}
 	for i, o := range p.Outputs {
+		if o.Data != nil {
+			o.Address = "OP_RETURN " + hex.EncodeToString(o.Data) // as in the original
+		}
 		scope := psbtScope{Address: o.Address, FloatAmount: bitcoins(o.Amount), SatAmount: o.Amount, IsMine: o.Own != nil}
 		scope.Change = scope.IsMine && o.Own.Branch == wallet.ChangeBranch
 		if scope.IsMine {

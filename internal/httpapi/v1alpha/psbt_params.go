@@ -231,7 +231,12 @@ func asOriginal(err error) error {
 		return fault.InvalidField("fee_rate", "results in a fee of %s sat; the maximum is %s sat", f.Details["fee_sat"], f.Details["max_fee_sat"])
 	case f.Code == "fee_unknown":
 		return fault.InvalidField("fee_rate", "is required: the Bitcoin node has too little data for an estimate")
-	case len(f.Fields) != 1:
+	case errors.Is(f, proposal.ErrDuplicateAddress):
+		f = f.WithField(f.Fields[0].Name, "must not be the address of another recipient; /api/v1 can pay several amounts to one address")
+	case len(f.Fields) > 1:
+		return f.WithMessage("%s", alphaFieldNames.Replace(f.Message))
+	}
+	if len(f.Fields) == 0 {
 		return err
 	}
 	return f.ForField(alphaFieldNames.Replace(f.Fields[0].Name))

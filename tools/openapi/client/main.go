@@ -75,7 +75,7 @@ func read(ctx context.Context, api *ClientWithResponses, wallet, _ string) error
 func propose(ctx context.Context, api *ClientWithResponses, wallet, payee string) error {
 	amount, rate := int64(amountSat), 2.125
 	made, err := api.CreateProposalWithResponse(ctx, wallet, nil, CreateProposalRequest{
-		Recipients: []Recipient{{Address: payee, AmountSat: &amount}}, FeeRateSatVb: &rate,
+		Recipients: &[]Recipient{{Address: &payee, AmountSat: &amount}}, FeeRateSatVb: &rate,
 	})
 	if err != nil {
 		return err
