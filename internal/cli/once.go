@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,12 +50,17 @@ func (d *walletCommands) once(cmd *cobra.Command, key string, create func(ctx co
 }
 
 // fingerprintOf returns a hash of the arguments of a command and its own flags, except
-// flags for its output.
+// flags for its output, and of the contents of a file with recipients.
 func fingerprintOf(cmd *cobra.Command) [sha256.Size]byte {
 	parts := append([]string(nil), cmd.Flags().Args()...)
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed && f.Name != jsonFlag && f.Name != "psbt" {
-			parts = append(parts, "--"+f.Name, f.Value.String())
+		if !f.Changed || f.Name == jsonFlag || f.Name == "psbt" {
+			return
+		}
+		parts = append(parts, "--"+f.Name, f.Value.String())
+		if f.Name == recipientsFlag {
+			table, _ := os.ReadFile(f.Value.String()) // the command returns the error
+			parts = append(parts, string(table))
 		}
 	})
 	var text strings.Builder

@@ -157,7 +157,7 @@ broadcast. An open proposal is replaced at once, a sent one when the replacement
 			}
 			var most btc.Amount
 			if maxFee != "" {
-				if most, err = parseAmount(maxFee); err != nil {
+				if most, err = proposal.ParseAmount(maxFee); err != nil {
 					return fmt.Errorf("--max-fee: %w", err)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -16,9 +17,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
+// recipientsFlag is the flag with the path of a CSV file of recipients.
+const recipientsFlag = "recipients"
+
 // creation contains the flags of proposal create.
 type creation struct {
 	to, labels, from, subtract []string
+	recipients                 string // path of a CSV file
+	allowDuplicates            bool
 	feeRate, maxFee, expires   string
 	targetBlocks               int
 	replaces, key, file        string
@@ -32,9 +38,14 @@ func (p *program) proposalCreateCommand(user *string) *cobra.Command {
 		Long: `Create a proposal and reserve its UTXOs.
 
 AMOUNT has a unit: 50000sat or 0.0005BTC; with max, one address receives the remainder of
-the selected UTXOs, or of the available balance. The node must be running.`,
+the selected UTXOs, or of the available balance. Instead of ADDRESS=AMOUNT, --to accepts a
+bitcoin: URI that states the amount, and data:HEX, which stores data in the transaction
+(OP_RETURN). --recipients reads a CSV file with the columns address, amount_sat or
+amount_btc, and optionally label. The node must be running.`,
 		Example: `  specterd proposal create vault --to bc1q…=0.25BTC --fee-rate 12.5 --psbt payment.psbt
-  specterd proposal create vault --to bc1q…=max --from 4a5e…da33b:0`,
+  specterd proposal create vault --to bc1q…=max --from 4a5e…da33b:0
+  specterd proposal create vault --to "bitcoin:bc1q…?amount=0.25&label=rent"
+  specterd proposal create vault --recipients salaries.csv --dry-run`,
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			params, err := c.params(d.Now())
 			if err != nil {
@@ -51,7 +62,9 @@ the selected UTXOs, or of the available balance. The node must be running.`,
 		}),
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&c.to, "to", nil, "recipient and amount: ADDRESS=50000sat, ADDRESS=0.0005BTC or ADDRESS=max; can be repeated")
+	f.StringArrayVar(&c.to, "to", nil, "recipient and amount: ADDRESS=50000sat, ADDRESS=0.0005BTC, ADDRESS=max, a bitcoin: URI or data:HEX; can be repeated")
+	f.StringVar(&c.recipients, recipientsFlag, "", "CSV file with the recipients, instead of --to")
+	f.BoolVar(&c.allowDuplicates, "allow-duplicates", false, "allow several recipients to have the same address")
 	f.StringArrayVar(&c.labels, "label", nil, "label of a recipient: ADDRESS=LABEL; can be repeated")
 	f.StringSliceVar(&c.from, "from", nil, "the only UTXOs to spend, each as txid:vout (\"specterd wallet utxos\"); default Bitcoin Core selects")
 	f.StringSliceVar(&c.subtract, "subtract-fee-from", nil, "addresses of the recipients that pay the fee; default the wallet pays it")
@@ -63,7 +76,9 @@ the selected UTXOs, or of the available balance. The node must be running.`,
 	f.BoolVar(&c.replaceable, "replaceable", true, "signal that the transaction can be replaced (BIP-125)")
 	f.BoolVar(&c.evict, "evict", false, "allow a replacement to evict later payments of others")
 	addNewProposalFlags(cmd, &c.dryRun, &c.key, &c.file)
-	_ = cmd.MarkFlagRequired("to")
+	cmd.MarkFlagsOneRequired("to", recipientsFlag)
+	cmd.MarkFlagsMutuallyExclusive("to", recipientsFlag)
+	_ = cmd.MarkFlagFilename(recipientsFlag, "csv")
 	return addJSON(cmd)
 }
 
@@ -75,7 +90,7 @@ func addNewProposalFlags(cmd *cobra.Command, dryRun *bool, key, file *string) {
 }
 
 func (c *creation) params(now time.Time) (proposal.CreateParams, error) {
-	o := proposal.CreateParams{Replaces: c.replaces, Evict: c.evict, NotReplaceable: !c.replaceable, DryRun: c.dryRun, TargetBlocks: c.targetBlocks}
+	o := proposal.CreateParams{Replaces: c.replaces, Evict: c.evict, NotReplaceable: !c.replaceable, DryRun: c.dryRun, TargetBlocks: c.targetBlocks, AllowDuplicates: c.allowDuplicates}
 	var problems []error
 	check := func(err error) {
 		if err != nil {
@@ -83,6 +98,14 @@ func (c *creation) params(now time.Time) (proposal.CreateParams, error) {
 		}
 	}
 	check(c.setRecipients(&o))
+	if c.recipients != "" {
+		table, err := os.ReadFile(c.recipients)
+		check(err)
+		o.RecipientsCSV = string(table)
+		if err == nil && len(table) == 0 {
+			check(fmt.Errorf("--recipients %s: the file is empty", c.recipients))
+		}
+	}
 	for _, text := range c.from {
 		at, err := btc.ParseOutpoint(text)
 		if err != nil {
@@ -96,7 +119,7 @@ func (c *creation) params(now time.Time) (proposal.CreateParams, error) {
 		check(err)
 	}
 	if c.maxFee != "" {
-		if o.MaxFee, err = parseAmount(c.maxFee); err != nil {
+		if o.MaxFee, err = proposal.ParseAmount(c.maxFee); err != nil {
 			check(fmt.Errorf("--max-fee: %w", err))
 		}
 	}
@@ -112,23 +135,12 @@ func (c *creation) setRecipients(o *proposal.CreateParams) error {
 	var problems []error
 	positions := map[string]int{}
 	for i, text := range c.to {
-		address, amount, found := cutLast(text, "=")
-		r := proposal.Recipient{Address: address}
-		var err error
-		switch {
-		case !found || address == "":
-			err = fmt.Errorf("--to %s: must be ADDRESS=AMOUNT", text)
-		case amount == "max":
-			o.SendMax = true
-		default:
-			if r.Amount, err = parseAmount(amount); err != nil {
-				err = fmt.Errorf("--to %s: %w", text, err)
-			}
-		}
+		r, isMax, err := proposal.ParseRecipient(text)
 		if err != nil {
-			problems = append(problems, err)
+			problems = append(problems, fmt.Errorf("--to %s: %w", text, err))
 		}
-		positions[address] = i
+		o.SendMax = o.SendMax || isMax
+		positions[r.Address] = i
 		o.Recipients = append(o.Recipients, r)
 	}
 	for _, text := range c.labels {
@@ -149,33 +161,6 @@ func (c *creation) setRecipients(o *proposal.CreateParams) error {
 		o.SubtractFrom = append(o.SubtractFrom, i)
 	}
 	return errors.Join(problems...)
-}
-
-// cutLast cuts a text at the last separator.
-func cutLast(text, separator string) (before, after string, found bool) {
-	i := strings.LastIndex(text, separator)
-	if i < 0 {
-		return text, "", false
-	}
-	return text[:i], text[i+len(separator):], true
-}
-
-// parseAmount parses a positive amount with its unit, such as 50000sat or 0.0005BTC.
-func parseAmount(text string) (btc.Amount, error) {
-	number, inSats := strings.CutSuffix(strings.ToLower(text), "sat")
-	number, inBTC := strings.CutSuffix(number, "btc")
-	number = strings.TrimSpace(number)
-	if inSats == inBTC {
-		return 0, errors.New("the amount must have a unit, such as 50000sat or 0.0005BTC")
-	}
-	if inSats { // as a multiple of a satoshi, which is 1e-8 bitcoins
-		number += "e-8"
-	}
-	amount, err := btc.ParseBTC(number)
-	if err != nil || amount <= 0 {
-		return 0, errors.New("the amount must be above 0 and at most 21000000BTC, with whole satoshis, such as 50000sat or 0.0005BTC")
-	}
-	return amount, nil
 }
 
 func parseFeeRate(text string) (btc.FeeRate, error) {
@@ -201,28 +186,37 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 // flagNames are the flags for fields of the API that have another name.
 var flagNames = map[string]string{
 	"fee_rate_sat_vb": "--fee-rate", "max_fee_sat": "--max-fee", "target_blocks": "--target-blocks", "expires_at": "--expires",
-	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", "utxos": "--from", "send_max": "--to",
+	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", proposal.FieldCSV: "--recipients", "utxos": "--from", "send_max": "--to",
 	"category": "--category", "since": "--since", "until": "--until", "tz": "--tz", "label": "--label", "role": "--role",
 	"description": "DESCRIPTION", "lifetime": "--expires", "scopes": "--scopes", "wallets": "--wallets",
 }
 
-// asFlags replaces the field of an Invalid fault by the flag that sets it. A position in a
-// list becomes the number of the flag, from 1.
+// asFlags replaces the fields of an Invalid fault by the flags that set them.
 func asFlags(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || len(f.Fields) != 1 {
+	if !ok || len(f.Fields) == 0 {
 		return err
 	}
-	name, rest, _ := strings.Cut(f.Fields[0].Name, "[")
+	renamed := make([]*fault.Error, len(f.Fields))
+	for i, field := range f.Fields {
+		renamed[i] = f.WithField(flagOf(field.Name), "%s", field.Message).WithCause(nil) // the cause says less, with the name of the field
+	}
+	return fault.Join(renamed[0], renamed[1:]...)
+}
+
+// flagOf returns the flag that sets a field, or the field itself if there is none. A position
+// in a list becomes the number of the flag, from 1.
+func flagOf(field string) string {
+	name, rest, _ := strings.Cut(field, "[")
 	flag, known := flagNames[name]
 	if !known {
-		return err
+		return field
 	}
 	var position int
 	if n, _ := fmt.Sscanf(rest, "%d]", &position); n == 1 {
 		flag = fmt.Sprintf("%s number %d", flag, position+1)
 	}
-	return f.ForField(flag).WithCause(nil) // the cause says less, with the name of the field
+	return flag
 }
 
 // addProposal calls create, at most once for an idempotency key, and prints the proposal.

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestProposalCommands pays from a vault with commands while a server is running.
@@ -72,6 +73,23 @@ func TestProposalCommands(t *testing.T) {
 			s.refuse(t, "--status: must be", "proposal", "list", "--status", "open")
 			s.refuse(t, "--to number 1: ", "proposal", "create", "vault", "--to", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT=1BTC")
 		})
+		t.Run("recipients", func(t *testing.T) {
+			create := []string{"proposal", "create", "vault", "--dry-run"}
+			check(s.run(t, append(create, "--to", "bitcoin:"+to+"?amount=0.25", "--to", "data:6869")...), "pays        0.25000000 BTC to "+to, "stores      2 bytes: 6869")
+			check(s.run(t, append(create, "--allow-duplicates", "--to", to+"=1000sat", "--to", to+"=0.002BTC")...), "0.00001000 BTC to "+to, "0.00200000 BTC to "+to)
+			s.refuse(t, "--to number 2: must not be the address of another recipient", append(create, "--to", to+"=1000sat", "--to", to+"=0.002BTC")...)
+			s.refuse(t, "--to number 1: is a bitcoin: URI that requires the parameter req-pop", append(create, "--to", "bitcoin:"+to+"?req-pop=x")...)
+			s.refuse(t, "recipients", create...)
+			table := filepath.Join(t.TempDir(), "salaries.csv")
+			testkit.Check(t, os.WriteFile(table, []byte("\ufeffaddress;amount_btc;label\r\n"+to+";0.25;salary\r\n"), 0o600))
+			check(s.run(t, append(create, "--recipients", table)...), "pays        0.25000000 BTC to "+to)
+			once := []string{"proposal", "create", "vault", "--idempotency-key", "salaries", "--recipients", table}
+			s.run(t, "proposal", "cancel", uuidText.FindString(s.run(t, once...)), "--yes")
+			testkit.Check(t, os.WriteFile(table, []byte("address,amount_sat\nx,1\ny,1\n"), 0o600))
+			s.refuse(t, "--recipients: line 2, column address: must be a valid Bitcoin address; check it for typing errors; --recipients: line 3, column address: ", append(create, "--recipients", table)...)
+			s.refuse(t, "other arguments", once...)
+			s.refuse(t, "no such file", append(create, "--recipients", table+"x")...)
+		})
 		check(s.run(t, "audit", "list", "--action", "proposal"), "proposal.broadcast", "command line")
 	})
 }
@@ -130,15 +148,4 @@ func TestProposalCommands_Concurrent(t *testing.T) {
 			t.Errorf("%d proposals spend the same UTXO", created)
 		}
 	})
-}
-
-func TestParseAmount(t *testing.T) {
-	for text, want := range map[string]btc.Amount{
-		"1sat": 1, "50000 sat": 50_000, "0.0005BTC": 50_000, "1btc": btc.BTC, "21000000BTC": btc.MaxMoney,
-		"": 0, "5": 0, "sat": 0, "BTC": 0, "-1sat": 0, "0sat": 0, "0.1sat": 0, "0.000000001BTC": 0, "21000001BTC": 0, "1sats": 0, "1satbtc": 0, "1e9BTC": 0,
-	} {
-		if got, err := parseAmount(text); got != want || (err == nil) != (want != 0) {
-			t.Errorf("%q: %d, %v", text, got, err)
-		}
-	}
 }

@@ -22,6 +22,10 @@ func (p *program) printProposalText(found proposal.Proposal, v wallet.View, file
 	row("wallet", "%s", v.Alias)
 	row("status", "%s", statusText(found, v))
 	for _, o := range found.Outputs {
+		if o.Data != nil {
+			row("stores", "%s: %x", plural(len(o.Data), "byte"), o.Data)
+			continue
+		}
 		row(outputName(o.Kind), "%s BTC to %s", bitcoins(o.Amount), addressText(o.Address))
 	}
 	row("fee", "%s", feeText(found))
