@@ -190,10 +190,10 @@ func (a *App) checkExposure(ctx context.Context) error {
 		return err
 	}
 	if first, err := a.Users.Get(ctx, auth.FirstAdmin); n > 0 && (err != nil || !first.PasswordIsDefault) {
-		return fmt.Errorf("imported users have the default password, so specterd listens only on 127.0.0.1 and not on %s; list them with specterd user list and change it with specterd user passwd", a.Config.Host)
+		return fmt.Errorf("imported users have the default password, so specterd listens only on 127.0.0.1 and not on %s; list them with specterd user list and change it with specterd user set NAME --password", a.Config.Host)
 	}
 	if n > 0 {
-		return fmt.Errorf("user %q has the default password, so specterd listens only on 127.0.0.1 and not on %s; change it with: specterd user passwd %s",
+		return fmt.Errorf("user %q has the default password, so specterd listens only on 127.0.0.1 and not on %s; change it with: specterd user set %s --password",
 			auth.FirstAdmin, a.Config.Host, auth.FirstAdmin)
 	}
 	return nil
@@ -228,7 +228,7 @@ func (a *App) warn(ctx context.Context) {
 		a.Log.WarnContext(ctx, "SPECTER_BCRYPT_COST is low; passwords are easy to guess from a stolen database", "cost", a.Config.BcryptCost)
 	}
 	if n, err := a.Store.CountDefaultPasswords(ctx); err == nil && n > 0 {
-		a.Log.WarnContext(ctx, "users have the default password; change it with: specterd user passwd NAME", "count", n)
+		a.Log.WarnContext(ctx, "users have the default password; change it with: specterd user set NAME --password", "count", n)
 	}
 }
 

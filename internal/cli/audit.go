@@ -3,13 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 )
 
 func (p *program) auditCommand() *cobra.Command {
@@ -34,14 +35,17 @@ func (p *program) auditListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "AT\tUSER\tFROM\tACTION\tOUTCOME\tTARGET\tDETAIL")
-			for i := range entries {
-				e := entries[len(entries)-1-i]
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.At.UTC().Format("2006-01-02 15:04:05Z"),
-					orDash(e.UserName), orDash(e.Address), e.Action, e.Outcome, orDash(e.Target), orDash(e.Detail))
-			}
-			return w.Flush()
+			slices.Reverse(entries)
+			return printRows(
+				p, cmd, entries, v1.ShowAuditEntry,
+				col("AT", func(e auth.Entry) string { return e.At.UTC().Format("2006-01-02 15:04:05Z") }),
+				col("USER", func(e auth.Entry) string { return orDash(e.UserName) }),
+				col("FROM", func(e auth.Entry) string { return orDash(e.Address) }),
+				col("ACTION", func(e auth.Entry) string { return e.Action }),
+				col("OUTCOME", func(e auth.Entry) string { return e.Outcome }),
+				col("TARGET", func(e auth.Entry) string { return orDash(e.Target) }),
+				col("DETAIL", func(e auth.Entry) string { return orDash(e.Detail) }),
+			)
 		}),
 	}
 	flags := cmd.Flags()
@@ -50,7 +54,7 @@ func (p *program) auditListCommand() *cobra.Command {
 	flags.StringVar(&f.Action, "action", "", "only this action, such as token.create, or this group of actions, such as token")
 	flags.StringVar(&f.Target, "target", "", "only actions on this target: a user name, or the id of a token, wallet or proposal")
 	flags.StringVar(&f.Outcome, "outcome", "", "only actions with this outcome: ok or refused")
-	return cmd
+	return addJSON(cmd)
 }
 
 func orDash(text string) string {

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -34,10 +34,20 @@ func (p *program) confirm(cmd *cobra.Command, format string, args ...any) error 
 		return fmt.Errorf("%s There is no terminal to answer; repeat the command with --yes to confirm", question)
 	}
 	fmt.Fprint(p.stderr, question+" [y/N] ")
-	answer, _ := bufio.NewReader(p.stdin).ReadString('\n') // no answer means no
-	switch strings.ToLower(strings.TrimSpace(answer)) {
+	switch strings.ToLower(strings.TrimSpace(readLine(p.stdin))) {
 	case "y", "yes":
 		return nil
 	}
 	return errDeclined
+}
+
+// readLine reads a line, and nothing after it. An error ends the line, because no answer
+// means no.
+func readLine(r io.Reader) string {
+	var line []byte
+	for one := make([]byte, 1); ; line = append(line, one[0]) {
+		if n, err := r.Read(one); n != 1 || err != nil || one[0] == '\n' {
+			return string(line)
+		}
+	}
 }

@@ -269,9 +269,9 @@ func (d *doctor) passwordsOf(ctx context.Context) {
 	case err != nil:
 		d.error("passwords", "%v", err)
 	case n > 0 && !config.IsLoopback(d.Config.Host):
-		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user passwd", n, d.Config.Host)
+		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user set NAME --password", n, d.Config.Host)
 	case n > 0:
-		d.warning("passwords", "%d users have the default password; list them with specterd user list and change it with specterd user passwd", n)
+		d.warning("passwords", "%d users have the default password; list them with specterd user list and change it with specterd user set NAME --password", n)
 	}
 }
 

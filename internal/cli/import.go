@@ -132,7 +132,7 @@ func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun,
 		err = writeImportTable(p.stdout, path, report, status)
 	}
 	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 && !a.Temporary {
-		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user passwd NAME")
+		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user set NAME --password")
 	}
 	switch {
 	case runErr != nil:

@@ -2,7 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +21,7 @@ func (p *program) keyCommand() *cobra.Command {
 }
 
 func (p *program) keyShowCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "show", Short: "List the signing keys and their numbers of valid tokens", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			known, err := a.Store.SigningKeys(cmd.Context())
@@ -32,8 +32,7 @@ func (p *program) keyShowCommand() *cobra.Command {
 			if unread != nil {
 				fmt.Fprintln(p.stderr, "Which keys this machine has is unknown:", unread)
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "FINGERPRINT\tSTATE\tSINCE\tTOKENS")
+			var rows []keyRow
 			for _, k := range known {
 				n, err := a.Store.TokensOfKey(cmd.Context(), k.Fingerprint)
 				if err != nil {
@@ -43,16 +42,38 @@ func (p *program) keyShowCommand() *cobra.Command {
 				if unread == nil && k.Accepted() && keys.Find(k.Fingerprint) == nil {
 					state += ", but missing from " + a.KeyLocation()
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Fingerprint, state, since.UTC().Format(timeLayout), n)
+				since = since.UTC()
+				rows = append(rows, keyRow{k.Fingerprint, state, &since, n})
 			}
 			if unread == nil && a.HasConfiguredKeys() {
 				for _, fingerprint := range app.UnusedKeys(known, keys) {
-					fmt.Fprintf(w, "%s\tnew, used after specterd key rotate\t-\t0\n", fingerprint)
+					rows = append(rows, keyRow{fingerprint, "new, used after specterd key rotate", nil, 0})
 				}
 			}
-			return w.Flush()
+			return printRows(
+				p, cmd, rows, func(k keyRow) any { return k },
+				col("FINGERPRINT", func(k keyRow) string { return k.Fingerprint }),
+				col("STATE", func(k keyRow) string { return k.State }),
+				col("SINCE", keyRow.since),
+				column[keyRow]{"TOKENS", func(k keyRow) string { return strconv.Itoa(k.Tokens) }, true},
+			)
 		}),
+	})
+}
+
+// keyRow is a signing key of the list.
+type keyRow struct {
+	Fingerprint string     `json:"fingerprint"`
+	State       string     `json:"state"`
+	Since       *time.Time `json:"since"` // nil for a new key
+	Tokens      int        `json:"tokens"`
+}
+
+func (k keyRow) since() string {
+	if k.Since == nil {
+		return "-"
 	}
+	return k.Since.Format(timeLayout)
 }
 
 func keyState(k auth.SigningKey) (state string, since time.Time) {
@@ -80,6 +101,11 @@ one per line: then the new key is the one that was never used.
 If a key has leaked, use --revoke: it revokes all tokens signed until now, at once.
 Tokens imported from Specter Desktop are not signed with these keys and stay valid.`,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
+			if revoke {
+				if err := p.confirm(cmd, "Rotate the signing key and revoke all tokens that were signed until now?"); err != nil {
+					return err
+				}
+			}
 			r, err := a.RotateKey(cmd.Context(), operator(), revoke)
 			if err != nil {
 				return err
@@ -98,5 +124,5 @@ Tokens imported from Specter Desktop are not signed with these keys and stay val
 		}),
 	}
 	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke all tokens signed until now, and drop all old keys")
-	return cmd
+	return addYes(cmd)
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,13 +84,20 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "revoke ID…", Short: "Revoke tokens, their successors and tokens created by them", Args: cobra.MinimumNArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, ids []string) error {
-			tokens := a.Tokens()
-			for _, id := range ids {
-				who := operator()
+			owners := make([]string, len(ids))
+			for i, id := range ids {
 				var err error
-				if who.UserID, err = a.Store.OwnerOfToken(cmd.Context(), id); err != nil {
+				if owners[i], err = a.Store.OwnerOfToken(cmd.Context(), id); err != nil {
 					return revokeError(id, err)
 				}
+			}
+			if err := p.confirmRevocation(cmd, a, ids, owners); err != nil {
+				return err
+			}
+			tokens := a.Tokens()
+			for i, id := range ids {
+				who := operator()
+				who.UserID = owners[i]
 				deleted, err := tokens.Delete(cmd.Context(), who, id, keepSuccessors)
 				if err != nil {
 					return revokeError(id, err)
@@ -102,7 +110,24 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep tokens that resulted from rotation by the token itself or by another token")
-	return cmd
+	return addYes(cmd)
+}
+
+// confirmRevocation asks whether to revoke tokens, which it describes.
+func (p *program) confirmRevocation(cmd *cobra.Command, a *app.App, ids, owners []string) error {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = id
+		t, err := a.Store.TokenOfUser(cmd.Context(), owners[i], id)
+		switch {
+		case errors.Is(err, auth.ErrTokenNotFound): // deleted, but it has successors
+		case err != nil:
+			return err
+		default:
+			names[i] += " (" + t.Description + ")"
+		}
+	}
+	return p.confirm(cmd, "Revoke %s, with successors and tokens created by them?", strings.Join(names, ", "))
 }
 
 // revokeError adds context to the error of a failed revocation. For an unknown token, it

@@ -2,31 +2,29 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 )
 
 func (p *program) userCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "user", Short: "Add, list, update and delete users",
+		Use: "user", Short: "Add, list, change and delete users",
 	}
 	addDataFlags(cmd.PersistentFlags())
 	addInitFlag(cmd.PersistentFlags())
 	cmd.AddCommand(
-		p.userAddCommand(), p.userListCommand(), p.userPasswdCommand(),
-		p.userChangeCommand("disable", "Disable a user and delete all their tokens", true),
-		p.userChangeCommand("enable", "Enable a disabled user", false),
-		p.userRemoveCommand(), p.userQuotaCommand(),
+		p.userAddCommand(), p.userListCommand(), p.userShowCommand(), p.userSetCommand(), p.userQuotaCommand(), p.userRemoveCommand(),
 	)
 	return cmd
 }
@@ -54,25 +52,34 @@ func (p *program) userAddCommand() *cobra.Command {
 }
 
 func (p *program) userListCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "list", Short: "List the users", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tROLE\tSTATUS\tCREATED")
-			for after := ""; ; {
-				users, err := a.Users.List(cmd.Context(), after, 500)
-				if err != nil {
-					return err
-				}
-				for _, u := range users {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, roleOf(u), statusOf(u), u.CreatedAt.UTC().Format("2006-01-02 15:04 UTC"))
-					after = u.Name
-				}
-				if len(users) < 500 {
-					return w.Flush()
-				}
+			users, err := allUsers(cmd.Context(), a)
+			if err != nil {
+				return err
 			}
+			return printRows(
+				p, cmd, users, v1.ShowUser,
+				col("NAME", func(u auth.User) string { return u.Name }),
+				col("ROLE", roleOf),
+				col("STATUS", statusOf),
+				col("CREATED", func(u auth.User) string { return u.CreatedAt.UTC().Format(timeLayout) }),
+			)
 		}),
+	})
+}
+
+func allUsers(ctx context.Context, a *app.App) ([]auth.User, error) {
+	var all []auth.User
+	for after := ""; ; after = all[len(all)-1].Name {
+		part, err := a.Users.List(ctx, after, rowsAtATime)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, part...); len(part) < rowsAtATime {
+			return all, nil
+		}
 	}
 }
 
@@ -93,54 +100,22 @@ func statusOf(u auth.User) string {
 	return "active"
 }
 
-func (p *program) userPasswdCommand() *cobra.Command {
-	var fromStdin bool
-	cmd := &cobra.Command{
-		Use: "passwd NAME", Short: "Set a user's password and delete all their tokens", Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			if _, err := a.Users.Get(cmd.Context(), args[0]); err != nil {
-				return err
-			}
-			password, err := p.newPassword(args[0], fromStdin)
-			if err != nil {
-				return err
-			}
-			u, err := a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Password: &password})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(p.stdout, "Changed the password of %s and deleted their tokens.\n", u.Name)
-			return nil
-		}),
-	}
-	addPasswordFlag(cmd, &fromStdin)
-	return cmd
-}
-
-func (p *program) userChangeCommand(verb, short string, disabled bool) *cobra.Command {
-	return &cobra.Command{
-		Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1),
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
-			if err == nil && u.Active() != disabled {
-				fmt.Fprintf(p.stdout, "User %s is already %s; nothing was changed.\n", u.Name, statusOf(u))
-				return nil
-			}
-			u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Disabled: &disabled})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(p.stdout, "User %s is %s.\n", u.Name, statusOf(u))
-			return nil
-		}),
-	}
-}
-
 func (p *program) userRemoveCommand() *cobra.Command {
 	var deleteWallets bool
 	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Delete a user with all their tokens", Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+			u, err := a.Users.Get(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			wallets := ""
+			if deleteWallets {
+				wallets = ", and the wallets that have no other owner, for all their members"
+			}
+			if err := p.confirm(cmd, "Delete user %s with all their tokens%s?", u.Name, wallets); err != nil {
+				return err
+			}
 			if err := a.Users.Delete(cmd.Context(), operator(), args[0], deleteWallets); err != nil {
 				return err
 			}
@@ -149,7 +124,7 @@ func (p *program) userRemoveCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().BoolVar(&deleteWallets, "delete-wallets", false, "also delete the wallets that have no other owner, for all their members")
-	return cmd
+	return addYes(cmd)
 }
 
 func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {

@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 )
 
 func (p *program) userQuotaCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "quota NAME [QUOTA=LIMIT …]", Short: "Show or set the quotas of a user", Args: cobra.MinimumNArgs(1),
 		Long: `Show or set the quotas of a user.
 
@@ -38,18 +38,29 @@ removes it. If a user already exceeds a new limit, nothing is deleted.`,
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "QUOTA\tUSED\tLIMIT\tSET BY\tMEANING")
-			for _, use := range uses {
-				by := "server"
-				if use.Own {
-					by = "admin"
-				}
-				fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", use.Quota, use.Used, use.Limit, by, use.Means)
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowUserDetails(u, uses))
 			}
-			return w.Flush()
+			number := func(head string, n func(auth.QuotaUse) int64) column[auth.QuotaUse] {
+				return column[auth.QuotaUse]{head, func(q auth.QuotaUse) string { return strconv.FormatInt(n(q), 10) }, true}
+			}
+			return printRows(
+				p, cmd, uses, nil,
+				col("QUOTA", func(q auth.QuotaUse) string { return string(q.Quota) }),
+				number("USED", func(q auth.QuotaUse) int64 { return q.Used }),
+				number("LIMIT", func(q auth.QuotaUse) int64 { return q.Limit }),
+				col("SET BY", setBy),
+				col("MEANING", func(q auth.QuotaUse) string { return q.Means }),
+			)
 		}),
+	})
+}
+
+func setBy(q auth.QuotaUse) string {
+	if q.Own {
+		return "admin"
 	}
+	return "server"
 }
 
 // quotaChange parses arguments such as tokens=5 and wallets=default. The limit is nil for

@@ -115,12 +115,12 @@ func (p *program) walletListCommand(user *string) *cobra.Command {
 			return printRows(
 				p, cmd, views, v1.ShowWallet,
 				col("ALIAS", func(v wallet.View) string { return v.Alias }),
+				col("NAME", func(v wallet.View) string { return v.Name }),
 				col("ROLE", func(v wallet.View) string { return string(v.Role) }),
 				col("SCRIPT", scriptOf),
 				amountCol("BTC", func(v wallet.View) btc.Amount { return v.Balances.Trusted }),
 				col("STATUS", walletStatus),
 				col("AS OF", asOf),
-				col("NAME", func(v wallet.View) string { return v.Name }),
 			)
 		}),
 	})
@@ -249,6 +249,17 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			members, err := d.service.Members(cmd.Context(), access)
+			if err != nil {
+				return err
+			}
+			also := ""
+			if files == "delete" {
+				also = ", and delete its files in Bitcoin Core"
+			}
+			if err := p.confirm(cmd, "Delete wallet %s for %s%s?", args[0], plural(len(members), "member"), also); err != nil {
+				return err
+			}
 			if err := d.service.Delete(cmd.Context(), access, files == "delete"); err != nil {
 				return err
 			}
@@ -263,7 +274,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&files, "files", "keep", "keep or delete Bitcoin Core's wallet files; a running server uses its own settings to find them")
-	return cmd
+	return addYes(cmd)
 }
 
 // unload unloads a deleted wallet from Bitcoin Core, unless a server is running. A

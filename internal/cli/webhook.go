@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/egress"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/webhook"
 )
 
@@ -62,16 +64,28 @@ func (p *program) webhookListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tUSER\tDESCRIPTION\tHOST\tSTATUS")
+			owned := make([]ownedWebhook, len(webhooks))
 			for i, hook := range webhooks {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", hook.ID, owners[i], hook.Description, hook.Host(), webhookStatus(hook))
+				owned[i] = ownedWebhook{hook, owners[i]}
 			}
-			return w.Flush()
+			return printRows(
+				p, cmd, owned, func(w ownedWebhook) any { return v1.ShowWebhookOf(w.Webhook, w.user) },
+				col("ID", func(w ownedWebhook) string { return w.ID }),
+				col("USER", func(w ownedWebhook) string { return w.user }),
+				col("DESCRIPTION", func(w ownedWebhook) string { return w.Description }),
+				col("HOST", func(w ownedWebhook) string { return w.Host() }),
+				col("STATUS", func(w ownedWebhook) string { return webhookStatus(w.Webhook) }),
+			)
 		}),
 	}
 	cmd.Flags().StringVar(&userName, "user", "", "only webhooks of this user")
-	return cmd
+	return addJSON(cmd)
+}
+
+// ownedWebhook is a webhook with the name of its user.
+type ownedWebhook struct {
+	webhook.Webhook
+	user string
 }
 
 func webhookStatus(w webhook.Webhook) string {
@@ -102,6 +116,9 @@ func (p *program) webhookCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowNewWebhook(w, secret.Key))
+			}
 			fmt.Fprintf(p.stdout, "Created %s.\nSecret: %s\nIt is not shown again.\n", w.ID, secret.Key)
 			return nil
 		}),
@@ -110,16 +127,19 @@ func (p *program) webhookCreateCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&params.Wallets, "wallets", nil, "aliases of the only wallets whose events are sent (default all)")
 	cmd.Flags().StringSliceVar(&params.Kinds, "kinds", nil, "kinds and groups of kinds that are sent, such as transaction,proposal.signed (default all)")
 	cmd.Flags().StringVar(&order, "order", order, "order of delivery: wallet or none")
-	return cmd
+	return addJSON(cmd)
 }
 
 func (p *program) webhookShowCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "show ID", Short: "Show a webhook", Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
 			w, err := s.Get(cmd.Context(), who, args[0])
 			if err != nil {
 				return err
+			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowWebhook(w))
 			}
 			wallets, kinds := "all", "all"
 			if w.Wallets != nil {
@@ -133,7 +153,7 @@ func (p *program) webhookShowCommand() *cobra.Command {
 				w.ID, w.Description, w.URL, webhookStatus(w), wallets, kinds, w.Order, w.Scopes, cmp.Or(w.TokenID, "none"), w.CreatedAt.UTC().Format(timeLayout))
 			return out.Flush()
 		}),
-	}
+	})
 }
 
 func (p *program) webhookTestCommand() *cobra.Command {
@@ -168,17 +188,20 @@ func (p *program) webhookDeliveriesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tEVENT\tTIME\tSTATUS\tATTEMPTS\tDETAIL")
-			for _, d := range deliveries {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", d.ID, d.Kind, d.EventAt.UTC().Format(time.RFC3339), d.Status, d.Attempts, deliveryDetail(d))
-			}
-			return w.Flush()
+			return printRows(
+				p, cmd, deliveries, v1.ShowDelivery,
+				col("ID", func(d webhook.Delivery) string { return d.ID }),
+				col("EVENT", func(d webhook.Delivery) string { return string(d.Kind) }),
+				col("TIME", func(d webhook.Delivery) string { return d.EventAt.UTC().Format(time.RFC3339) }),
+				col("STATUS", func(d webhook.Delivery) string { return string(d.Status) }),
+				column[webhook.Delivery]{"ATTEMPTS", func(d webhook.Delivery) string { return strconv.Itoa(d.Attempts) }, true},
+				col("DETAIL", deliveryDetail),
+			)
 		}),
 	}
 	cmd.Flags().StringVar(&status, "status", "", "only pending, delivered, failed or skipped ones")
 	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number")
-	return cmd
+	return addJSON(cmd)
 }
 
 func deliveryDetail(d webhook.Delivery) string {
@@ -269,14 +292,21 @@ func (p *program) webhookSwitchCommand(verb, short string, enabled bool) *cobra.
 }
 
 func (p *program) webhookDeleteCommand() *cobra.Command {
-	return &cobra.Command{
+	return addYes(&cobra.Command{
 		Use: "delete ID", Short: "Delete a webhook and its deliveries", Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
+			w, err := s.Get(cmd.Context(), who, args[0])
+			if err != nil {
+				return err
+			}
+			if err := p.confirm(cmd, "Delete webhook %s to %s and its deliveries?", w.Description, w.Host()); err != nil {
+				return err
+			}
 			if err := s.Delete(cmd.Context(), who, args[0]); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Deleted %s.\n", args[0])
 			return nil
 		}),
-	}
+	})
 }

@@ -342,7 +342,7 @@ func (e *exporter) fromFiles(alias string, x exported) {
 	}
 	for i, flags := range files {
 		if i > 0 {
-			e.run(0, "wallet", "rm", alias, "--user", other)
+			e.run(0, "wallet", "rm", alias, "--yes", "--user", other)
 		}
 		out := e.run(0, append([]string{"wallet", "create", "--user", other, "--name", x.account.Label, "--birthday", fmt.Sprint(x.account.BlockHeight)}, flags...)...)
 		if implied := "change addresses use the branch /1/*"; strings.Contains(out, implied) != (i == 0) {
@@ -380,7 +380,7 @@ func (e *exporter) throughSpecter(folder string, aliases []string) {
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "5 imported") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd = there.command("user", "passwd", "admin", "--password-stdin")
+	cmd = there.command("user", "set", "admin", "--yes", "--password-stdin")
 	cmd.Stdin = strings.NewReader(testPassword + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -112,7 +112,7 @@ func TestKeyRotation(t *testing.T) {
 	s.use(http.StatusUnauthorized, first, gone)
 	s.use(http.StatusOK, second, third)
 
-	out := key(t, dir, nil, "rotate", "--revoke")
+	out := key(t, dir, nil, "rotate", "--revoke", "--yes")
 	if strings.Count(out, "1 tokens of the key") != 2 || len(keysIn(t, dir)) != 1 {
 		t.Errorf("after --revoke %d keys are in the file; the output is\n%s", len(keysIn(t, dir)), out)
 	}

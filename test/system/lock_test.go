@@ -39,7 +39,7 @@ func TestCommands_WhileServing(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), made.ID) {
 		t.Errorf("token list: %v\n%s", err, out)
 	}
-	out, err = tool(t, dir, "token", "revoke", made.ID).CombinedOutput()
+	out, err = tool(t, dir, "token", "revoke", made.ID, "--yes").CombinedOutput()
 	if err != nil {
 		t.Errorf("token revoke: %v\n%s", err, out)
 	}

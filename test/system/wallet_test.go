@@ -58,14 +58,14 @@ func TestWalletCommands(t *testing.T) {
 	initialize(t, dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	run(`(?s)Created wallet savings\.\nA rescan from block 0 will begin when specterd serve starts`,
 		"create", "--name", "Savings", "--descriptor", savings, "--birthday", "0")
-	run(`(?m)^savings +Savings +owner +wpkh +0\.0 +rescanning, 0 % +never$`, "list")
+	run(`(?m)^savings +Savings +owner +wpkh +0\.00000000 +rescanning, 0 % +never$`, "list")
 	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birthday", "now")
 	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birthday", "now")
 	refuse("birthday: must be", "create", "--name", "x", "--descriptor", savings, "--birthday", "yesterday")
 	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birthday", "now")
 	refuse("user not found", "list", "--user", "nobody")
-	refuse("wallet not found among your wallets", "show", "nothing")
-	refuse("wallet not found among your wallets", "rm", "nothing")
+	refuse("user admin has no wallet with the alias nothing", "show", "nothing")
+	refuse("user admin has no wallet with the alias nothing", "rm", "nothing")
 	inCore := func(want int) func() bool {
 		return func() bool {
 			folders, err := filepath.Glob(filepath.Join(node.WalletFolder(), "specterd-*"))
@@ -74,9 +74,9 @@ func TestWalletCommands(t *testing.T) {
 		}
 	}
 	refuse("files: must be keep or delete", "rm", "savings", "--files=maybe")
-	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--files=delete", "--node-wallet-folder=")
+	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--yes", "--files=delete", "--node-wallet-folder=")
 	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birthday", "now")
-	run("Deleted wallet gone.\nChanged the database .*\n$", "rm", "gone", "--files=delete")
+	run("Deleted wallet gone.\nChanged the database .*\n$", "rm", "gone", "--yes", "--files=delete")
 	if !inCore(1)() {
 		t.Error("Core's files were not deleted, without a server")
 	}
@@ -89,7 +89,7 @@ func TestWalletCommands(t *testing.T) {
 			return err == nil && regexp.MustCompile(want).Match(out)
 		})
 	}
-	becomes(`(?m)^savings +Savings +owner +wpkh +0\.0 +ready +block 1$`, "list")
+	becomes(`(?m)^savings +Savings +owner +wpkh +0\.00000000 +ready +block 1$`, "list")
 	var made madeToken
 	call(t.Context(), http.MethodPost, s.url+"/api/v1/tokens", "", map[string]any{"description": "x", "lifetime": "1 hour"}, &made)
 	var address struct{ Address string }
@@ -110,7 +110,8 @@ func TestWalletCommands(t *testing.T) {
 	run("Created wallet keys.", "create", "--name", "Keys", "--birthday", "now", "--script", "wsh", "--signatures-required", "1",
 		"--key", "[d34db33f/48h/1h/0h/2h]"+savings[len("wpkh([d34db33f/84h/1h/0h]"):strings.Index(savings, "/<0;1>")])
 	becomes(`(?m)^keys +Keys +owner +1 of 1 wsh `, "list")
-	run("Deleted wallet savings.", "rm", "savings")
+	refuse("Delete wallet savings for 1 member? There is no terminal to answer; repeat the command with --yes", "rm", "savings")
+	run("Deleted wallet savings.", "rm", "savings", "--yes")
 	becomes(`^ALIAS.*\nkeys .*\n$`, "list")
 	testkit.Eventually(t, "Core to have one wallet left", func() bool {
 		return strings.Count(string(node.CLI(t, "listwallets")), "specterd-") == 1

@@ -8,6 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
+	webhooks "github.com/specterd/specterd/internal/webhook"
 )
 
 // The functions Show… return objects as responses of v1 contain them. The command line
@@ -80,3 +81,31 @@ func WriteCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
 func ParsePeriod(since, until, zone string) (from, to time.Time, err error) {
 	return period{since, until, zone}.times()
 }
+
+// ShowUser returns a user of a list.
+func ShowUser(u auth.User) any { return userOf(u) }
+
+// ShowUserDetails returns a user with quotas, as GetUser does.
+func ShowUserDetails(u auth.User, uses []auth.QuotaUse) any { return userDetailsOf(u, uses) }
+
+// ShowAuditEntry returns an entry of the audit log.
+func ShowAuditEntry(e auth.Entry) any { return auditEntryOf(e) }
+
+// ShowWebhook returns a webhook, as GetWebhook does.
+func ShowWebhook(w webhooks.Webhook) any { return webhookOf(w) }
+
+// ShowWebhookOf returns a webhook with the name of its user.
+func ShowWebhookOf(w webhooks.Webhook, user string) any {
+	return struct {
+		User string `json:"user"`
+		webhook
+	}{user, webhookOf(w)}
+}
+
+// ShowNewWebhook returns a webhook with its secret, as CreateWebhook does.
+func ShowNewWebhook(w webhooks.Webhook, secret string) any {
+	return webhookWithSecret{webhookOf(w), secret}
+}
+
+// ShowDelivery returns a delivery of a list.
+func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }

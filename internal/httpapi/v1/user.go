@@ -40,11 +40,15 @@ func (a *API) detailsOf(ctx context.Context, u auth.User) (userDetails, error) {
 	if err != nil {
 		return userDetails{}, err
 	}
+	return userDetailsOf(u, uses), nil
+}
+
+func userDetailsOf(u auth.User, uses []auth.QuotaUse) userDetails {
 	quotas := make(map[string]quota, len(uses))
 	for _, use := range uses {
 		quotas[string(use.Quota)] = quota{Limit: use.Limit, Own: use.Own, Used: use.Used, PerWallet: use.PerWallet}
 	}
-	return userDetails{userOf(u), quotas}, nil
+	return userDetails{userOf(u), quotas}
 }
 
 // ListUsers serves GET /api/v1/users.

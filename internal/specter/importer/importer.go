@@ -216,7 +216,7 @@ func (r *run) user(ctx context.Context, u datadir.User) error {
 		detail += ", replaces the first admin here, who had the default password"
 	}
 	if owner.PasswordIsDefault {
-		detail = strings.TrimPrefix(detail+"; has the DEFAULT PASSWORD, so specterd listens on loopback only: change it with specterd user passwd", "; ")
+		detail = strings.TrimPrefix(detail+"; has the DEFAULT PASSWORD, so specterd listens on loopback only: change it with specterd user set NAME --password", "; ")
 	}
 	r.add(KindUser, u.Name, resultOf(outcome), detail)
 	for _, t := range u.Tokens {
