@@ -43,6 +43,9 @@ const (
 	// OutcomeFirst means that an imported admin replaced the first admin of the
 	// database, whose password was still the default one.
 	OutcomeFirst Outcome = "imported as the first admin"
+	// OutcomeInto means that an existing user gets the tokens and wallets of the
+	// imported user.
+	OutcomeInto Outcome = "imported into an existing user"
 )
 
 // ImportStore stores imported objects and remembers that they were imported.
@@ -86,6 +89,9 @@ type ForeignUser struct {
 	Admin  bool
 	Salt   string
 	Hash   []byte // PBKDF2, as in Specter Desktop
+	// Into is the name of an existing user who gets the tokens and wallets, and keeps
+	// password and role; empty to create a user.
+	Into string
 }
 
 // User imports a user with their password, without checking its strength. A user who
@@ -93,11 +99,15 @@ type ForeignUser struct {
 // was imported before and deleted since. It returns ErrUserExists if the name is taken,
 // with one exception: if an imported admin has the name of the first admin, who is
 // active and still has the default password, the existing user gets the imported
-// password. If dryRun is set, it changes nothing, and a new user has no id.
+// password. With in.Into, an existing user gets the tokens and wallets, and User returns
+// ErrUserNotFound if there is no such user. If dryRun is set, it changes nothing, and a new user has no id.
 func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
 	u, known, err := s.before(ctx, in)
 	if known || err != nil {
 		return u, OutcomeBefore, err
+	}
+	if in.Into != "" {
+		return s.into(ctx, who, in, dryRun)
 	}
 	if err := checkNewName(in.Name); err != nil {
 		return User{}, "", err
@@ -130,6 +140,28 @@ func (s *Imports) User(ctx context.Context, who *Principal, in ForeignUser, dryR
 		return u, who.Event(s.now(), "user.import", u.Name, roleDetail(u.Admin)), err
 	})
 	return u, outcome, err
+}
+
+// CheckUser returns ErrUserNotFound if there is no user of that name.
+func (s *Imports) CheckUser(ctx context.Context, name string) error {
+	_, err := s.store.UserByName(ctx, name)
+	return err
+}
+
+// into remembers that a user is imported into an existing one, who is unchanged.
+func (s *Imports) into(ctx context.Context, who *Principal, in ForeignUser, dryRun bool) (User, Outcome, error) {
+	u, err := s.store.UserByName(ctx, in.Into)
+	if err != nil || dryRun {
+		return u, OutcomeInto, err
+	}
+	err = s.store.ImportUser(ctx, in.Origin, in.Into, func(here *User) (User, Event, error) {
+		if here == nil {
+			return User{}, Event{}, ErrUserNotFound // deleted meanwhile
+		}
+		u = *here
+		return u, who.Event(s.now(), "user.import", u.Name, "tokens and wallets only"), nil
+	})
+	return u, OutcomeInto, err
 }
 
 // decide returns the user to store and the outcome. The parameter here is the

@@ -42,7 +42,7 @@ func exitStatus(err error) int {
 }
 
 func (p *program) importCommand() *cobra.Command {
-	var dryRun, asJSON bool
+	var o importOptions
 	cmd := &cobra.Command{
 		Use:   "import DIRECTORY",
 		Short: "Import users and wallets from Specter Desktop",
@@ -63,11 +63,14 @@ data directory and the database are created if they do not exist.
 The import is safe to repeat: existing objects are unchanged, new ones are added, and
 objects that you deleted in specterd stay deleted. Existing users who were not imported
 are never changed, with one exception: an imported admin named "admin" replaces the
-first admin while that user still has the default password.
+first admin while that user still has the default password. To import the tokens and
+wallets of a user into an existing user, who keeps password and role, use --user with
+the name in Specter Desktop and the name here.
 
 Results:  imported       imported by this run
           already here   imported by an earlier run
           skipped        omitted on purpose without loss, such as an expired token
+          left           of no use any more: a payment whose UTXOs are spent
           not imported   MISSING, for the reason in the same line
 An "error" under "Problems" is a file, or a part of a file, that could not be read. Its
 backup (.bkp) was used if there is one. Everything else was imported.
@@ -78,6 +81,7 @@ Exit status: 0 complete; 3 partial, something was not imported or could not be r
 To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
 		Example: `  specterd import ~/.specter --dry-run      # show what would be imported
   specterd import ~/.specter                # import it
+  specterd import ~/.specter --user admin=admin --user satoshi=alice
   specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -85,7 +89,7 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
 			if err != nil {
 				return err
 			}
-			if dryRun {
+			if o.dryRun {
 				remove, temporary := a.UseTemporary(cmd.Context())
 				if temporary != nil {
 					return temporary
@@ -93,18 +97,26 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
 				defer func() { err = errors.Join(err, remove()) }()
 			}
 			return p.runOn(cmd, a, app.Creating, args, func(cmd *cobra.Command, a *app.App, args []string) error {
-				return p.runImport(cmd, a, args[0], dryRun, asJSON)
+				return p.runImport(cmd, a, args[0], o)
 			})
 		},
 	}
 	addDataFlags(cmd.Flags())
 	config.AddFlags(cmd.Flags(), "node-url", "node-wallet-folder", "proposal-days")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be imported and change nothing")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as one JSON document")
+	cmd.Flags().StringToStringVar(&o.users, "user", nil, "import a user into an existing one: NAME=NAME, in Specter Desktop and here; may be repeated")
+	cmd.Flags().BoolVar(&o.showPassword, "show-node-password", false, "print the password of Specter Desktop's node, if its settings are proposed")
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show what would be imported and change nothing")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print the report as one JSON document")
 	return cmd
 }
 
-func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun, asJSON bool) (err error) {
+// importOptions are the flags of the command import.
+type importOptions struct {
+	users                        map[string]string
+	dryRun, asJSON, showPassword bool
+}
+
+func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, o importOptions) (err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("resolve the directory: %w", err)
 	}
@@ -121,18 +133,23 @@ func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, dryRun,
 	if err := n.CheckOnce(cmd.Context()); err != nil {
 		return err
 	}
-	report, runErr := a.Importer(n, operator()).Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: dryRun, Progress: p.progress()})
+	report, runErr := a.Importer(n, operator()).Run(cmd.Context(), folder, importer.Options{Path: path, DryRun: o.dryRun, Users: o.users, Progress: p.progress()})
+	if errors.Is(runErr, importer.ErrMapping) {
+		return fmt.Errorf("--user: %w; nothing was imported", runErr)
+	}
 	status := report.Status()
 	if runErr != nil {
 		status = importer.Failed
 	}
-	if asJSON {
-		err = writeImportJSON(p.stdout, path, report, status)
-	} else {
-		err = writeImportTable(p.stdout, path, report, status)
+	next := importNext{path: path, report: report, options: o, node: n.Monitor.Ready() != nil, file: settingsFile(a)}
+	if count, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && !a.Temporary {
+		next.defaults = count
 	}
-	if n, countErr := a.Store.CountDefaultPasswords(cmd.Context()); countErr == nil && n > 0 && !a.Temporary {
-		fmt.Fprintln(p.stderr, "At least one user has the default password, so specterd listens on loopback only. List these users with: specterd user list; change a password with: specterd user set NAME --password")
+	steps := next.steps(folder)
+	if o.asJSON {
+		err = writeImportJSON(p.stdout, path, report, status, steps)
+	} else {
+		err = errors.Join(writeImportTable(p.stdout, path, report, status), writeNext(p.stdout, steps))
 	}
 	switch {
 	case runErr != nil:
@@ -184,8 +201,8 @@ func writeImportTable(out io.Writer, path string, report importer.Report, status
 	}
 	fmt.Fprintln(out)
 	for _, kind := range []string{importer.KindUser, importer.KindToken, importer.KindDevice, importer.KindWallet, importer.KindProposal} {
-		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d skipped, %d not imported\n", kind,
-			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyImported), report.Count(kind, importer.Skipped), report.Count(kind, importer.NotImported))
+		fmt.Fprintf(out, "%ss: %d imported, %d already here, %d skipped, %d left, %d not imported\n", kind,
+			report.Count(kind, importer.Imported), report.Count(kind, importer.AlreadyImported), report.Count(kind, importer.Skipped), report.Count(kind, importer.Left), report.Count(kind, importer.NotImported))
 	}
 	_, err := fmt.Fprintf(out, "status: %s\n", status)
 	return err
@@ -198,6 +215,7 @@ type importReport struct {
 	Status   importer.Status `json:"status"`
 	Items    []importItem    `json:"items"`
 	Problems []importProblem `json:"problems"`
+	Next     []string        `json:"next"`
 }
 
 type importItem struct {
@@ -213,8 +231,8 @@ type importProblem struct {
 	What     string           `json:"what"`
 }
 
-func writeImportJSON(out io.Writer, path string, report importer.Report, status importer.Status) error {
-	document := importReport{Folder: path, DryRun: report.DryRun, Status: status, Items: []importItem{}, Problems: []importProblem{}}
+func writeImportJSON(out io.Writer, path string, report importer.Report, status importer.Status, next []string) error {
+	document := importReport{Folder: path, DryRun: report.DryRun, Status: status, Items: []importItem{}, Problems: []importProblem{}, Next: next}
 	for _, i := range report.Items {
 		document.Items = append(document.Items, importItem(i))
 	}

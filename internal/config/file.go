@@ -175,3 +175,15 @@ func UnknownVariables(environment []string) []string {
 	slices.Sort(warnings)
 	return warnings
 }
+
+// Line returns a line of a settings file that sets a variable.
+func Line(name, value string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.:/@,=+%"
+	switch {
+	case strings.Trim(value, plain) == "":
+		return name + "=" + value
+	case !strings.Contains(value, "'"):
+		return name + "='" + value + "'"
+	}
+	return name + `="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(value) + `"`
+}

@@ -22,6 +22,8 @@ import (
 // addition to the faults of Create and AddSignatures.
 var (
 	errImport = fault.New(fault.Invalid, "proposal_not_importable", "the payment cannot be imported")
+	// ErrImportDead is returned for a payment whose UTXOs do not exist any more.
+	ErrImportDead = fault.New(fault.Invalid, "proposal_dead", "the payment cannot be sent any more")
 	// ErrImportSent is returned for a payment that was already sent and need not be
 	// imported.
 	ErrImportSent = fault.New(fault.Conflict, "proposal_sent", "it was sent: its transaction is unconfirmed")
@@ -243,7 +245,7 @@ func (i *importer) gone(ctx context.Context, at btc.Outpoint, txid string) error
 	case raw != nil:
 		return errImport.WithMessage("another unconfirmed transaction spends its UTXO %s", at)
 	}
-	return errImport.WithMessage("its UTXO %s is spent or unknown to the Bitcoin node", at)
+	return ErrImportDead.WithMessage("its UTXO %s is spent or unknown to the Bitcoin node, so it cannot be sent any more", at)
 }
 
 // fill fills in the inputs, which must belong to the wallet, and the outputs.

@@ -5,6 +5,7 @@
 package text
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,4 +119,13 @@ func joinsEmoji(before rune, rest string) bool {
 // hasVariants reports whether a variation selector after r can change its shape.
 func hasVariants(r rune) bool {
 	return r >= 0 && unicode.In(r, unicode.S, unicode.P, unicode.N, unicode.Han, unicode.Mongolian, unicode.Myanmar)
+}
+
+// Count returns a number with a noun in the singular or, by adding s, in the plural: "1
+// token", "2 tokens".
+func Count[N ~int | ~int64](n N, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -84,7 +84,7 @@ func TestImport_EmptyNode(t *testing.T) {
 			}
 			lost := 0
 			for _, i := range h.report.Items {
-				if i.Kind == importer.KindProposal && i.Result == importer.NotImported && strings.Contains(i.Detail, "unknown to the Bitcoin node") {
+				if i.Kind == importer.KindProposal && i.Result == importer.Left && strings.Contains(i.Detail, "unknown to the Bitcoin node") {
 					lost++
 				}
 			}

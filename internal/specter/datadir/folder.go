@@ -50,6 +50,9 @@ type Config struct {
 	UIDKnown bool
 	// AuthMethod is none, rpcpasswordaspin, passwordonly or usernamepassword.
 	AuthMethod string
+
+	nodeAlias string
+	rpc       *object // of old versions
 }
 
 // CoreName returns the name in Bitcoin Core of the wallet in a file. It is empty if the
@@ -101,6 +104,10 @@ func (f *Folder) readConfig() {
 			auth := o.child("auth")
 			auth.optional("method", &c.AuthMethod)
 			o.warnings = append(o.warnings, auth.warnings...)
+		}
+		o.optional("active_node_alias", &c.nodeAlias)
+		if rpc := o.fields["rpc"]; rpc != nil {
+			c.rpc, _ = parseObject(rpc) // invalid settings count as missing
 		}
 		if c.UID != "" && !isUID(c.UID) {
 			o.warn("uid", "is not 16 hexadecimal digits")

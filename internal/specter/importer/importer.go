@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -30,6 +32,7 @@ const (
 	Imported        Result = "imported"
 	AlreadyImported Result = "already here" // by an earlier import
 	Skipped         Result = "skipped"      // omitted on purpose; nothing is lost
+	Left            Result = "left"         // of no use any more, such as a payment whose UTXOs are spent
 	NotImported     Result = "not imported" // something is missing and may need action
 )
 
@@ -120,6 +123,9 @@ type Options struct {
 	// Path is the path of the directory. It identifies a directory that has no uid.
 	Path   string
 	DryRun bool
+	// Users maps names of users of Specter Desktop to names of existing users, who get
+	// their tokens and wallets.
+	Users map[string]string
 	// Progress is called before each user and each wallet, with the next one's kind and name.
 	Progress func(next string)
 }
@@ -149,8 +155,12 @@ func (m *Importer) Run(ctx context.Context, folder *datadir.Folder, o Options) (
 	if o.Progress == nil {
 		r.Progress = func(string) {}
 	}
-	var err error
-	for _, u := range folder.Users() {
+	users := folder.Users()
+	err := r.checkUsers(ctx, users)
+	if err != nil {
+		return r.report, err
+	}
+	for _, u := range users {
 		r.Progress("user " + show(u.Name))
 		if err = ctx.Err(); err == nil {
 			err = r.user(ctx, u)
@@ -198,19 +208,26 @@ func (r *run) user(ctx context.Context, u datadir.User) error {
 	if !r.names[folded] { // a dry run does not find the first of two such users in the database
 		owner, outcome, err = r.imports.User(ctx, r.who, auth.ForeignUser{
 			Origin: r.origin(u.ID), Name: u.Name, Admin: u.Admin, Salt: u.Salt, Hash: u.Hash,
+			Into: r.Users[folded],
 		}, r.DryRun)
 	}
+	again := r.names[folded]
 	r.names[folded] = true
 	if err != nil {
-		return r.refusedUser(u, err)
+		return r.refusedUser(u, again, err)
 	}
 	detail := role(u.Admin)
 	switch outcome {
 	case auth.OutcomeBefore:
 		detail = ""
-		if !owner.Active() {
-			detail = "disabled here"
+		if auth.FoldName(owner.Name) != folded {
+			detail = "as user " + show(owner.Name)
 		}
+		if !owner.Active() {
+			detail = strings.TrimPrefix(detail+"; disabled here", "; ")
+		}
+	case auth.OutcomeInto:
+		detail = "into user " + show(owner.Name) + ", who keeps password and role"
 	case auth.OutcomeNew:
 	case auth.OutcomeFirst:
 		detail += ", replaces the first admin here, who had the default password"
@@ -230,6 +247,43 @@ func (r *run) user(ctx context.Context, u datadir.User) error {
 	return r.allWallets(ctx, u, owner)
 }
 
+// checkUsers folds the names in Users, and returns an error if a name is unknown, or if two
+// users would become one.
+func (r *run) checkUsers(ctx context.Context, users []datadir.User) error {
+	there := map[string]bool{}
+	for _, u := range users {
+		there[auth.FoldName(u.Name)] = true
+	}
+	folded, from := map[string]string{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(r.Users)) {
+		into := r.Users[name]
+		if !there[auth.FoldName(name)] {
+			return fmt.Errorf("%w: the directory has no user %s", ErrMapping, show(name))
+		}
+		if err := r.imports.CheckUser(ctx, into); err != nil {
+			return fmt.Errorf("%w: user %s: %w", ErrMapping, show(into), err)
+		}
+		if other, ok := from[auth.FoldName(into)]; ok {
+			return fmt.Errorf("%w: %s and %s cannot both become %s", ErrMapping, show(other), show(name), show(into))
+		}
+		from[auth.FoldName(into)], folded[auth.FoldName(name)] = name, into
+	}
+	r.Users = folded
+	return nil
+}
+
+// ErrMapping is returned for invalid Users of Options. Nothing was imported.
+var ErrMapping = errors.New("users cannot be imported as requested")
+
+// mapping returns the argument that maps a user to the user of the same name.
+func mapping(name string) string {
+	argument := show(name) + "=" + show(name)
+	if strings.ContainsAny(argument, " '\"$`\\&|;<>()*?!#~") {
+		return "'" + strings.ReplaceAll(argument, "'", `'\''`) + "'"
+	}
+	return argument
+}
+
 func role(admin bool) string {
 	if admin {
 		return "admin"
@@ -244,9 +298,10 @@ func resultOf(outcome auth.Outcome) Result {
 	return Imported
 }
 
-// refusedUser reports a user who is not imported, with their tokens and wallets. It
-// returns err if err does not concern the user.
-func (r *run) refusedUser(u datadir.User, err error) error {
+// refusedUser reports a user who is not imported, with their tokens and wallets; again is
+// set if an earlier user of the directory has the same name. It returns err if err does
+// not concern the user.
+func (r *run) refusedUser(u datadir.User, again bool, err error) error {
 	why, ok := refusal(err)
 	if !ok {
 		return err
@@ -255,8 +310,10 @@ func (r *run) refusedUser(u datadir.User, err error) error {
 	switch {
 	case errors.Is(err, auth.ErrImportDeleted):
 		result = Skipped
+	case errors.Is(err, auth.ErrUserExists) && again:
+		why = "another user of the directory has this name, ignoring case; tokens and wallets are skipped"
 	case errors.Is(err, auth.ErrUserExists):
-		why = "a user with this name, ignoring case, exists here and is unchanged; tokens and wallets are skipped"
+		why = "a user with this name, ignoring case, exists here and is unchanged; to import tokens and wallets into this user, add --user " + mapping(u.Name)
 	}
 	r.add(KindUser, u.Name, result, why)
 	for _, t := range u.Tokens {

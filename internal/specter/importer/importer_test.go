@@ -226,8 +226,69 @@ func TestImport_ExistingUsers(t *testing.T) {
 		if got := report.Status(); got != importer.Failed {
 			t.Errorf("status %s, want failed", got)
 		}
+		if !strings.Contains(text(report), "add --user someuser=someuser\n") {
+			t.Errorf("no offer in\n%s", text(report))
+		}
 		if got := report.Count(importer.KindUser, importer.NotImported) + report.Count(importer.KindToken, importer.NotImported); got != 11 {
 			t.Errorf("%d users and tokens are reported as not imported, want 11", got)
+		}
+	})
+}
+
+// TestImport_IntoUser checks that users can be imported into existing ones, who get tokens
+// and keep their passwords and roles, also in a repeated import.
+func TestImport_IntoUser(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *fixture) {
+		_, err := h.users.CreateFirst(t.Context(), "a good password")
+		testkit.Check(t, err)
+		_, err = h.users.Create(t.Context(), auth.Operator("me"), "alice", "another password", false)
+		testkit.Check(t, err)
+		f, err := datadir.Open(folders + "real")
+		testkit.Check(t, err)
+		defer func() { testkit.Check(t, f.Close()) }()
+		run := func(dryRun bool, users map[string]string) (importer.Report, error) {
+			return h.importer().Run(t.Context(), f, importer.Options{Path: folders + "real", DryRun: dryRun, Users: users})
+		}
+		before := h.state(t)
+		for name, users := range map[string]map[string]string{
+			"the directory has no user dave":         {"dave": "alice"},
+			"user dave: user not found":              {"admin": "dave"},
+			"admin and someuser cannot both become Al": {"admin": "alice", "someuser": "Alice"},
+		} {
+			if report, err := run(false, users); !errors.Is(err, importer.ErrMapping) || !strings.Contains(err.Error(), name) || len(report.Items) > 0 {
+				t.Errorf("%v: %v, %s", users, err, text(report))
+			}
+		}
+		users := map[string]string{"ADMIN": "Admin", "someuser": "alice"}
+		planned, err := run(true, users)
+		if testkit.Check(t, err); h.state(t) != before {
+			t.Errorf("changed\n%s\nto\n%s", before, h.state(t))
+		}
+		done, err := run(false, users)
+		testkit.Check(t, err)
+		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
+			t.Error(diff)
+		}
+		if out := text(done); !strings.Contains(out, "user | admin | imported | into user admin, who keeps password and role\n") || !strings.Contains(out, "user | someuser | imported | into user alice, who keeps") {
+			t.Errorf("got\n%s", out)
+		}
+		if !h.let(t, "admin", "a good password") || h.let(t, "admin", "admin") || !h.let(t, "alice", "another password") || h.let(t, "alice", "somepassword") {
+			t.Error("a password was changed")
+		}
+		owners := map[string]int{}
+		for _, u := range f.Users() {
+			for _, token := range u.Tokens {
+				if who, err := h.login.Token(t.Context(), token.Text, "::1", "test"); err == nil {
+					owners[who.UserName]++
+				}
+			}
+		}
+		if diff := cmp.Diff(map[string]int{"admin": 3, "alice": 1}, owners); diff != "" {
+			t.Error(diff)
+		}
+		again, err := run(false, nil)
+		if testkit.Check(t, err); !strings.Contains(text(again), "user | someuser | already here | as user alice\n") || again.Count(importer.KindToken, importer.AlreadyImported) != 4 {
+			t.Errorf("again:\n%s", text(again))
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/specter/datadir"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -113,6 +114,8 @@ func proposalResult(one proposal.Imported) (Result, string, error) {
 	switch {
 	case errors.Is(one.Err, proposal.ErrImportSent):
 		return Skipped, proposal.ErrImportSent.Message, nil
+	case errors.Is(one.Err, proposal.ErrImportDead):
+		return Left, one.Err.Error(), nil
 	case one.Err != nil:
 		why, ok := refusalOrNode(one.Err)
 		if !ok {
@@ -122,7 +125,7 @@ func proposalResult(one proposal.Imported) (Result, string, error) {
 	case one.Known:
 		return AlreadyImported, "", nil
 	}
-	return Imported, fmt.Sprintf("pays %s BTC; %d signatures; open until %s", one.Sent(), len(one.Signatures), one.ExpiresAt.UTC().Format("2006-01-02")), nil
+	return Imported, fmt.Sprintf("pays %s BTC; %s; open until %s", one.Sent(), text.Count(len(one.Signatures), "signature"), one.ExpiresAt.UTC().Format("2006-01-02")), nil
 }
 
 func proposalName(u datadir.User, w datadir.Wallet, txid string) string {

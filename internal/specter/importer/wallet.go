@@ -74,7 +74,7 @@ func (r *run) devices(ctx context.Context, u datadir.User, owner auth.User) erro
 				keys = append(keys, key)
 			}
 		}
-		detail := fmt.Sprintf("%d keys", len(keys))
+		detail := text.Count(len(keys), "key")
 		if left := len(d.Keys) - len(keys); left > 0 {
 			detail += fmt.Sprintf(", %d of other chains or damaged were skipped", left)
 		}
@@ -193,7 +193,7 @@ func (r *run) wallet(ctx context.Context, u datadir.User, owner auth.User, w dat
 			return wallet.View{}, "", "", err
 		}
 	}
-	return m.View, Imported, fmt.Sprintf("%s; %d labels, %d frozen UTXOs", m.how, labels, len(w.Frozen)), nil
+	return m.View, Imported, fmt.Sprintf("%s; %s, %s", m.how, text.Count(labels, "label"), text.Count(len(w.Frozen), "frozen UTXO")), nil
 }
 
 func (r *run) walletOrigin(u datadir.User, w datadir.Wallet) string {
@@ -347,7 +347,7 @@ func (r *run) labels(ctx context.Context, access wallet.Access, m made, w datadi
 		return n, err
 	}
 	if cleaned > 0 {
-		r.add(KindLabel, show(m.Alias), Skipped, fmt.Sprintf("control and invisible characters of %d labels; the visible text is imported", cleaned))
+		r.add(KindLabel, show(m.Alias), Skipped, fmt.Sprintf("control and invisible characters of %s; the visible text is imported", text.Count(cleaned, "label")))
 	}
 	if lost > maxLostLabels {
 		r.add(KindLabel, show(m.Alias), NotImported, fmt.Sprintf("%d more belong to an invalid address or one of another chain", lost-maxLostLabels))

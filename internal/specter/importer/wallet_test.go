@@ -77,7 +77,7 @@ func TestImport_Wallets(t *testing.T) {
 		if diff := cmp.Diff(text(planned), text(done)); diff != "" {
 			t.Errorf("the dry run reported a different result: %s", diff)
 		}
-		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindProposal, importer.NotImported) != 10 || done.Status() != importer.Partial {
+		if done.Count(importer.KindWallet, importer.Imported) != 5 || done.Count(importer.KindProposal, importer.Left) != 10 || done.Status() != importer.Complete {
 			t.Fatalf("planned\n%s\ndone\n%s", text(planned), text(done))
 		}
 		admin := h.as(t, "admin")
