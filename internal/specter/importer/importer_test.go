@@ -251,8 +251,8 @@ func TestImport_IntoUser(t *testing.T) {
 		}
 		before := h.state(t)
 		for name, users := range map[string]map[string]string{
-			"the directory has no user dave":         {"dave": "alice"},
-			"user dave: user not found":              {"admin": "dave"},
+			"the directory has no user dave":           {"dave": "alice"},
+			"user dave: user not found":                {"admin": "dave"},
 			"admin and someuser cannot both become Al": {"admin": "alice", "someuser": "Alice"},
 		} {
 			if report, err := run(false, users); !errors.Is(err, importer.ErrMapping) || !strings.Contains(err.Error(), name) || len(report.Items) > 0 {
