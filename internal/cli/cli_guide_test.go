@@ -12,20 +12,21 @@ import (
 
 // TestCommandLineGuide runs the code blocks of docs/cli.md.
 func TestCommandLineGuide(t *testing.T) {
-	blocks := walkThroughBlocks(t, "docs/cli.md", 4)
+	blocks := walkThroughBlocks(t, "docs/cli.md", 5)
 	s, keys := newShell(t, false)
 	s.serve(t)
-	s.createVault(t, keys, 1)
+	s.createVault(t, keys, 2)
 	g := &cliGuide{s, t.TempDir(), s.environment("address="+s.newAddress(t), "URL="+s.url)}
 
 	g.run(t, blocks[0], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
+	g.run(t, blocks[1], "nothing was stored or reserved", "pays        0.00100000 BTC to ")
 	for _, signer := range []string{"ann", "cleo"} {
 		signed := s.sign(t, filepath.Join(g.dir, "rent.psbt"), signer)
 		testkit.Check(t, os.Rename(signed, filepath.Join(g.dir, "rent-"+signer+".psbt")))
 	}
-	g.run(t, blocks[1], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
-	g.run(t, blocks[2], "invoice 18", "OUTPOINT ", "\nbcrt1")
-	g.run(t, blocks[3], `"label":"invoice 17"`, `"alias":"vault"`)
+	g.run(t, blocks[2], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
+	g.run(t, blocks[3], "invoice 18", "OUTPOINT ", "\nbcrt1")
+	g.run(t, blocks[4], `"label":"invoice 17"`, `"alias":"vault"`)
 }
 
 // environment returns the settings for a child process, with further variables.

@@ -165,8 +165,27 @@ func TestCreate_Data(t *testing.T) {
 		if record, err = w.wallets.Transaction(w.t.Context(), w.access(v.alice, v.alias), sent.FinalTxid); err != nil || -record.Flow != sent.Fee || record.Category != wallet.Send || record.Address != changeOf(sent) {
 			w.t.Errorf("the history has %+v, %v", record.Transaction, err)
 		}
+		v.wantLedgerOf(sent)
 		v.importsWith(data)
 	})
+}
+
+// wantLedgerOf checks that the only row of a payment with nothing but data has the amount 0
+// and the fee, and that the balances of the ledger are correct, which Ledger verifies.
+func (v vault) wantLedgerOf(sent proposal.Proposal) {
+	v.t.Helper()
+	_, entries, err := v.wallets.Ledger(v.t.Context(), wallet.One(v.access(v.alice, v.alias)), wallet.LedgerParams{})
+	testkit.Check(v.t, err)
+	var rows []wallet.Entry
+	for e, err := range entries {
+		testkit.Check(v.t, err)
+		if e.Txid == sent.FinalTxid {
+			rows = append(rows, e)
+		}
+	}
+	if len(rows) != 1 || rows[0].Amount != 0 || rows[0].Address != "" || rows[0].Kind != wallet.EntrySend || rows[0].Fee == nil || *rows[0].Fee != sent.Fee || rows[0].Balance != v.trusted() {
+		v.t.Errorf("the ledger has %+v", rows)
+	}
 }
 
 // importsWith checks that a payment with data and two amounts to one address is imported.
