@@ -11,9 +11,9 @@ const (
 	checksumLen   = 8
 )
 
-// checksum returns the checksum (BIP-380) of a descriptor, which must not include one. It
+// Checksum returns the checksum (BIP-380) of a descriptor, which must not include one. It
 // returns false if the descriptor contains an invalid character.
-func checksum(descriptor string) (string, bool) {
+func Checksum(descriptor string) (string, bool) {
 	state, groups := uint64(1), 0
 	for i := range len(descriptor) {
 		v := strings.IndexByte(descriptorChars, descriptor[i])

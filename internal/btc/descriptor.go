@@ -166,7 +166,7 @@ func (d Descriptor) String() string {
 	}
 	b.WriteString(d.form.close)
 	text := b.String()
-	sum, _ := checksum(text)
+	sum, _ := Checksum(text)
 	return text + "#" + sum
 }
 

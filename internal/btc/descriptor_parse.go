@@ -23,13 +23,13 @@ const maxDescriptor = 16 << 10
 //
 // It returns ErrDescriptor, ErrUnsupportedDescriptor, ErrKey, ErrWrongNetwork,
 // ErrKeyType, ErrDuplicateKey and ErrPrivateKey, about the field "descriptor"; none
-// of them repeats the text.
+// of them repeats the text. The problems of several keys are combined as by fault.JoinErrors.
 func ParseDescriptor(text string, network Network) (Descriptor, error) {
 	text = strings.TrimSpace(text)
 	if len(text) > maxDescriptor {
 		return Descriptor{}, bad("must be at most %d bytes long", maxDescriptor)
 	}
-	if holdsPrivateKey(text) {
+	if HoldsPrivateKey(text) {
 		return Descriptor{}, ErrPrivateKey.ForField("descriptor")
 	}
 	if err := refuseJSON(text); err != nil {
@@ -51,11 +51,12 @@ func ParseDescriptor(text string, network Network) (Descriptor, error) {
 		}
 		arguments = arguments[1:]
 	}
-	if err := d.parseKeys(arguments); err != nil {
-		return Descriptor{}, err
+	err = d.parseKeys(arguments)
+	if d.required < 1 || d.required > len(arguments) {
+		err = fault.JoinErrors(err, bad("requires %d signatures of %d keys", d.required, len(arguments)))
 	}
-	if d.required < 1 || d.required > len(d.keys) {
-		return Descriptor{}, bad("requires %d signatures of %d keys", d.required, len(d.keys))
+	if err != nil {
+		return Descriptor{}, err
 	}
 	return d, nil
 }
@@ -95,7 +96,7 @@ func refuseJSON(text string) error {
 
 func withoutChecksum(text string) (string, error) {
 	body, given, has := strings.Cut(text, "#")
-	sum, ok := checksum(body)
+	sum, ok := Checksum(body)
 	switch {
 	case !ok:
 		return "", bad("has an invalid character")
@@ -145,12 +146,13 @@ func (d *Descriptor) parseKeys(texts []string) error {
 	if limit := d.form.script.maxKeys(); len(texts) > limit {
 		return bad("has %d keys; %s can have at most %d", len(texts), d.form.script, limit)
 	}
+	problems := make([]error, len(texts))
 	for i, text := range texts {
 		if err := d.parseKey(text); err != nil {
-			return aboutKey(err, "descriptor", i)
+			problems[i] = aboutKey(err, "descriptor", i)
 		}
 	}
-	return nil
+	return fault.JoinErrors(problems...)
 }
 
 // aboutKey returns a copy of a fault about a key, for the key at index i: the copy names

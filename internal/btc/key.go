@@ -63,7 +63,7 @@ func parseKeyExpression(text string, network Network) (keyExpression, error) {
 	if len(text) > maxKey {
 		return keyExpression{}, ErrKey
 	}
-	if holdsPrivateKey(text) {
+	if HoldsPrivateKey(text) {
 		return keyExpression{}, ErrPrivateKey
 	}
 	e := keyExpression{}

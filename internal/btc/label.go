@@ -83,13 +83,13 @@ func (l Label) check() error {
 	switch {
 	case l.Type == "" || l.Ref == "":
 		return ErrLabel.WithMessage("the line must have both type and ref")
-	case holdsPrivateKey(l.Ref):
+	case HoldsPrivateKey(l.Ref):
 		return ErrPrivateKey.ForField("ref")
 	case l.Label != nil && utf8.RuneCountInString(*l.Label) > maxLabel:
 		return badLabel("label", "must be at most %d characters long", maxLabel)
 	case l.Spendable != nil && l.Type != "output":
 		return badLabel("spendable", "belongs only to the type output")
-	case holdsPrivateKey(l.Origin):
+	case HoldsPrivateKey(l.Origin):
 		return ErrPrivateKey.ForField("origin")
 	case len(l.Origin) > maxOrigin || strings.Trim(l.Origin, descriptorChars) != "":
 		return badLabel("origin", "must be a descriptor without its keys, such as wpkh([d34db33f/84h/0h/0h])")

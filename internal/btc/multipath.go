@@ -19,7 +19,7 @@ func Multipath(receive, change string) string {
 		}
 	}
 	joined := strings.Join(steps, "/")
-	sum, ok := checksum(joined)
+	sum, ok := Checksum(joined)
 	if !ok || joined == body {
 		return receive
 	}

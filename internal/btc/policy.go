@@ -57,29 +57,36 @@ func FromDescriptors(receive, change string, network Network) (Policy, error) {
 // and script is the name of a script type. Several keys are sorted in each script
 // (BIP-67). The branches are /0/* and /1/*. It returns the faults of ParseKey, ErrKeyType
 // and ErrDuplicateKey, about the field "keys", and faults about "script" and
-// "signatures_required" if they are invalid.
+// "signatures_required" if they are invalid; several are combined as by fault.JoinErrors.
 func FromKeys(keys []string, required int, script string, network Network) (Policy, error) {
 	kind, err := ParseScript(script)
-	if err != nil {
-		return Policy{}, err
+	problems := []error{err}
+	if limit := kind.maxKeys(); err == nil {
+		switch {
+		case limit == 1 && len(keys) != 1:
+			return Policy{}, fault.InvalidField("keys", "must contain one key for %s", kind)
+		case len(keys) == 0 || len(keys) > limit:
+			return Policy{}, fault.InvalidField("keys", "must contain 1 to %d keys for %s", limit, kind)
+		}
 	}
-	switch limit := kind.maxKeys(); {
-	case limit == 1 && len(keys) != 1:
-		return Policy{}, fault.InvalidField("keys", "must contain one key for %s", kind)
-	case len(keys) == 0 || len(keys) > limit:
-		return Policy{}, fault.InvalidField("keys", "must contain 1 to %d keys for %s", limit, kind)
-	case required < 1 || required > len(keys):
-		return Policy{}, fault.InvalidField("signatures_required", "must be between 1 and the number of keys, %d", len(keys))
+	if required < 1 || required > len(keys) {
+		problems = append(problems, fault.InvalidField("signatures_required", "must be between 1 and the number of keys, %d", len(keys)))
 	}
 	d := Descriptor{form: newForm(kind), network: network, required: required}
 	for i, text := range keys {
 		e, err := parseBareKey(text, network)
-		if err == nil {
+		if err == nil && kind != "" {
 			err = d.addKey(e, []step{{0, 1}})
 		}
-		if err != nil {
+		if errors.Is(err, ErrPrivateKey) {
 			return Policy{}, aboutKey(err, "keys", i)
 		}
+		if err != nil {
+			problems = append(problems, aboutKey(err, "keys", i))
+		}
+	}
+	if err := fault.JoinErrors(problems...); err != nil {
+		return Policy{}, err
 	}
 	return newPolicy(d.Split()), nil
 }

@@ -121,6 +121,25 @@ func TestFromKeys(t *testing.T) {
 	wantFault(t, err, "wrong_network", "keys", xpub)
 }
 
+// TestFromKeys_AllProblems checks that one error names all problems, and a private key alone.
+func TestFromKeys_AllProblems(t *testing.T) {
+	_, err := btc.FromKeys([]string{"nonsense", xpub, xpub + "/0/*"}, 4, "wpkhh", btc.Main)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || len(f.Fields) != 4 || f.Fields[0].Name != "script" || f.Fields[1].Name != "signatures_required" || f.Fields[2].Name != "keys" || f.Fields[3].Name != "keys" {
+		t.Fatalf("%v", err)
+	}
+	if !strings.HasPrefix(f.Fields[2].Message, "key 1 ") || !strings.HasPrefix(f.Fields[3].Message, "key 3 ") || f.Code != "invalid_input" {
+		t.Errorf("%v", err)
+	}
+	if _, err := btc.FromKeys([]string{"nonsense", xprv}, 4, "wsh", btc.Main); !errors.Is(err, btc.ErrPrivateKey) {
+		t.Errorf("%v", err)
+	}
+	_, err = btc.ParseDescriptor("wsh(multi(3,nonsense/0/*,"+xpub+"/0/*))", btc.Regtest)
+	if f, ok := errors.AsType[*fault.Error](err); !ok || len(f.Fields) != 3 || f.Fields[1].Message != "key 2 is not a key of the network regtest" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDescriptions(t *testing.T) {
 	for script, want := range map[string][2]string{
 		"pkh": {"Single (Legacy)", "legacy"}, "wpkh": {"Single (Segwit)", "bech32"}, "sh-wpkh": {"Single (Nested)", "p2sh-segwit"}, "tr": {"Taproot", "taproot"},

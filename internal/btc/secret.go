@@ -20,19 +20,19 @@ const (
 	keyByte        = 45 // offset of the key in an extended key
 )
 
-// holdsPrivateKey reports whether a word of text looks like a private key, or
+// HoldsPrivateKey reports whether a word of text looks like a private key, or
 // twelve consecutive words look like seed words. It checks the format and not the
 // checksums, since a mistyped secret is still a secret. Words are consecutive if
 // only spaces, commas, semicolons, full stops or numbers are between them; the
 // names and values of JSON are not.
-func holdsPrivateKey(text string) bool {
+func HoldsPrivateKey(text string) bool {
 	isWord := func(c rune) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
 	isBreak := func(c rune) bool { return !isWord(c) && !strings.ContainsRune(" \t\r\n,;.", c) }
 	for _, passage := range strings.FieldsFunc(text, isBreak) {
 		seed := 0
 		for _, word := range strings.FieldsFunc(passage, func(c rune) bool { return !isWord(c) }) {
 			switch {
-			case isExtendedPrivateKey(word), isWIF(word):
+			case isExtendedPrivateKey(word), isWIF(word), isEncodedSecret(word):
 				return true
 			case isSeedWord(word):
 				if seed++; seed == seedWords {
@@ -47,9 +47,24 @@ func holdsPrivateKey(text string) bool {
 }
 
 // isSeedWord reports whether a word could be in a word list of BIP-39: it has 3 to
-// 8 lower-case letters.
+// 8 letters, in lower case or all in upper case.
 func isSeedWord(word string) bool {
-	return len(word) >= 3 && len(word) <= 8 && strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") == ""
+	const lower = "abcdefghijklmnopqrstuvwxyz"
+	return len(word) >= 3 && len(word) <= 8 && (strings.Trim(word, lower) == "" || strings.Trim(word, strings.ToUpper(lower)) == "")
+}
+
+// isEncodedSecret reports whether a word looks like an encrypted key (BIP-38), a seed in
+// codex32 (BIP-93), or the numbers of 12 or 24 seed words, as in the QR codes of SeedSigner.
+func isEncodedSecret(word string) bool {
+	switch {
+	case len(word) == 58 && strings.HasPrefix(word, "6P"):
+		return strings.Trim(word, base58Alphabet) == ""
+	case len(word) >= 48 && strings.EqualFold(word[:3], "ms1"):
+		return true
+	case len(word) == 4*seedWords || len(word) == 8*seedWords:
+		return strings.Trim(word, "0123456789") == ""
+	}
+	return false
 }
 
 // isExtendedPrivateKey reports whether a word has the prefix xprv, tprv or a

@@ -45,6 +45,8 @@ func TestSecretsInText(t *testing.T) {
 	for _, text := range []string{
 		words, "wpkh(" + words + ")", spaced("\n"), spaced("\t"), spaced("  "), spaced(", "), "my " + words, `{"descriptor": "` + words + `"}`,
 		"1. " + strings.Join(strings.Fields(words), " 2. "), words + " xpub", "DESCRIPTOR: " + words,
+		strings.ToUpper(words), strings.Repeat("0000", 11) + "0003", "6PRVWUbkzzsbcVac2qwfssoUJAN1Xhrg6bNk8J7Nzm5H7kxEbn2Nh2ZoGg", // the last one is of BIP-38
+		"ms10testsxxxxxxxxxxxxxxxxxxxxxxxxxx4nzvca9cmczlw", // of BIP-93
 		xprv, `{"descriptor": "wpkh(` + xprv + `/0/*)"}`, `{"label": "x", "key": "` + wif + `"}`, "wpkh(" + wif + ")",
 	} {
 		if _, err := btc.ParseDescriptor(text, btc.Main); !errors.Is(err, btc.ErrPrivateKey) {

@@ -130,6 +130,27 @@ func Join(first *Error, others ...*Error) *Error {
 	return &joined
 }
 
+// JoinErrors combines the problems of a request like Join. It ignores nil errors, and returns
+// nil without others. If some errors are not Invalid faults about fields, it returns the first
+// of these alone.
+func JoinErrors(errs ...error) error {
+	var problems []*Error
+	for _, err := range errs {
+		e, ok := err.(*Error) //nolint:errorlint // a wrapped fault has context that must not get lost
+		switch {
+		case err == nil:
+		case !ok || e.Kind != Invalid || len(e.Fields) == 0:
+			return err
+		default:
+			problems = append(problems, e)
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return Join(problems[0], problems[1:]...)
+}
+
 // WithCause returns a copy of e that wraps cause, which is logged and not shown.
 func (e *Error) WithCause(cause error) *Error {
 	c := *e
