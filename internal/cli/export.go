@@ -36,6 +36,16 @@ func (p *program) exportCommand() *cobra.Command {
                                  Specter Desktop, Sparrow, Fully Noded and others
   labels       labels.jsonl      all labels (BIP-329); frozen UTXOs have "spendable": false
   core         core.json         both descriptors, for importdescriptors of Bitcoin Core
+  descriptor   descriptor.txt    one descriptor for both branches (BIP-389)
+  bsms         wallet.bsms       BSMS 1.0 (BIP-129), with the first address
+  bip388       bip388.json       wallet policy
+  coldcard     coldcard.txt      multisig file of Coldcard, which many devices read
+  sparrow      sparrow.json      wallet of Sparrow
+  caravan      caravan.json      configuration of Caravan
+
+coldcard and caravan are for multisig wallets with sorted keys, and bsms, bip388, coldcard,
+sparrow and caravan require the origin of each key; other wallets have no such files.
+docs/wallet-files.md describes the formats.
 
 Use --wallet and --format to write one wallet in one format to standard output, or --to
 to write files: one directory per wallet, named by the wallet's alias, with one file per
@@ -51,7 +61,7 @@ the time of the wallet's first block, in core.json. Without the node, core.json 
 Bitcoin Core rescan the whole chain, which gives the same result but takes longer.
 
 Exit status: 0 everything was written; 3 partial, at least one wallet cannot be written
-             in at least one format; 1 failed.`,
+             in at least one format because of its branches; 1 failed.`,
 		Example: `  specterd export --user alice --to ~/wallets-of-alice
   specterd export --user alice --wallet savings --format labels > savings.jsonl
 
@@ -74,7 +84,7 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
 	f := cmd.Flags()
 	f.StringVar(&user, "user", auth.FirstAdmin, "user whose wallets to export")
 	f.StringVar(&alias, "wallet", "", "the user's alias of the wallet; default all wallets, with --to")
-	f.StringVar(&format, "format", "", "format to write to standard output: specter, account-map, labels or core")
+	f.StringVar(&format, "format", "", "format to write to standard output: "+walletexport.Names())
 	f.StringVar(&folder, "to", "", "directory for files in all formats; created if it does not exist")
 	return cmd
 }
@@ -83,7 +93,7 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
 func checkExport(alias, format, folder string) error {
 	switch {
 	case format == "" && folder == "":
-		return errUsage("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of specter, account-map, labels or core")
+		return errUsage("either --to DIRECTORY or --wallet ALIAS --format FORMAT is required, with FORMAT one of %s", walletexport.Names())
 	case format != "" && folder != "":
 		return errUsage("--to writes files in all formats: omit either --to or --format")
 	case format != "" && alias == "":
@@ -199,6 +209,9 @@ func (p *program) exportWallet(ctx context.Context, d *walletCommands, folder *o
 	for _, form := range walletexport.Formats {
 		name := v.Alias + "/" + form.FileName()
 		err := writeNew(folder, name, func(out io.Writer) error { return w.Write(out, form) })
+		if errors.Is(err, walletexport.ErrNotSortedMultisig) || errors.Is(err, walletexport.ErrOrigin) { // no program could have this wallet in this format
+			err = folder.Remove(name)
+		}
 		if errors.Is(err, walletexport.ErrBranches) {
 			fmt.Fprintf(p.stdout, "not written: %s: %s\n", name, err)
 			whole = false
@@ -236,6 +249,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	if w.Details, err = d.service.Details(ctx, access, 1); err != nil {
 		return w, err
 	}
+	w.Network = d.node.Provider.Network()
 	if w.Devices, err = d.service.Devices(ctx, d.who); err != nil {
 		return w, err
 	}

@@ -1,9 +1,8 @@
-// Package walletexport writes a wallet in the formats of other programs: Specter
-// Desktop's wallet file, account maps, labels, and import requests of Bitcoin Core. It
-// uses neither SQL nor HTTP nor RPC: the caller provides the data.
+// Package walletexport writes a wallet in the formats of other programs, which package
+// walletfile reads. It uses neither SQL nor HTTP nor RPC: the caller provides the data.
 //
-// If a format cannot represent a wallet, writing it returns [ErrBranches], so that no
-// program watches wrong addresses.
+// If a format cannot represent a wallet, writing it returns [ErrBranches], [ErrOrigin] or
+// [ErrNotSortedMultisig], so that no program watches wrong addresses.
 package walletexport
 
 import (
@@ -26,13 +25,35 @@ const (
 	AccountMap Format = "account-map" // for Specter Desktop, Sparrow, Fully Noded and others
 	Labels     Format = "labels"      // BIP-329, JSON Lines
 	Core       Format = "core"        // the argument of RPC importdescriptors
+	Descriptor Format = "descriptor"  // one descriptor for both branches (BIP-389)
+	BSMS       Format = "bsms"        // BIP-129
+	Policy     Format = "bip388"      // wallet policy
+	Coldcard   Format = "coldcard"    // multisig file of Coldcard, which many devices read
+	Sparrow    Format = "sparrow"
+	Caravan    Format = "caravan"
 )
 
 // Formats lists all formats.
-var Formats = []Format{Specter, AccountMap, Labels, Core}
+var Formats = []Format{Specter, AccountMap, Labels, Core, Descriptor, BSMS, Policy, Coldcard, Sparrow, Caravan}
+
+// Names returns the names of all formats in a sentence.
+func Names() string {
+	names := make([]string, len(Formats))
+	for i, f := range Formats {
+		names[i] = string(f)
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
 
 // ErrBranches is returned for a wallet whose branches a format cannot represent.
-var ErrBranches = fault.New(fault.Conflict, "unsupported_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core")
+var ErrBranches = fault.New(fault.Conflict, "unsupported_branches", "the wallet's branches do not end in /0/* and /1/*, as Specter Desktop and account maps assume, so other programs would watch wrong addresses; use the format core or descriptor")
+
+// ErrOrigin is returned for a wallet with a key without its origin, if the format requires it.
+var ErrOrigin = fault.New(fault.Conflict, "missing_origin", "a key of the wallet has no origin (the fingerprint and path of its master key), which this format requires; use the format core or descriptor")
+
+// ErrNotSortedMultisig is returned for a format that has only multisig wallets with sorted keys.
+var ErrNotSortedMultisig = fault.New(fault.Conflict, "not_sorted_multisig", "the format is for multisig wallets with sorted keys; use the format core or descriptor")
 
 // ParseFormat returns the format with this name, or a fault about the field format.
 func ParseFormat(name string) (Format, error) {
@@ -41,21 +62,30 @@ func ParseFormat(name string) (Format, error) {
 			return f, nil
 		}
 	}
-	return "", fault.InvalidField("format", "must be specter, account-map, labels or core")
+	return "", fault.InvalidField("format", "must be %s", Names())
 }
 
 // FileName returns the default name of a file in this format.
 func (f Format) FileName() string {
-	if f == Labels {
+	switch f {
+	case Labels:
 		return "labels.jsonl"
+	case Descriptor, Coldcard:
+		return string(f) + ".txt"
+	case BSMS:
+		return "wallet.bsms"
+	default:
+		return string(f) + ".json"
 	}
-	return string(f) + ".json"
 }
 
 // Wallet is the data for all formats.
 type Wallet struct {
 	// Details must have the addresses of both branches up to and including the next one.
 	wallet.Details
+	// Network is the network of the node. If it is empty, because the node is unreachable, the
+	// network follows from keys and addresses, and signet counts as test.
+	Network btc.Network
 	// Devices are the devices that the wallet's keys may name.
 	Devices []wallet.Device
 	// Labels are the wallet's labels in the model of BIP-329, including frozen UTXOs.
@@ -65,19 +95,15 @@ type Wallet struct {
 	Born time.Time
 }
 
-// Write writes the wallet in one format, in UTF-8 and with a line break at the end.
-// ErrBranches is returned before anything is written.
+// Write writes the wallet in one format, in UTF-8 and with a line break at the end. ErrBranches,
+// ErrOrigin and ErrNotSortedMultisig are returned before anything is written.
 func (w Wallet) Write(out io.Writer, f Format) error {
-	switch f {
-	case Specter:
-		return w.writeSpecter(out)
-	case AccountMap:
-		return w.writeAccountMap(out)
-	case Core:
-		return w.writeCore(out)
-	default:
-		return w.writeLabels(out)
-	}
+	write := map[Format]func(Wallet, io.Writer) error{
+		Specter: Wallet.writeSpecter, AccountMap: Wallet.writeAccountMap, Core: Wallet.writeCore, Labels: Wallet.writeLabels,
+		Descriptor: Wallet.writeDescriptor, BSMS: Wallet.writeBSMS, Policy: Wallet.writePolicy, Coldcard: Wallet.writeColdcard,
+		Sparrow: Wallet.writeSparrow, Caravan: Wallet.writeCaravan,
+	}[f]
+	return write(w, out)
 }
 
 // checkBranches returns ErrBranches unless the branches are /0/* and /1/*. Readers of the

@@ -419,7 +419,7 @@ func TestExport_Refusals(t *testing.T) {
 	says(2, "is required, with FORMAT one of")
 	says(2, "omit either", "--to", to, "--format", "core", "--wallet", "x")
 	says(2, "--format requires --wallet", "--format", "core")
-	says(2, "must be specter, account-map, labels or core", "--format", "pdf", "--wallet", "x")
+	says(2, "must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow or caravan", "--format", "pdf", "--wallet", "x")
 	says(1, "no database", "--to", to)
 	initialize(t, e.dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	says(1, "user not found", "--to", to, "--user", "nobody")
@@ -434,7 +434,7 @@ func TestExport_Refusals(t *testing.T) {
 
 	const partial = "the export is PARTIAL"
 	says(3, partial, "--to", to)
-	for name, want := range map[string]string{"savings": "account-map.json core.json labels.jsonl specter.json", "odd": "core.json labels.jsonl"} {
+	for name, want := range map[string]string{"savings": "account-map.json bip388.json core.json descriptor.txt labels.jsonl sparrow.json specter.json wallet.bsms", "odd": "core.json descriptor.txt labels.jsonl"} {
 		var got []string
 		entries, err := os.ReadDir(filepath.Join(to, name))
 		testkit.Check(t, err)
