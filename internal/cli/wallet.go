@@ -66,44 +66,6 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 	})
 }
 
-func (p *program) walletCreateCommand(user *string) *cobra.Command {
-	var plan wallet.Plan
-	var birthday string
-	cmd := &cobra.Command{
-		Use: "create", Short: "Create a watch-only wallet from a descriptor or keys", Args: cobra.NoArgs,
-		Example: `  specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
-  specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			var err error
-			if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
-				return err
-			}
-			v, err := d.service.Create(cmd.Context(), d.who, plan)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(p.stdout, "Created wallet %s.\n", v.Alias)
-			if plan.ImpliesChange() {
-				fmt.Fprintf(p.stdout, "Its change addresses use the branch /1/*, implied by the receive descriptor: %s\n", v.Change)
-			}
-			return p.followScan(cmd.Context(), d, v)
-		}),
-	}
-	f := cmd.Flags()
-	f.StringVar(&plan.Name, "name", "", "name of the wallet, the same for all members")
-	f.StringVar(&plan.Alias, "alias", "", "the user's alias of the wallet; default the name in lower case, with _ for spaces")
-	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
-	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
-	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
-	f.IntVar(&plan.SignaturesRequired, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
-	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several")
-	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date")
-	for _, name := range []string{"name", "birthday"} {
-		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
-	}
-	return cmd
-}
-
 func (p *program) walletListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list", Short: "List a user's wallets", Args: cobra.NoArgs,

@@ -129,14 +129,15 @@ func (s *specification) check(method, path string, status int, contentType strin
 }
 
 // checkBody validates a body against the schema of a media type. It validates each line of
-// JSON Lines and each event of an event stream, and does not validate CSV.
+// JSON Lines and each event of an event stream, and does not validate CSV and
+// plain text.
 func (s *specification) checkBody(media object, mediaType string, body []byte) error {
 	if media == nil {
 		return fmt.Errorf("the content type %q is not declared", mediaType)
 	}
 	name := componentName(in(media, "schema"))
 	switch mediaType {
-	case "text/csv":
+	case "text/csv", "text/plain":
 		return nil
 	case "text/event-stream":
 		for line := range bytes.Lines(body) {

@@ -74,6 +74,8 @@ func exampleOf(mediaType string, body []byte) (any, error) {
 	case "text/csv":
 		text := slices.Collect(strings.Lines(string(body)))
 		return strings.Join(text[:min(lines, len(text))], ""), nil
+	case "text/plain":
+		return string(body), nil
 	case "text/event-stream":
 		text := slices.DeleteFunc(slices.Collect(strings.Lines(string(body))), func(line string) bool { return line == "\n" || line[0] == ':' })
 		if len(text) < lines {

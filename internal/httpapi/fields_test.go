@@ -25,6 +25,7 @@ var creating = map[string]string{
 	"RotateToken":         "the token",
 	"CreateUser":          "the user",
 	"CreateWallet":        "the wallet, whose descriptor was sent",
+	"InspectWallet":       "the wallet in the file that was sent",
 	"CreateAddress":       "the address",
 	"CreateInvitation":    "the invitation",
 	"CreateProposal":      "the proposal, without signatures",

@@ -33,8 +33,10 @@ type probe struct{ method, path, body string }
 var probes = []probe{
 	{"GET", "/api/v1/wallets?cursor={cursor}", ""},
 	{"POST", "/api/v1/wallets", `{"name": "x", "descriptor": "wpkh({alias})", "birthday": "now"}`}, // see testIsolationOfKeys
+	{"POST", "/api/v1/wallets/inspect", `{"file": "wpkh({alias})"}`},
 	{"GET", "/api/v1/wallets/{alias}", ""},
 	{"GET", "/api/v1/wallets/{alias}?min_height=999999", ""},
+	{"GET", "/api/v1/wallets/{alias}/export?format=core", ""},
 	{"PATCH", "/api/v1/wallets/{alias}", `{"name": "mine"}`},
 	{"PATCH", "/api/v1/wallets/{alias}", `{"alias": "{own}"}`},
 	{"DELETE", "/api/v1/wallets/{alias}", ""},

@@ -81,7 +81,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(namesOneResource(to) || hasNoEmptyList(to), http.StatusNotFound)
 	add(apiOf(to.Path) == "v1alpha" && to.Method == http.MethodPost, http.StatusConflict) // for an exceeded quota
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
-	add(apiOf(to.Path) == "v1" && (creates || waits || dependsOnState(to)), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
+	add(apiOf(to.Path) == "v1" && (creates || waits || dependsOnState(to) || to.Handler.Name == "ExportWallet"), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
 	add(takes("kinds"), http.StatusGone)

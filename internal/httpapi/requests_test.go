@@ -54,7 +54,9 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 
 	"GET /api/v1/wallets":                                    plain("/api/v1/wallets"),
 	"POST /api/v1/wallets":                                   newWallet,
+	"POST /api/v1/wallets/inspect":                           walletFile,
 	"GET /api/v1/wallets/{alias}":                            ofWallet("", ""),
+	"GET /api/v1/wallets/{alias}/export":                     ofWallet("/export?format=descriptor", ""),
 	"PATCH /api/v1/wallets/{alias}":                          ofWallet("", `{"name": "Renamed vault"}`),
 	"DELETE /api/v1/wallets/{alias}":                         oldWallet,
 	"GET /api/v1/wallets/{alias}/members":                    ofWallet("/members", ""),
@@ -233,6 +235,10 @@ func ofWallet(path, body string) func(*testing.T, *world, testUser) (string, str
 
 func newWallet(*testing.T, *world, testUser) (string, string) {
 	return "/api/v1/wallets", fmt.Sprintf(`{"name": %q, "descriptor": %q, "birthday": "now"}`, unique("new"), descriptor())
+}
+
+func walletFile(*testing.T, *world, testUser) (string, string) {
+	return "/api/v1/wallets/inspect", fmt.Sprintf(`{"file": %q}`, descriptor())
 }
 
 // oldWallet adds a wallet, and returns the path of the request that deletes it.

@@ -25,6 +25,8 @@ func TestWallets(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T, s *server, n *testkit.Node){
 		"create":         testCreateWallet,
 		"create once":    testCreateWalletOnce,
+		"files":          testWalletFiles,
+		"private files":  testPrivateFiles,
 		"show":           testShowWallet,
 		"change":         testChangeWallet,
 		"members":        testMembers,
@@ -81,9 +83,10 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		"script": "wpkh", "signatures_required": 1,
 		"keys": [{"fingerprint": "d34db33f", "derivation": "…", "xpub": %q, "device": "…"}],
 		"descriptor": "…", "change_descriptor": "…", "birthday_height": "…", "next_index": 0, "next_change_index": 0, "max_fee_rate_sat_vb": null, "final_after": 6,
-		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false}`, tpub))
+		"created_at": "2026-12-01T10:00:00.25Z", "as_of": null, "change_descriptor_implied": false,
+		"warnings": [{"code": "origin_mismatch", "message": "has an origin whose path has 3 steps, but the key is at depth 0"}]}`, tpub))
 	got := s.call(t, "GET", "/api/v1/wallets/vault_23_fam", k, "").want(t, 200)
-	if got.body != strings.Replace(made.body, `,"change_descriptor_implied":false`, "", 1) {
+	if shown, _, _ := strings.Cut(made.body, `,"change_descriptor_implied":false`); got.body != shown+"}\n" && got.body != shown+"}" {
 		t.Errorf("created %s, but it is %s", made.body, got.body)
 	}
 	receive := strings.Replace(d, "<0;1>", "0", 1)

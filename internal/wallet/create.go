@@ -3,6 +3,7 @@ package wallet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/walletfile"
 )
 
 var (
@@ -32,16 +34,18 @@ const (
 	corePrefix = "specterd-"
 )
 
-// Plan describes a wallet to create, from either descriptors or keys.
+// Plan describes a wallet to create, from either descriptors, keys or a file.
 type Plan struct {
-	Name               string
+	Name               string // may be empty if File has one
 	Alias              string // empty for the alias that is derived from Name by Specter's rule
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
 	Given              []btc.Key // keys of the descriptor in the format that users know, such as zpub, and with a purpose; may be incomplete
 	SignaturesRequired int       // for each input; optional if there is one key
-	Script             string    // a btc.Script
-	Birthday           Birthday
+	Script             string    // a btc.Script: of the keys, or to choose one of several wallets in File
+	// File is a file of another program, which describes the wallet.
+	File     walletfile.Source
+	Birthday Birthday // may be zero if File has one
 	// RangeEnd and Next are set for a wallet that was used with other software.
 	// RangeEnd is the minimum end of the address range, and Next the first index of
 	// each branch that was neither revealed nor used.
@@ -74,11 +78,12 @@ func (p Plan) ImpliesChange() bool {
 	return p.Descriptor != "" && p.Change == "" && !strings.Contains(p.Descriptor, "<")
 }
 
-// policy returns the spending policy that the plan describes, or a fault about a field.
-func (p Plan) policy(network btc.Network) (btc.Policy, error) {
+// given returns the spending policy of the plan's descriptors or keys, or a fault about its
+// fields.
+func (p Plan) given(network btc.Network) (btc.Policy, error) {
 	switch {
 	case p.Descriptor == "" && len(p.Keys) == 0:
-		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless keys, signatures_required and script are given")
+		return btc.Policy{}, fault.InvalidField("descriptor", "is required unless there is a file, or keys, signatures_required and script")
 	case len(p.Keys) == 0 && (p.SignaturesRequired != 0 || p.Script != ""):
 		return btc.Policy{}, fault.InvalidField("keys", "are required with signatures_required and script; omit signatures_required and script if there is a descriptor")
 	case len(p.Keys) == 0:
@@ -143,19 +148,12 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if who.Wallets != nil {
 		return Wallet{}, "", errWalletLimit
 	}
-	if err := checkName(p.Name); err != nil {
-		return Wallet{}, "", err
-	}
-	if alias, err = aliasFor(p.Name, p.Alias); err != nil {
-		return Wallet{}, "", err
-	}
 	id := uuid.NewString()
 	in := NodeWallet{Name: cmp.Or(p.Adopt, corePrefix+id)}
-	network := s.node.Network()
-	if network == "" {
+	if s.node.Network() == "" {
 		return Wallet{}, "", s.node.Ready(in)
 	}
-	policy, err := p.policy(network)
+	p, policy, alias, err := s.validate(in, p)
 	if err != nil {
 		return Wallet{}, "", err
 	}
@@ -187,6 +185,30 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 		return Wallet{}, "", err
 	}
 	return w, alias, s.compare(ctx, in, policy)
+}
+
+// validate returns the plan with the name and the birthday of its file, its policy, and the
+// alias of the wallet. One fault has the problems of all fields.
+func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, policy btc.Policy, alias string, err error) {
+	f, err := p.read(s.node.Network())
+	if errors.Is(err, btc.ErrPrivateKey) {
+		return p, policy, "", err // other problems would distract from it
+	}
+	if err == nil && !f.IsWallet() {
+		err = walletfile.ErrNotOneWallet
+	}
+	tip, _ := s.node.Chain(in)
+	p = p.withFile(f, s.now(), tip)
+	alias, aliasErr := aliasFor(p.Name, p.Alias)
+	nameErr := checkName(p.Name)
+	if p.Name == "" && p.Alias == "" {
+		aliasErr = nil // it follows from the name
+	}
+	var birthdayErr error
+	if p.Birthday == (Birthday{}) {
+		birthdayErr = fault.InvalidField("birthday", "is required: now, the height of a block, or a date such as 2026-01-31")
+	}
+	return p, f.Policy, alias, fault.JoinErrors(nameErr, aliasErr, err, birthdayErr)
 }
 
 // setBirthday sets the birthday of a new wallet, and requests a rescan from there

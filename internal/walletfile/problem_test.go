@@ -24,8 +24,8 @@ func TestRead_Problems(t *testing.T) {
 		}
 		return after
 	}
-	tpub, _ := keyOf(t, 0, "84h/1h/0h", btc.Regtest)
-	xpub, _ := keyOf(t, 0, "84h/0h/0h", btc.Main)
+	tpub := keyOf(t, 0, "84h/1h/0h", btc.Regtest)
+	xpub := keyOf(t, 0, "84h/0h/0h", btc.Main)
 	for name, c := range map[string]struct {
 		text, code string
 		messages   []string // parts of each, in their order
@@ -90,7 +90,7 @@ func TestRead_Problems(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	bare := func(seed int, path string, network btc.Network) string {
-		key, _ := keyOf(t, seed, path, network)
+		key := keyOf(t, seed, path, network)
 		_, xpub, _ := strings.Cut(key, "]")
 		return xpub
 	}
@@ -138,7 +138,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(testkit.Must(readRaw(btc.Main, c.name)), "")
 	}
 	for _, c := range privateFiles(f, btc.Main) {
-		f.Add([]byte(c[0]), "wsh")
+		f.Add([]byte(c.File), "wsh")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, script string) {
 		file, err := walletfile.Read(data, walletfile.Options{Network: btc.Main, Script: btc.Script(script)})

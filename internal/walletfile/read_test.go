@@ -30,9 +30,8 @@ var seeds = []string{
 	"letter advice cage absurd amount doctor acoustic avoid letter advice cage above",
 }
 
-// keyOf returns the key of a seed at a path such as 84h/0h/0h, with its origin, and the
-// same with its private part.
-func keyOf(t testing.TB, seed int, path string, network btc.Network) (public, private string) {
+// keyOf returns the key of a seed at a path such as 84h/0h/0h, with its origin.
+func keyOf(t testing.TB, seed int, path string, network btc.Network) string {
 	t.Helper()
 	raw, err := pbkdf2.Key(sha512.New, seeds[seed], []byte("mnemonic"), 2048, 64)
 	testkit.Check(t, err)
@@ -53,7 +52,7 @@ func keyOf(t testing.TB, seed int, path string, network btc.Network) (public, pr
 	}
 	neutered, err := key.Neuter()
 	testkit.Check(t, err)
-	return origin + neutered.String(), origin + key.String()
+	return origin + neutered.String()
 }
 
 // accountPath returns the usual path of an account key.
@@ -77,7 +76,7 @@ func policyOf(t testing.TB, script btc.Script, network btc.Network) btc.Policy {
 	}
 	keys := make([]string, count)
 	for i := range keys {
-		keys[i], _ = keyOf(t, i, accountPath(script, network), network)
+		keys[i] = keyOf(t, i, accountPath(script, network), network)
 	}
 	p, err := btc.FromKeys(keys, required, string(script), network)
 	testkit.Check(t, err)
@@ -204,7 +203,7 @@ func TestRead_Others(t *testing.T) {
 			if codes(f.Warnings) != c.warnings || f.IsWallet() != c.isWallet || f.Script != c.script || len(f.Keys) == 0 {
 				t.Errorf("got %+v", f)
 			}
-			want, _ := keyOf(t, 0, accountPath(c.script, btc.Main), btc.Main)
+			want := keyOf(t, 0, accountPath(c.script, btc.Main), btc.Main)
 			if !strings.HasSuffix(want, f.Keys[0].XPub) {
 				t.Errorf("got %s, want %s", f.Keys[0].XPub, want)
 			}
@@ -240,7 +239,7 @@ func TestRead_Script(t *testing.T) {
 	if f, ok := errors.AsType[*fault.Error](err); !ok || f.Fields[0].Name != "script" || !strings.HasSuffix(f.Message, "wpkh, sh-wpkh, wsh") {
 		t.Errorf("a script that the file does not have: %v", err)
 	}
-	one, _ := keyOf(t, 0, "7h", btc.Main)
+	one := keyOf(t, 0, "7h", btc.Main)
 	for script, want := range map[btc.Script]string{"": "script_assumed", btc.TR: ""} {
 		f, err := walletfile.Read([]byte(one), walletfile.Options{Network: btc.Main, Script: script})
 		if err != nil || codes(f.Warnings) != want {
@@ -290,7 +289,7 @@ func readRaw(network btc.Network, name string) ([]byte, error) {
 // TestRead_DeviceNames checks that names of devices that look like seed words are accepted.
 func TestRead_DeviceNames(t *testing.T) {
 	t.Parallel()
-	key, _ := keyOf(t, 0, "84h/0h/0h", btc.Main)
+	key := keyOf(t, 0, "84h/0h/0h", btc.Main)
 	text := `{"label": "x", "blockheight": 1, "descriptor": "wpkh(` + key + `/0/*)", "devices": ["` + strings.Join(strings.Fields(seeds[1]), `", "`) + `"]}`
 	if _, err := walletfile.Read([]byte(text), walletfile.Options{Network: btc.Main}); err != nil {
 		t.Error(err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -102,40 +100,6 @@ func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
 		return list[wallet]{}, err
 	}
 	return newList(views, limit, walletOf, func(v wallets.View) string { return v.Alias }), nil
-}
-
-type createWalletRequest struct {
-	Name               string         `json:"name" required:"true" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members."`
-	Alias              string         `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
-	Descriptor         string         `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify either descriptor or keys."`
-	ChangeDescriptor   string         `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
-	Keys               []string       `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys. Specify either keys or descriptor."`
-	SignaturesRequired int            `json:"signatures_required" minimum:"1" maximum:"15" description:"With keys: number of signatures that a payment requires. Default for one key: 1."`
-	Script             string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses."`
-	Birthday           jsontext.Value `json:"birthday" oneof:"string,integer" required:"true" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there."`
-}
-
-// newWallet is a wallet that was just created.
-type newWallet struct {
-	wallet
-	ChangeImplied bool `json:"change_descriptor_implied" required:"true" description:"Whether change_descriptor was derived from a descriptor that ends in /0/*, with /1/* instead."`
-}
-
-// CreateWallet serves POST /api/v1/wallets.
-func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWallet, error) {
-	if (in.Descriptor == "") == (len(in.Keys) == 0) {
-		return newWallet{}, fault.InvalidField("descriptor", "exactly one of descriptor and keys is required")
-	}
-	birthday, err := parseBirthday("birthday", in.Birthday)
-	if err != nil {
-		return newWallet{}, err
-	}
-	plan := wallets.Plan{
-		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor,
-		Keys: in.Keys, SignaturesRequired: in.SignaturesRequired, Script: in.Script, Birthday: birthday,
-	}
-	v, err := a.o.Wallets.Create(ctx, caller(ctx), plan)
-	return newWallet{walletOf(v), plan.ImpliesChange()}, err
 }
 
 type walletRequest struct {

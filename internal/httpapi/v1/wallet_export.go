@@ -1,0 +1,72 @@
+package v1
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+
+	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/walletexport"
+)
+
+// textType is the media type of exports that are not JSON.
+const textType = "text/plain"
+
+// WalletMedia are the media types of the exports of a wallet.
+var WalletMedia = []route.Media{route.MediaOf[walletDocument](jsonType), route.MediaOf[string](textType), route.MediaOf[label](linesType)}
+
+// walletDocument is a JSON document in the format of another program.
+type walletDocument struct{}
+
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
+func (walletDocument) JSONSchemaBytes() ([]byte, error) {
+	return []byte(`{"type":["object","array"],"description":"A file in the requested format."}`), nil
+}
+
+type exportWalletRequest struct {
+	walletRequest
+	Format string `query:"format" json:"-" required:"true" enum:"specter,account-map,labels,core,descriptor,bsms,bip388,coldcard,sparrow,caravan" description:"Format of the file; see docs/wallet-files.md."`
+}
+
+// ExportWallet serves GET /api/v1/wallets/{alias}/export.
+func (a *API) ExportWallet(ctx context.Context, in exportWalletRequest) (route.Streamed, error) {
+	format, err := walletexport.ParseFormat(in.Format)
+	if err != nil {
+		return route.Streamed{}, err
+	}
+	w := walletexport.Wallet{Network: a.o.Wallets.Network()}
+	if w.Details, err = a.o.Wallets.Details(ctx, access(ctx), 1); err != nil {
+		return route.Streamed{}, err
+	}
+	if w.Devices, err = a.o.Wallets.Devices(ctx, caller(ctx)); err != nil {
+		return route.Streamed{}, err
+	}
+	if w.Labels, err = a.o.Wallets.Labels(ctx, access(ctx)); err != nil {
+		return route.Streamed{}, err
+	}
+	out := route.Streamed{ContentType: contentTypeOf(format), Header: attachment(access(ctx).Alias() + "-" + format.FileName())}
+	if format == walletexport.Labels {
+		out.Body = func(out *bufio.Writer) error { return w.Write(out, format) }
+		return out, nil
+	}
+	var file bytes.Buffer // so that a wallet that the format cannot represent is an error with its own status
+	if err := w.Write(&file, format); err != nil {
+		return route.Streamed{}, err
+	}
+	out.Body = func(out *bufio.Writer) error {
+		_, err := out.Write(file.Bytes())
+		return err
+	}
+	return out, nil
+}
+
+func contentTypeOf(f walletexport.Format) string {
+	switch f {
+	case walletexport.Labels:
+		return linesType
+	case walletexport.Descriptor, walletexport.BSMS, walletexport.Coldcard:
+		return textType + "; charset=utf-8"
+	default:
+		return jsonType
+	}
+}

@@ -1,0 +1,147 @@
+package httpapi_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/walletexport"
+)
+
+// walletFiles is the directory with the files of other programs.
+const walletFiles = "../walletfile/testdata/regtest"
+
+// body returns a JSON body with a file and further fields.
+func fileBody(t *testing.T, name, more string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(walletFiles, name))
+	testkit.Check(t, err)
+	text, err := json.Marshal(string(data))
+	testkit.Check(t, err)
+	return `{"file": ` + string(text) + more + "}"
+}
+
+// testWalletFiles inspects files, creates wallets from them, and exports these.
+func testWalletFiles(t *testing.T, s *server, n *testkit.Node) {
+	p := s.user(t, "alice", false)
+	k := s.token(t, p, 0).bearer()
+	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
+
+	got := s.call(t, "POST", inspect, k, fileBody(t, "coldcard.json", "")).want(t, 200, `"format":"coldcard"`, `"script":"wpkh"`, `"signatures_required":1`,
+		`"scripts":["pkh","sh-wpkh","wpkh","tr","sh","sh-wsh","wsh"]`, `"fingerprint":"73c5da0a","derivation":"m/84h/1h/0h","xpub":"tpub`, `"name":null`, `"code":"one_of_several"`)
+	s.wantFirstAddresses(t, n, got)
+	s.call(t, "POST", inspect, k, fileBody(t, "coldcard.json", `, "script": "tr"`)).want(t, 200, `"script":"tr"`, `"descriptor":"tr(`)
+	s.call(t, "POST", inspect, k, fileBody(t, "key-multisig.txt", "")).want(t, 200, `"signatures_required":null`, `"descriptor":null`, `"addresses":null`, `"code":"signer_key"`)
+	vault := s.call(t, "POST", inspect, k, fileBody(t, "sparrow.json", "")).want(t, 200, `"name":"Family Vault"`, `"birthday":"2023-11-14T22:13:20Z"`, `"birthday_height":null`, `"name":"Jade"`, `"warnings":[]`)
+	s.wantFirstAddresses(t, n, vault)
+	if got := s.call(t, "GET", create, k, "").want(t, 200).list("alias"); len(got) > 0 {
+		t.Errorf("an inspection created %v", got)
+	}
+
+	made := s.call(t, "POST", create, k, fileBody(t, "account-map.json", "")).want(t, 201, `"alias":"family_vault"`, `"name":"Family Vault"`, `"change_descriptor_implied":true`, `"code":"change_implied"`)
+	if made.text("descriptor") != vault.text("descriptor") || made.text("change_descriptor") != vault.text("change_descriptor") {
+		t.Errorf("got %s, want %s", made.text("descriptor"), vault.text("descriptor"))
+	}
+	s.call(t, "POST", create, k, fileBody(t, "nunchuk.txt", `, "name": "Nested", "birthday": "now"`)).want(t, 201, `"script":"sh-wsh"`, `"warnings":[]`)
+	data := testkit.Must(os.ReadFile(filepath.Join(walletFiles, "wallet.bsms")))
+	s.call(t, "POST", create, k, fmt.Sprintf(`{"file_base64": %q, "name": "x", "birthday": 0}`, base64.URLEncoding.EncodeToString(data))).wantProblem(t, 409, "wallet_exists")
+	s.call(t, "POST", inspect, k, fileBody(t, "wallet.bsms", "")).want(t, 200, `"code":"key_in_other_wallet"`, "also used in your wallet family_vault")
+	s.call(t, "POST", create, k, fileBody(t, "key-slip132.txt", `, "name": "Bare", "birthday": "now"`)).want(t, 201, `"code":"fingerprint_missing"`)
+
+	s.testFileProblems(t, k, p)
+	for _, f := range walletexport.Formats {
+		s.call(t, "GET", "/api/v1/wallets/family_vault/export?format="+string(f), k, "").want(t, 200)
+		if f == walletexport.Labels {
+			continue
+		}
+		file := s.call(t, "GET", "/api/v1/wallets/family_vault/export?format="+string(f), k, "").want(t, 200)
+		text, err := json.Marshal(file.body)
+		testkit.Check(t, err)
+		again := s.call(t, "POST", inspect, k, `{"file": `+string(text)+`}`).want(t, 200)
+		if again.text("descriptor") != vault.text("descriptor") || !strings.Contains(file.header.Get("Content-Disposition"), "family_vault-"+f.FileName()) {
+			t.Errorf("%s: read back as %s, %v", f, again.body, file.header)
+		}
+	}
+	s.call(t, "GET", "/api/v1/wallets/bare/export?format=caravan", k, "").wantProblem(t, 409, "missing_origin")
+	s.call(t, "GET", "/api/v1/wallets/family_vault/export?format=pdf", k, "").want(t, 400, "must be specter, account-map, labels, core")
+	s.call(t, "GET", "/api/v1/wallets/family_vault/export", k, "").want(t, 400, `"field":"format"`)
+	s.call(t, "GET", "/api/v1/wallets/family_vault/export?format=core", s.token(t, p, auth.WalletsWrite).bearer(), "").want(t, 403)
+}
+
+// wantFirstAddresses compares the addresses of an inspection with Bitcoin Core's.
+func (s *server) wantFirstAddresses(t *testing.T, n *testkit.Node, got answer) {
+	t.Helper()
+	var v struct {
+		Descriptor string
+		Change     string `json:"change_descriptor"`
+		Addresses  struct{ Receive, Change []string }
+	}
+	testkit.Check(t, json.Unmarshal([]byte(got.body), &v))
+	for descriptor, addresses := range map[string][]string{v.Descriptor: v.Addresses.Receive, v.Change: v.Addresses.Change} {
+		var want []string
+		testkit.Check(t, json.Unmarshal(n.CLI(t, "deriveaddresses", descriptor, []int{0, 2}), &want))
+		if fmt.Sprint(addresses) != fmt.Sprint(want) {
+			t.Errorf("got %v, Core has %v", addresses, want)
+		}
+	}
+}
+
+// testFileProblems checks that one response names all problems of a request with a file.
+func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
+	t.Helper()
+	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
+	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "either file or file_base64 is required")
+	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "either file or file_base64 is required")
+	s.call(t, "POST", inspect, k, `{"file_base64": "?"}`).want(t, 400, `"field":"file_base64"`)
+	s.call(t, "POST", inspect, k, `{"file": "x", "scriptx": "wpkh"}`).want(t, 400, `"field":"scriptx"`, "unknown field")
+	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "birthday": "now"`)).want(t, 400, "exactly one of descriptor, keys, file")
+	s.call(t, "POST", create, k, fileBody(t, "key-multisig.txt", `, "name": "x", "birthday": "now"`)).wantProblem(t, 400, "not_one_wallet")
+	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "signatures_required": 2, "alias": "Not One", "birthday": "yesterday"`)).
+		want(t, 400, `"field":"birthday"`, `"field":"signatures_required","message":"must be omitted if there is a file`)
+	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "alias": "Not One"`)).want(t, 400, `"field":"name"`, `"field":"alias"`, `"field":"birthday"`)
+	broken := strings.Replace(fileBody(t, "caravan.json", `, "name": "x", "birthday": "now"`), "tpub", "tpuc", 2)
+	s.call(t, "POST", create, k, broken).want(t, 400, `"field":"file","message":"key 1 must`, `"field":"file","message":"key 2 must`)
+	s.call(t, "POST", create, k, `{"name": "x", "keys": ["x", "y"], "signatures_required": 3, "script": "wsx", "birthday": "now"}`).
+		want(t, 400, `"field":"script"`, `"field":"signatures_required"`, `"field":"keys","message":"key 1 must`, `"field":"keys","message":"key 2 must`)
+	main := strings.Replace(fileBody(t, "wallet.bsms", ""), "tpub", "xpub", 1)
+	s.call(t, "POST", inspect, k, main).want(t, 400, "does not match its checksum")
+	limited := s.token(t, p, 0, "family_vault")
+	s.call(t, "POST", inspect, limited.bearer(), fileBody(t, "wallet.bsms", "")).wantProblem(t, 403, "token_limited_to_wallets")
+}
+
+// testPrivateFiles posts files with private keys. The server checks at its end that neither its
+// log nor its database has one of them.
+func testPrivateFiles(t *testing.T, s *server, _ *testkit.Node) {
+	p := s.user(t, "alice", false)
+	k := s.token(t, p, 0).bearer()
+	files := map[string]struct{ File, Secret string }{}
+	testkit.Check(t, json.Unmarshal(testkit.Must(os.ReadFile("../walletfile/testdata/private-regtest.json")), &files))
+	if len(files) < 40 {
+		t.Fatalf("%d files", len(files))
+	}
+	for name, f := range files {
+		s.secret(f.Secret)
+		var secrets testkit.Secrets
+		secrets.Add(name, f.Secret)
+		text, err := json.Marshal(f.File)
+		testkit.Check(t, err)
+		for path, body := range map[string]string{
+			"/api/v1/wallets/inspect": `{"file": ` + string(text) + `}`,
+			"/api/v1/wallets":         `{"file_base64": "` + base64.StdEncoding.EncodeToString([]byte(f.File)) + `", "name": "x", "birthday": "now"}`,
+		} {
+			got := s.call(t, "POST", path, k, body).want(t, 400, `"field":"file"`)
+			if found := secrets.Find(got.body); len(found) > 0 {
+				t.Errorf("%s: the response repeats %v", name, found)
+			}
+		}
+	}
+	if got := s.call(t, "GET", "/api/v1/wallets", k, "").want(t, 200).list("alias"); len(got) > 0 {
+		t.Errorf("created %v", got)
+	}
+}
