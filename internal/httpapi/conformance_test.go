@@ -156,6 +156,10 @@ func (s *specification) checkBody(media object, mediaType string, body []byte) e
 		}
 		return nil
 	}
+	if name == "" { // a document in the format of another program
+		_, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+		return err
+	}
 	return s.validate(name, body)
 }
 

@@ -278,6 +278,9 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 			continue
 		}
 		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.utxo.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id).Replace(to.Path)
+		if to.Handler.Name == "ExportWallet" {
+			path += "?format=core"
+		}
 		r := request{method: to.Method, path: path, auth: []string{viewer}}
 		switch {
 		case to.Method == http.MethodPatch:

@@ -94,11 +94,15 @@ func (w *world) tryAll(t *testing.T, to route.Route, people [2]testUser) {
 	w.tryMedia(t, to)
 }
 
+// exportFormats are formats of exported wallets with each media type, which the format determines.
+var exportFormats = map[string]string{"application/json": "core", "application/jsonl": "labels", "text/plain": "descriptor"}
+
 // tryMedia requests each media type of a streaming route.
 func (w *world) tryMedia(t *testing.T, to route.Route) {
 	t.Helper()
 	for _, media := range to.Handler.Media {
 		path, body := requests[to.Method+" "+to.Path](t, w, w.caller)
+		path = strings.Replace(path, "/export?format=descriptor", "/export?format="+exportFormats[media.Type], 1)
 		method := to.Method
 		if media.Type == "text/event-stream" { // the response to GET does not end
 			method = "HEAD"

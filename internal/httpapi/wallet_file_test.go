@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/qrcodec"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/walletexport"
 )
@@ -54,6 +57,7 @@ func testWalletFiles(t *testing.T, s *server, n *testkit.Node) {
 	s.call(t, "POST", inspect, k, fileBody(t, "wallet.bsms", "")).want(t, 200, `"code":"key_in_other_wallet"`, "also used in your wallet family_vault")
 	s.call(t, "POST", create, k, fileBody(t, "key-slip132.txt", `, "name": "Bare", "birthday": "now"`)).want(t, 201, `"code":"fingerprint_missing"`)
 
+	s.testParts(t, k, vault.text("descriptor"), vault.text("change_descriptor"))
 	s.testFileProblems(t, k, p)
 	for _, f := range walletexport.Formats {
 		s.call(t, "GET", "/api/v1/wallets/family_vault/export?format="+string(f), k, "").want(t, 200)
@@ -92,12 +96,34 @@ func (s *server) wantFirstAddresses(t *testing.T, n *testkit.Node, got answer) {
 	}
 }
 
+// testParts inspects a wallet as the texts of QR codes.
+func (s *server) testParts(t *testing.T, k, receive, change string) {
+	t.Helper()
+	const inspect = "/api/v1/wallets/inspect"
+	d, err := btc.ParseDescriptor(btc.Multipath(receive, change), btc.Regtest)
+	testkit.Check(t, err)
+	parts, err := qrcodec.NewURParts(testkit.Must(qrcodec.OutputResource(d)), 100)
+	testkit.Check(t, err)
+	texts := parts.Texts(parts.Len())
+	slices.Reverse(texts)
+	body := func(texts []string) string { return `{"parts": ` + string(testkit.Must(json.Marshal(texts))) + "}" }
+	got := s.call(t, "POST", inspect, k, body(texts)).want(t, 200, `"format":"crypto-output"`)
+	if got.text("descriptor") != receive {
+		t.Errorf("got %s, want %s", got.text("descriptor"), receive)
+	}
+	s.call(t, "POST", inspect, k, body(texts[1:])).want(t, 400, `"field":"parts"`, `"code":"qr_parts_missing"`)
+	s.call(t, "POST", inspect, k, `{"file": `+string(testkit.Must(json.Marshal(strings.Join(texts, "\n"))))+"}").want(t, 200, `"format":"crypto-output"`)
+	bbqr, err := qrcodec.EncodeBBQr(qrcodec.JSON, testkit.Must(os.ReadFile(filepath.Join(walletFiles, "coldcard.json"))), 500)
+	testkit.Check(t, err)
+	s.call(t, "POST", inspect, k, body(bbqr)).want(t, 200, `"format":"coldcard"`)
+}
+
 // testFileProblems checks that one response names all problems of a request with a file.
 func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
 	t.Helper()
 	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
-	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "either file or file_base64 is required")
-	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "either file or file_base64 is required")
+	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "exactly one of file, file_base64 and parts is required")
+	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of file, file_base64 and parts is required")
 	s.call(t, "POST", inspect, k, `{"file_base64": "?"}`).want(t, 400, `"field":"file_base64"`)
 	s.call(t, "POST", inspect, k, `{"file": "x", "scriptx": "wpkh"}`).want(t, 400, `"field":"scriptx"`, "unknown field")
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "birthday": "now"`)).want(t, 400, "exactly one of descriptor, keys, file")

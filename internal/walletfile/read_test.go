@@ -5,6 +5,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -293,5 +294,23 @@ func TestRead_DeviceNames(t *testing.T) {
 	text := `{"label": "x", "blockheight": 1, "descriptor": "wpkh(` + key + `/0/*)", "devices": ["` + strings.Join(strings.Fields(seeds[1]), `", "`) + `"]}`
 	if _, err := walletfile.Read([]byte(text), walletfile.Options{Network: btc.Main}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRead_SpecterDesktop reads files that Specter Desktop wrote.
+func TestRead_SpecterDesktop(t *testing.T) {
+	t.Parallel()
+	const folder = "../../testdata/specter-desktop/real/"
+	for name, want := range map[string]string{
+		"wallets/regtest/simple_one.json": "specter wpkh 1", "wallets/regtest/nested.json": "specter sh-wpkh 1", "wallets/regtest/tap.json": "specter tr 1",
+		"wallets/regtest/vault_23_fam.json": "specter wsh 3", "wallets_someuser/regtest/a_simple_wallet.json": "specter wpkh 1",
+		"devices/my_trezor.json": "specter-device wpkh 1", "devices_someuser/specter_diy.json": "specter-device wpkh 1",
+	} {
+		data, err := os.ReadFile(folder + name)
+		testkit.Check(t, err)
+		f, err := walletfile.Read(data, walletfile.Options{Network: btc.Regtest})
+		if got := fmt.Sprintf("%s %s %d", f.Format, f.Script, len(f.Keys)); err != nil || got != want || f.Name == "" {
+			t.Errorf("%s: %s, want %s; %v", name, got, want, err)
+		}
 	}
 }

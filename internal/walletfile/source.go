@@ -2,23 +2,27 @@ package walletfile
 
 import (
 	"encoding/base64"
+	"errors"
 	"strings"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/qrcodec"
 )
 
 // Source is a file in one of the forms in which a request can contain it. The zero value means
-// that there is none.
+// that a request has no file.
 type Source struct {
-	data  []byte
-	given bool
+	data    []byte
+	outputs []qrcodec.Output
+	given   bool
 }
 
 // FromText returns the source of a file that is text.
-func FromText(text string) Source { return Source{[]byte(text), true} }
+func FromText(text string) Source { return FromBytes([]byte(text)) }
 
 // FromBytes returns the source of a file.
-func FromBytes(data []byte) Source { return Source{data, true} }
+func FromBytes(data []byte) Source { return Source{data: data, given: true} }
 
 // FromBase64 returns the source of a file in base64, with or without padding, in the standard
 // or the URL alphabet. It returns a fault about the field "file_base64".
@@ -31,8 +35,89 @@ func FromBase64(text string) (Source, error) {
 	return FromBytes(data), nil
 }
 
-// IsZero reports whether there is no file.
+// FromParts returns the source of the texts of QR codes, in any order. It returns the faults
+// of package qrcodec, about the field "parts".
+func FromParts(parts []string) (Source, error) { return fromParts(parts, "parts") }
+
+func fromParts(parts []string, name string) (Source, error) {
+	var c qrcodec.Collector
+	for _, part := range parts {
+		if err := c.Add(part); err != nil {
+			return Source{}, about(err, name)
+		}
+	}
+	content, complete := c.Content()
+	if !complete {
+		return Source{}, about(c.Progress().Err(), name)
+	}
+	switch content.Kind {
+	case qrcodec.Outputs:
+		return Source{outputs: content.Outputs, given: true}, nil
+	case qrcodec.PSBT, qrcodec.Transaction:
+		return Source{}, fault.InvalidAs(ErrUnknownFormat.Code, name, "is a payment and not a wallet; add it to a proposal")
+	}
+	return FromBytes(content.Data), nil
+}
+
+// about returns a fault of package qrcodec as an Invalid fault about a field.
+func about(err error, name string) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, btc.ErrPrivateKey):
+		return btc.ErrPrivateKey.ForField(name)
+	}
+	return fault.InvalidAs(f.Code, name, "%s", f.Message)
+}
+
+// IsZero reports whether a request has no file.
 func (s Source) IsZero() bool { return !s.given }
 
-// Read reads the file; see Read.
-func (s Source) Read(o Options) (File, error) { return Read(s.data, o) }
+// Read reads the file; see Read. The texts of QR codes, one in a line, can also be a file.
+func (s Source) Read(o Options) (File, error) {
+	if text := string(s.data); isQRText(text) && len(text) <= MaxSize {
+		var err error
+		if s, err = fromParts(strings.Fields(text), field); err != nil {
+			return File{}, err
+		}
+	}
+	if s.outputs == nil {
+		return Read(s.data, o)
+	}
+	d := &draft{height: -1}
+	d.readOutputs(s.outputs)
+	return d.result(o)
+}
+
+// isQRText reports whether a text is from a QR code in the format UR or BBQr.
+func isQRText(text string) bool {
+	text = strings.ToLower(trim(text))
+	return strings.HasPrefix(text, "ur:") || strings.HasPrefix(text, "b$")
+}
+
+// readOutputs reads the content of a crypto-account, crypto-output or crypto-hdkey.
+func (d *draft) readOutputs(outputs []qrcodec.Output) {
+	d.format = CryptoAccount
+	if len(outputs) == 1 {
+		d.name = outputs[0].Name
+		switch o := outputs[0]; {
+		case o.Descriptor != "":
+			d.format = CryptoOutput
+		case !o.Cosigner:
+			d.format = CryptoHDKey
+		}
+	}
+	for _, o := range outputs {
+		before := len(d.accounts)
+		switch {
+		case o.Descriptor != "":
+			d.group([]described{{text: o.Descriptor}})
+		case len(o.Keys) == 1:
+			d.readKey(o.Keys[0], o.Script)
+		}
+		for i := before; i < len(d.accounts) && len(o.Keys) == 1; i++ {
+			d.accounts[i].names = []string{o.Name}
+		}
+	}
+}

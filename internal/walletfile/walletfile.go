@@ -97,7 +97,7 @@ type NamedKey struct {
 // IsWallet reports whether the file describes a complete wallet.
 func (f File) IsWallet() bool { return len(f.Policy.Keys) > 0 }
 
-// Read reads a file: text, JSON, or the content of a QR code. It returns ErrUnknownFormat,
+// Read reads a file that is text or JSON. It returns ErrUnknownFormat,
 // ErrFile, ErrFirstAddress, btc.ErrPrivateKey, and the faults of btc.FromDescriptors and
 // btc.FromKeys, all about the field "file". One fault has all problems.
 func Read(data []byte, o Options) (File, error) {
@@ -108,6 +108,19 @@ func Read(data []byte, o Options) (File, error) {
 	d, err := parse(text)
 	if err != nil {
 		return File{}, err
+	}
+	return d.result(o)
+}
+
+// result returns the content of the file, or one fault with all problems.
+func (d *draft) result(o Options) (File, error) {
+	switch {
+	case d.err != nil:
+		return File{}, d.err
+	case len(d.problems) > 0:
+		return File{}, fault.JoinErrors(d.problems...)
+	case len(d.accounts) == 0:
+		return File{}, fault.InvalidAs(ErrFile.Code, field, "contains neither a wallet nor keys")
 	}
 	return d.file(o)
 }
@@ -141,15 +154,6 @@ func parse(text string) (*draft, error) {
 		d.readJSON(text)
 	} else {
 		d.readText(text)
-	}
-	if d.err != nil {
-		return nil, d.err
-	}
-	if len(d.problems) > 0 {
-		return nil, fault.JoinErrors(d.problems...)
-	}
-	if len(d.accounts) == 0 {
-		return nil, fault.InvalidAs(ErrFile.Code, field, "contains neither a wallet nor keys")
 	}
 	return d, nil
 }

@@ -14,8 +14,9 @@ import (
 
 // walletSource contains the fields with a file of another program.
 type walletSource struct {
-	File       string `json:"file" description:"Text of a wallet file, a device file or a descriptor of another program; see docs/wallet-files.md for the formats. Files with private keys or seed words are refused."`
-	FileBase64 string `json:"file_base64" description:"The same in base64."`
+	File       string   `json:"file" description:"Text of a wallet file, a device file or a descriptor of another program; see docs/wallet-files.md for the formats. Files with private keys or seed words are refused."`
+	FileBase64 string   `json:"file_base64" description:"The same in base64."`
+	Parts      []string `json:"parts" description:"The same as the texts of QR codes, in any order: UR (crypto-account, crypto-output, crypto-hdkey, bytes), BBQr, or one plain text."`
 }
 
 // source returns the file of a request; zero if it has none.
@@ -25,6 +26,8 @@ func (w walletSource) source() (walletfile.Source, error) {
 		return walletfile.FromText(w.File), nil
 	case w.FileBase64 != "":
 		return walletfile.FromBase64(w.FileBase64)
+	case len(w.Parts) > 0:
+		return walletfile.FromParts(w.Parts)
 	}
 	return walletfile.Source{}, nil
 }
@@ -32,7 +35,7 @@ func (w walletSource) source() (walletfile.Source, error) {
 // count returns how many of the fields are given.
 func (w walletSource) count() int {
 	n := 0
-	for _, given := range []bool{w.File != "", w.FileBase64 != ""} {
+	for _, given := range []bool{w.File != "", w.FileBase64 != "", len(w.Parts) > 0} {
 		if given {
 			n++
 		}
@@ -43,7 +46,7 @@ func (w walletSource) count() int {
 type createWalletRequest struct {
 	Name             string   `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members. Required unless a file contains it."`
 	Alias            string   `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
-	Descriptor       string   `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify exactly one of descriptor, keys, file and file_base64."`
+	Descriptor       string   `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify exactly one of descriptor, keys, file, file_base64 and parts."`
 	ChangeDescriptor string   `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
 	Keys             []string `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys."`
 	walletSource
@@ -83,7 +86,7 @@ func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWall
 		given++
 	}
 	if given != 1 {
-		return newWallet{}, fault.InvalidField("descriptor", "exactly one of descriptor, keys, file and file_base64 is required")
+		return newWallet{}, fault.InvalidField("descriptor", "exactly one of descriptor, keys, file, file_base64 and parts is required")
 	}
 	file, err := in.source()
 	if err != nil {
@@ -146,7 +149,7 @@ type firstAddress struct {
 // InspectWallet serves POST /api/v1/wallets/inspect.
 func (a *API) InspectWallet(ctx context.Context, in inspectWalletRequest) (walletInspection, error) {
 	if in.count() != 1 {
-		return walletInspection{}, fault.InvalidField("file", "either file or file_base64 is required")
+		return walletInspection{}, fault.InvalidField("file", "exactly one of file, file_base64 and parts is required")
 	}
 	file, err := in.source()
 	if err != nil {

@@ -20,7 +20,7 @@ type walletDocument struct{}
 
 // JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
 func (walletDocument) JSONSchemaBytes() ([]byte, error) {
-	return []byte(`{"type":["object","array"],"description":"A file in the requested format."}`), nil
+	return []byte(`{"description":"A file in the requested format."}`), nil
 }
 
 type exportWalletRequest struct {

@@ -1,0 +1,119 @@
+package walletfile_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/qrcodec"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/walletfile"
+)
+
+// partsOf returns the QR texts of a resource, in reverse order.
+func partsOf(t testing.TB, r qrcodec.Resource) []string {
+	t.Helper()
+	parts, err := qrcodec.NewURParts(r, 60)
+	testkit.Check(t, err)
+	texts := parts.Texts(parts.Len())
+	slices.Reverse(texts)
+	return texts
+}
+
+// TestFromParts reads wallets and keys from the texts of QR codes.
+func TestFromParts(t *testing.T) {
+	t.Parallel()
+	options := walletfile.Options{Network: btc.Main}
+	for _, script := range []btc.Script{btc.PKH, btc.WPKH, btc.ShWPKH, btc.TR, btc.Sh, btc.WSh, btc.ShWSh} {
+		p := policyOf(t, script, btc.Main)
+		d, err := btc.ParseDescriptor(btc.Multipath(p.Receive.String(), p.Change.String()), btc.Main)
+		testkit.Check(t, err)
+		source, err := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.OutputResource(d))))
+		testkit.Check(t, err)
+		f, err := source.Read(options)
+		if err != nil || f.Format != walletfile.CryptoOutput || f.Policy.Receive.String() != p.Receive.String() || f.Policy.Change.String() != p.Change.String() {
+			t.Errorf("output, %s: %v, %v", script, f.Policy.Receive, err)
+		}
+		account, err := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.AccountResource(p.Keys[0], script, btc.Main))))
+		testkit.Check(t, err)
+		f, err = account.Read(options)
+		if err != nil || f.Script != script || f.IsWallet() == script.IsMultisig() || f.Keys[0].XPub != p.Keys[0].XPub || f.Keys[0].Fingerprint != p.Keys[0].Fingerprint {
+			t.Errorf("account, %s: %+v, %v", script, f, err)
+		}
+	}
+	for _, name := range []string{"coldcard.json", "coldcard-multisig.txt", "wallet.bsms"} {
+		data := testkit.Must(readRaw(btc.Main, name))
+		texts, err := qrcodec.EncodeBBQr(qrcodec.Text, data, 200)
+		testkit.Check(t, err)
+		source, err := walletfile.FromParts(texts)
+		testkit.Check(t, err)
+		got, err := source.Read(options)
+		testkit.Check(t, err)
+		want, err := walletfile.Read(data, options)
+		testkit.Check(t, err)
+		if got.Format != want.Format || got.Policy.Receive.String() != want.Policy.Receive.String() {
+			t.Errorf("%s: %+v", name, got)
+		}
+		one, err := walletfile.FromParts([]string{string(data)})
+		testkit.Check(t, err)
+		if f, err := one.Read(options); err != nil || f.Format != want.Format {
+			t.Errorf("%s in one part: %+v, %v", name, f, err)
+		}
+	}
+}
+
+// TestFromParts_Problems checks the errors about QR texts.
+func TestFromParts_Problems(t *testing.T) {
+	t.Parallel()
+	p := policyOf(t, btc.WSh, btc.Main)
+	d, err := btc.ParseDescriptor(btc.Multipath(p.Receive.String(), p.Change.String()), btc.Main)
+	testkit.Check(t, err)
+	texts := partsOf(t, testkit.Must(qrcodec.OutputResource(d)))
+	psbt := "cHNidP8BAFICAAAAAf//////////////////////////////////////////AAAAAAD/////AQAAAAAAAAAAIgAgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for name, c := range map[string]struct {
+		parts []string
+		code  string
+	}{
+		"missing":     {texts[1:], "qr_parts_missing"},
+		"damaged":     {[]string{texts[0][:len(texts[0])-3]}, "invalid_qr_text"},
+		"another one": {[]string{texts[0], "B$2J0200ABC"}, "qr_other_message"},
+		"payment":     {[]string{psbt}, "unknown_file_format"},
+	} {
+		_, err := walletfile.FromParts(c.parts)
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || f.Kind != fault.Invalid || f.Code != c.code || f.Fields[0].Name != "parts" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	words, err := walletfile.FromParts([]string{seeds[1]})
+	testkit.Check(t, err)
+	if _, err := words.Read(walletfile.Options{Network: btc.Main}); !errors.Is(err, btc.ErrPrivateKey) {
+		t.Errorf("seed words: %v", err)
+	}
+	source := walletfile.FromText(strings.Join(texts[1:], "\n"))
+	_, err = source.Read(walletfile.Options{Network: btc.Main})
+	if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "qr_parts_missing" || f.Fields[0].Name != "file" {
+		t.Errorf("QR texts as a file: %v", err)
+	}
+}
+
+// TestFromBase64 checks the accepted forms of base64.
+func TestFromBase64(t *testing.T) {
+	t.Parallel()
+	data := testkit.Must(readRaw(btc.Main, "wallet.bsms"))
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		text := encoding.EncodeToString(data)
+		source, err := walletfile.FromBase64(text[:76] + "\r\n" + text[76:] + "\n")
+		testkit.Check(t, err)
+		if f, err := source.Read(walletfile.Options{Network: btc.Main}); err != nil || f.Format != walletfile.BSMS {
+			t.Errorf("%+v, %v", f, err)
+		}
+	}
+	if _, err := walletfile.FromBase64("not?"); err == nil {
+		t.Error("accepted")
+	}
+}
