@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what building and testing require: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, jq, strace, unshare, ip, python3 with requests, and npm. If everything is installed, it prints
+# programs, bitcoind, curl, jq, strace, unshare, ip, python3 with requests, npm and Electrum. If everything is installed, it prints
 # nothing. On Debian and its derivatives it installs what is missing; elsewhere it lists it and fails.
 set -eu
 
@@ -37,6 +37,7 @@ missing() {
 	have unshare || echo util-linux
 	have ip || echo iproute2
 	have npm || echo nodejs npm
+	have electrum || echo electrum
 }
 
 install() {
