@@ -143,7 +143,7 @@ func (a *App) prepare(purpose Purpose) error {
 		}
 	}
 	if err := privatefile.MkdirAll(a.Config.DataFolder); err != nil {
-		return fmt.Errorf("create the data directory: %w", err)
+		return fmt.Errorf("create the data directory %s: %w", a.Config.DataFolder, err)
 	}
 	return nil
 }
@@ -157,9 +157,12 @@ func (a *App) CheckExists() error {
 	if a.UsesPostgres() {
 		return nil
 	}
-	_, err := os.Stat(string(a.Config.DatabaseURL))
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(string(a.Config.DatabaseURL))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return a.noDatabase(a.DatabaseName() + " does not exist")
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is a directory or another special file; SPECTER_DATABASE_URL must be the path of an SQLite file, or postgres://…", a.DatabaseName())
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, 
 		}
 	}()
 	if err := privatefile.MkdirAll(a.Config.DataFolder); err != nil {
-		return r, fmt.Errorf("create the data directory: %w", err)
+		return r, fmt.Errorf("create the data directory %s: %w", a.Config.DataFolder, err)
 	}
 	if !a.UsesPostgres() {
 		holder := fmt.Sprintf("process %d, restoring a backup", os.Getpid())

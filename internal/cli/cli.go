@@ -73,7 +73,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 	root.SetIn(p.stdin)
 	root.SetOut(p.raw)
 	root.SetErr(p.stderr)
-	return root.ExecuteContext(ctx)
+	return withRemedy(root.ExecuteContext(ctx))
 }
 
 // rootCommand returns the tree of all commands.

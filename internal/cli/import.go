@@ -85,6 +85,15 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
   specterd import /backup/specter --json | jq '.items[] | select(.result == "not imported")'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			path, err := filepath.Abs(args[0])
+			if err != nil {
+				return fmt.Errorf("resolve the directory: %w", err)
+			}
+			folder, err := datadir.Open(path) // before a database is created
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, folder.Close()) }()
 			a, err := p.newApp(cmd.Flags(), false)
 			if err != nil {
 				return err
@@ -96,8 +105,8 @@ To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
 				}
 				defer func() { err = errors.Join(err, remove()) }()
 			}
-			return p.runOn(cmd, a, app.Creating, args, func(cmd *cobra.Command, a *app.App, args []string) error {
-				return p.runImport(cmd, a, args[0], o)
+			return p.runOn(cmd, a, app.Creating, args, func(cmd *cobra.Command, a *app.App, _ []string) error {
+				return p.runImport(cmd, a, path, folder, o)
 			})
 		},
 	}
@@ -116,15 +125,7 @@ type importOptions struct {
 	dryRun, asJSON, showPassword bool
 }
 
-func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, o importOptions) (err error) {
-	if path, err = filepath.Abs(path); err != nil {
-		return fmt.Errorf("resolve the directory: %w", err)
-	}
-	folder, err := datadir.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+func (p *program) runImport(cmd *cobra.Command, a *app.App, path string, folder *datadir.Folder, o importOptions) (err error) {
 	n, err := a.OpenNode()
 	if err != nil {
 		return err

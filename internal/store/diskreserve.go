@@ -72,6 +72,9 @@ func (d *disk) observe(ctx context.Context, err error) (released bool) {
 	return false
 }
 
+// IsFull reports whether err means that the disk is full.
+func IsFull(err error) bool { return isFull(err) || errors.Is(err, ErrDiskFull) }
+
 // isFull reports whether err means that the disk is full. Apart from the database and its
 // log, SQLite may also fail to extend the shared-memory file (-shm).
 func isFull(err error) bool {

@@ -34,7 +34,7 @@ func (e ErrLocked) Error() string {
 func Lock(ctx context.Context, databasePath, holder string, patience time.Duration) (*ServingLock, error) {
 	path := databasePath + ".lock"
 	if err := privatefile.Ensure(path); err != nil {
-		return nil, fmt.Errorf("create the lock: %w", err)
+		return nil, fmt.Errorf("create the lock %s: %w", path, err)
 	}
 	lock := flock.New(path, flock.SetFlag(privatefile.LockFlag))
 	ok, err := lock.TryLock()

@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -31,9 +34,37 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
 		_ = pool.Close()
-		return nil, nil, fmt.Errorf("connect to the PostgreSQL database: %w", err)
+		return nil, nil, fmt.Errorf("connect to the PostgreSQL database: %s (%w)", connectRemedy(err), connectError{err})
 	}
 	return pool, pool, nil
+}
+
+// connectError is an error of a connection attempt in one line, without the attempts at
+// other addresses of the host.
+type connectError struct{ error }
+
+func (e connectError) Error() string {
+	lines := strings.Split(strings.TrimSpace(e.error.Error()), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func (e connectError) Unwrap() error { return e.error }
+
+// connectRemedy returns what to do if PostgreSQL does not accept a connection.
+func connectRemedy(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch e.Code {
+		case "28P01", "28000": // invalid password, invalid authorization
+			return "it rejects the user or the password; correct SPECTER_DATABASE_URL, or the server's pg_hba.conf"
+		case "3D000": // unknown database
+			return "it does not have this database; create it with createdb, or correct SPECTER_DATABASE_URL"
+		case "53300": // too many connections
+			return "it has too many connections; increase max_connections, or stop other clients"
+		case "57P03": // starting up or shutting down
+			return "it is starting or stopping; try again"
+		}
+	}
+	return "the server cannot be reached; start it, or correct host and port in SPECTER_DATABASE_URL"
 }
 
 func (postgresEngine) name() string { return "PostgreSQL" }

@@ -141,6 +141,12 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 // the audit log.
 func (s *Store) Changed() bool { return s.changed.Load() }
 
+// IsBusy reports whether err means that another program has locked an SQLite database.
+func IsBusy(err error) bool {
+	code := primaryCode(err)
+	return code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED
+}
+
 // isContention reports whether err was caused by a conflict with another transaction.
 func isContention(err error) bool {
 	switch primaryCode(err) {
