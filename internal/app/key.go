@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/privatefile"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // KeyFile returns the path of the file with the keys that sign tokens, which is used
@@ -180,7 +181,7 @@ func (a *App) CheckOldKeys(ctx context.Context) error {
 			return err
 		}
 		if n > 0 {
-			return fmt.Errorf("%d valid tokens were signed with the key with fingerprint %s, which is not in %s; restore the key, or revoke these tokens with: specterd key rotate --revoke", n, k.Fingerprint, a.KeyLocation())
+			return fmt.Errorf("%s of the key with fingerprint %s, which is not in %s; restore the key, or revoke the tokens with: specterd key rotate --revoke", text.Count(n, "valid token"), k.Fingerprint, a.KeyLocation())
 		}
 	}
 	return nil
@@ -292,7 +293,7 @@ func (a *App) dropKeys(ctx context.Context, who *auth.Principal, revoke bool) ([
 	dropped, err := a.Store.DropKeys(ctx, revoke, func(d auth.DroppedKey) auth.Event {
 		detail := "no valid tokens left"
 		if d.Ended > 0 {
-			detail = fmt.Sprintf("%d tokens revoked", d.Ended)
+			detail = text.Count(d.Ended, "token") + " revoked"
 		}
 		return who.Event(a.Now(), "key.drop", d.Fingerprint, detail)
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // Restore restores a backup into the configured data directory and database, which must
@@ -59,7 +60,7 @@ func (a *App) Restore(ctx context.Context, who *auth.Principal, f *backup.File, 
 	return a.Store.Restore(ctx, f, store.RestoreOptions{
 		Key: a.keyOfRestored,
 		Event: func(tokens int) auth.Event {
-			detail := fmt.Sprintf("made at %s; %d tokens removed", f.MadeAt.UTC().Format(time.RFC3339), tokens)
+			detail := fmt.Sprintf("made at %s; %s removed", f.MadeAt.UTC().Format(time.RFC3339), text.Count(tokens, "token"))
 			return who.Event(a.Now(), "backup.restore", name, detail)
 		},
 	})

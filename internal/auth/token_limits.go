@@ -1,10 +1,10 @@
 package auth
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // DefaultMaxLifetime is the maximum lifetime of a new token if none is configured.
@@ -47,7 +47,7 @@ func (l TokenLimits) check(params CreateTokenParams) error {
 func lifetimeText(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d%day == 0 {
-		return fmt.Sprintf("%d days", d/day)
+		return text.Count(int64(d/day), "day")
 	}
 	return d.String()
 }

@@ -37,12 +37,21 @@ func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	a := app.New(cfg, version, slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level})), time.Now)
+	a := app.New(cfg, version, slog.New(p.logHandler(cfg.LogFormat, &slog.HandlerOptions{Level: level})), time.Now)
 	a.Level = level
 	for _, w := range warnings {
 		a.Log.Warn("check the settings", "problem", w)
 	}
 	return a, nil
+}
+
+// logHandler returns the handler of a server's log for a format: text, json, or auto, which
+// is text on a terminal and otherwise json.
+func (p *program) logHandler(format string, o *slog.HandlerOptions) slog.Handler {
+	if format == "text" || format == "auto" && isTerminal(p.rawError) {
+		return slog.NewTextHandler(p.stderr, o)
+	}
+	return slog.NewJSONHandler(p.stderr, o)
 }
 
 // initFlag is the name of the flag with which a command may create the database.

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) auditCommand() *cobra.Command {
@@ -127,7 +128,7 @@ func (p *program) printAudit(r auth.AuditReport, hash string) error {
 	if len(r.Problems) > 0 {
 		return errAudit
 	}
-	fmt.Fprintf(p.stdout, "Verified %d events: none is missing or altered.\n", r.Entries)
+	fmt.Fprintf(p.stdout, "Verified %s: none is missing or altered.\n", text.Count(r.Entries, "event"))
 	if r.Anchor.Position > 0 {
 		fmt.Fprintf(p.stdout, "The events continue an archive that ends at position %d with the hash\n%s\n", r.Anchor.Position, r.Anchor.Hash)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) auditArchiveCommand() *cobra.Command {
@@ -38,7 +39,7 @@ archives.`,
 				fmt.Fprintln(p.stdout, "No events are older than that date; no file was written.")
 				return nil
 			}
-			fmt.Fprintf(p.stdout, "Moved %d events, up to position %d, into %s.\nThe hash of the last event is\n%s\n", r.Entries, r.Last.Position, path, r.Last.Hash)
+			fmt.Fprintf(p.stdout, "Moved %s, up to position %d, into %s.\nThe hash of the last event is\n%s\n", text.Count(r.Entries, "event"), r.Last.Position, path, r.Last.Hash)
 			return nil
 		}),
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/privatefile"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) backupCommand() *cobra.Command {
@@ -73,13 +74,13 @@ func backupPath(a *app.App, args []string) (string, error) {
 func describeBackup(m backup.Manifest) string {
 	var parts []string
 	for _, table := range []struct{ name, what string }{
-		{"users", "users"}, {"wallets", "wallets"}, {"transactions", "transactions"}, {"proposals", "proposals"}, {"tokens", "tokens"}, {"audit", "audit events"},
+		{"users", "user"}, {"wallets", "wallet"}, {"transactions", "transaction"}, {"proposals", "proposal"}, {"tokens", "token"}, {"audit", "audit event"},
 	} {
 		rows := m.RowsOf(table.name)
 		if table.name == "proposals" {
 			rows += m.RowsOf("psbts") // the table's name before schema 21
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", rows, table.what))
+		parts = append(parts, text.Count(rows, table.what))
 	}
 	return strings.Join(parts, ", ")
 }

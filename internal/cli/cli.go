@@ -40,8 +40,8 @@ type program struct {
 	// Output to stdout and stderr is escaped (text.NewWriter): values from the database,
 	// from files and from the node may contain terminal control sequences.
 	stdout, stderr io.Writer
-	// raw is standard output without escaping.
-	raw io.Writer
+	// raw and rawError are standard output and standard error without escaping.
+	raw, rawError io.Writer
 }
 
 // exported returns the writer for documents in the format of another program. They are
@@ -53,8 +53,10 @@ func (p *program) exported() io.Writer {
 	return p.raw
 }
 
-func (p *program) isTerminal() bool {
-	f, ok := p.raw.(*os.File)
+func (p *program) isTerminal() bool { return isTerminal(p.raw) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 }
 
 func newProgram(getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *program {
-	return &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout}
+	return &program{getenv: getenv, stdin: stdin, stdout: text.NewWriter(stdout), stderr: text.NewWriter(stderr), raw: stdout, rawError: stderr}
 }
 
 func (p *program) run(ctx context.Context, args []string) error {

@@ -269,9 +269,9 @@ func (d *doctor) passwordsOf(ctx context.Context) {
 	case err != nil:
 		d.error("passwords", "%v", err)
 	case n > 0 && !config.IsLoopback(d.Config.Host):
-		d.error("passwords", "%d users have the default password, so specterd refuses to listen on %s; list them with specterd user list and change it with specterd user set NAME --password", n, d.Config.Host)
+		d.error("passwords", "%s with the default password, so specterd refuses to listen on %s; list with specterd user list and change with specterd user set NAME --password", text.Count(n, "user"), d.Config.Host)
 	case n > 0:
-		d.warning("passwords", "%d users have the default password; list them with specterd user list and change it with specterd user set NAME --password", n)
+		d.warning("passwords", "%s with the default password; list with specterd user list and change with specterd user set NAME --password", text.Count(n, "user"))
 	}
 }
 
@@ -283,7 +283,7 @@ func (d *doctor) audit(ctx context.Context) {
 	case len(r.Problems) > 0:
 		d.error("audit", "the audit log was altered: %s; run specterd audit verify for details", r.Problems[0])
 	default:
-		d.ok("audit", "%d events, none missing or altered", r.Entries)
+		d.ok("audit", "%s, none missing or altered", text.Count(r.Entries, "event"))
 	}
 }
 
@@ -379,7 +379,7 @@ func (d *doctor) wallets(ctx context.Context, n *app.Node) {
 		}
 	}
 	if well == len(all) {
-		d.ok("wallets", "all %d match Bitcoin Core", well)
+		d.ok("wallets", "all match Bitcoin Core (%s)", text.Count(well, "wallet"))
 	}
 }
 
@@ -418,7 +418,7 @@ func (d *doctor) wallet(ctx context.Context, n *app.Node, w wallet.Wallet, tip i
 		return false
 	}
 	if free := proposal.ToLock(reserved, locked); len(free) > 0 {
-		d.warning("wallets", "%q: Bitcoin Core has not locked %d UTXOs that proposals reserve; specterd serve locks them again", w.Name, len(free))
+		d.warning("wallets", "%q: Bitcoin Core has not locked %s reserved by proposals; specterd serve locks again", w.Name, text.Count(len(free), "UTXO"))
 		return false
 	}
 	if !w.Rescanning() && tip-w.Synced.Height > behindAtMost {

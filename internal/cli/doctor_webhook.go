@@ -12,8 +12,8 @@ func (d *doctor) webhooks(ctx context.Context) {
 	w := stats.Webhooks
 	switch {
 	case w.Disabled > 0 || w.Failing > 0:
-		d.warning("webhooks", "%d are disabled and %d fail; list them with specterd webhook list, and see why with specterd webhook deliveries", w.Disabled, w.Failing)
+		d.warning("webhooks", "disabled: %d; failing: %d; list them with specterd webhook list, and see why with specterd webhook deliveries", w.Disabled, w.Failing)
 	default:
-		d.ok("webhooks", "%d are active, with %d pending deliveries", w.Active, w.Pending)
+		d.ok("webhooks", "%d active; deliveries pending: %d", w.Active, w.Pending)
 	}
 }

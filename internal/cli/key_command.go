@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) keyCommand() *cobra.Command {
@@ -113,7 +114,7 @@ Tokens imported from Specter Desktop are not signed with these keys and stay val
 			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.To, r.From)
 			for _, d := range r.Dropped {
 				if d.Ended > 0 {
-					fmt.Fprintf(p.stdout, "Revoked %d tokens of the key %s, and the tokens created by them.\n", d.Ended, d.Fingerprint)
+					fmt.Fprintf(p.stdout, "Revoked %s of the key %s, and the tokens created by them.\n", text.Count(d.Ended, "token"), d.Fingerprint)
 				}
 				fmt.Fprintf(p.stdout, "Dropped the key %s, which has no valid tokens left.\n", d.Fingerprint)
 			}

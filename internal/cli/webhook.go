@@ -247,7 +247,7 @@ func (p *program) webhookRecoverCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "The server sends %d deliveries again that had failed or were skipped, and events without a delivery.\n", n)
+			fmt.Fprintf(p.stdout, "The server sends again what had failed or was skipped (%d), and events without a delivery.\n", n)
 			return nil
 		}),
 	}

@@ -67,6 +67,7 @@ type Config struct {
 	TLSKeyFile     string
 	MetricsListen  string // host:port; empty disables metrics
 	LogLevel       slog.Level
+	LogFormat      string // auto, text or json
 	// StopDelay is how long the server continues to accept requests after a stop signal.
 	StopDelay time.Duration
 	// ProposalLifetime is the default lifetime of a proposal.
@@ -274,6 +275,7 @@ func (r *reader) config(home string) Config {
 		TLSKeyFile:     r.values["tls-key-file"],
 		MetricsListen:  r.hostPort("metrics-listen"),
 		LogLevel:       r.level("log-level"),
+		LogFormat:      r.oneOf("log-format", "auto", "text", "json"),
 
 		StopDelay:        time.Duration(r.number("stop-delay", 0, 60)) * time.Second,
 		AdminsAddMembers: r.truth("admins-add-members"),
@@ -461,6 +463,14 @@ func (r *reader) hosts(name string) []egress.Host {
 		hosts = append(hosts, host)
 	}
 	return hosts
+}
+
+func (r *reader) oneOf(name string, words ...string) string {
+	last := len(words) - 1
+	if !slices.Contains(words, r.values[name]) {
+		r.fail(name, "must be %s or %s", strings.Join(words[:last], ", "), words[last])
+	}
+	return r.values[name]
 }
 
 func (r *reader) level(name string) slog.Level {

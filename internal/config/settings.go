@@ -27,6 +27,7 @@ var settings = []setting{
 	{name: "tls-key-file", env: "SPECTER_TLS_KEY_FILE", flag: true, help: "file with the certificate's private key (PEM)"},
 	{name: "metrics-listen", env: "SPECTER_METRICS_LISTEN", flag: true, help: "host:port that serves GET /metrics for Prometheus, without a password; default off"},
 	{name: "log-level", env: "SPECTER_LOG_LEVEL", value: "info", flag: true, help: "log level: debug, info, warn or error"},
+	{name: "log-format", env: "SPECTER_LOG_FORMAT", value: "auto", flag: true, help: "log format: text, json, or auto, which is text on a terminal and otherwise json"},
 
 	{name: "api-active", env: "SPECTER_API_ACTIVE", help: "enables the API"},
 	{name: "stop-delay", env: "SPECTER_STOP_DELAY", value: "0", help: "seconds to keep serving after a stop signal, 0 to 60, so that a load balancer can notice"},

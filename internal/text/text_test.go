@@ -103,3 +103,12 @@ func FuzzEscape(f *testing.F) {
 		}
 	})
 }
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0 tokens", 1: "1 token", 2: "2 tokens"} {
+		if got := text.Count(n, "token"); got != want {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -96,7 +95,7 @@ func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Lab
 	if len(texts) == 0 {
 		return nil
 	}
-	return s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, fmt.Sprintf("%d labels", len(texts))))
+	return s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
 }
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"

@@ -9,6 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // ErrUTXONotFound is returned for an outpoint that is not an unspent output of the
@@ -137,7 +138,7 @@ func (s *Service) remember(ctx context.Context, who *auth.Principal, w Wallet, u
 	}
 	detail := ""
 	if len(utxos) > 1 {
-		detail = fmt.Sprintf("%d UTXOs", len(utxos))
+		detail = text.Count(len(utxos), "UTXO")
 	}
 	return s.store.SetFrozen(ctx, w.ID, outpointsOf(utxos), frozen, now, who.Event(now, action, w.ID, detail))
 }

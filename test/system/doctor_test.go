@@ -50,7 +50,7 @@ func TestDoctor(t *testing.T) {
 	})
 	examine(true,
 		"ok +settings", "ok +files", "ok +database +intact", "ok +signing key", "(ok|warning) +passwords +a login takes",
-		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +webhooks +0 are active, with 0 pending deliveries", "ok +wallets +all 1 match Bitcoin Core")
+		`ok +audit +\d+ events`, "ok +node +.* on regtest, at block 1", "ok +clock", "warning +node .*set blockfilterindex=1", "ok +webhooks +0 active; deliveries pending: 0$", `ok +wallets +all match Bitcoin Core \(1 wallet\)$`)
 
 	db, err := sql.Open("sqlite", filepath.Join(dir, "specterd.db"))
 	testkit.Check(t, err)
@@ -71,7 +71,7 @@ func TestDoctor(t *testing.T) {
 	do("UPDATE addresses SET address = 'bcrt1qother' WHERE branch = 0 AND address_index = 0")
 	testkit.Check(t, os.Chmod(filepath.Join(dir, "secret_key"), 0o644))
 	examine(false,
-		"warning +webhooks +1 are disabled and 0 fail; list them with specterd webhook list",
+		"warning +webhooks +disabled: 1; failing: 0; list them with specterd webhook list",
 		"warning +files .*chmod go= .*secret_key", "error +audit +the audit log was altered",
 		`error +wallets +"Savings": its first address is bcrt1qother in the database, but Bitcoin Core derives`)
 	node.Stop(t)

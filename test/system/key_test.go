@@ -113,7 +113,7 @@ func TestKeyRotation(t *testing.T) {
 	s.use(http.StatusOK, second, third)
 
 	out := key(t, dir, nil, "rotate", "--revoke", "--yes")
-	if strings.Count(out, "1 tokens of the key") != 2 || len(keysIn(t, dir)) != 1 {
+	if strings.Count(out, "Revoked 1 token of the key") != 2 || len(keysIn(t, dir)) != 1 {
 		t.Errorf("after --revoke %d keys are in the file; the output is\n%s", len(keysIn(t, dir)), out)
 	}
 	s.use(http.StatusUnauthorized, first, gone, second, third)
@@ -317,7 +317,7 @@ func TestKeyRotation_Postgres(t *testing.T) {
 		t.Errorf("the output is %s", forgotten)
 	}
 	write(next)
-	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 valid tokens were signed with the key") {
+	if out := startServerFails(t, t.TempDir(), fromFile...); !strings.Contains(out, "2 valid tokens of the key with fingerprint ") {
 		t.Errorf("the output is %s", out)
 	}
 
