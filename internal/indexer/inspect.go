@@ -22,7 +22,14 @@ const (
 	// that the transaction is not checked again. It exceeds every known
 	// reorganization.
 	finalDepth = 100
+	// maxReads is the maximum number of times that a wallet is read in a round because of
+	// blocks that arrive meanwhile.
+	maxReads = 3
 )
+
+// errTipChanged is returned if a transaction seems to be in neither the mempool nor a block,
+// because a block arrived after the list of transactions was read.
+var errTipChanged = errors.New("a block arrived while the wallet was read")
 
 // update is a change to a wallet's index. If written is set, it is called after the
 // change was written.
@@ -86,6 +93,17 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 	if err != nil {
 		return nil, fmt.Errorf("extend the range of wallet %s: %w", w.ID, err)
 	}
+	for i := 1; ; i++ {
+		u, err := x.read(ctx, w, i == maxReads)
+		if !errors.Is(err, errTipChanged) {
+			return u, err
+		}
+	}
+}
+
+// read reads a wallet of the node, and returns the update of its index. It can return
+// errTipChanged unless this is the last attempt.
+func (x *Indexer) read(ctx context.Context, w wallet.Wallet, last bool) (*update, error) {
 	n, err := x.findChanges(ctx, w)
 	if errors.Is(err, backend.ErrWalletNotLoaded) {
 		if err = x.restore(ctx, w); err == nil {
@@ -105,7 +123,7 @@ func (x *Indexer) inspect(ctx context.Context, w wallet.Wallet) (*update, error)
 		return nil, err
 	}
 	u.Locked = slices.DeleteFunc(u.Locked, func(at btc.Outpoint) bool { return slices.Contains(unlocked, at) })
-	if err := x.compare(ctx, w, n, u); err != nil {
+	if err := x.compare(ctx, w, n, u, last); err != nil {
 		return nil, err
 	}
 	if scanned {
@@ -220,8 +238,8 @@ func (x *Indexer) hasMore(ctx context.Context, w wallet.Wallet, n pendingChanges
 
 // compare adds to u the listed transactions that the index lacks, and the new
 // states of indexed ones. If the index lacks many, all but the last part are
-// written directly.
-func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges, u *update) error {
+// written directly. It can return errTipChanged unless this is the last attempt.
+func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges, u *update, last bool) error {
 	known := map[string]wallet.State{}
 	var err error
 	if !n.rewrite {
@@ -247,6 +265,11 @@ func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges
 			u.Changed[txid] = state
 		}
 	}
+	if !last {
+		if err := x.checkTip(ctx, n.tip, states, known); err != nil {
+			return err
+		}
+	}
 	u.Synced, u.CoreTxCount = &n.tip, max(int(n.info.Transactions), w.CoreTxCount+len(fresh))
 	if n.rewrite {
 		u.CoreTxCount = int(n.info.Transactions)
@@ -255,6 +278,21 @@ func (x *Indexer) compare(ctx context.Context, w wallet.Wallet, n pendingChanges
 		return nil
 	}
 	return x.fetch(ctx, w, n, states, fresh, u)
+}
+
+// checkTip returns errTipChanged if a transaction seems to have left the mempool, or never to
+// have been in it, and the tip is not the one of the list any more.
+func (x *Indexer) checkTip(ctx context.Context, tip wallet.Tip, states, known map[string]wallet.State) error {
+	for txid, state := range states {
+		if was, ok := known[txid]; state.Status == wallet.Inactive && (!ok || was.Status != wallet.Inactive) {
+			now, err := x.Node.Tip(ctx)
+			if err == nil && now.Hash != tip.Hash {
+				err = errTipChanged
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // recheck adds changes that listsinceblock does not report. It checks three kinds

@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/indexer"
 	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -494,4 +496,53 @@ func TestPostgres(t *testing.T) {
 	v.wantSynced()
 	w.node.Mine(t, 1)
 	v.wantSynced()
+}
+
+// TestBlockWhileRead mines a block with a payment after the indexer has read the payment as
+// unconfirmed, and before it looks into the mempool. The payment has never left the mempool
+// for another reason.
+func TestBlockWhileRead(t *testing.T) {
+	w := newWorld(t)
+	h := w.hot("sender", "wpkh")
+	v := h.watch(now)
+	h.fund()
+	v.wantSynced()
+	relay := testkit.NewRelay(t, w.node)
+	w.halt()
+	w.core = coreAt(t, relay.URL(), w.node.CookieFile())
+	w.start()
+	var armed atomic.Bool
+	relay.Intercept(func(x *testkit.Exchange) {
+		status, body := x.Ask()
+		if x.Calls("listsinceblock") && bytes.Contains(body, []byte(`"confirmations":0`)) && armed.CompareAndSwap(true, false) {
+			w.node.Mine(t, 1)
+		}
+		x.Answer(status, body)
+	})
+	for name, isKnown := range map[string]bool{"new": false, "known": true} {
+		t.Run(name, func(t *testing.T) {
+			armed.Store(!isKnown)
+			txid := h.send(map[string]string{h.address(): "0.1"}, nil)
+			if isKnown {
+				v.wantSynced()
+				armed.Store(true)
+			}
+			w.kick(v.id)
+			testkit.Eventually(t, "the payment to be confirmed", func() bool {
+				states, err := w.store.States(t.Context(), v.id, []string{txid})
+				testkit.Check(t, err)
+				return states[txid].Status == wallet.Confirmed
+			})
+			if armed.Load() {
+				t.Error("no block was mined in between")
+			}
+			events, _, err := w.store.EventsOfWallet(t.Context(), v.id, 0, nil, 1000)
+			testkit.Check(t, err)
+			for _, e := range events {
+				if e.Subject == txid && (e.Kind == event.TransactionDropped || bytes.Contains(e.Data, []byte(`"inactive"`))) {
+					t.Errorf("%s %s", e.Kind, e.Data)
+				}
+			}
+		})
+	}
 }

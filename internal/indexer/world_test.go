@@ -100,7 +100,12 @@ func (w *world) checkLog(database string) {
 
 func newCore(t *testing.T, node *testkit.Node) *backend.Node {
 	t.Helper()
-	rpc, err := rpcclient.New(rpcclient.Config{URL: fmt.Sprintf("http://%s:%d", node.Host(), node.Port()), CookieFile: node.CookieFile()})
+	return coreAt(t, fmt.Sprintf("http://%s:%d", node.Host(), node.Port()), node.CookieFile())
+}
+
+func coreAt(t *testing.T, url, cookieFile string) *backend.Node {
+	t.Helper()
+	rpc, err := rpcclient.New(rpcclient.Config{URL: url, CookieFile: cookieFile})
 	testkit.Check(t, err)
 	t.Cleanup(rpc.Close)
 	return backend.New(rpc)
