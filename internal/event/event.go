@@ -162,7 +162,10 @@ type Actor struct {
 
 // ActorOf returns the actor of an event of the audit log.
 func ActorOf(e auth.Event) Actor {
-	if e.UserID == "" && e.Address != auth.CommandLine {
+	switch {
+	case e.Address == auth.CommandLine: // also on behalf of a user
+		return Actor{UserName: e.UserName}
+	case e.UserID == "":
 		return Actor{}
 	}
 	return Actor{UserID: e.UserID, UserName: e.UserName, TokenID: e.TokenID}

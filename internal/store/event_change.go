@@ -63,6 +63,9 @@ func (l *eventLog) addProposal(was *proposal.Proposal, p proposal.Proposal) {
 // addWalletEvents adds the events of a change by EditWallet.
 func (l *eventLog) addWalletEvents(ctx context.Context, q *db.Queries, was wallet.Wallet, e wallet.Edit) error {
 	by := event.ActorOf(e.Event)
+	if e.Caller != nil {
+		by = event.ActorOf(e.Caller.Event(l.now, "", "", ""))
+	}
 	switch {
 	case was.Stage == wallet.Ready && e.Stage == wallet.Removing:
 		return l.addRemoved(ctx, q, e.Wallet, by)

@@ -66,7 +66,7 @@ var quotaCases = []quotaCase{
 			w := b.idleWallet(fmt.Sprint("other of ", u.Name, n))
 			_, err := b.EditWallet(b.t.Context(), w.ID, func(e *wallet.Edit) error {
 				e.StartRescan(1)
-				e.RescanUser, e.By, e.Queued = u.ID, u.ID, true
+				e.RescanUser, e.Caller, e.Queued = u.ID, &auth.Principal{UserID: u.ID}, true
 				return nil
 			})
 			return err
@@ -319,7 +319,7 @@ func TestQuota_Addresses(t *testing.T) {
 		b.limit(u, auth.QuotaAddresses, 5)
 		reach := func(far uint32) error {
 			_, err := b.EditWallet(t.Context(), w.ID, func(e *wallet.Edit) error {
-				e.ReceiveNext, e.By, e.Reached = far, u.ID, far
+				e.ReceiveNext, e.Caller, e.Reached = far, &auth.Principal{UserID: u.ID}, far
 				return nil
 			})
 			return err

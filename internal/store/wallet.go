@@ -129,12 +129,12 @@ func (s *Store) EditWallet(ctx context.Context, id string, edit func(*wallet.Edi
 
 func (s *Store) chargeEdit(ctx context.Context, q *db.Queries, e wallet.Edit) error {
 	if e.Reached > 0 {
-		if err := s.checkLimit(ctx, q, auth.QuotaAddresses, e.By, int64(e.Reached)); err != nil {
+		if err := s.checkLimit(ctx, q, auth.QuotaAddresses, e.Caller.UserID, int64(e.Reached)); err != nil {
 			return err
 		}
 	}
 	if e.Queued {
-		return s.chargeUser(ctx, q, auth.QuotaRescans, e.By)
+		return s.chargeUser(ctx, q, auth.QuotaRescans, e.Caller.UserID)
 	}
 	return nil
 }

@@ -138,7 +138,7 @@ func (s *Service) revealNext(ctx context.Context, who *auth.Principal, w Wallet)
 			// Concurrent calls may have used up the range in between.
 			if revealed = e.RangeEnd > index+1+s.lookahead; revealed {
 				e.ReceiveNext++
-				e.By, e.Reached = who.UserID, e.ReceiveNext
+				e.Caller, e.Reached = who, e.ReceiveNext
 			}
 			return nil
 		})

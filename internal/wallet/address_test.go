@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -27,6 +28,16 @@ func (r *fixture) testAddresses(v wallet.View) {
 		}
 		if peeked.Address != a.Address {
 			t.Errorf("peeked %s, got %s", peeked.Address, a.Address)
+		}
+	}
+	events, _, err := r.store.EventsOfWallet(ctx, v.ID, 0, []event.Kind{event.WalletCreated, event.AddressRevealed}, 100)
+	testkit.Check(t, err)
+	if len(events) != 4 {
+		t.Errorf("there are %d events", len(events))
+	}
+	for _, e := range events {
+		if want := (event.Actor{UserID: r.alice.UserID, UserName: r.alice.UserName, TokenID: r.alice.TokenID}); e.Actor != want {
+			t.Errorf("the actor of %s is %+v", e.Kind, e.Actor)
 		}
 	}
 	change, err := r.PeekAddress(ctx, r.access(r.alice, v.Alias), wallet.ChangeBranch)

@@ -128,7 +128,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, p Plan) (View
 		return View{}, err
 	}
 	// From here on, the wallet must be finished or removed, whatever happens.
-	refused, err := s.provide(ctx, w)
+	refused, err := s.provide(ctx, w, who)
 	if err != nil {
 		if refused {
 			s.abandon(ctx, w, err)

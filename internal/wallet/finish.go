@@ -18,7 +18,7 @@ import (
 func (s *Service) Finish(ctx context.Context, w Wallet) error {
 	switch w.Stage {
 	case Creating:
-		refused, err := s.provide(ctx, w)
+		refused, err := s.provide(ctx, w, nil)
 		if !refused || isTemporary(err) {
 			return err
 		}
@@ -36,10 +36,10 @@ func isTemporary(err error) bool {
 	return kind == fault.Unavailable || kind == fault.BadGateway
 }
 
-// provide makes Bitcoin Core watch a new wallet, and marks the wallet ready. Refused
-// reports whether err is from the node; it is false for ErrNodeScanning, a canceled
+// provide makes Bitcoin Core watch a new wallet, and marks the wallet ready. Creator is nil
+// if specterd continues a creation that was interrupted. Refused reports whether err is from the node; it is false for ErrNodeScanning, a canceled
 // context and an error of the database.
-func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err error) {
+func (s *Service) provide(ctx context.Context, w Wallet, creator *auth.Principal) (refused bool, err error) {
 	created, err := s.node.Provide(ctx, w.NodeWallet(), w.Receive, w.Change, w.RangeEnd)
 	if err != nil {
 		return ctx.Err() == nil && !errors.Is(err, ErrNodeScanning), fmt.Errorf("provide the Bitcoin Core wallet of %s: %w", w.ID, err)
@@ -49,7 +49,7 @@ func (s *Service) provide(ctx context.Context, w Wallet) (refused bool, err erro
 		if e.Stage != Creating {
 			return nil // finished concurrently
 		}
-		e.Stage = Ready
+		e.Stage, e.Caller = Ready, creator
 		if created && e.RescanFrom < 0 && e.Birthday < tip { // blocks arrived since the creation began
 			e.RescanFrom = e.Birthday
 		}

@@ -107,7 +107,7 @@ func (s *Service) Rescan(ctx context.Context, access Access, from Birthday, rang
 		}
 		e.StartRescan(height)
 		e.RescanRange, e.RescanUser = rangeEnd, who.UserID
-		e.By, e.Reached, e.Queued = who.UserID, rangeEnd, true
+		e.Caller, e.Reached, e.Queued = who, rangeEnd, true
 		e.Birthday = min(e.Birthday, height)
 		e.Event = who.Event(s.now(), "wallet.rescan", v.ID, fmt.Sprintf("from block %d, addresses up to %d", height, max(rangeEnd, e.RangeEnd)))
 		return nil

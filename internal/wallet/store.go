@@ -91,10 +91,10 @@ type Edit struct {
 	// Aborted is set if the edit stops a rescan because a user requested it.
 	Aborted bool
 
-	// By is the id of the user whose quotas are charged for the change: for the
-	// addresses below the index Reached unless it is 0, and for a rescan if Queued is
-	// set.
-	By      string
+	// Caller requested the change; nil if specterd makes it on its own. Their quotas are
+	// charged: for the addresses below the index Reached unless it is 0, and for a rescan
+	// if Queued is set.
+	Caller  *auth.Principal
 	Reached uint32
 	Queued  bool
 }
