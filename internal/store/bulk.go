@@ -30,12 +30,12 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 		return fmt.Errorf("take a connection: %w", err)
 	}
 	defer conn.Close() //nolint:errcheck // returns it to the pool
-	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+	tx, err := begin(ctx, conn, sql.LevelSerializable)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
-	w := s.engine.bulk(conn, tx)
+	defer tx.end()
+	w := s.engine.bulk(conn, tx.Tx)
 	err = body(db.New(w))
 	if flushed := w.flush(ctx); flushed != nil && !errors.Is(err, flushed) {
 		err = errors.Join(flushed, err) // further errors of body follow from the failed statement
@@ -43,10 +43,7 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	if err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return tx.commit(ctx)
 }
 
 // preparedTx prepares each statement once. On SQLite, preparing is most of the cost of a

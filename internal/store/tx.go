@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -30,6 +31,9 @@ const (
 	txPatience = 8 * time.Second
 	// bulkPatience is the time limit for a transaction with many statements.
 	bulkPatience = 30 * time.Second
+	// commitPatience is the time limit for a commit. It is longer, because nothing is known
+	// about the result of a commit that is given up.
+	commitPatience = 30 * time.Second
 	// minRetryDelay and maxRetryDelay limit the delay between two attempts.
 	minRetryDelay = 20 * time.Millisecond
 	maxRetryDelay = time.Second
@@ -39,6 +43,11 @@ const (
 // is corrupt.
 var ErrUnavailable = fault.New(fault.Unavailable, "database_unavailable",
 	"the database does not respond or cannot be written to, and nothing was changed; check specterd's log").WithRetryAfter(5 * time.Second)
+
+// ErrUnconfirmed is returned if the connection to the database is lost, or the database does
+// not respond, during a commit.
+var ErrUnconfirmed = fault.New(fault.Unavailable, "change_unconfirmed",
+	"the database did not confirm the change, which may have been made; check before you repeat the request")
 
 // inTx runs body in a write transaction. It runs body again, from the start, if the
 // database aborts the transaction because of another one; body must therefore reset all
@@ -90,8 +99,8 @@ func (s *Store) persist(ctx context.Context, patience time.Duration, try func(ct
 	defer cancel()
 	err := retry(patient, func(attempt int) error { return try(patient, attempt) })
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || errors.Is(err, ErrUnconfirmed):
+		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case patient.Err() != nil:
@@ -119,22 +128,85 @@ func retry(ctx context.Context, do func(attempt int) error) error {
 }
 
 func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int, body func(*db.Queries) error) error {
-	tx, err := s.rw.BeginTx(ctx, &sql.TxOptions{Isolation: level})
+	tx, err := begin(ctx, s.rw, level)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // does nothing after Commit
-	if err := s.engine.admit(ctx, tx, attempt > concurrentAttempts); err != nil {
-		return fmt.Errorf("wait for other transactions: %w", err)
-	}
-	if err := body(s.queries(tx)); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+	defer tx.end()
+	if err := s.engine.admit(ctx, tx.Tx, attempt > concurrentAttempts); err != nil {
+		return fmt.Errorf("wait for other transactions: %w", err)
+	}
+	if err := body(s.queries(tx.Tx)); err != nil {
+		return err
+	}
+	if err := tx.commit(ctx); err != nil {
+		return err
 	}
 	s.changed.Store(true)
 	return nil
+}
+
+// openTx is a write transaction. Its context can end it until the commit begins: a commit must
+// not be interrupted, because it may succeed nevertheless.
+type openTx struct {
+	*sql.Tx
+	protect func() bool // from the context; false if the context has ended
+	cancel  context.CancelFunc
+}
+
+// begin begins a transaction. The caller must call end.
+func begin(ctx context.Context, on interface {
+	BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error)
+}, level sql.IsolationLevel,
+) (*openTx, error) {
+	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	protect := context.AfterFunc(ctx, cancel)
+	tx, err := on.BeginTx(open, &sql.TxOptions{Isolation: level})
+	if err != nil {
+		protect()
+		cancel()
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return &openTx{tx, protect, cancel}, nil
+}
+
+// end rolls the transaction back unless it was committed.
+func (t *openTx) end() {
+	_ = t.Rollback()
+	t.protect()
+	t.cancel()
+}
+
+// commit commits the transaction, or returns the error of ctx, with which the transaction was
+// begun, if it has ended before. It returns ErrUnconfirmed if the result is unknown.
+func (t *openTx) commit(ctx context.Context) error {
+	if !t.protect() {
+		return fmt.Errorf("commit: %w", ctx.Err())
+	}
+	limit := time.AfterFunc(commitPatience, t.cancel)
+	defer limit.Stop()
+	err := t.Commit()
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("commit: %w", err)
+	if !isAnswer(err) {
+		return ErrUnconfirmed.WithCause(err)
+	}
+	return err
+}
+
+// isAnswer reports whether an error of a commit means that nothing was changed: the database
+// said so, or the transaction had ended before. An error of the connection never does: pgx
+// reports a connection that was lost after the commit was sent as closed before.
+func isAnswer(err error) bool {
+	if _, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*sqlite.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, pgx.ErrTxCommitRollback) || errors.Is(err, sql.ErrTxDone)
 }
 
 // Changed reports whether this Store has committed a change, except for sealing entries of
