@@ -164,6 +164,9 @@ func (p *program) webhookTestCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if r.Status/100 != 2 {
+				return fmt.Errorf("the receiver did not accept the message: %s", resultOf(r))
+			}
 			fmt.Fprintf(p.stdout, "%s after %s\n", resultOf(r), r.Took.Round(time.Millisecond))
 			return nil
 		}),

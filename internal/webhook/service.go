@@ -64,7 +64,7 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, params Params
 		ID: uuid.NewString(), UserID: who.UserID, TokenID: who.TokenID, Scopes: who.Scopes & event.ReadScopes,
 		Description: params.Description, URL: params.URL, Kinds: params.Kinds, Order: params.Order, CreatedAt: now,
 	}
-	err := s.check(who, w)
+	err := s.check(who, w, everyProperty(&w))
 	if err == nil {
 		w.Wallets, err = s.walletIDs(ctx, who, params.Wallets)
 	}
@@ -82,23 +82,39 @@ func (s *Service) Create(ctx context.Context, who *auth.Principal, params Params
 	return w, secret, err
 }
 
-// check returns an Invalid fault for a webhook with invalid properties, and a Forbidden fault
-// if the caller may not read the events of its kinds.
-func (s *Service) check(who *auth.Principal, w Webhook) error {
-	if err := checkDescription(w.Description); err != nil {
-		return err
+// check returns an Invalid fault for a webhook with an invalid property, and a Forbidden fault
+// if the caller may not read the events of its kinds. It checks only the properties that c
+// changes: a setting of the server, or the caller's rights, may have changed since the others
+// were checked, and must not prevent that the webhook is disabled.
+func (s *Service) check(who *auth.Principal, w Webhook, c Change) error {
+	if c.Description != nil {
+		if err := checkDescription(w.Description); err != nil {
+			return err
+		}
 	}
-	if err := s.o.Client.Check(w.URL); err != nil {
-		return err
+	if c.URL != nil {
+		if err := s.o.Client.Check(w.URL); err != nil {
+			return err
+		}
 	}
-	if err := checkOrder(w.Order); err != nil {
-		return err
+	if c.Order != nil {
+		if err := checkOrder(w.Order); err != nil {
+			return err
+		}
+	}
+	if c.Kinds == nil {
+		return nil
 	}
 	kinds, err := kindsOf(w.Kinds)
 	if err != nil {
 		return err
 	}
 	return event.CheckKinds(who, kinds)
+}
+
+// everyProperty returns a change that sets all properties of a webhook to what they are.
+func everyProperty(w *Webhook) Change {
+	return Change{Description: &w.Description, URL: &w.URL, Kinds: &w.Kinds, Order: &w.Order}
 }
 
 // walletIDs converts aliases to the ids of wallets that the caller may see. If aliases is nil,
@@ -165,7 +181,8 @@ type Change struct {
 }
 
 // Change changes one of the caller's webhooks. Enabling it with a password makes it
-// independent of the token that created it.
+// independent of the token that created it. A webhook without a secret, such as after a
+// restore, cannot be enabled.
 func (s *Service) Change(ctx context.Context, who *auth.Principal, id string, c Change) (Webhook, error) {
 	var wallets []string
 	if c.Wallets != nil {
@@ -174,22 +191,29 @@ func (s *Service) Change(ctx context.Context, who *auth.Principal, id string, c 
 			return Webhook{}, err
 		}
 	}
+	if c.Enabled != nil && *c.Enabled {
+		if err := s.checkSecret(ctx, who, id); err != nil {
+			return Webhook{}, err
+		}
+	}
 	var changed Webhook
 	err := s.edit(ctx, who, id, func(e *Edit) error {
 		c.apply(&e.Webhook)
+		set := c
 		if c.Wallets != nil {
 			e.Wallets = wallets
 		}
 		if c.Enabled != nil && *c.Enabled && !e.Active() {
 			e.enable()
 			e.TokenID = who.TokenID
+			set = everyProperty(&e.Webhook)
 		}
 		if c.Enabled != nil && !*c.Enabled {
 			e.Disable(s.now(), ByUser)
 		}
 		changed = e.Webhook
 		e.Event = who.Event(s.now(), "webhook.change", id, "host "+e.Host())
-		return s.check(who, e.Webhook)
+		return s.check(who, e.Webhook, set)
 	})
 	if err != nil {
 		return Webhook{}, err
@@ -263,12 +287,9 @@ func (s *Service) Test(ctx context.Context, who *auth.Principal, id string) (egr
 	if err != nil {
 		return egress.Result{}, err
 	}
-	secrets, err := s.o.Store.Secrets(ctx, w.ID)
+	secrets, err := s.secrets(ctx, w)
 	if err != nil {
 		return egress.Result{}, err
-	}
-	if len(secrets) == 0 {
-		return egress.Result{}, errNoSecret
 	}
 	e := event.Event{Kind: "webhook.test", At: s.now(), Data: fmt.Appendf(nil, `{"webhook_id":%q}`, w.ID)}
 	var r egress.Result
@@ -277,6 +298,24 @@ func (s *Service) Test(ctx context.Context, who *auth.Principal, id string) (egr
 		return err
 	})
 	return r, err
+}
+
+// secrets returns the valid secrets of a webhook, or errNoSecret.
+func (s *Service) secrets(ctx context.Context, w Webhook) ([]Secret, error) {
+	secrets, err := s.o.Store.Secrets(ctx, w.ID)
+	if err == nil && len(secrets) == 0 {
+		err = errNoSecret
+	}
+	return secrets, err
+}
+
+// checkSecret returns errNoSecret if one of the caller's webhooks has no secret.
+func (s *Service) checkSecret(ctx context.Context, who *auth.Principal, id string) error {
+	w, err := s.find(ctx, who, id)
+	if err == nil {
+		_, err = s.secrets(ctx, w)
+	}
+	return err
 }
 
 // post sends a signed message (https://www.standardwebhooks.com).
