@@ -38,6 +38,8 @@ these exceptions:
   proposals   that were open are open, with the signatures at that time. Transactions
               broadcast since then are detected at the next sync with the node
   wallets     created since then are missing. Bitcoin Core may still have them
+  webhooks    are disabled and have no secrets, and pending deliveries are skipped. For
+              each, rotate the secret, enable the webhook, and recover its events
 
 Bitcoin Core does not need to have the wallets: specterd serve creates them again and
 rescans the chain for their history.`,
@@ -104,6 +106,10 @@ func (p *program) printRestored(a *app.App, r store.Restored) {
 		say("", "%q: %d (%s)", lost.UserName, len(lost.Descriptions), quoteSome(lost.Descriptions))
 	}
 	say("proposals", "%d are open, with their signatures at that time; later broadcasts are detected at the node", r.Proposals)
+	if r.Webhooks > 0 {
+		say("webhooks", "%d, disabled and without secrets: for each, rotate the secret, enable the webhook, and", r.Webhooks)
+		say("", "recover its events; see docs/webhooks.md")
+	}
 	if !a.HasConfiguredKeys() {
 		say("signing key", "a new one, in %s", a.KeyFile())
 	} else {

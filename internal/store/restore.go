@@ -41,6 +41,7 @@ type Restored struct {
 	Users     []string
 	Wallets   []backup.Wallet
 	Proposals int64        // open ones
+	Webhooks  int64        // which are all disabled
 	Tokens    []LostTokens // valid tokens that are not restored
 }
 
@@ -302,5 +303,10 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 			r.Proposals += f.Proposals
 		}
 	}
+	hooks, err := q.WebhookStats(ctx)
+	if err != nil {
+		return r, fmt.Errorf("count webhooks: %w", err)
+	}
+	r.Webhooks = hooks.Disabled
 	return r, nil
 }
