@@ -112,7 +112,7 @@ func (s *Service) check(who *auth.Principal, w Webhook, c Change) error {
 	return event.CheckKinds(who, kinds)
 }
 
-// everyProperty returns a change that sets all properties of a webhook to what they are.
+// everyProperty returns a change that sets all properties of a webhook to their present values.
 func everyProperty(w *Webhook) Change {
 	return Change{Description: &w.Description, URL: &w.URL, Kinds: &w.Kinds, Order: &w.Order}
 }
