@@ -2,18 +2,16 @@ package psbt
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/hex"
-	"slices"
 
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/qrcodec"
 )
 
-// ErrUnreadable is returned for data that is neither a PSBT nor a transaction.
-var ErrUnreadable = fault.New(fault.Invalid, "invalid_psbt",
-	"this is neither a PSBT, in binary or as base64, nor a signed transaction, in binary or hexadecimal")
+// ErrUnreadable is returned for data that is neither a PSBT nor a transaction. Decode
+// replaces its message by one that names what the data is.
+var ErrUnreadable = fault.New(fault.Invalid, "invalid_psbt", "this is neither a PSBT nor a signed transaction")
 
 // Posted is uploaded data: a PSBT, or a signed transaction. It is not trusted.
 type Posted struct {
@@ -21,10 +19,11 @@ type Posted struct {
 	tx     *wire.MsgTx // with signatures only if packet is nil
 }
 
-// Decode decodes uploaded data: a PSBT in binary, or as text in base64 or
-// hexadecimal, possibly with line breaks; or a signed transaction in binary or
-// hexadecimal. It returns ErrUnreadable for other data, ErrMalformed for an invalid PSBT or
-// transaction, and ErrTooLarge.
+// Decode decodes uploaded data: a PSBT or a signed transaction, in binary, as text in
+// hexadecimal or base64 (with either alphabet, with or without padding and line breaks), or
+// as the texts of QR codes, one in each line. It returns ErrUnreadable for other data,
+// ErrMalformed for an invalid PSBT or transaction, ErrTooLarge, and the errors of
+// qrcodec.Read, such as qrcodec.ErrMissingParts.
 func Decode(data []byte) (Posted, error) {
 	if len(data) > MaxTextSize {
 		return Posted{}, ErrTooLarge
@@ -32,26 +31,30 @@ func Decode(data []byte) (Posted, error) {
 	if bytes.HasPrefix(data, magic) {
 		return decodePSBT(data)
 	}
-	text := slices.DeleteFunc(bytes.Clone(data), func(b byte) bool { return b == ' ' || b >= '\t' && b <= '\r' })
-	if bytes.HasPrefix(text, []byte("cHNidP")) { // magic in base64
-		raw, err := base64.StdEncoding.Strict().AppendDecode(nil, text)
-		if err != nil {
-			return Posted{}, malformed("its base64 is incomplete or damaged")
-		}
-		return decodePSBT(raw)
+	content, err := qrcodec.Read(data)
+	if err != nil {
+		return Posted{}, err
 	}
-	if raw, err := hex.AppendDecode(nil, text); err == nil {
-		data = raw
+	switch content.Kind {
+	case qrcodec.PSBT:
+		return decodePSBT(content.Data)
+	case qrcodec.Transaction:
+		return decodeTx(content.Data)
 	}
-	if bytes.HasPrefix(data, magic) {
-		return decodePSBT(data)
+	if len(content.Data) > 2*MaxSize {
+		return Posted{}, ErrTooLarge // in every format
 	}
+	return Posted{}, unreadable(content)
+}
+
+// decodeTx decodes a transaction in binary.
+func decodeTx(data []byte) (Posted, error) {
 	if len(data) > MaxSize {
 		return Posted{}, ErrTooLarge
 	}
 	parts, err := scanTx(data, true)
 	if err != nil || parts.inputs == 0 || parts.outputs == 0 {
-		return Posted{}, ErrUnreadable
+		return Posted{}, unreadable(qrcodec.Content{Kind: qrcodec.Bytes, Data: data})
 	}
 	if err := parts.bounded(); err != nil {
 		return Posted{}, ErrUnreadable.WithMessage("%s", err)

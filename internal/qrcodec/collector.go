@@ -159,12 +159,12 @@ func Read(data []byte) (Content, error) {
 	if len(data) > maxText {
 		return Content{}, ErrTooLarge
 	}
-	text := strings.TrimSpace(string(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	if formatOf(text[:min(len(text), maxLine(text))]) == Plain {
+	text := bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if formatOf(string(text[:min(len(text), maxPrefix)])) == Plain {
 		return recognized(data), nil
 	}
 	var c Collector
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
@@ -179,13 +179,8 @@ func Read(data []byte) (Content, error) {
 	return content, nil
 }
 
-// maxLine returns the length of the first line of a text.
-func maxLine(text string) int {
-	if i := strings.IndexByte(text, '\n'); i >= 0 {
-		return i
-	}
-	return len(text)
-}
+// maxPrefix is the maximum length of the characters that identify a format other than Plain.
+const maxPrefix = len("p12345of12345 ")
 
 var psbtMagic = []byte("psbt\xff")
 
@@ -237,10 +232,45 @@ func kindOfBinary(data []byte) Kind {
 	if bytes.HasPrefix(data, psbtMagic) {
 		return PSBT
 	}
-	if _, err := btc.ParseTx(data); err == nil {
+	if isTransaction(data) {
 		return Transaction
 	}
 	return Bytes
+}
+
+// The minimum sizes of inputs and outputs of a transaction in bytes.
+const (
+	minInput  = 32 + 4 + 1 + 4
+	minOutput = 8 + 1
+)
+
+// isTransaction reports whether data has the structure of a transaction. Unlike btc.ParseTx,
+// it allocates no memory.
+func isTransaction(data []byte) bool {
+	r := btc.NewReader(data)
+	r.Take(4) // version
+	hasWitness := bytes.HasPrefix(r.Rest(), []byte{0, 1})
+	if hasWitness {
+		r.Take(2)
+	}
+	inputs := r.Count(minInput)
+	for range inputs {
+		r.Take(32 + 4)
+		r.Take(r.CompactSize())
+		r.Take(4)
+	}
+	outputs := r.Count(minOutput)
+	for range outputs {
+		r.Take(8)
+		r.Take(r.CompactSize())
+	}
+	for n := inputs; hasWitness && n > 0; n-- {
+		for range r.Count(1) {
+			r.Take(r.CompactSize())
+		}
+	}
+	r.Take(4) // lock time
+	return r.Done() == nil && inputs > 0 && outputs > 0
 }
 
 // decodeText decodes hexadecimal, or base64 with the standard or the URL-safe alphabet, with
