@@ -96,6 +96,8 @@ var probes = []probe{
 	{"POST", "/api/v1/wallets/{own}/proposals", toForeign + `, "replaces": "{txid}", "dry_run": true}`},
 	{"GET", "/api/v1/wallets/{alias}/proposals/{id}", ""},
 	{"GET", "/api/v1/wallets/{own}/proposals/{id}", ""},
+	{"GET", "/api/v1/wallets/{alias}/proposals/{id}/qr", ""},
+	{"GET", "/api/v1/wallets/{own}/proposals/{id}/qr?format=bbqr", ""},
 	{"DELETE", "/api/v1/wallets/{alias}/proposals/{id}", ""},
 	{"DELETE", "/api/v1/wallets/{own}/proposals/{id}", ""},
 	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/signatures", `{"psbt": "{psbt}"}`},

@@ -115,7 +115,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		}
 		op.RequestBody.RequestBody.Description = &text.Description
 		for _, mediaType := range text.Types {
-			op.RequestBody.RequestBody.WithContentItem(mediaType, openapi31.MediaType{Schema: map[string]any{"type": "string"}})
+			op.RequestBody.RequestBody.WithContentItem(mediaType, openapi31.MediaType{Schema: textSchema(text, mediaType)})
 		}
 	}
 	if op.RequestBody != nil {
@@ -159,6 +159,15 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 		op.Responses.WithMapOfResponseOrReferenceValuesItem(strconv.Itoa(status), response)
 	}
 	return nil
+}
+
+// textSchema returns the schema of a body that is not a JSON object.
+func textSchema(text *route.Text, mediaType string) map[string]any {
+	whole := map[string]any{"type": "string"}
+	if mediaType != route.FormData && mediaType != route.FormURLEncoded {
+		return whole
+	}
+	return map[string]any{"type": "object", "properties": map[string]any{text.FormField: whole}, "required": []string{text.FormField}}
 }
 
 // describeBody sets whether a body is required, and adds the maximum size to the

@@ -90,6 +90,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"ProblemField":              "An invalid field of a request.",
 	"ProposalSummary":           "A payment that waits for signatures, and its progress.",
 	"ProposalDetails":           "A proposal with its PSBT.",
+	"ProposalQR":                "The PSBT of a proposal as texts for QR codes.",
 	"PutMemberRequest":          "The role of a member.",
 	"Quota":                     "A limit of a user and its current use.",
 	"Recipient":                 "A recipient of a payment.",

@@ -79,7 +79,7 @@ func formatsOf(packet []byte) map[string]map[string]string {
 	for name, text := range texts {
 		bodies[name] = string(testkit.Must(json.Marshal(map[string]string{"psbt": text})))
 	}
-	return map[string]map[string]string{"application/octet-stream": {"binary": string(packet)}, "text/plain": texts, "application/json": bodies}
+	return map[string]map[string]string{"application/octet-stream": {"binary": string(packet)}, "application/x-www-form-urlencoded": {"binary": string(packet)}, "text/plain": texts, "application/json": bodies}
 }
 
 // inLines breaks a text into lines that end in CRLF.

@@ -52,6 +52,8 @@ func TestProposals(t *testing.T) {
 	}{
 		{"flow", testProposalFlow},
 		{"work", testProposalWork},
+		{"qr", testProposalQR},
+		{"signature formats", testSignatureFormats},
 		{"roles", testProposalRoles},
 		{"cancel", testProposalCancel},
 		{"amounts", testProposalAmounts},

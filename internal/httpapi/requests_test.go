@@ -89,6 +89,7 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"GET /api/v1/wallets/{alias}/proposals":                  ofWallet("/proposals", ""),
 	"POST /api/v1/wallets/{alias}/proposals":                 ofRichWallet("/proposals", `{"recipients": [{"address": "{foreign}", "amount_sat": 100000}], "fee_rate_sat_vb": 2, "dry_run": true}`),
 	"GET /api/v1/wallets/{alias}/proposals/{id}":             ofProposal("", ""),
+	"GET /api/v1/wallets/{alias}/proposals/{id}/qr":          ofProposal("/qr?device=passport", ""),
 	"DELETE /api/v1/wallets/{alias}/proposals/{id}":          ofProposal("", ""),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/signatures": ofProposal("/signatures", "{signed}"),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/broadcast":  ofSignedProposal,

@@ -151,6 +151,7 @@ func proposalRoutes(one *v1.API) []route.Route {
 		line(get, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(one.ListProposals).WithETag().Heavy(), "List a wallet's proposals, the newest first"),
 		line(post, "/api/v1/wallets/{alias}/proposals", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreatedOrDryRun(one.CreateProposal).NeedsNode().WithIdempotencyKey().Heavy(), "Create a proposal"),
 		line(get, "/api/v1/wallets/{alias}/proposals/{id}", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(one.GetProposal).WithETag().Heavy(), "Get a proposal with its PSBT"),
+		line(get, "/api/v1/wallets/{alias}/proposals/{id}/qr", route.Bearer, auth.ProposalsRead, route.Viewer, route.OK(one.GetProposalQR).WithETag().Heavy(), "Get the texts of QR codes for a proposal's PSBT"),
 		line(remove, "/api/v1/wallets/{alias}/proposals/{id}", route.Bearer, auth.ProposalsCreate, route.Proposer, route.OK(one.CancelProposal).ShownTo(auth.ProposalsRead), "Cancel a proposal: your own, or any as a signer"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/signatures", route.Bearer, auth.ProposalsSign, route.Signer, route.OK(one.AddSignatures).ShownTo(auth.ProposalsRead).Heavy(), "Add signatures to a proposal"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/broadcast", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.OK(one.BroadcastProposal).ShownTo(auth.ProposalsRead).NeedsNode().WithIdempotencyKey().Heavy(), "Broadcast a complete proposal to the Bitcoin network"),

@@ -49,8 +49,13 @@ func nameOf(content qrcodec.Content, text []byte) string {
 
 // knownFiles are beginnings of files that users upload by mistake.
 var knownFiles = []struct{ magic, name string }{
-	{"\x89PNG", "a PNG image"}, {"\xff\xd8\xff", "a JPEG image"}, {"GIF8", "a GIF image"}, {"%PDF-", "a PDF document"},
-	{"PK\x03\x04", "a ZIP archive"}, {"\x1f\x8b", "a file compressed by gzip"}, {"SQLite format 3\x00", "an SQLite database"},
+	{"\x89PNG", "a PNG image"},
+	{"\xff\xd8\xff", "a JPEG image"},
+	{"GIF8", "a GIF image"},
+	{"%PDF-", "a PDF document"},
+	{"PK\x03\x04", "a ZIP archive"},
+	{"\x1f\x8b", "a file compressed by gzip"},
+	{"SQLite format 3\x00", "an SQLite database"},
 }
 
 // knownTexts are texts that users upload by mistake, in lower case.

@@ -9,7 +9,6 @@ package qrcodec
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -159,38 +158,4 @@ func listed(numbers []int) string {
 	}
 	last := len(texts) - 1
 	return strings.Join(texts[:last], ", ") + " and " + texts[last]
-}
-
-// Preset is the format of QR codes that a signing device reads best.
-type Preset struct {
-	Device   string // name, in lower case
-	Format   Format
-	Fragment int // bytes in each code
-	Rate     int // codes per second
-}
-
-// bbqrVersion20 is the content in bytes of a BBQr code of version 20 (97 × 97 modules).
-const bbqrVersion20 = 775
-
-// Presets returns the presets of all known devices, sorted by name.
-func Presets() []Preset {
-	return []Preset{
-		{"coldcard", BBQr, bbqrVersion20, 8},
-		{"jade", UR, 200, 5},
-		{"keystone", UR, 200, 5},
-		{"krux", UR, 100, 4},
-		{"passport", UR, 200, 5},
-		{"seedsigner", UR, 100, 4},
-		{"specter-diy", UR, 100, 4},
-	}
-}
-
-// PresetOf returns the preset of a device, and whether the device is known.
-func PresetOf(device string) (Preset, bool) {
-	presets := Presets()
-	i := slices.IndexFunc(presets, func(p Preset) bool { return p.Device == device })
-	if i < 0 {
-		return Preset{}, false
-	}
-	return presets[i], true
 }

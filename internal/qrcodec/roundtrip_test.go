@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -275,13 +276,20 @@ func TestPresets(t *testing.T) {
 	if !slices.IsSortedFunc(presets, func(a, b Preset) int { return strings.Compare(a.Device, b.Device) }) {
 		t.Error("the presets are not sorted")
 	}
-	for _, p := range presets {
-		if got, ok := PresetOf(p.Device); !ok || got != p || p.Fragment < MinFragment || p.Fragment > MaxFragment {
+	names := make([]string, len(presets))
+	for i, p := range presets {
+		names[i] = p.Device
+		if got := testkit.Value(ChoosePreset(p.Device, "", 0))(t); got != p {
 			t.Errorf("the preset of %s is %+v", p.Device, got)
 		}
+		other := map[Format]Format{UR: BBQr, BBQr: UR}[p.Format]
+		if got := testkit.Value(ChoosePreset(p.Device, other, 50))(t); got.Format != other || got.Fragment != 50 || got.Rate != p.Rate {
+			t.Errorf("the preset of %s with another format is %+v", p.Device, got)
+		}
 	}
-	if _, ok := PresetOf("nano"); ok {
-		t.Error("an unknown device has a preset")
+	_, err := ChoosePreset("nano", "", 0)
+	if want := "device: must be " + strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]; err == nil || err.Error() != want {
+		t.Errorf("an unknown device: %v, want %s", err, want)
 	}
 	// The capacity of version 20 with level L is 1,249 alphanumeric characters.
 	for _, text := range testkit.Value(EncodeBBQr(PSBT, psbtOf(10_000), bbqrVersion20))(t) {
@@ -293,6 +301,55 @@ func TestPresets(t *testing.T) {
 	ur := testkit.Value(NewURParts(PSBTResource(psbtOf(1_000_000)), MaxFragment))(t)
 	if n := len(ur.Text(1 << 31)); n > capacity {
 		t.Errorf("the largest part of a UR has %d characters", n)
+	}
+}
+
+func TestSequenceOf(t *testing.T) {
+	psbt := psbtOf(1000)
+	for name, c := range map[string]struct {
+		psbt         []byte
+		format       Format
+		fragment     int
+		first, count int
+		texts, least int
+		endless      bool
+		field        string // of an error
+	}{
+		"ur":                   {psbt, UR, 100, 1, 0, 22, 11, true, ""},
+		"ur, continued":        {psbt, UR, 100, 23, 5, 5, 11, true, ""},
+		"ur, one code":         {psbt, UR, 2000, 1, 9, 1, 1, false, ""},
+		"bbqr":                 {psbt, BBQr, 100, 1, 0, 7, 7, false, ""},
+		"part 0":               {psbt, UR, 100, 0, 0, 0, 0, false, "first"},
+		"too many texts":       {psbt, UR, 100, 1, MaxTexts + 1, 0, 0, false, "count"},
+		"negative count":       {psbt, UR, 100, 1, -1, 0, 0, false, "count"},
+		"bbqr, first":          {psbt, BBQr, 100, 2, 0, 0, 0, false, "first"},
+		"bbqr, count":          {psbt, BBQr, 100, 1, 2, 0, 0, false, "count"},
+		"format":               {psbt, "svg", 100, 1, 0, 0, 0, false, "format"},
+		"small fragments":      {psbt, UR, MinFragment - 1, 1, 0, 0, 0, false, "fragment_size"},
+		"large fragments":      {psbt, BBQr, MaxFragment + 1, 1, 0, 0, 0, false, "fragment_size"},
+		"too many parts":       {psbtOf(130_000), UR, 100, 1, 0, 0, 0, false, "fragment_size"},
+		"too many parts, bbqr": {psbtOf(260_000), BBQr, 100, 1, 0, 0, 0, false, "fragment_size"},
+		"too large":            {psbtOf(3_000_000), UR, 2000, 1, 0, 0, 0, false, "format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := ChoosePreset("", c.format, c.fragment)
+			var s Sequence
+			if err == nil {
+				s, err = SequenceOf(c.psbt, p, c.first, c.count)
+			}
+			if f, ok := errors.AsType[*fault.Error](err); ok != (c.field != "") || ok && f.Fields[0].Name != c.field {
+				t.Fatalf("got %v, want an error about %q", err, c.field)
+			}
+			if err != nil {
+				return
+			}
+			if len(s.Texts) != c.texts || s.Fragments != c.least || s.Endless != c.endless || s.First != c.first {
+				t.Errorf("got %d texts, %+v", len(s.Texts), s.Preset)
+			}
+			if got, err := Read([]byte(strings.Join(s.Texts, "\n"))); len(s.Texts) >= s.Fragments && (err != nil || !bytes.Equal(got.Data, c.psbt)) {
+				t.Errorf("got %s of %d bytes: %v", got.Kind, len(got.Data), err)
+			}
+		})
 	}
 }
 

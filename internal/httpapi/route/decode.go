@@ -55,6 +55,10 @@ func errBody(format string, args ...any) *fault.Error {
 	return fault.New(fault.Invalid, "invalid_json", "the body "+format, args...)
 }
 
+func errForm(format string, args ...any) *fault.Error {
+	return fault.New(fault.Invalid, "invalid_form", "the body "+format, args...)
+}
+
 // readBody returns a JSON body. needed reports whether a field of the body is required. If
 // it is false, readBody returns an empty object for an empty body and for null, which many
 // clients send instead of an empty body.
@@ -74,12 +78,15 @@ func readBody(w http.ResponseWriter, r *http.Request, needed bool) ([]byte, erro
 // byteOrderMark is U+FEFF, which some editors write at the beginning of UTF-8 text.
 var byteOrderMark = []byte("\ufeff")
 
-// readText returns the body, which must have one of these media types, without a
-// byte order mark.
-func readText(w http.ResponseWriter, r *http.Request, types []string) ([]byte, error) {
+// read returns the body, which must have one of the media types, without a byte order
+// mark. If forms are accepted, it returns the content of the form.
+func (t *Text) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := readAll(w, r)
-	if err == nil && !isOf(r, types...) {
-		err = errMediaType("must have one of the media types %s, declared in the header Content-Type", strings.Join(types, ", "))
+	if err == nil && !isOf(r, t.types()...) {
+		err = errMediaType("must have one of the media types %s, declared in the header Content-Type", strings.Join(t.types(), ", "))
+	}
+	if err == nil {
+		body, err = contentOf(r, body, t.FormField)
 	}
 	return bytes.TrimPrefix(body, byteOrderMark), err
 }

@@ -54,7 +54,7 @@ func planFor(t reflect.Type) plan {
 			param.name = from("header")
 			p.header = append(p.header, param)
 		case from("body") != "":
-			p.text = &Text{Types: strings.Split(from("body"), ","), Description: from("description"), field: field.Index}
+			p.text = &Text{Types: strings.Split(from("body"), ","), FormField: from("formfield"), Description: from("description"), field: field.Index}
 			p.needsBody = true
 		default:
 			p.hasBody = true
@@ -107,7 +107,7 @@ func (p plan) receive(ctx context.Context, w http.ResponseWriter, r *http.Reques
 func (p plan) decode(w http.ResponseWriter, r *http.Request, in any, strict Strictness) error {
 	switch {
 	case p.text != nil && (!p.text.OrJSON || !isOf(r, jsonMedia)):
-		body, err := readText(w, r, p.text.types())
+		body, err := p.text.read(w, r)
 		if err != nil {
 			return err
 		}

@@ -176,6 +176,7 @@ func (h Handler) Serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 // body.
 type Text struct {
 	Types       []string // accepted media types
+	FormField   string   // the field of a form that contains the body, if forms are accepted
 	Description string
 	OrJSON      bool  // whether a JSON object is also accepted
 	field       []int // index of the []byte field, for reflect.Value.FieldByIndex

@@ -318,8 +318,8 @@ type changeProposalRequest struct {
 type addSignaturesRequest struct {
 	proposalRequest
 	ifMatch
-	PSBT string `json:"psbt" required:"true" example:"cHNidP8B…" description:"A PSBT of version 0 or 2 with signatures, in base64, or the signed transaction, in hexadecimal."`
-	Data []byte `body:"application/octet-stream,text/plain" json:"-" description:"The PSBT in a JSON field, as a binary file or in base64; or the signed transaction, in binary or hexadecimal. Only the signatures are used, after verification."`
+	PSBT string `json:"psbt" required:"true" example:"cHNidP8B…" description:"A PSBT of version 0 or 2 with signatures, or the signed transaction: in base64 (standard or URL-safe, with or without padding), in hexadecimal, or as texts of QR codes (BBQr, UR, pMofN), one in each line."`
+	Data []byte `body:"application/octet-stream,text/plain,application/x-www-form-urlencoded,multipart/form-data" formfield:"psbt" json:"-" description:"A PSBT of version 0 or 2 with signatures, or the signed transaction, in a JSON field, as the file of a form, or as the whole body with any of the other media types: in binary, in any format of the JSON field, or as the form field psbt. Only the signatures are used, after verification."`
 }
 
 // MaxBody implements route.Limited. The limit allows a PSBT of the maximum size in every
@@ -333,7 +333,7 @@ func (a *API) AddSignatures(ctx context.Context, in addSignaturesRequest) (propo
 		data = []byte(in.PSBT)
 	}
 	if len(data) == 0 {
-		return proposalDetails{}, fault.InvalidField("psbt", "is required: a PSBT in base64, or the signed transaction in hexadecimal")
+		return proposalDetails{}, fault.InvalidField("psbt", "is required: a PSBT in base64 or hexadecimal, the signed transaction, or the texts of their QR codes")
 	}
 	expected, err := in.versions()
 	if err != nil {
