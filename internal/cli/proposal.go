@@ -152,13 +152,21 @@ func (d *walletCommands) findProposal(ctx context.Context, id string) (wallet.Ac
 
 func (p *program) proposalShowCommand(user *string) *cobra.Command {
 	var file string
+	var qr qrFlags
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show a proposal and its missing signatures", Args: cobra.ExactArgs(1),
-		Example: "  specterd proposal show ID --psbt payment.psbt",
+		Example: "  specterd proposal show ID --psbt payment.psbt\n  specterd proposal show ID --qr --device passport",
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			showQR, err := qr.isWanted()
+			if err != nil {
+				return err
+			}
 			access, found, err := d.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if showQR {
+				return qr.draw(cmd.Context(), p, found.PSBT)
 			}
 			if file == "-" {
 				fmt.Fprintln(p.stdout, base64.StdEncoding.EncodeToString(found.PSBT))
@@ -168,7 +176,9 @@ func (p *program) proposalShowCommand(user *string) *cobra.Command {
 		}),
 	}
 	addPSBTFlag(cmd, &file)
-	return addJSON(cmd)
+	addJSON(cmd)
+	addQRFlags(cmd, &qr)
+	return cmd
 }
 
 func addPSBTFlag(cmd *cobra.Command, file *string) {

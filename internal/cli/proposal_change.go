@@ -19,8 +19,8 @@ func (p *program) proposalSignCommand(user *string) *cobra.Command {
 		Use: "sign-in-file FILE", Short: "Add the signatures of a signed PSBT", Args: cobra.ExactArgs(1),
 		Long: `Add the signatures of a signed PSBT, or of the signed transaction, to its proposal.
 
-FILE contains the PSBT in binary, base64 or hexadecimal; - reads standard input. The
-transaction in it identifies the proposal. Only signatures are used, and each is verified.`,
+FILE contains the PSBT in binary, base64 or hexadecimal, or the texts of its QR codes, one
+in each line; - reads standard input. The transaction in it identifies the proposal. Only signatures are used, and each is verified.`,
 		Example: "  specterd proposal sign-in-file payment-signed.psbt",
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			data, err := p.readLimited(args[0], psbt.MaxTextSize)

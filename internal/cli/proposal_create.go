@@ -189,6 +189,7 @@ var flagNames = map[string]string{
 	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", proposal.FieldCSV: "--recipients", "utxos": "--from", "send_max": "--to",
 	"category": "--category", "since": "--since", "until": "--until", "tz": "--tz", "label": "--label", "role": "--role",
 	"description": "DESCRIPTION", "lifetime": "--expires", "scopes": "--scopes", "wallets": "--wallets",
+	"device": "--device", "format": "--qr-format", "fragment_size": "--fragment-size",
 }
 
 // asFlags replaces the fields of an Invalid fault by the flags that set them.

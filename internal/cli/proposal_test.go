@@ -53,6 +53,7 @@ func TestProposalCommands(t *testing.T) {
 				}
 			}
 		})
+		t.Run("QR codes", func(t *testing.T) { checkProposalQR(t, s, id, file) })
 		s.refuse(t, "not have enough signatures", "proposal", "broadcast", id)
 		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "ann")), "Added 1 signature.", "partially signed, 1 of 2", "added by admin", "missing     1 signature\n")
 		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "cleo"), "--id", id), "complete, 2 of 2 signatures", "specterd proposal broadcast "+id)

@@ -5,49 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/color"
-	"regexp"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/qrcode"
-
 	"github.com/specterd/specterd/internal/qrterm"
+	"github.com/specterd/specterd/internal/testenv/qrread"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
-
-var sequence = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
-
-// read decodes a drawn QR code. In color, filled modules are dark.
-func read(t *testing.T, drawn string, inColor bool) (string, error) {
-	t.Helper()
-	lines := strings.Split(strings.TrimSuffix(sequence.ReplaceAllString(drawn, ""), "\n"), "\n")
-	const scale = 3
-	img := image.NewGray(image.Rect(0, 0, scale*len([]rune(lines[0])), scale*2*len(lines)))
-	set := func(x, y int, filled bool) {
-		c := color.White
-		if filled == inColor {
-			c = color.Black
-		}
-		for i := range scale * scale {
-			img.Set(scale*x+i%scale, scale*y+i/scale, c)
-		}
-	}
-	for y, line := range lines {
-		for x, c := range []rune(line) {
-			set(x, 2*y, c == '▀' || c == '█')
-			set(x, 2*y+1, c == '▄' || c == '█')
-		}
-	}
-	bitmap := testkit.Value(gozxing.NewBinaryBitmapFromImage(img))(t)
-	result, err := qrcode.NewQRCodeReader().Decode(bitmap, nil)
-	if err != nil {
-		return "", err
-	}
-	return result.GetText(), nil
-}
 
 func TestDraw(t *testing.T) {
 	for name, text := range map[string]string{
@@ -58,11 +23,11 @@ func TestDraw(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", inColor), func(t *testing.T) {
 				v := testkit.Value(qrterm.VersionFor([]string{text}))(t)
 				drawn := testkit.Value(qrterm.Draw(text, v, inColor))(t)
-				if got, err := read(t, drawn, inColor); err != nil || got != text {
+				if got, err := qrread.Text(drawn, inColor); err != nil || got != text {
 					t.Errorf("got %.50q: %v", got, err)
 				}
 				columns, rows := v.Size()
-				lines := strings.Split(strings.TrimSuffix(sequence.ReplaceAllString(drawn, ""), "\n"), "\n")
+				lines := qrread.Lines(drawn)
 				if len(lines) != rows || len([]rune(lines[0])) != columns {
 					t.Errorf("%d lines of %d characters, want %d of %d", len(lines), len([]rune(lines[0])), rows, columns)
 				}
@@ -70,6 +35,22 @@ func TestDraw(t *testing.T) {
 					t.Error("control sequences")
 				}
 			})
+		}
+	}
+}
+
+// TestDraw_AllVersions reads a code of every version with random content.
+func TestDraw_AllVersions(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for v := qrterm.Version(1); v <= 40; v++ {
+		for range 5 {
+			text := make([]byte, 25)
+			for i := range text {
+				text[i] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$%*+-./:"[random.IntN(44)]
+			}
+			if got, err := qrread.Text(testkit.Value(qrterm.Draw(string(text), v, true))(t), true); err != nil || got != string(text) {
+				t.Errorf("version %d: %q is read as %q: %v", v, text, got, err)
+			}
 		}
 	}
 }
@@ -127,7 +108,7 @@ func TestAnimation_Terminal(t *testing.T) {
 		if up := fmt.Sprintf("\x1b[%dA", len(lines)); i > 0 && !strings.HasPrefix(frame, up) {
 			t.Errorf("frame %d does not begin with %q", i, up)
 		}
-		if got, err := read(t, code, true); err != nil || got != texts[i%3] {
+		if got, err := qrread.Text(code, true); err != nil || got != texts[i%3] {
 			t.Errorf("frame %d is %q: %v", i, got, err)
 		}
 	}
@@ -139,13 +120,13 @@ func TestAnimation_File(t *testing.T) {
 	testkit.Check(t, qrterm.Animation{Texts: texts, Rate: 1}.Show(t.Context(), &out))
 	for i, code := range strings.Split(out.String(), "\n\n") {
 		code, caption, _ := strings.Cut(code, fmt.Sprintf("%d of 2", i+1))
-		if got, err := read(t, code, false); err != nil || got != texts[i] || strings.TrimSpace(caption) != "" {
+		if got, err := qrread.Text(code, false); err != nil || got != texts[i] || strings.TrimSpace(caption) != "" {
 			t.Errorf("code %d is %q, %q: %v", i, got, caption, err)
 		}
 	}
 	out.Reset()
 	testkit.Check(t, qrterm.Animation{Texts: texts[:1], Rate: 1, IsTerminal: true}.Show(t.Context(), &out))
-	if got, err := read(t, out.String(), true); err != nil || got != "first" {
+	if got, err := qrread.Text(out.String(), true); err != nil || got != "first" {
 		t.Errorf("a single code is %q: %v", got, err)
 	}
 }
