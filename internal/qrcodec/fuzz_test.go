@@ -8,7 +8,6 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // checkAdd adds texts, and checks errors, progress and the content.
@@ -83,7 +82,7 @@ func checkOutput(t *testing.T, o Output) {
 		if err != nil {
 			continue
 		}
-		again := testkit.Value(testkit.Value(OutputResource(d))(t).Content())(t).Outputs[0]
+		again := valueOf(valueOf(OutputResource(d))(t).Content())(t).Outputs[0]
 		twice, err := btc.ParseDescriptor(again.Descriptor, network)
 		if err != nil || again.Script != d.Script() || o.Script != d.Script() {
 			t.Fatalf("%s is decoded as %s: %v", o.Descriptor, again.Descriptor, err)
@@ -103,12 +102,12 @@ func addressOf(t *testing.T, d btc.Descriptor, branch uint32) string {
 	if branch == 1 {
 		receive = change
 	}
-	return testkit.Value(receive.Address(5))(t)
+	return valueOf(receive.Address(5))(t)
 }
 
 func FuzzBBQr(f *testing.F) {
 	for _, fragment := range []int{MinFragment, 100, 775} {
-		f.Add(strings.Join(testkit.Value(EncodeBBQr(PSBT, psbtOf(300), fragment))(f), "\n"))
+		f.Add(strings.Join(valueOf(EncodeBBQr(PSBT, psbtOf(300), fragment))(f), "\n"))
 	}
 	f.Add("B$HU0200414243\nB$HU020144")
 	f.Add("B$2J0100PNPQ")
@@ -122,12 +121,12 @@ func FuzzBBQr(f *testing.F) {
 
 // FuzzUR changes the bytes of parts and single messages, and computes their checksums.
 func FuzzUR(f *testing.F) {
-	parts := testkit.Value(NewURParts(PSBTResource(psbtOf(200)), 50))(f)
+	parts := valueOf(NewURParts(PSBTResource(psbtOf(200)), 50))(f)
 	for first := range 6 {
 		var data []byte
 		for number := range parts.Len() {
 			_, path := splitUR(parts.Text(uint32(first*3 + number + 1)))
-			body := testkit.Value(decodeBytewords(path[1]))(f)
+			body := valueOf(decodeBytewords(path[1]))(f)
 			data = append(append(data, byte(len(body))), body...)
 		}
 		f.Add(data)
@@ -156,9 +155,9 @@ func FuzzResource(f *testing.F) {
 		cborText := v.CBOR
 		if v.UR != "" {
 			_, path := splitUR(v.UR)
-			cborText = hex.EncodeToString(testkit.Value(decodeBytewords(path[0]))(f))
+			cborText = hex.EncodeToString(valueOf(decodeBytewords(path[0]))(f))
 		}
-		data := testkit.Value(hex.DecodeString(cborText))(f)
+		data := valueOf(hex.DecodeString(cborText))(f)
 		for i := range types {
 			f.Add(byte(i), data)
 		}

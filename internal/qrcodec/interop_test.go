@@ -13,7 +13,6 @@ import (
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // packages calls npm packages; see tools/qrcodec.
@@ -29,7 +28,7 @@ func call[T any](p *packages, name string, arguments map[string]any) func(t *tes
 	n := len(p.calls) - 1
 	return func(t *testing.T) (result T) {
 		t.Helper()
-		testkit.Check(t, json.Unmarshal(p.results[n], &result))
+		noError(t, json.Unmarshal(p.results[n], &result))
 		return result
 	}
 }
@@ -37,14 +36,14 @@ func call[T any](p *packages, name string, arguments map[string]any) func(t *tes
 func (p *packages) run(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "../../scripts/qrcodec.sh")
-	cmd.Stdin = bytes.NewReader(testkit.Value(json.Marshal(p.calls))(t))
+	cmd.Stdin = bytes.NewReader(valueOf(json.Marshal(p.calls))(t))
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	testkit.Check(t, json.Unmarshal(out, &p.results))
+	noError(t, json.Unmarshal(out, &p.results))
 }
 
 // joined is a message that a package has decoded.
@@ -56,7 +55,7 @@ type joined struct {
 
 // TestInterop_BBQr sends messages to and from the npm package bbqr.
 func TestInterop_BBQr(t *testing.T) {
-	testkit.NeedsServer(t, "npm")
+	needsServer(t, "npm")
 	var p packages
 	type exchange struct {
 		name   string
@@ -72,10 +71,10 @@ func TestInterop_BBQr(t *testing.T) {
 			fileType := map[Kind]string{PSBT: "P", Text: "U", JSON: "J"}[kind]
 			for _, encoding := range []string{"H", "2", "Z"} {
 				e := exchange{name: fmt.Sprint(kind, " ", size, " ", encoding), kind: kind, data: data}
-				texts := testkit.Value(EncodeBBQr(kind, data, max(size/11, MinFragment)))(t)
+				texts := valueOf(EncodeBBQr(kind, data, max(size/11, MinFragment)))(t)
 				e.theirs = call[[]string](&p, "split", map[string]any{"data": hex.EncodeToString(data), "type": fileType, "encoding": encoding, "version": 12})
 				e.ours = call[joined](&p, "join", map[string]any{"parts": texts})
-				if compressed := testkit.Value(deflate(data))(t); len(compressed) < len(data) {
+				if compressed := valueOf(deflate(data))(t); len(compressed) < len(data) {
 					e.plain = call[string](&p, "inflate", map[string]any{"data": hex.EncodeToString(compressed)})
 				}
 				exchanges = append(exchanges, e)
@@ -102,7 +101,7 @@ func TestInterop_BBQr(t *testing.T) {
 // TestInterop_URParts sends PSBTs to and from the npm packages of Keystone and Ngrave, also
 // with receivers that miss the first parts.
 func TestInterop_URParts(t *testing.T) {
-	testkit.NeedsServer(t, "npm")
+	needsServer(t, "npm")
 	var p packages
 	type exchange struct {
 		name   string
@@ -114,7 +113,7 @@ func TestInterop_URParts(t *testing.T) {
 	for _, size := range []int{20, 150, 1100, 7000} {
 		for _, first := range []int{0, 5, 777} {
 			psbt := psbtOf(size)
-			parts := testkit.Value(NewURParts(PSBTResource(psbt), 100))(t)
+			parts := valueOf(NewURParts(PSBTResource(psbt), 100))(t)
 			count := 4*parts.Len() + 4
 			texts := make([]string, count)
 			for i := range texts {
@@ -133,7 +132,7 @@ func TestInterop_URParts(t *testing.T) {
 			var c Collector
 			used := 0
 			for _, text := range e.theirs(t) {
-				testkit.Check(t, c.Add(text))
+				noError(t, c.Add(text))
 				if used++; c.Progress().Done {
 					break
 				}
@@ -155,9 +154,9 @@ func TestInterop_URParts(t *testing.T) {
 
 // jsKey is a key for the packages.
 func jsKey(t *testing.T, k btc.Key, children []any) map[string]any {
-	m := testkit.Value(encodeHDKey(k, btc.Main))(t)
+	m := valueOf(encodeHDKey(k, btc.Main))(t)
 	path := []any{}
-	for _, step := range testkit.Value(k.Path())(t) {
+	for _, step := range valueOf(k.Path())(t) {
 		path = append(path, []any{step % hardened, step >= hardened})
 	}
 	key := map[string]any{
@@ -176,7 +175,7 @@ func jsKey(t *testing.T, k btc.Key, children []any) map[string]any {
 // TestInterop_Outputs sends descriptors, accounts and keys to and from Keystone's package, which
 // does not know taproot.
 func TestInterop_Outputs(t *testing.T) {
-	testkit.NeedsServer(t, "npm")
+	needsServer(t, "npm")
 	const (
 		one   = "[37b5eed4/84h/0h/0h]xpub6BkU445MSEBXbPjD3g2c2ch6mn8yy1SXXQUM7EwjgYiq6Wt1NDwDZ45npqWcV8uQC5oi2gHuVukoCoZZyT4HKq8EpotPMqGqxdZRuapCQ23"
 		two   = "[f245ae38/48h/0h/0h/2h]xpub6DnT4E1fT8VxuAZW29avMjr5i99aYTHBp9d7fiLnpL5t4JEprQqPMbTw7k7rh5tZZ2F5g8PJpssqrZoebzBChaiJrmEvWwUTEMAbHsY39Ge"
@@ -212,7 +211,7 @@ func TestInterop_Outputs(t *testing.T) {
 			e.text += fmt.Sprint(e.required, ",")
 		}
 		e.text += strings.Join(e.keys, "/0/*,") + "/0/*" + strings.Repeat(")", len(functions))
-		d := testkit.Value(btc.ParseDescriptor(e.text, e.network))(t)
+		d := valueOf(btc.ParseDescriptor(e.text, e.network))(t)
 		var keys []any
 		for _, k := range d.Keys() {
 			keys = append(keys, jsKey(t, k, []any{[]any{0, false}, []any{nil, false}}))
@@ -228,7 +227,7 @@ func TestInterop_Outputs(t *testing.T) {
 		e.account = call[[]string](&p, "encode", arguments("account"))
 		e.keysOnly = call[[]string](&p, "encode", arguments("accounts"))
 		e.single = call[[]string](&p, "encode", arguments("hdkey"))
-		parts := testkit.Value(NewURParts(testkit.Value(OutputResource(d))(t), 80))(t)
+		parts := valueOf(NewURParts(valueOf(OutputResource(d))(t), 80))(t)
 		e.ours = call[joined](&p, "decode", map[string]any{"parts": parts.Texts(3 * parts.Len())})
 	}
 	p.run(t)
@@ -236,7 +235,7 @@ func TestInterop_Outputs(t *testing.T) {
 		t.Run(e.text[:20], func(t *testing.T) {
 			for name, texts := range map[string][]string{"output": e.output(t), "account": e.account(t), "accounts": e.keysOnly(t), "hdkey": e.single(t)} {
 				got, err := Read([]byte(strings.Join(texts, "\n")))
-				testkit.Check(t, err)
+				noError(t, err)
 				want := e.keys
 				if name == "hdkey" {
 					want = want[:1]
@@ -268,6 +267,6 @@ func asXPub(t *testing.T, text string) string {
 		return text
 	}
 	end := at + strings.IndexByte(text[at:], '/')
-	key := testkit.Value(hdkeychain.NewKeyFromString(text[at:end]))(t)
-	return text[:at] + testkit.Value(key.CloneWithVersion(xpubVersion))(t).String() + text[end:]
+	key := valueOf(hdkeychain.NewKeyFromString(text[at:end]))(t)
+	return text[:at] + valueOf(key.CloneWithVersion(xpubVersion))(t).String() + text[end:]
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // partText returns the text of a part of a UR.
@@ -27,7 +26,7 @@ func resourceText(urType string, v any) string {
 
 // TestCollector_Errors adds texts that are not valid.
 func TestCollector_Errors(t *testing.T) {
-	bomb := testkit.Value(deflate(make([]byte, MaxSize+1)))(t)
+	bomb := valueOf(deflate(make([]byte, MaxSize+1)))(t)
 	valid := fountainPart{Number: 1, Total: 2, Length: 10, Checksum: 1, Data: make([]byte, 5)}
 	with := func(change func(*fountainPart)) string {
 		p := valid
@@ -71,7 +70,7 @@ func TestCollector_Errors(t *testing.T) {
 		"BBQr, not UTF-8":         {"B$HU0100FF", ErrMalformed},
 		"BBQr, not a transaction": {"B$HT0100AABB", ErrMalformed},
 		"BBQr, not compressed":    {"B$ZP0100AAAAAAAA", ErrMalformed},
-		"BBQr, data after end":    {"B$ZU0100" + base32Text.EncodeToString(append(testkit.Value(deflate([]byte("abcdefgh")))(t), 1)), ErrMalformed},
+		"BBQr, data after end":    {"B$ZU0100" + base32Text.EncodeToString(append(valueOf(deflate([]byte("abcdefgh")))(t), 1)), ErrMalformed},
 		"BBQr, large data":        {"B$ZU0100" + base32Text.EncodeToString(bomb), ErrTooLarge},
 		"UR, no path":             {"ur:bytes", ErrMalformed},
 		"UR, unknown type":        {"ur:bitcoin-wedding/aa", ErrUnsupported},
@@ -148,24 +147,24 @@ func TestCollector_Errors(t *testing.T) {
 	}
 }
 
-func mustHex(t *testing.T, text string) []byte { return testkit.Value(hex.DecodeString(text))(t) }
+func mustHex(t *testing.T, text string) []byte { return valueOf(hex.DecodeString(text))(t) }
 
 // TestCollector_Damaged completes a message that does not match its checksum, and then scans
 // it again.
 func TestCollector_Damaged(t *testing.T) {
-	parts := testkit.Value(NewURParts(PSBTResource(psbtOf(100)), 60))(t)
+	parts := valueOf(NewURParts(PSBTResource(psbtOf(100)), 60))(t)
 	damaged := fountainPart{Number: 2, Total: 2, Length: uint32(len(parts.resource.CBOR)), Checksum: parts.chooser.checksum, Data: make([]byte, len(parts.fragments[0]))}
 	text := strings.Replace(partText(damaged), "ur:bytes", "ur:crypto-psbt", 1)
 	var c Collector
-	testkit.Check(t, c.Add(parts.Text(1)))
+	noError(t, c.Add(parts.Text(1)))
 	if err := c.Add(text); !errors.Is(err, ErrMalformed) {
 		t.Errorf("got %v", err)
 	}
 	if c.Progress().Expected != 0 {
 		t.Errorf("the parts are kept: %+v", c.Progress())
 	}
-	testkit.Check(t, c.Add(parts.Text(1)))
-	testkit.Check(t, c.Add(parts.Text(2)))
+	noError(t, c.Add(parts.Text(1)))
+	noError(t, c.Add(parts.Text(2)))
 	if _, done := c.Content(); !done {
 		t.Error("the message cannot be scanned again")
 	}
@@ -203,7 +202,7 @@ func TestBBQr_Lengths(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c Collector
-			testkit.Check(t, c.Add(texts[0]))
+			noError(t, c.Add(texts[0]))
 			if err := c.Add(texts[1]); !errors.Is(err, ErrOtherMessage) {
 				t.Errorf("got %v", err)
 			}
@@ -213,7 +212,7 @@ func TestBBQr_Lengths(t *testing.T) {
 
 // TestMemory sends messages that announce much more than they contain.
 func TestMemory(t *testing.T) {
-	bomb := "B$ZU0100" + base32Text.EncodeToString(testkit.Value(deflate(make([]byte, 64<<20)))(t))
+	bomb := "B$ZU0100" + base32Text.EncodeToString(valueOf(deflate(make([]byte, 64<<20)))(t))
 	many := partText(fountainPart{Number: MaxParts + 1, Total: MaxParts, Length: MaxParts, Checksum: 1, Data: []byte{1}})
 	for name, c := range map[string]struct {
 		text string

@@ -13,7 +13,6 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // psbtOf returns data that begins like a PSBT, half of which can be compressed.
@@ -33,7 +32,7 @@ func psbtOf(size int) []byte {
 // series of texts for one PSBT, in all formats.
 func allSeries(t testing.TB, psbt []byte, fragment int) map[string][]string {
 	t.Helper()
-	parts := testkit.Value(NewURParts(PSBTResource(psbt), fragment))(t)
+	parts := valueOf(NewURParts(PSBTResource(psbt), fragment))(t)
 	n := parts.Len()
 	mixed := make([]string, 0, 3*n)
 	for number := n + 1; len(mixed) < cap(mixed); number++ {
@@ -48,7 +47,7 @@ func allSeries(t testing.TB, psbt []byte, fragment int) map[string][]string {
 		numbered[i] = fmt.Sprintf("p%dof%d %s", i+1, len(numbered), part)
 	}
 	series := map[string][]string{
-		"bbqr": testkit.Value(EncodeBBQr(PSBT, psbt, fragment))(t), "ur": parts.Texts(n), "pmofn": numbered,
+		"bbqr": valueOf(EncodeBBQr(PSBT, psbt, fragment))(t), "ur": parts.Texts(n), "pmofn": numbered,
 	}
 	if n > 1 {
 		series["ur mixed"] = mixed
@@ -71,7 +70,7 @@ func TestSeries(t *testing.T) {
 					if i%2 == 1 && name != "pmofn" { // base64 has lower case
 						text = strings.ToLower(text)
 					}
-					testkit.Check(t, c.Add(text))
+					noError(t, c.Add(text))
 					if f := c.Progress().Fraction(); f < last || f > 1 {
 						t.Fatalf("the progress is %v after %v", f, last)
 					} else {
@@ -91,11 +90,11 @@ func TestSeries(t *testing.T) {
 // first ones.
 func TestURParts_LateReceiver(t *testing.T) {
 	const from, fragment = 1000, 100
-	parts := testkit.Value(NewURParts(PSBTResource(psbtOf(6000)), fragment))(t)
+	parts := valueOf(NewURParts(PSBTResource(psbtOf(6000)), fragment))(t)
 	var c Collector
 	n := 0
 	for ; !c.Progress().Done; n++ {
-		testkit.Check(t, c.Add(parts.Text(uint32(from+n))))
+		noError(t, c.Add(parts.Text(uint32(from+n))))
 	}
 	if n < parts.Len() || n > 2*parts.Len() {
 		t.Errorf("%d parts for %d fragments", n, parts.Len())
@@ -121,7 +120,7 @@ func TestProgress_Missing(t *testing.T) {
 		})
 	}
 	t.Run("mixed", func(t *testing.T) {
-		parts := testkit.Value(NewURParts(PSBTResource(psbt), 100))(t)
+		parts := valueOf(NewURParts(PSBTResource(psbt), 100))(t)
 		_, err := Read([]byte(parts.Text(1) + "\n" + parts.Text(100)))
 		if want := "6 of 8 QR codes are missing; any further codes of the series complete it"; err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -141,11 +140,11 @@ func TestCollector_OtherMessage(t *testing.T) {
 	for name, texts := range one {
 		t.Run(name, func(t *testing.T) {
 			var c Collector
-			testkit.Check(t, c.Add(texts[0]))
+			noError(t, c.Add(texts[0]))
 			before := c.Progress()
 			for other, foreign := range map[string]string{
 				"another length": three[name][1], "another format": "B$" + texts[1], "plain text": "hello",
-				"single": testkit.Value(NewURParts(PSBTResource(psbtOf(700)), MaxFragment))(t).Text(1),
+				"single": valueOf(NewURParts(PSBTResource(psbtOf(700)), MaxFragment))(t).Text(1),
 			} {
 				if name == "bbqr" && other == "another format" {
 					foreign = one["ur"][0]
@@ -163,7 +162,7 @@ func TestCollector_OtherMessage(t *testing.T) {
 				t.Errorf("the progress is %+v, before it was %+v", got, before)
 			}
 			for _, text := range texts {
-				testkit.Check(t, c.Add(text))
+				noError(t, c.Add(text))
 			}
 			if got, done := c.Content(); !done || !bytes.Equal(got.Data, psbtOf(700)) {
 				t.Error("the message is not complete")
@@ -179,11 +178,11 @@ func TestCollector_OtherMessage(t *testing.T) {
 // a third smaller. It also checks that every distance fits into the window.
 func TestBBQr_Compression(t *testing.T) {
 	data := bytes.Repeat(psbtOf(3000), 10)
-	compressed := testkit.Value(deflate(data))(t)
+	compressed := valueOf(deflate(data))(t)
 	if len(compressed) > len(data)*7/10 {
 		t.Errorf("%d of %d bytes", len(compressed), len(data))
 	}
-	if got := testkit.Value(inflate(compressed))(t); !bytes.Equal(got, data) {
+	if got := valueOf(inflate(compressed))(t); !bytes.Equal(got, data) {
 		t.Error("decompressed data differs")
 	}
 	// A pattern that repeats after more than 1,024 bytes cannot be compressed.
@@ -191,7 +190,7 @@ func TestBBQr_Compression(t *testing.T) {
 	for i := range random {
 		random[i] = byte(rand.New(rand.NewPCG(3, uint64(i))).UintN(256))
 	}
-	if n := len(testkit.Value(deflate(bytes.Repeat(random, 4)))(t)); n < 6000 {
+	if n := len(valueOf(deflate(bytes.Repeat(random, 4)))(t)); n < 6000 {
 		t.Errorf("a pattern of 1,500 bytes was compressed to %d bytes", n)
 	}
 }
@@ -210,7 +209,7 @@ func TestEncodeBBQr(t *testing.T) {
 		"above base ten": {JSON, psbtOf(800), 20, 26, "B$ZJ0Q00"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			texts := testkit.Value(EncodeBBQr(c.kind, c.data, c.fragment))(t)
+			texts := valueOf(EncodeBBQr(c.kind, c.data, c.fragment))(t)
 			if len(texts) != c.parts || !strings.HasPrefix(texts[0], c.header) {
 				t.Errorf("%d parts, the first is %s", len(texts), texts[0])
 			}
@@ -252,8 +251,8 @@ func TestOutputs(t *testing.T) {
 		{"wsh(sortedmulti(2," + two + children + "," + one + children + "))", btc.Main, btc.WSh},
 	} {
 		t.Run(c.text[:12], func(t *testing.T) {
-			d := testkit.Value(btc.ParseDescriptor(c.text, c.network))(t)
-			got := testkit.Value(testkit.Value(OutputResource(d))(t).Content())(t)
+			d := valueOf(btc.ParseDescriptor(c.text, c.network))(t)
+			got := valueOf(valueOf(OutputResource(d))(t).Content())(t)
 			if len(got.Outputs) != 1 || got.Outputs[0].Descriptor != c.text || got.Outputs[0].Script != c.script || got.Outputs[0].Cosigner {
 				t.Fatalf("got %+v, want %s", got, c.text)
 			}
@@ -261,7 +260,7 @@ func TestOutputs(t *testing.T) {
 				if got.Outputs[0].Keys[i] != "["+key.Fingerprint+strings.TrimPrefix(key.Derivation, "m")+"]"+key.XPub {
 					t.Errorf("key %d is %s", i, got.Outputs[0].Keys[i])
 				}
-				account := testkit.Value(testkit.Value(AccountResource(key, c.script, c.network))(t).Content())(t)
+				account := valueOf(valueOf(AccountResource(key, c.script, c.network))(t).Content())(t)
 				o := account.Outputs[0]
 				if len(account.Outputs) != 1 || o.Script != c.script || o.Cosigner != c.script.IsMultisig() || !slices.Equal(o.Keys, got.Outputs[0].Keys[i:i+1]) || (o.Descriptor == "") != o.Cosigner {
 					t.Errorf("the account of key %d is %+v", i, account)
@@ -279,11 +278,11 @@ func TestPresets(t *testing.T) {
 	names := make([]string, len(presets))
 	for i, p := range presets {
 		names[i] = p.Device
-		if got := testkit.Value(ChoosePreset(p.Device, "", 0))(t); got != p {
+		if got := valueOf(ChoosePreset(p.Device, "", 0))(t); got != p {
 			t.Errorf("the preset of %s is %+v", p.Device, got)
 		}
 		other := map[Format]Format{UR: BBQr, BBQr: UR}[p.Format]
-		if got := testkit.Value(ChoosePreset(p.Device, other, 50))(t); got.Format != other || got.Fragment != 50 || got.Rate != p.Rate {
+		if got := valueOf(ChoosePreset(p.Device, other, 50))(t); got.Format != other || got.Fragment != 50 || got.Rate != p.Rate {
 			t.Errorf("the preset of %s with another format is %+v", p.Device, got)
 		}
 	}
@@ -292,13 +291,13 @@ func TestPresets(t *testing.T) {
 		t.Errorf("an unknown device: %v, want %s", err, want)
 	}
 	// The capacity of version 20 with level L is 1,249 alphanumeric characters.
-	for _, text := range testkit.Value(EncodeBBQr(PSBT, psbtOf(10_000), bbqrVersion20))(t) {
+	for _, text := range valueOf(EncodeBBQr(PSBT, psbtOf(10_000), bbqrVersion20))(t) {
 		if len(text) > 1249 {
 			t.Errorf("a code has %d characters", len(text))
 		}
 	}
 	const capacity = 4296 // of version 40
-	ur := testkit.Value(NewURParts(PSBTResource(psbtOf(1_000_000)), MaxFragment))(t)
+	ur := valueOf(NewURParts(PSBTResource(psbtOf(1_000_000)), MaxFragment))(t)
 	if n := len(ur.Text(1 << 31)); n > capacity {
 		t.Errorf("the largest part of a UR has %d characters", n)
 	}
@@ -356,7 +355,7 @@ func TestSequenceOf(t *testing.T) {
 func TestRead(t *testing.T) {
 	psbt := psbtOf(100)
 	psbt[50], psbt[51], psbt[52] = 0xfb, 0xff, 0xbf // + and / in base64
-	tx := testkit.Value(hex.DecodeString("0100000001" + strings.Repeat("11", 32) + "00000000" + "00" + "ffffffff" + "01" + "0000000000000000" + "00" + "00000000"))(t)
+	tx := valueOf(hex.DecodeString("0100000001" + strings.Repeat("11", 32) + "00000000" + "00" + "ffffffff" + "01" + "0000000000000000" + "00" + "00000000"))(t)
 	standard := base64.StdEncoding.EncodeToString(psbt)
 	inLines := standard[:40] + "\r\n" + standard[40:] + "\n"
 	for name, c := range map[string]struct {

@@ -14,12 +14,11 @@ import (
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
 
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 func readJSON[T any](t testing.TB, name string) (v T) {
 	t.Helper()
-	testkit.Check(t, json.Unmarshal(testkit.Value(os.ReadFile("testdata/"+name))(t), &v))
+	noError(t, json.Unmarshal(valueOf(os.ReadFile("testdata/"+name))(t), &v))
 	return v
 }
 
@@ -83,13 +82,13 @@ func TestFountainVectors(t *testing.T) {
 		}
 	})
 	t.Run("parts", func(t *testing.T) {
-		parts := testkit.Value(NewURParts(Resource{"bytes", wolf(256)}, 30))(t)
+		parts := valueOf(NewURParts(Resource{"bytes", wolf(256)}, 30))(t)
 		if parts.Len() != 9 || len(v.Parts) != 20 {
 			t.Fatalf("%d parts, and %d in the vectors", parts.Len(), len(v.Parts))
 		}
 		for i, want := range v.Parts {
 			_, path := splitUR(parts.Text(uint32(i) + 1))
-			if got := hex.EncodeToString(testkit.Value(decodeBytewords(path[1]))(t)); got != want {
+			if got := hex.EncodeToString(valueOf(decodeBytewords(path[1]))(t)); got != want {
 				t.Errorf("part %d: got %s, want %s", i+1, got, want)
 			}
 		}
@@ -102,7 +101,7 @@ func TestBytewords(t *testing.T) {
 		"d99d6ca20150c7098580125e2ab0981253468b2dbc5202c11947da": "tantjzoeadgdstaslplabghydrpfmkbggufgludprfgmaosecffltnsoaawkbd",
 		"c7098580125e2ab0981253468b2dbc52":                       "staslplabghydrpfmkbggufgludprfgmzepsbtwd",
 	} {
-		if got := encodeBytewords(testkit.Value(hex.DecodeString(data))(t)); got != text {
+		if got := encodeBytewords(valueOf(hex.DecodeString(data))(t)); got != text {
 			t.Errorf("%s is encoded as %s, want %s", data, got, text)
 		}
 		if got, err := decodeBytewords(text); hex.EncodeToString(got) != data {
@@ -151,17 +150,17 @@ func TestResourceVectors(t *testing.T) {
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
 			if v.UR == "" {
-				v.UR = urPrefix + v.Type + "/" + encodeBytewords(testkit.Value(hex.DecodeString(v.CBOR))(t))
+				v.UR = urPrefix + v.Type + "/" + encodeBytewords(valueOf(hex.DecodeString(v.CBOR))(t))
 			}
 			got, err := Read([]byte(v.UR))
 			if f, _ := errors.AsType[*fault.Error](err); v.Error != "" && f != nil && f.Code == v.Error {
 				return
 			}
-			testkit.Check(t, err)
+			noError(t, err)
 			if v.Error != "" {
 				t.Fatal("got the error nil")
 			}
-			upper := testkit.Value(Read([]byte(strings.ToUpper(v.UR))))(t)
+			upper := valueOf(Read([]byte(strings.ToUpper(v.UR))))(t)
 			if upper.Kind != got.Kind || len(upper.Outputs) != len(got.Outputs) || !bytes.Equal(upper.Data, got.Data) {
 				t.Errorf("in upper case it is %v", upper)
 			}
@@ -207,8 +206,8 @@ func (v resourceVector) compare(t *testing.T, got Content) {
 func withoutDepth(t *testing.T, text string) string {
 	at := strings.Index(text, "xpub")
 	end := at + strings.IndexAny(text[at:], "/)")
-	key := testkit.Value(hdkeychain.NewKeyFromString(text[at:end]))(t)
-	public := testkit.Value(key.ECPubKey())(t)
+	key := valueOf(hdkeychain.NewKeyFromString(text[at:end]))(t)
+	public := valueOf(key.ECPubKey())(t)
 	return text[:at] + hex.EncodeToString(append(public.SerializeCompressed(), key.ChainCode()...)) + text[end:]
 }
 
@@ -230,7 +229,7 @@ func TestScans(t *testing.T) {
 		})
 	}
 	t.Run("bbqr", func(t *testing.T) {
-		got, err := Read(testkit.Value(os.ReadFile("testdata/bbqr-scan.txt"))(t))
+		got, err := Read(valueOf(os.ReadFile("testdata/bbqr-scan.txt"))(t))
 		if err != nil || got.Kind != Text || !strings.Contains(string(got.Data), "Zlib compressed") {
 			t.Errorf("got %s %q: %v", got.Kind, got.Data, err)
 		}
