@@ -87,8 +87,8 @@ func (p *program) rootCommand() *cobra.Command {
 Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands
-audit, backup, doctor, export, import, key, proposal, token, user, wallet and webhook are
-safe to run while the server is running.
+audit, backup, doctor, export, import, key, label, proposal, token, user, wallet and
+webhook are safe to run while the server is running.
 
 The help of each command lists its settings as flags, with the equivalent environment
 variables. Variables can also be set in a file: specterd.env in the data directory, or
@@ -101,7 +101,7 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.proposalCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
+		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.labelCommand(), p.proposalCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)

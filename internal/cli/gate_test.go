@@ -11,17 +11,17 @@ import (
 
 // printing lists the commands that print objects. They have --json.
 var printing = []string{
-	"audit list", "import", "key show", "proposal broadcast", "proposal bump", "proposal cancel", "proposal create", "proposal list", "proposal show", "proposal sign-in-file",
+	"audit list", "import", "key show", "label import", "label list", "proposal broadcast", "proposal bump", "proposal cancel", "proposal create", "proposal list", "proposal show", "proposal sign-in-file",
 	"token create", "token list", "token rotate", "user list", "user quota", "user show", "wallet address", "wallet list", "wallet member add", "wallet member list", "wallet member set",
 	"wallet show", "wallet transactions", "wallet utxos", "webhook create", "webhook deliveries", "webhook list", "webhook show",
 }
 
 // deleting lists the commands that delete or revoke something. They ask, and have --yes.
-var deleting = []string{"key rotate", "proposal cancel", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
+var deleting = []string{"key rotate", "label rm", "proposal cancel", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
 
 // others lists the commands that do neither.
 var others = []string{
-	"audit archive", "audit verify", "backup", "demo", "doctor", "export", "health", "man", "openapi", "restore", "serve", "user add",
+	"audit archive", "audit verify", "backup", "demo", "doctor", "export", "health", "label export", "label set", "man", "openapi", "restore", "serve", "user add",
 	"version", "wallet create", "wallet rescan", "webhook disable", "webhook enable", "webhook recover", "webhook redeliver", "webhook rotate", "webhook test",
 }
 

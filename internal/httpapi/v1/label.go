@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -13,8 +15,8 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// label is the type of a line of an export of labels in the OpenAPI specification. It has no
-// other use: btc.Label encodes and decodes the lines.
+// label is the type of a line of an export of labels in the OpenAPI specification. It is
+// also printed by the command line; btc.Label encodes and decodes the lines.
 type label struct {
 	Type      string  `json:"type" required:"true" enum:"tx,addr,pubkey,input,output,xpub" example:"addr"`
 	Ref       string  `json:"ref" required:"true" description:"Reference to the labelled object, depending on type: a transaction id, an address, txid:vout, …"`
@@ -65,22 +67,25 @@ func (a *API) ExportLabels(ctx context.Context, _ walletRequest) (route.Streamed
 	}
 	return route.Streamed{
 		ContentType: linesType, Header: attachment(access(ctx).Alias() + "-labels.jsonl"),
-		Body: func(w *bufio.Writer) error {
-			for l, err := range labels {
-				if err != nil {
-					return err
-				}
-				line, err := l.Append(w.AvailableBuffer())
-				if err != nil {
-					return err
-				}
-				if _, err := w.Write(line); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		Body: func(w *bufio.Writer) error { return WriteLabels(w, labels) },
 	}, nil
+}
+
+// WriteLabels writes labels in the format of BIP-329, one line each.
+func WriteLabels(w *bufio.Writer, labels iter.Seq2[btc.Label, error]) error {
+	for l, err := range labels {
+		if err != nil {
+			return err
+		}
+		line, err := l.Append(w.AvailableBuffer())
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type importLabelsRequest struct {
@@ -101,6 +106,17 @@ type importedLabels struct {
 	Failed   []reportedLine `json:"failed" required:"true" description:"Invalid lines. All others were imported or ignored."`
 }
 
+// report returns a line of text for each line of the import that was ignored or is invalid.
+func (l importedLabels) report() (lines []string) {
+	for _, r := range l.Ignored {
+		lines = append(lines, fmt.Sprintf("line %d is ignored: %s", r.Line, r.Message))
+	}
+	for _, r := range l.Failed {
+		lines = append(lines, fmt.Sprintf("line %d is invalid: %s", r.Line, r.Message))
+	}
+	return lines
+}
+
 type reportedLine struct {
 	Line    int    `json:"line" required:"true" description:"Line number, starting at 1."`
 	Message string `json:"message" required:"true"`
@@ -108,14 +124,19 @@ type reportedLine struct {
 
 // ImportLabels serves POST /api/v1/wallets/{alias}/labels.
 func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importedLabels, error) {
-	if n := bytes.Count(in.Lines, []byte("\n")); n > wallets.MaxLabels {
+	return importLabels(ctx, a.o.Wallets, access(ctx), in.Lines)
+}
+
+// importLabels sets the labels of lines in the format of BIP-329.
+func importLabels(ctx context.Context, service *wallets.Service, access wallets.Access, lines []byte) (importedLabels, error) {
+	if n := bytes.Count(lines, []byte("\n")); n > wallets.MaxLabels {
 		return importedLabels{}, fault.New(fault.Invalid, "too_many_labels", "must not have more than %d lines; split the file", wallets.MaxLabels)
 	}
-	labels, numbers, out, err := parseLabels(in.Lines)
+	labels, numbers, out, err := parseLabels(lines)
 	if err != nil {
 		return importedLabels{}, err
 	}
-	foreign, cleaned, err := a.o.Wallets.ImportLabels(ctx, access(ctx), labels)
+	foreign, cleaned, err := service.ImportLabels(ctx, access, labels)
 	if err != nil {
 		return importedLabels{}, err
 	}

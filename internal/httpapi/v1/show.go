@@ -2,10 +2,12 @@ package v1
 
 import (
 	"bufio"
+	"context"
 	"iter"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
@@ -109,3 +111,25 @@ func ShowNewWebhook(w webhooks.Webhook, secret string) any {
 
 // ShowDelivery returns a delivery of a list.
 func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }
+
+// ShowLabel returns a label in the format of BIP-329.
+func ShowLabel(l btc.Label) any {
+	return label{Type: l.Type, Ref: l.Ref, Label: l.Label, Origin: l.Origin, Spendable: l.Spendable}
+}
+
+// LabelImport is the result of ImportLabels.
+type LabelImport struct {
+	Shown    any      // as the response of the API
+	Imported int      // number of lines whose label or spendable was set
+	Problems []string // one for each line that was ignored or is invalid
+	Failed   bool     // whether a line is invalid
+}
+
+// ImportLabels sets the labels of lines in the format of BIP-329, as the API does.
+func ImportLabels(ctx context.Context, s *wallets.Service, access wallets.Access, lines []byte) (LabelImport, error) {
+	out, err := importLabels(ctx, s, access, lines)
+	return LabelImport{out, out.Imported, out.report(), len(out.Failed) > 0}, err
+}
+
+// MaxLabelFile is the maximum size of a file for ImportLabels, in bytes.
+const MaxLabelFile = maxLabelsBody
