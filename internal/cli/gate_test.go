@@ -21,7 +21,7 @@ var deleting = []string{"key rotate", "label rm", "proposal cancel", "token revo
 
 // others lists the commands that do neither.
 var others = []string{
-	"audit archive", "audit verify", "backup", "demo", "doctor", "export", "health", "label export", "label set", "man", "openapi", "restore", "serve", "user add",
+	"audit archive", "audit verify", "backup", "demo", "doctor", "export", "health", "label export", "label set", "man", "node-config", "openapi", "restore", "serve", "user add",
 	"version", "wallet create", "wallet rescan", "webhook disable", "webhook enable", "webhook recover", "webhook redeliver", "webhook rotate", "webhook test",
 }
 
