@@ -284,6 +284,25 @@ func (a *App) checkComplete(ctx context.Context) error {
 // be creating or migrating the database.
 const schemaPatience = 15 * time.Second
 
+// OpenUnchanged opens an existing database that has the schema of this program, for
+// reading. Unlike Open, it takes no lock and changes nothing. Users is not set.
+func (a *App) OpenUnchanged(ctx context.Context) error {
+	if err := a.CheckExists(); err != nil {
+		return err
+	}
+	if info, err := os.Stat(string(a.Config.DatabaseURL)); err == nil && info.Size() == 0 {
+		return ErrNoDatabase // opening it would write the header of SQLite
+	}
+	var err error
+	if a.Store, err = store.Open(ctx, a.StoreOptions()); err != nil {
+		return err
+	}
+	if !a.hasSchema(ctx) {
+		return errors.Join(ErrNoDatabase, a.Close())
+	}
+	return nil
+}
+
 // waitForSchema is called by commands that could not acquire the lock. If the database
 // must be created or migrated, it waits until it acquires the lock.
 func (a *App) waitForSchema(ctx context.Context) error {

@@ -106,5 +106,6 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
 	checkUsage(root)
+	p.addCompletions(root)
 	return root
 }
