@@ -99,11 +99,13 @@ func TestUsage_Messages(t *testing.T) {
 		{"serve --prot 1", "unknown flag: --prot; did you mean --port?"},
 		{"serve -p 1", "unknown shorthand flag: 'p' in -p; see specterd serve --help"},
 		{"serve --port", "flag needs an argument: --port; see specterd serve --help"},
-		{"wallet create", "--birthday and --name are required; see specterd wallet create --help"},
-		{"wallet create --name x", "--birthday is required; see specterd wallet create --help"},
+		{"wallet create", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
+		{"wallet create --file x --descriptor y", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
+		{"wallet create --descriptor x", "--birthday and --name are required; see specterd wallet create --help"},
+		{"wallet create --key x --name x", "--birthday is required; see specterd wallet create --help"},
 		{"audit archive", "--before and --out are required; see specterd audit archive --help"},
 		{"audit verify --hash 12", "--hash must have 64 hexadecimal digits; nothing was verified"},
-		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels or core"},
+		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow or caravan"},
 		{"completion bsh", `unknown command "bsh" for "specterd completion"; did you mean specterd completion bash?`},
 	} {
 		t.Run(test.args, func(t *testing.T) {

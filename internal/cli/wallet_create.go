@@ -29,6 +29,7 @@ program that wrote the file, and warnings. With --dry-run it does nothing else.`
 		Example: `  specterd wallet create --file coldcard-export.json --name Savings --birthday 2024-01-31
   specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
   specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return checkWalletCreate(cmd) },
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
 			if err := p.completePlan(&plan, birthday, file); err != nil {
 				return err
@@ -67,8 +68,33 @@ program that wrote the file, and warnings. With --dry-run it does nothing else.`
 	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several. With --file: which of several wallets in it")
 	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date; not required if the file has it")
 	f.BoolVar(&plan.DryRun, "dry-run", false, "check and print the wallet without creating it")
-	cmd.MarkFlagsOneRequired("file", "descriptor", "key")
 	return cmd
+}
+
+// checkWalletCreate refuses a command line without exactly one description of the wallet, or
+// without the flags that only a file makes optional.
+func checkWalletCreate(cmd *cobra.Command) error {
+	given := 0
+	for _, name := range []string{"file", "descriptor", "key"} {
+		if cmd.Flags().Changed(name) {
+			given++
+		}
+	}
+	var missing []string
+	for _, name := range []string{"birthday", "name"} {
+		if !cmd.Flags().Changed(name) && !cmd.Flags().Changed("file") {
+			missing = append(missing, "--"+name)
+		}
+	}
+	switch {
+	case given != 1:
+		return errUsage("exactly one of --file, --descriptor and --key is required; see %s --help", cmd.CommandPath())
+	case len(missing) == 1:
+		return errUsage("%s is required; see %s --help", missing[0], cmd.CommandPath())
+	case len(missing) > 1:
+		return errUsage("%s are required; see %s --help", joinAnd(missing), cmd.CommandPath())
+	}
+	return nil
 }
 
 // completePlan adds the birthday and the content of the file to a plan.
