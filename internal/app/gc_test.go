@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -29,10 +30,12 @@ func TestWorkload(t *testing.T) {
 		{3 * mb, false},
 		{0, false},
 	} {
-		total += step.more
-		if got := w.calmed(total); got != step.want {
-			t.Errorf("step %d: %v", i+1, got)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			total += step.more
+			if got := w.calmed(total); got != step.want {
+				t.Errorf("step %d: %v", i+1, got)
+			}
+		})
 	}
 }
 

@@ -43,8 +43,10 @@ func TestSharedDetail(t *testing.T) {
 		{"member.put", "bob as viewer", "bob as viewer"},
 		{"token.create", "scopes node:read; until 2026-01-01T00:00:00Z", "scopes node:read; until 2026-01-01T00:00:00Z"},
 	} {
-		if got := (Event{Action: c.action, Detail: c.detail}).SharedDetail(); got != c.want {
-			t.Errorf("%s, %s: %q, want %q", c.action, c.detail, got, c.want)
-		}
+		t.Run(c.action, func(t *testing.T) {
+			if got := (Event{Action: c.action, Detail: c.detail}).SharedDetail(); got != c.want {
+				t.Errorf("%s, %s: %q, want %q", c.action, c.detail, got, c.want)
+			}
+		})
 	}
 }

@@ -40,10 +40,12 @@ func TestParseLifetime(t *testing.T) {
 		"1 year": 31536000, "1y": 31536000, "2 yrs": 63072000, "1 year, 6 months": 47088000,
 		"1mo 1m": 2592060, "1y 2:00:00": 31543200, "100 years": 3153600000,
 	} {
-		got, err := ParseLifetime(text)
-		if err != nil || got != time.Duration(want*1e6+0.5)*time.Microsecond {
-			t.Errorf("%q: got %v, %v, want %v seconds", text, got, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			got, err := ParseLifetime(text)
+			if err != nil || got != time.Duration(want*1e6+0.5)*time.Microsecond {
+				t.Errorf("%q: got %v, %v, want %v seconds", text, got, err, want)
+			}
+		})
 	}
 }
 

@@ -167,14 +167,16 @@ func TestSigner_KeyRotation(t *testing.T) {
 func TestParseKeys(t *testing.T) {
 	a, b := strings.Repeat("a", 64), strings.Repeat("b", MinKeyBytes)
 	for text, want := range map[string]int{a: 1, a + "\n": 1, a + "\n" + b: 2, a + "\r\n" + b + "\n": 2, a + "\nshort": 1, a + "\n\n" + b: 1} {
-		keys, err := ParseKeys([]byte(text))
-		if err != nil || len(keys) != want || want == 1 && string(keys[0]) != text {
-			t.Errorf("%q: %q, %v", text, keys, err)
-		}
-		back, err := keys.Text()
-		if again, _ := ParseKeys(back); err != nil || len(again) != want {
-			t.Errorf("%q: written it is %q, %v", text, back, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			keys, err := ParseKeys([]byte(text))
+			if err != nil || len(keys) != want || want == 1 && string(keys[0]) != text {
+				t.Errorf("%q: %q, %v", text, keys, err)
+			}
+			back, err := keys.Text()
+			if again, _ := ParseKeys(back); err != nil || len(again) != want {
+				t.Errorf("%q: written it is %q, %v", text, back, err)
+			}
+		})
 	}
 	if _, err := ParseKeys([]byte(b[1:])); err == nil {
 		t.Error("a short key is accepted")
@@ -204,7 +206,7 @@ func TestVerifiedTokens_Bounded(t *testing.T) {
 }
 
 func TestScopes(t *testing.T) {
-	for _, test := range []struct {
+	for i, test := range []struct {
 		names []string
 		want  Scopes
 	}{
@@ -212,18 +214,22 @@ func TestScopes(t *testing.T) {
 		{[]string{"wallets:*", "node:read", "node:read"}, WalletsRead | WalletsWrite | NodeRead},
 		{[]string{"proposals:*"}, ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast},
 	} {
-		got, err := ParseScopes("scopes", test.names)
-		if err != nil || got != test.want {
-			t.Errorf("%q: %v, %v", test.names, got, err)
-		}
-		if back := ScopesFromText(got.String()); back != got {
-			t.Errorf("%v is parsed as %v", got, back)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			got, err := ParseScopes("scopes", test.names)
+			if err != nil || got != test.want {
+				t.Errorf("%q: %v, %v", test.names, got, err)
+			}
+			if back := ScopesFromText(got.String()); back != got {
+				t.Errorf("%v is parsed as %v", got, back)
+			}
+		})
 	}
-	for _, names := range [][]string{{}, {""}, {"*"}, {":*"}, {"node:*", "x"}, {"node:write"}, {"Node:read"}, {"no*"}, {"node:"}} {
-		if got, err := ParseScopes("scopes", names); fault.KindOf(err) != fault.Invalid {
-			t.Errorf("%q: %v, %v", names, got, err)
-		}
+	for i, names := range [][]string{{}, {""}, {"*"}, {":*"}, {"node:*", "x"}, {"node:write"}, {"Node:read"}, {"no*"}, {"node:"}} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			if got, err := ParseScopes("scopes", names); fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%q: %v, %v", names, got, err)
+			}
+		})
 	}
 	if len(AllScopes.Names()) != len(scopeNames) || AllScopes.Has(1<<len(scopeNames)) {
 		t.Error("AllScopes is not all scopes")
@@ -254,9 +260,11 @@ func TestNewPasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	for password, want := range map[string]bool{"correct horse battery": true, "correct horse batterY": false, "": false} {
-		if ok, err := p.matches(t.Context(), "", hashed, password, always); ok != want || err != nil {
-			t.Errorf("%q: %v, %v", password, ok, err)
-		}
+		t.Run(password, func(t *testing.T) {
+			if ok, err := p.matches(t.Context(), "", hashed, password, always); ok != want || err != nil {
+				t.Errorf("%q: %v, %v", password, ok, err)
+			}
+		})
 	}
 }
 
@@ -308,10 +316,12 @@ func TestRecorder_RetriesFailedWrites(t *testing.T) {
 }
 
 func TestFoldName(t *testing.T) {
-	for _, same := range [][2]string{{"Alice", "aLICE"}, {"Straße", "STRASSE"}, {"é", "e\u0301"}, {"É", "E\u0301"}, {"ſ", "S"}} {
-		if FoldName(same[0]) != FoldName(same[1]) {
-			t.Errorf("%q and %q are different users", same[0], same[1])
-		}
+	for i, same := range [][2]string{{"Alice", "aLICE"}, {"Straße", "STRASSE"}, {"é", "e\u0301"}, {"É", "E\u0301"}, {"ſ", "S"}} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			if FoldName(same[0]) != FoldName(same[1]) {
+				t.Errorf("%q and %q are different users", same[0], same[1])
+			}
+		})
 	}
 	if FoldName("a") == FoldName("b") {
 		t.Error("a equals b")

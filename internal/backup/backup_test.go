@@ -99,7 +99,7 @@ func TestRoundTrip(t *testing.T) {
 func TestInvalidValues(t *testing.T) {
 	t.Parallel()
 	inf := math.Inf(1)
-	for _, row := range [][]any{
+	for i, row := range [][]any{
 		{"\xff", nil, nil, nil},
 		{int64(1), nil, nil, nil},
 		{nil, "1", nil, nil},
@@ -110,17 +110,19 @@ func TestInvalidValues(t *testing.T) {
 		{nil, nil, nil},
 		{nil, true, nil, nil},
 	} {
-		path := filepath.Join(t.TempDir(), "a.zip")
-		err := backup.Save(path, func(out io.Writer) error {
-			_, err := backup.Write(t.Context(), out, rows{{"ok", nil, nil, nil}, row}, "", now)
-			return err
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.zip")
+			err := backup.Save(path, func(out io.Writer) error {
+				_, err := backup.Write(t.Context(), out, rows{{"ok", nil, nil, nil}, row}, "", now)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), "table things: row 2") {
+				t.Errorf("%v: %v", row, err)
+			}
+			if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+				t.Errorf("%v: left is %v, %v", row, left, err)
+			}
 		})
-		if err == nil || !strings.Contains(err.Error(), "table things: row 2") {
-			t.Errorf("%v: %v", row, err)
-		}
-		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
-			t.Errorf("%v: left is %v, %v", row, left, err)
-		}
 	}
 }
 
@@ -261,19 +263,23 @@ func TestManipulatedFiles(t *testing.T) {
 		"a negative length":     {manifest(length, `"bytes": -1`), "more than 100 times"},
 		"an overflowing length": {manifest(length, `"bytes": 9223372036854775807`), "more than 100 times"},
 	} {
-		err := check(t, rewrite(t, path, c.change))
-		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
-			t.Errorf("%s: got %v, want %q", name, err, c.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			err := check(t, rewrite(t, path, c.change))
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%s: got %v, want %q", name, err, c.want)
+			}
+		})
 	}
 	empty := filepath.Join(t.TempDir(), "empty")
 	testkit.Check(t, os.WriteFile(empty, nil, 0o600))
 	for path, want := range map[string]string{
 		empty: "is incomplete", t.TempDir(): "is not a regular file", "/nothing": "no such file", "backup.go": "is not a specterd backup",
 	} {
-		if err := check(t, path); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", path, err)
-		}
+		t.Run(path, func(t *testing.T) {
+			if err := check(t, path); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", path, err)
+			}
+		})
 	}
 }
 

@@ -25,30 +25,32 @@ func TestAddresses(t *testing.T) {
 		"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn":   "76a914243f1394f44554f4ce3fd68649c19adc483ce92488ac",
 		"2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc":  "a9144e9f39ca4688ff102128ea4ccda34105324305b087",
 	} {
-		network := btc.Main
-		for prefix, n := range map[string]btc.Network{"tb1": btc.Signet, "bcrt1": btc.Regtest, "m": btc.Regtest, "2": btc.Test} {
-			if strings.HasPrefix(address, prefix) {
-				network = n
+		t.Run(address, func(t *testing.T) {
+			network := btc.Main
+			for prefix, n := range map[string]btc.Network{"tb1": btc.Signet, "bcrt1": btc.Regtest, "m": btc.Regtest, "2": btc.Test} {
+				if strings.HasPrefix(address, prefix) {
+					network = n
+				}
 			}
-		}
-		got, err := btc.ScriptOf(address, network)
-		if err != nil || hex.EncodeToString(got) != script {
-			t.Errorf("%s: got %x, %v, want %s", address, got, err, script)
-			continue
-		}
-		normal := strings.TrimSpace(address)
-		if strings.EqualFold(address[:3], "bc1") {
-			normal = strings.ToLower(normal)
-		}
-		if again, err := btc.ParseAddress(address, network); err != nil || again != normal || btc.AddressOf(got, network) != normal {
-			t.Errorf("%s: got %s, %v", address, again, err)
-		}
-		other := btc.Main
-		if network == btc.Main {
-			other = btc.Regtest
-		}
-		_, err = btc.ParseAddress(address, other)
-		wantFault(t, err, "wrong_network", "address", address)
+			got, err := btc.ScriptOf(address, network)
+			if err != nil || hex.EncodeToString(got) != script {
+				t.Errorf("%s: got %x, %v, want %s", address, got, err, script)
+				return
+			}
+			normal := strings.TrimSpace(address)
+			if strings.EqualFold(address[:3], "bc1") {
+				normal = strings.ToLower(normal)
+			}
+			if again, err := btc.ParseAddress(address, network); err != nil || again != normal || btc.AddressOf(got, network) != normal {
+				t.Errorf("%s: got %s, %v", address, again, err)
+			}
+			other := btc.Main
+			if network == btc.Main {
+				other = btc.Regtest
+			}
+			_, err = btc.ParseAddress(address, other)
+			wantFault(t, err, "wrong_network", "address", address)
+		})
 	}
 }
 

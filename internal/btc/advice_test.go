@@ -98,11 +98,13 @@ func knownTypes() (all []func() error) {
 // tested.
 func TestAdvice(t *testing.T) {
 	for message, follow := range advised {
-		for i, accept := range follow {
-			if err := accept(); err != nil {
-				t.Errorf("%q: attempt %d is rejected: %v", message, i+1, err)
+		t.Run(message, func(t *testing.T) {
+			for i, accept := range follow {
+				if err := accept(); err != nil {
+					t.Errorf("%q: attempt %d is rejected: %v", message, i+1, err)
+				}
 			}
-		}
+		})
 	}
 	found := map[string]bool{}
 	for _, file := range []string{"descriptor.go", "descriptor_parse.go", "policy.go", "key.go", "label.go", "secret.go"} {
@@ -114,9 +116,11 @@ func TestAdvice(t *testing.T) {
 		}
 	}
 	for message := range advised {
-		if !found[message] {
-			t.Errorf("message %q does not exist", message)
-		}
+		t.Run(message, func(t *testing.T) {
+			if !found[message] {
+				t.Errorf("message %q does not exist", message)
+			}
+		})
 	}
 }
 

@@ -16,9 +16,11 @@ func TestAlias(t *testing.T) {
 		strings.Repeat("Ü", 100): strings.Repeat("ü", 64),
 		"\xff\xfea":              "a",
 	} {
-		if got := btc.Alias(name); got != want {
-			t.Errorf("%q: got %q, want %q", name, got, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got := btc.Alias(name); got != want {
+				t.Errorf("%q: got %q, want %q", name, got, want)
+			}
+		})
 	}
 }
 
@@ -27,8 +29,10 @@ func TestIsAlias(t *testing.T) {
 		"a": true, "a__b": true, "_": true, "кошелёк_2": true, strings.Repeat("ü", 64): true,
 		"": false, "A": false, "a b": false, "a-b": false, "../x": false, "a/b": false, "a\x00": false, "\xff": false, strings.Repeat("ü", 65): false,
 	} {
-		if got := btc.IsAlias(text); got != want {
-			t.Errorf("%q: got %v", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := btc.IsAlias(text); got != want {
+				t.Errorf("%q: got %v", text, got)
+			}
+		})
 	}
 }

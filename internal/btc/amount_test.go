@@ -23,9 +23,11 @@ func TestParseBTC(t *testing.T) {
 		"0.10000000000": 10_000_000, "21000000": btc.MaxMoney, "2.1e7": btc.MaxMoney, "-21000000.00000000": -btc.MaxMoney, "100e-10": 1, "1.5e+3": 150_000_000_000,
 		"0.10": 10_000_000, "0.2": 20_000_000, "0.3": 30_000_000, "1e-8": 1, "-1": -btc.BTC, "20999999.9769": 2_099_999_997_690_000, "0.12345678": 12_345_678,
 	} {
-		if got, err := btc.ParseBTC(text); err != nil || got != want {
-			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := btc.ParseBTC(text); err != nil || got != want {
+				t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
+			}
+		})
 	}
 	for _, text := range []string{
 		"", "-", "+1", ".1", "1.", "01", "1e", "e1", "1e1.5", "0x10", "1_0", " 1", "1 ", "NaN", "Infinity", "--1", "1.2.3", "1e41", "1e-41", "1e9999999999",
@@ -42,9 +44,11 @@ func TestAmountText(t *testing.T) {
 	for want, a := range map[string]btc.Amount{
 		"0.0": 0, "20.0": 20 * btc.BTC, "26.168": 2_616_800_000, "0.00001": 1000, "-0.00000332": -332, "-1.0": -btc.BTC,
 	} {
-		if got := a.String(); got != want {
-			t.Errorf("%d: got %s, want %s", a, got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := a.String(); got != want {
+				t.Errorf("%d: got %s, want %s", a, got, want)
+			}
+		})
 	}
 }
 

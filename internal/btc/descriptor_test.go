@@ -41,22 +41,24 @@ func TestDescriptors_Canonical(t *testing.T) {
 		"sh(sortedmulti(2," + xpub2 + "/*," + xpub + "/*))":                       "",
 		"sh(wsh(sortedmulti(2," + xpub2 + "/*," + xpub + "/*," + master + "/*)))": "",
 	} {
-		if want == "" {
-			want = text
-		}
-		d, err := btc.ParseDescriptor(text, btc.Main)
-		if err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		body, sum, _ := strings.Cut(d.String(), "#")
-		if body != want || len(sum) != 8 {
-			t.Errorf("got %s\nwant %s", d, want)
-		}
-		again, err := btc.ParseDescriptor(d.String(), btc.Main)
-		if err != nil || again.String() != d.String() {
-			t.Errorf("%s is read back as %s, %v", d, again, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if want == "" {
+				want = text
+			}
+			d, err := btc.ParseDescriptor(text, btc.Main)
+			if err != nil {
+				t.Errorf("%s: %v", text, err)
+				return
+			}
+			body, sum, _ := strings.Cut(d.String(), "#")
+			if body != want || len(sum) != 8 {
+				t.Errorf("got %s\nwant %s", d, want)
+			}
+			again, err := btc.ParseDescriptor(d.String(), btc.Main)
+			if err != nil || again.String() != d.String() {
+				t.Errorf("%s is read back as %s, %v", d, again, err)
+			}
+		})
 	}
 }
 

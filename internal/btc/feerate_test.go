@@ -2,6 +2,7 @@ package btc_test
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
 	"regexp"
@@ -15,9 +16,11 @@ func TestParseFeeRate(t *testing.T) {
 		"1": 1000, "5": 5000, "1.25": 1250, "3.333": 3333, "0.001": 1, "1e-3": 1, "1e1": 10_000, "1.0000": 1000, "0.1e1": 1000,
 		"0.10": 100, "99999.999": 99_999_999, "100000": btc.MaxFeeRate, "1e5": btc.MaxFeeRate, "100000.000": btc.MaxFeeRate, "1000000e-6": 1000,
 	} {
-		if got, err := btc.ParseFeeRate(text); err != nil || got != want {
-			t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := btc.ParseFeeRate(text); err != nil || got != want {
+				t.Errorf("%s: got %d, %v, want %d", text, got, err, want)
+			}
+		})
 	}
 	for _, text := range []string{
 		"", "0", "0.0", "-0", "-1", "+1", ".5", "5.", "05", "1,5", " 1", "1 ", "NaN", "Infinity", "0x1", "1e400", "1e-400", "1e41", "1e", "1_0", `"1"`,
@@ -33,9 +36,11 @@ func TestFeeRateText(t *testing.T) {
 	for want, rate := range map[string]btc.FeeRate{
 		"0": 0, "0.001": 1, "0.01": 10, "0.1": 100, "1": 1000, "1.05": 1050, "12.345": 12_345, "12.34": 12_340, "100000": btc.MaxFeeRate,
 	} {
-		if got := rate.String(); got != want {
-			t.Errorf("%d: got %s, want %s", rate, got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := rate.String(); got != want {
+				t.Errorf("%d: got %s, want %s", rate, got, want)
+			}
+		})
 	}
 	for range 100_000 {
 		rate := 1 + btc.FeeRate(rand.Int64N(int64(btc.MaxFeeRate)))
@@ -50,16 +55,18 @@ func TestFeeRateText(t *testing.T) {
 }
 
 func TestFee(t *testing.T) {
-	for _, c := range []struct {
+	for i, c := range []struct {
 		rate  btc.FeeRate
 		vsize int
 		want  btc.Amount
 	}{
 		{1000, 141, 141}, {1, 141, 1}, {1, 1000, 1}, {1, 1001, 2}, {3333, 141, 470}, {0, 141, 0}, {1500, 3, 5}, {btc.MaxFeeRate, 100_000, 100 * btc.BTC},
 	} {
-		if got := c.rate.Fee(c.vsize); got != c.want {
-			t.Errorf("%s for %d: got %d, want %d", c.rate, c.vsize, got, c.want)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			if got := c.rate.Fee(c.vsize); got != c.want {
+				t.Errorf("%s for %d: got %d, want %d", c.rate, c.vsize, got, c.want)
+			}
+		})
 	}
 }
 

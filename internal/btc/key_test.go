@@ -2,6 +2,7 @@ package btc_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -63,11 +64,13 @@ func TestParseKey(t *testing.T) {
 			Fingerprint: "d34db33f", Derivation: "m/2147483647h/0", Purpose: "General",
 		},
 	} {
-		want.Original, want.XPub = xpub, xpub
-		got, err := btc.ParseKey(text, btc.Main)
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%s: %v %s", text, err, diff)
-		}
+		t.Run(text, func(t *testing.T) {
+			want.Original, want.XPub = xpub, xpub
+			got, err := btc.ParseKey(text, btc.Main)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v %s", text, err, diff)
+			}
+		})
 	}
 }
 
@@ -117,13 +120,15 @@ func TestPrefixes(t *testing.T) {
 				btc.WPKH: of.want == "" || of.want == btc.WPKH, btc.ShWPKH: of.want == "" || of.want == btc.ShWPKH,
 				btc.WSh: of.want == "" || of.want == btc.WSh, btc.ShWSh: of.want == "" || of.want == btc.ShWSh,
 			} {
-				policy, err := btc.FromKeys([]string{same.String()}, 1, string(script), own)
-				if fits && (err != nil || policy.Keys[0].XPub != canonical) {
-					t.Errorf("%s for %s: %v", prefix, script, err)
-				}
-				if !fits {
-					wantFault(t, err, "script_type_mismatch", "keys", same.String())
-				}
+				t.Run(fmt.Sprint(script), func(t *testing.T) {
+					policy, err := btc.FromKeys([]string{same.String()}, 1, string(script), own)
+					if fits && (err != nil || policy.Keys[0].XPub != canonical) {
+						t.Errorf("%s for %s: %v", prefix, script, err)
+					}
+					if !fits {
+						wantFault(t, err, "script_type_mismatch", "keys", same.String())
+					}
+				})
 			}
 		})
 	}

@@ -60,17 +60,19 @@ func TestLabels(t *testing.T) {
 		`{"type":"xpub","ref":"zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs"}`: `{"type":"xpub","ref":"xpub6CatWdiZiodmUeTDp8LT5or8nmbKNcuyvz7WyksVFkKB4RHwCD3XyuvPEbvqAQY3rAPshWcMLoP2fMFMKHPJ4ZeZXYVUhLv1VMrjPC7PW6V"}`,
 		`{"type":"xpub","ref":"tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr"}`: "",
 	} {
-		if want == "" {
-			want = line
-		}
-		label, err := btc.ParseLabel([]byte(line))
-		if err != nil {
-			t.Errorf("%s: %v", line, err)
-			continue
-		}
-		if got, err := label.Append(nil); err != nil || string(got) != want+"\n" {
-			t.Errorf("%s: got %s, %v", line, got, err)
-		}
+		t.Run(line, func(t *testing.T) {
+			if want == "" {
+				want = line
+			}
+			label, err := btc.ParseLabel([]byte(line))
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+				return
+			}
+			if got, err := label.Append(nil); err != nil || string(got) != want+"\n" {
+				t.Errorf("%s: got %s, %v", line, got, err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package btc_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -30,9 +31,11 @@ func TestMultipath(t *testing.T) {
 			t.Errorf("the same twice becomes %s", got)
 		}
 	}
-	for _, c := range [][2]string{{"", ""}, {"wpkh(x/0/*)#aaaaaaaa", ""}, {"wpkh(x/0/*)", "wpkh(x/0/1/*)"}, {"wpkh(é/0/*)", "wpkh(é/1/*)"}} {
-		if got := btc.Multipath(c[0], c[1]); got != c[0] {
-			t.Errorf("%q becomes %q", c, got)
-		}
+	for i, c := range [][2]string{{"", ""}, {"wpkh(x/0/*)#aaaaaaaa", ""}, {"wpkh(x/0/*)", "wpkh(x/0/1/*)"}, {"wpkh(é/0/*)", "wpkh(é/1/*)"}} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			if got := btc.Multipath(c[0], c[1]); got != c[0] {
+				t.Errorf("%q becomes %q", c, got)
+			}
+		})
 	}
 }

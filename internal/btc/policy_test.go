@@ -21,7 +21,7 @@ func faultOf(t testing.TB, err error) *fault.Error {
 
 func TestFromDescriptors(t *testing.T) {
 	const one, two = "[d34db33f/48h/0h/0h/2h]" + xpub, xpub2
-	for _, pair := range [][2]string{
+	for i, pair := range [][2]string{
 		{"wpkh(" + one + "/<0;1>/*)", ""},
 		{"wpkh(" + one + "/0/*)", "wpkh(" + one + "/1/*)"},
 		{"wpkh(" + one + "/0/*)", ""},
@@ -29,14 +29,16 @@ func TestFromDescriptors(t *testing.T) {
 		{"wpkh(" + one + "/0/5/*)", "wpkh([d34db33f/48'/0'/0'/2']" + xpub + "/0/6/*)"},
 		{"wsh(sortedmulti(2," + one + "/0/*," + two + "/3/9/*))", "wsh(sortedmulti(2," + one + "/1/*," + two + "/4/9/*))"},
 	} {
-		policy, err := btc.FromDescriptors(pair[0], pair[1], btc.Main)
-		if err != nil {
-			t.Errorf("%q: %v", pair, err)
-			continue
-		}
-		if policy.Receive.IsMultipath() || policy.Change.IsMultipath() || policy.Receive.String() == policy.Change.String() {
-			t.Errorf("%q: got %s and %s", pair, policy.Receive, policy.Change)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			policy, err := btc.FromDescriptors(pair[0], pair[1], btc.Main)
+			if err != nil {
+				t.Errorf("%q: %v", pair, err)
+				return
+			}
+			if policy.Receive.IsMultipath() || policy.Change.IsMultipath() || policy.Receive.String() == policy.Change.String() {
+				t.Errorf("%q: got %s and %s", pair, policy.Receive, policy.Change)
+			}
+		})
 	}
 	for _, wrong := range []struct{ receive, change, code, field string }{
 		{"wpkh(" + one + "/*)", "", "invalid_input", "change_descriptor"},
@@ -145,10 +147,12 @@ func TestDescriptions(t *testing.T) {
 		"pkh": {"Single (Legacy)", "legacy"}, "wpkh": {"Single (Segwit)", "bech32"}, "sh-wpkh": {"Single (Nested)", "p2sh-segwit"}, "tr": {"Taproot", "taproot"},
 		"sh": {"1 of 1 Multisig (Legacy)", "legacy"}, "wsh": {"1 of 1 Multisig (Segwit)", "bech32"}, "sh-wsh": {"1 of 1 Multisig (Nested)", "p2sh-segwit"},
 	} {
-		policy, err := btc.FromKeys([]string{xpub}, 1, script, btc.Main)
-		if err != nil || policy.Description() != want[0] || policy.Script.AddressType() != want[1] {
-			t.Errorf("%s: %s, %s, %v", script, policy.Description(), policy.Script.AddressType(), err)
-		}
+		t.Run(script, func(t *testing.T) {
+			policy, err := btc.FromKeys([]string{xpub}, 1, script, btc.Main)
+			if err != nil || policy.Description() != want[0] || policy.Script.AddressType() != want[1] {
+				t.Errorf("%s: %s, %s, %v", script, policy.Description(), policy.Script.AddressType(), err)
+			}
+		})
 	}
 }
 

@@ -28,10 +28,12 @@ var exports = map[string]string{
 // private key, and that the message names the field whose value is the descriptor.
 func TestPastedExports(t *testing.T) {
 	for field, pasted := range exports {
-		_, err := btc.ParseDescriptor(pasted, btc.Main)
-		if !errors.Is(err, btc.ErrDescriptor) || !strings.HasSuffix(err.Error(), "give the value of its field "+field) {
-			t.Errorf("%s: %v", field, err)
-		}
+		t.Run(field, func(t *testing.T) {
+			_, err := btc.ParseDescriptor(pasted, btc.Main)
+			if !errors.Is(err, btc.ErrDescriptor) || !strings.HasSuffix(err.Error(), "give the value of its field "+field) {
+				t.Errorf("%s: %v", field, err)
+			}
+		})
 	}
 	_, err := btc.ParseDescriptor(`{"label": "vault", "type": "other"}`, btc.Main)
 	if !errors.Is(err, btc.ErrDescriptor) {

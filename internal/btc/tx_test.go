@@ -61,11 +61,13 @@ func TestParseTx(t *testing.T) {
 // replaced.
 func TestReplaceable(t *testing.T) {
 	for last, want := range map[string]bool{"ffffffff": false, "feffffff": false, "fdffffff": true, "00000000": true} {
-		text := strings.Replace(segwitTx, "01eeffffffef51", "01"+last+"ef51", 1)
-		tx, err := btc.ParseTx(unhex(t, text))
-		if err != nil || tx.Replaceable() != want {
-			t.Errorf("%s: got %v, %v", last, tx.Replaceable(), err)
-		}
+		t.Run(last, func(t *testing.T) {
+			text := strings.Replace(segwitTx, "01eeffffffef51", "01"+last+"ef51", 1)
+			tx, err := btc.ParseTx(unhex(t, text))
+			if err != nil || tx.Replaceable() != want {
+				t.Errorf("%s: got %v, %v", last, tx.Replaceable(), err)
+			}
+		})
 	}
 	tx, err := btc.ParseTx(unhex(t, strings.Replace(genesisTx, "6273ffffffff0100", "627300000000"+"0100", 1)))
 	if err != nil || !tx.Coinbase || tx.Replaceable() {
@@ -101,9 +103,11 @@ func TestBadTransactions(t *testing.T) {
 		"more than all":        head + "01" + input + "01" + "0140075af0750700" + "00" + tail,
 		"more than all in sum": head + "01" + input + "02" + "0040075af0750700" + "00" + "0100000000000000" + "00" + tail,
 	} {
-		if tx, err := btc.ParseTx(unhex(t, text)); err == nil {
-			t.Errorf("%s: got %+v", what, tx)
-		}
+		t.Run(what, func(t *testing.T) {
+			if tx, err := btc.ParseTx(unhex(t, text)); err == nil {
+				t.Errorf("%s: got %+v", what, tx)
+			}
+		})
 	}
 	if _, err := btc.ParseTx(make([]byte, 5_000_000)); err == nil {
 		t.Error("5 MB are accepted")

@@ -20,14 +20,16 @@ func TestHealth_OtherServer(t *testing.T) {
 		"200 OK":        func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"hello": "you"}`)) },
 	}
 	for want, answer := range answers {
-		other := httptest.NewServer(answer)
-		defer other.Close()
-		_, port, err := net.SplitHostPort(other.Listener.Addr().String())
-		testkit.Check(t, err)
-		getenv := func(name string) string { return map[string]string{"PORT": port}[name] }
-		err = run(t.Context(), []string{"health"}, getenv, strings.NewReader(""), io.Discard, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), "responded with "+want+", which is not") {
-			t.Errorf("%s: %v", want, err)
-		}
+		t.Run(want, func(t *testing.T) {
+			other := httptest.NewServer(answer)
+			defer other.Close()
+			_, port, err := net.SplitHostPort(other.Listener.Addr().String())
+			testkit.Check(t, err)
+			getenv := func(name string) string { return map[string]string{"PORT": port}[name] }
+			err = run(t.Context(), []string{"health"}, getenv, strings.NewReader(""), io.Discard, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), "responded with "+want+", which is not") {
+				t.Errorf("%s: %v", want, err)
+			}
+		})
 	}
 }

@@ -19,12 +19,14 @@ func TestImportStatus(t *testing.T) {
 		folder string
 		want   int
 	}{{"real", exitPartial}, {"madeup", exitPartial}, {"gone", 1}} {
-		for _, flag := range []string{"--dry-run", "--json"} {
-			err := runQuietly(t, nil, "import", "../../testdata/specter-desktop/"+c.folder, flag)
-			if got := exitStatus(err); err == nil || got != c.want {
-				t.Errorf("%s %s: status %d, want %d: %v", c.folder, flag, got, c.want, err)
+		t.Run(c.folder, func(t *testing.T) {
+			for _, flag := range []string{"--dry-run", "--json"} {
+				err := runQuietly(t, nil, "import", "../../testdata/specter-desktop/"+c.folder, flag)
+				if got := exitStatus(err); err == nil || got != c.want {
+					t.Errorf("%s %s: status %d, want %d: %v", c.folder, flag, got, c.want, err)
+				}
 			}
-		}
+		})
 	}
 	if got := exitStatus(errors.New("any other")); got != 1 {
 		t.Errorf("status %d", got)
@@ -69,10 +71,12 @@ func TestImport_NodeProblems(t *testing.T) {
 		{"wrong password", at("user:password"), "the Bitcoin node rejects the RPC credentials; correct"},
 		{"not running", "http://user:password@127.0.0.1:1", "the Bitcoin node cannot be reached; start it, or correct its host and port in the settings; repeat the import"},
 	} {
-		out, err := runImport(t, map[string]string{"SPECTER_NODE_URL": c.url}, "import", "../../testdata/specter-desktop/real", "--dry-run")
-		if exitStatus(err) != exitPartial || strings.Count(out, c.want) < 5 {
-			t.Errorf("%s: %v\n%s", c.name, err, out)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			out, err := runImport(t, map[string]string{"SPECTER_NODE_URL": c.url}, "import", "../../testdata/specter-desktop/real", "--dry-run")
+			if exitStatus(err) != exitPartial || strings.Count(out, c.want) < 5 {
+				t.Errorf("%s: %v\n%s", c.name, err, out)
+			}
+		})
 	}
 }
 

@@ -85,10 +85,12 @@ func TestFlagPrecedence(t *testing.T) {
 
 func TestTokenLimits(t *testing.T) {
 	for text, want := range map[string]time.Duration{"": 0, "90 days": 90 * 24 * time.Hour, "1 year": 365 * 24 * time.Hour} {
-		got, err := load(t, map[string]string{"SPECTER_TOKEN_MAX_LIFETIME": text, "SPECTER_TOKEN_IDLE_LIMIT": text})
-		if err != nil || got.TokenMaxLifetime != want || got.TokenIdleLimit != want {
-			t.Errorf("%q: %v, %v, %v", text, got.TokenMaxLifetime, got.TokenIdleLimit, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			got, err := load(t, map[string]string{"SPECTER_TOKEN_MAX_LIFETIME": text, "SPECTER_TOKEN_IDLE_LIMIT": text})
+			if err != nil || got.TokenMaxLifetime != want || got.TokenIdleLimit != want {
+				t.Errorf("%q: %v, %v, %v", text, got.TokenMaxLifetime, got.TokenIdleLimit, err)
+			}
+		})
 	}
 	for env, texts := range map[string][]string{
 		"SPECTER_TOKEN_MAX_LIFETIME": {"0", "off", "90", "-1 day", "59 seconds", "101 years"},
@@ -107,9 +109,11 @@ func TestAPIActive(t *testing.T) {
 		"true": true, "TRUE": true, "1": true, "yes": true, "on": true,
 		"": false, "false": false, "0": false, "no": false, "Off": false,
 	} {
-		if got, err := load(t, map[string]string{"SPECTER_API_ACTIVE": text}); err != nil || got.APIActive != want {
-			t.Errorf("%q: %v, %v", text, got.APIActive, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := load(t, map[string]string{"SPECTER_API_ACTIVE": text}); err != nil || got.APIActive != want {
+				t.Errorf("%q: %v, %v", text, got.APIActive, err)
+			}
+		})
 	}
 	for _, text := range []string{"2", "enabled", " ", "nope"} {
 		if _, err := load(t, map[string]string{"SPECTER_API_ACTIVE": text}); err == nil {
@@ -155,17 +159,19 @@ func TestNode(t *testing.T) {
 		"wallet directory": {map[string]string{"SPECTER_NODE_WALLET_FOLDER": "~/w"}, Node{WalletFolder: "/home/me/w"}},
 		"defaults":         {nil, Node{}},
 	} {
-		got, err := load(t, test.environment)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		test.want.DataDir = "/home/me/.bitcoin"
-		if name == "one URL" {
-			got.Node.Password, got.Node.User = "", ""
-		}
-		if diff := cmp.Diff(test.want, got.Node); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			got, err := load(t, test.environment)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			test.want.DataDir = "/home/me/.bitcoin"
+			if name == "one URL" {
+				got.Node.Password, got.Node.User = "", ""
+			}
+			if diff := cmp.Diff(test.want, got.Node); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		})
 	}
 }
 
@@ -221,19 +227,23 @@ func TestWebhooks(t *testing.T) {
 		"SPECTER_WEBHOOK_HOSTS":   {"https://receiver.lan", "receiver.lan:0", "receiver.lan,10.0.0.0/8", "*.lan", "2130706433", "fe80::1%eth0", "user@receiver.lan"},
 		"SPECTER_WEBHOOK_SOCKS":   {"127.0.0.1", "127.0.0.1:0", ":9050", "socks5://127.0.0.1:9050", "127.0.0.1:65536", "::1:9050"},
 	} {
-		for _, text := range texts {
-			if _, err := load(t, map[string]string{env: text}); err == nil || !strings.HasPrefix(err.Error(), env+" ") {
-				t.Errorf("%s=%s: %v", env, text, err)
+		t.Run(env, func(t *testing.T) {
+			for _, text := range texts {
+				if _, err := load(t, map[string]string{env: text}); err == nil || !strings.HasPrefix(err.Error(), env+" ") {
+					t.Errorf("%s=%s: %v", env, text, err)
+				}
 			}
-		}
+		})
 	}
 }
 
 func TestMaxFeeRate(t *testing.T) {
 	for text, want := range map[string]btc.FeeRate{"": 100_000, "25": 25_000, "0.5": 500, "1.125": 1125, "100000": btc.MaxFeeRate} {
-		if got, err := load(t, map[string]string{"SPECTER_MAX_FEE_RATE": text}); err != nil || got.MaxFeeRate != want {
-			t.Errorf("%q: %v, %v", text, got.MaxFeeRate, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := load(t, map[string]string{"SPECTER_MAX_FEE_RATE": text}); err != nil || got.MaxFeeRate != want {
+				t.Errorf("%q: %v, %v", text, got.MaxFeeRate, err)
+			}
+		})
 	}
 	for _, text := range []string{"0", "-1", "100001", "1.0001", "1,5", "off", " 5"} {
 		if _, err := load(t, map[string]string{"SPECTER_MAX_FEE_RATE": text}); err == nil || !strings.Contains(err.Error(), "SPECTER_MAX_FEE_RATE") {

@@ -249,25 +249,27 @@ func (r *recorder) addresses() string {
 func TestPost_DialsOnlyAllowedAddresses(t *testing.T) {
 	total := 0
 	for settings, tests := range dialTests {
-		for _, test := range tests {
-			total++
-			resolver, _ := startDNS(t, names)
-			c := New(dialOptions(t, settings, resolver))
-			var r recorder
-			c.connecting = r.connecting
-			result := c.Post(t.Context(), Request{URL: test.url})
-			want := strings.Fields(test.want)
-			slices.Sort(want)
-			if got := r.addresses(); got != strings.Join(want, " ") {
-				t.Errorf("%s, %s: connects to %q, want %q", settings, test.url, got, want)
+		t.Run(settings, func(t *testing.T) {
+			for _, test := range tests {
+				total++
+				resolver, _ := startDNS(t, names)
+				c := New(dialOptions(t, settings, resolver))
+				var r recorder
+				c.connecting = r.connecting
+				result := c.Post(t.Context(), Request{URL: test.url})
+				want := strings.Fields(test.want)
+				slices.Sort(want)
+				if got := r.addresses(); got != strings.Join(want, " ") {
+					t.Errorf("%s, %s: connects to %q, want %q", settings, test.url, got, want)
+				}
+				if result.Status != 0 || result.Problem == "" || result.Cause == nil {
+					t.Errorf("%s, %s: %+v", settings, test.url, result)
+				}
+				if test.want != "" && c.Check(test.url) != nil {
+					t.Errorf("%s, %s: Check refuses what Post allows", settings, test.url)
+				}
 			}
-			if result.Status != 0 || result.Problem == "" || result.Cause == nil {
-				t.Errorf("%s, %s: %+v", settings, test.url, result)
-			}
-			if test.want != "" && c.Check(test.url) != nil {
-				t.Errorf("%s, %s: Check refuses what Post allows", settings, test.url)
-			}
-		}
+		})
 	}
 	if total < 60 {
 		t.Errorf("only %d targets", total)

@@ -150,16 +150,18 @@ func TestPost_Explanations(t *testing.T) {
 		{url: "https://loopback.example.com/", problem: unreachable, target: Refused},
 		{url: "https://missing.example.com/", problem: unreachable},
 	} {
-		o := Options{Private: true, Resolver: resolver, RootCAs: roots, Now: time.Now}
-		if test.trustNone {
-			o.RootCAs = nil
-		}
-		c := New(o)
-		c.timeout = 2 * time.Second
-		got := c.Post(t.Context(), Request{URL: test.url})
-		if got.Status != test.status || got.Excerpt != test.excerpt || got.Problem != test.problem || got.Target != test.target {
-			t.Errorf("%s: %+v", test.url, got)
-		}
+		t.Run(test.url, func(t *testing.T) {
+			o := Options{Private: true, Resolver: resolver, RootCAs: roots, Now: time.Now}
+			if test.trustNone {
+				o.RootCAs = nil
+			}
+			c := New(o)
+			c.timeout = 2 * time.Second
+			got := c.Post(t.Context(), Request{URL: test.url})
+			if got.Status != test.status || got.Excerpt != test.excerpt || got.Problem != test.problem || got.Target != test.target {
+				t.Errorf("%s: %+v", test.url, got)
+			}
+		})
 	}
 }
 

@@ -33,11 +33,13 @@ func TestPost_Onion(t *testing.T) {
 		{"https://public.example/", Result{Problem: "no valid HTTP response", Target: Public}}, // from the recorder
 		{"http://public.example/", Result{Problem: "url: must start with https://", Target: Refused}},
 	} {
-		got := c.Post(t.Context(), Request{URL: test.url})
-		got.Cause, got.Took = nil, 0
-		if got != test.want {
-			t.Errorf("%s: %+v, want %+v", test.url, got, test.want)
-		}
+		t.Run(test.url, func(t *testing.T) {
+			got := c.Post(t.Context(), Request{URL: test.url})
+			got.Cause, got.Took = nil, 0
+			if got != test.want {
+				t.Errorf("%s: %+v, want %+v", test.url, got, test.want)
+			}
+		})
 	}
 	if want := []string{"hidden.onion:80", "hidden.onion:8080", "other.onion:80", "hidden.onion:8080"}; !slices.Equal(proxy.requests(), want) {
 		t.Errorf("requests to the proxy: %q", proxy.requests())

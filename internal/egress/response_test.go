@@ -213,9 +213,11 @@ func TestRetryAfter(t *testing.T) {
 		"Fri, 31 Dec 9999 23:59:59 GMT":  MaxRetryAfter,
 		"29 Nov 2026":                    0,
 	} {
-		if got := retryAfter(value, now); got != want {
-			t.Errorf("%q: %v, want %v", value, got, want)
-		}
+		t.Run(value, func(t *testing.T) {
+			if got := retryAfter(value, now); got != want {
+				t.Errorf("%q: %v, want %v", value, got, want)
+			}
+		})
 	}
 	address := listen(t, "127.0.0.1:0", func(conn net.Conn) {
 		readRequest(conn, 0)
@@ -235,9 +237,11 @@ func TestExcerpt(t *testing.T) {
 		strings.Repeat("€", 1333) + "\xe2":               strings.Repeat("€", 1333),
 		"a" + strings.Repeat("\xff"+"b", MaxExcerpt/2-1): "a" + strings.Repeat("\ufffdb", MaxExcerpt/4-1) + "\ufffd",
 	} {
-		if got := excerpt([]byte(body)); got != want {
-			t.Errorf("%.20q: %d bytes: %.40q…, want %d bytes: %.40q…", body, len(got), got, len(want), want)
-		}
+		t.Run(body, func(t *testing.T) {
+			if got := excerpt([]byte(body)); got != want {
+				t.Errorf("%.20q: %d bytes: %.40q…, want %d bytes: %.40q…", body, len(got), got, len(want), want)
+			}
+		})
 	}
 }
 

@@ -146,17 +146,19 @@ func TestCheck(t *testing.T) {
 		{tor, "https://a." + strings.ToUpper(onion) + ":8443/", ""},
 		{tor, "http://example.com/", secure},
 	} {
-		err := test.client.Check(test.url)
-		if test.want == "" {
-			if err != nil {
-				t.Errorf("%s: %v", test.url, err)
+		t.Run(test.url, func(t *testing.T) {
+			err := test.client.Check(test.url)
+			if test.want == "" {
+				if err != nil {
+					t.Errorf("%s: %v", test.url, err)
+				}
+				return
 			}
-			continue
-		}
-		f, ok := err.(*fault.Error) //nolint:errorlint // Check returns the fault itself
-		if !ok || f.Kind != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Name: "url", Message: test.want}) {
-			t.Errorf("%s: %v, want %q", test.url, err, test.want)
-		}
+			f, ok := err.(*fault.Error) //nolint:errorlint // Check returns the fault itself
+			if !ok || f.Kind != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Name: "url", Message: test.want}) {
+				t.Errorf("%s: %v, want %q", test.url, err, test.want)
+			}
+		})
 	}
 }
 
@@ -166,14 +168,16 @@ func TestParseHost(t *testing.T) {
 		"127.0.0.1": "127.0.0.1", "127.0.0.1:80": "127.0.0.1:80", "::1": "::1", "[::1]": "::1", "[::1]:80": "[::1]:80", "::ffff:10.0.0.1": "10.0.0.1",
 		"0:0:0:0:0:0:0:1": "::1", "my_receiver:8080": "my_receiver:8080",
 	} {
-		h, err := ParseHost(text)
-		if err != nil || h.String() != want {
-			t.Errorf("%q: %v, %v", text, h, err)
-			continue
-		}
-		if again, err := ParseHost(h.String()); err != nil || again != h {
-			t.Errorf("%q: %v, then %v, %v", text, h, again, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			h, err := ParseHost(text)
+			if err != nil || h.String() != want {
+				t.Errorf("%q: %v, %v", text, h, err)
+				return
+			}
+			if again, err := ParseHost(h.String()); err != nil || again != h {
+				t.Errorf("%q: %v, then %v, %v", text, h, again, err)
+			}
+		})
 	}
 	for _, text := range []string{
 		"", ":80", "example.com:", "example.com:0", "example.com:65536", "example.com:http", "https://example.com", "example.com/path", "user@example.com",

@@ -16,9 +16,11 @@ import (
 // TestParseKinds: groups and single kinds are accepted, and everything else refused.
 func TestParseKinds(t *testing.T) {
 	for list, want := range map[string]int{"": 0, "member": 3, "member,proposal.signed": 4, "utxo.frozen": 1} {
-		if got, err := event.ParseKinds("kinds", list); err != nil || len(got) != want {
-			t.Errorf("%q is %v, %v", list, got, err)
-		}
+		t.Run(list, func(t *testing.T) {
+			if got, err := event.ParseKinds("kinds", list); err != nil || len(got) != want {
+				t.Errorf("%q is %v, %v", list, got, err)
+			}
+		})
 	}
 	for _, list := range []string{"x", ",", "member,", "member.", "mem", "transaction.*", "Member"} {
 		if got, err := event.ParseKinds("kinds", list); err == nil {
@@ -59,9 +61,11 @@ func TestEncode(t *testing.T) {
 		{"w", struct{}{}, `{"wallet_id":"w","n":7}`},
 		{"", event.TokenData{TokenID: "t"}, `{"token_id":"t","description":""}`},
 	} {
-		if got, err := event.Encode(c.wallet, 7, c.payload); err != nil || string(got) != c.want {
-			t.Errorf("%s, %v, not %s", got, err, c.want)
-		}
+		t.Run(c.wallet, func(t *testing.T) {
+			if got, err := event.Encode(c.wallet, 7, c.payload); err != nil || string(got) != c.want {
+				t.Errorf("%s, %v, not %s", got, err, c.want)
+			}
+		})
 	}
 }
 
@@ -93,9 +97,11 @@ func TestFold_Refuses(t *testing.T) {
 		"proposal":    {in(1, event.ProposalCreated, created), in(2, event.ProposalBroadcast, signed)},
 		"proposals":   {in(1, event.ProposalCreated, created), in(2, event.ProposalCreated, created)},
 	} {
-		if s, err := event.Fold(events); err == nil {
-			t.Errorf("%s: %+v", name, s)
-		}
+		t.Run(name, func(t *testing.T) {
+			if s, err := event.Fold(events); err == nil {
+				t.Errorf("%s: %+v", name, s)
+			}
+		})
 	}
 	s, err := event.Fold([]event.Event{
 		seen, confirmed, in(3, event.TransactionFinal, final), in(4, event.ProposalCreated, created),

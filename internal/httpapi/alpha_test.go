@@ -109,9 +109,11 @@ func TestAlphaToken_DescriptionAndLifetime(t *testing.T) {
 		{`"clock"`, "1:30:00", 201, "Token generated"},
 		{`"fraction"`, "1.2 secs", 201, "Token generated"},
 	} {
-		if got := s.alphaToken(t, p, c.description, c.life); got.status != c.status || got.text("message") != c.message {
-			t.Errorf("%s for %s: %d %s, want %d %s", c.description, c.life, got.status, got.body, c.status, c.message)
-		}
+		t.Run(c.description, func(t *testing.T) {
+			if got := s.alphaToken(t, p, c.description, c.life); got.status != c.status || got.text("message") != c.message {
+				t.Errorf("%s for %s: %d %s, want %d %s", c.description, c.life, got.status, got.body, c.status, c.message)
+			}
+		})
 	}
 }
 

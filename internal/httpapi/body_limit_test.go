@@ -63,9 +63,11 @@ func TestBodyLimit_ContentLength(t *testing.T) {
 		}
 	}
 	for path, status := range map[string]int{"GET /api/": 200, "GET /nothing": 404, "PUT /api/v1/node": 405} {
-		if got := s.unfinished(t, path+" HTTP/1.1\r\nContent-Length: 5000000000", ""); got.status != status {
-			t.Errorf("%s: %d %s", path, got.status, got.body)
-		}
+		t.Run(path, func(t *testing.T) {
+			if got := s.unfinished(t, path+" HTTP/1.1\r\nContent-Length: 5000000000", ""); got.status != status {
+				t.Errorf("%s: %d %s", path, got.status, got.body)
+			}
+		})
 	}
 }
 
@@ -107,14 +109,16 @@ func TestBodyLimit_Chunked(t *testing.T) {
 		{"/api/v1alpha/token", "Content-Type: application/json", route.DefaultMaxBody},
 		{"/api/v1/wallets/w/proposals/x/signatures", "Content-Type: text/plain", 9 << 20},
 	} {
-		credential := k.bearer()
-		if strings.HasPrefix(c.path, "/api/v1alpha/") {
-			credential = p.basic()
-		}
-		head := fmt.Sprintf("POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAuthorization: %s\r\n%s", c.path, credential, c.header)
-		got := s.unfinished(t, head, fmt.Sprintf("%x\r\n%s", c.limit+1000, strings.Repeat("x", c.limit+1)))
-		if want := fmt.Sprintf("the body must not be larger than %d bytes", c.limit); got.status != 413 || !strings.Contains(got.body, want) {
-			t.Errorf("%s: %d %s, want 413 %s", c.path, got.status, got.body, want)
-		}
+		t.Run(c.path, func(t *testing.T) {
+			credential := k.bearer()
+			if strings.HasPrefix(c.path, "/api/v1alpha/") {
+				credential = p.basic()
+			}
+			head := fmt.Sprintf("POST %s HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAuthorization: %s\r\n%s", c.path, credential, c.header)
+			got := s.unfinished(t, head, fmt.Sprintf("%x\r\n%s", c.limit+1000, strings.Repeat("x", c.limit+1)))
+			if want := fmt.Sprintf("the body must not be larger than %d bytes", c.limit); got.status != 413 || !strings.Contains(got.body, want) {
+				t.Errorf("%s: %d %s, want 413 %s", c.path, got.status, got.body, want)
+			}
+		})
 	}
 }

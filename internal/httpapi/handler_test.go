@@ -142,13 +142,15 @@ func TestETag(t *testing.T) {
 			for tags, status := range map[string]int{
 				etag: 304, "W/" + etag: 304, "*": 304, `"x", ` + etag: 304, `"x"`: 200, strings.Trim(etag, `"`): 200, "": 200,
 			} {
-				got := ask(method, path, tags).want(t, status)
-				if got.header.Get("Etag") != etag || got.header.Get("Cache-Control") != "private, no-cache" || !strings.Contains(strings.Join(got.header.Values("Vary"), ","), "Authorization") {
-					t.Errorf("%s %s: %v", method, path, got.header)
-				}
-				if whole := method == "GET" && status == 200; whole != (got.body == first.body) || !whole && got.body != "" {
-					t.Errorf("%s %s with If-None-Match: %s: %d, %.60s", method, path, tags, got.status, got.body)
-				}
+				t.Run(tags, func(t *testing.T) {
+					got := ask(method, path, tags).want(t, status)
+					if got.header.Get("Etag") != etag || got.header.Get("Cache-Control") != "private, no-cache" || !strings.Contains(strings.Join(got.header.Values("Vary"), ","), "Authorization") {
+						t.Errorf("%s %s: %v", method, path, got.header)
+					}
+					if whole := method == "GET" && status == 200; whole != (got.body == first.body) || !whole && got.body != "" {
+						t.Errorf("%s %s with If-None-Match: %s: %d, %.60s", method, path, tags, got.status, got.body)
+					}
+				})
 			}
 		}
 	}
@@ -183,13 +185,15 @@ func TestTextBody(t *testing.T) {
 		"text/plain": 200, "application/jsonl": 200, "application/jsonl; charset=UTF-8": 200, "TEXT/PLAIN": 200,
 		"application/json": 415, "text/plain; charset=latin1": 415, "text/*": 415, "nonsense/": 415, "": 415,
 	} {
-		got := s.do(t, request{method: "POST", path: "/api/v1/text", body: "{}\n\nx", header: map[string]string{"Content-Type": contentType}})
-		if got.want(t, status); status == http.StatusOK && got.text("message") != "{}\n\nx" {
-			t.Errorf("%s: %s", contentType, got.body)
-		}
-		if status != http.StatusOK {
-			got.wantProblem(t, status, "unsupported_media_type").want(t, status, "text/plain, application/jsonl")
-		}
+		t.Run(contentType, func(t *testing.T) {
+			got := s.do(t, request{method: "POST", path: "/api/v1/text", body: "{}\n\nx", header: map[string]string{"Content-Type": contentType}})
+			if got.want(t, status); status == http.StatusOK && got.text("message") != "{}\n\nx" {
+				t.Errorf("%s: %s", contentType, got.body)
+			}
+			if status != http.StatusOK {
+				got.wantProblem(t, status, "unsupported_media_type").want(t, status, "text/plain, application/jsonl")
+			}
+		})
 	}
 	plain := map[string]string{"Content-Type": "text/plain"}
 	s.do(t, request{method: "POST", path: "/api/v1/text", header: plain}).want(t, 200, `""`)
@@ -215,9 +219,11 @@ func TestJSONOrText(t *testing.T) {
 		`{"list": [1]}`: "list[0]: must be a number", `{"list": {}}`: "list: must be a list", `{"message": 1}`: "message: must be a string",
 		`{"list": [NaN]}`: "list[0]: is not well-formed JSON", `{"message": x}`: "message: is not well-formed JSON", `{"secret": x}`: "the body is not well-formed JSON",
 	} {
-		if got := ask("application/json", body).want(t, 400, field); strings.Contains(got.body, "secret") {
-			t.Errorf("the response repeats the name of an unknown field: %s", got.body)
-		}
+		t.Run(body, func(t *testing.T) {
+			if got := ask("application/json", body).want(t, 400, field); strings.Contains(got.body, "secret") {
+				t.Errorf("the response repeats the name of an unknown field: %s", got.body)
+			}
+		})
 	}
 }
 
@@ -232,9 +238,11 @@ func TestListParameter(t *testing.T) {
 	t.Parallel()
 	s := start(t, withHandlers)
 	for query, want := range map[string]string{"": `[]`, "name=a": `["a"]`, "name=a,b&name=c": `["a" "b" "c"]`, "name=": `[""]`} {
-		if got := s.call(t, "GET", "/api/v1/list?"+query, "", "").want(t, 200); got.text("message") != want {
-			t.Errorf("%s: %s, want %s", query, got.text("message"), want)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := s.call(t, "GET", "/api/v1/list?"+query, "", "").want(t, 200); got.text("message") != want {
+				t.Errorf("%s: %s, want %s", query, got.text("message"), want)
+			}
+		})
 	}
 }
 
@@ -254,14 +262,16 @@ func TestVersioned(t *testing.T) {
 		{"POST", "?number=7", `"7"`, `"7"`, 200},
 		{"POST", "", "", "", 200},
 	} {
-		r := request{method: c.method, path: "/api/v1/versioned" + c.query, header: map[string]string{}}
-		if c.tags != "" {
-			r.header["If-None-Match"] = c.tags
-		}
-		got := s.do(t, r).want(t, c.status)
-		if cache := got.header.Get("Cache-Control"); got.header.Get("Etag") != c.etag || (cache == "no-store") != (c.method == "POST") {
-			t.Errorf("%s %s with %s: %v", c.method, c.query, c.tags, got.header)
-		}
+		t.Run(c.method, func(t *testing.T) {
+			r := request{method: c.method, path: "/api/v1/versioned" + c.query, header: map[string]string{}}
+			if c.tags != "" {
+				r.header["If-None-Match"] = c.tags
+			}
+			got := s.do(t, r).want(t, c.status)
+			if cache := got.header.Get("Cache-Control"); got.header.Get("Etag") != c.etag || (cache == "no-store") != (c.method == "POST") {
+				t.Errorf("%s %s with %s: %v", c.method, c.query, c.tags, got.header)
+			}
+		})
 	}
 }
 
@@ -271,9 +281,11 @@ func TestOptionalParameters(t *testing.T) {
 	for query, want := range map[string]string{
 		"": "0", "number=2": "2", "text=": `0 text ""`, "text=a%20b&flag=false&size=-1&number=5": `5 text "a b" flag false size -1`, "flag=1": "0 flag true",
 	} {
-		if got := s.call(t, "GET", "/api/v1/given?"+query, "", "").want(t, 200); got.text("message") != want {
-			t.Errorf("%s: %s, want %s", query, got.text("message"), want)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := s.call(t, "GET", "/api/v1/given?"+query, "", "").want(t, 200); got.text("message") != want {
+				t.Errorf("%s: %s, want %s", query, got.text("message"), want)
+			}
+		})
 	}
 	for query, field := range map[string]string{
 		"size=": "size", "size=1.5": "size", "flag=maybe": "flag", "text=%FF": "text", "text=a&text=b": "text", "number=x": "number",

@@ -24,18 +24,20 @@ func TestLiveness_ShortPath(t *testing.T) {
 				"another origin":   {header: map[string]string{"Origin": "https://evil.example"}},
 				"a bad credential": {auth: []string{"Bearer nonsense"}},
 			} {
-				r.method, r.path = method, "/api/healthz/liveness"+path
-				want, got := long.do(t, r), short.do(t, r)
-				for _, a := range []answer{want, got} {
-					if id := a.header.Get("X-Request-Id"); id == "" || (id == "mine") != (name == "an id") {
-						t.Errorf("%s %s, %s: X-Request-Id is %q", r.method, r.path, name, id)
+				t.Run(name, func(t *testing.T) {
+					r.method, r.path = method, "/api/healthz/liveness"+path
+					want, got := long.do(t, r), short.do(t, r)
+					for _, a := range []answer{want, got} {
+						if id := a.header.Get("X-Request-Id"); id == "" || (id == "mine") != (name == "an id") {
+							t.Errorf("%s %s, %s: X-Request-Id is %q", r.method, r.path, name, id)
+						}
+						a.header.Del("X-Request-Id")
+						a.header.Del("Date")
 					}
-					a.header.Del("X-Request-Id")
-					a.header.Del("Date")
-				}
-				if got.status != want.status || !maps.EqualFunc(got.header, want.header, slices.Equal[[]string]) || withoutID(got.body) != withoutID(want.body) {
-					t.Errorf("%s %s, %s: %d %v %s\nwithout the short path: %d %v %s", r.method, r.path, name, got.status, got.header, got.body, want.status, want.header, want.body)
-				}
+					if got.status != want.status || !maps.EqualFunc(got.header, want.header, slices.Equal[[]string]) || withoutID(got.body) != withoutID(want.body) {
+						t.Errorf("%s %s, %s: %d %v %s\nwithout the short path: %d %v %s", r.method, r.path, name, got.status, got.header, got.body, want.status, want.header, want.body)
+					}
+				})
 			}
 		}
 	}

@@ -58,9 +58,11 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 		"since=2026-12-01&until=2026-12-01": alive, "since=2026-12-02": nil, "until=2026-11-30": nil,
 		"order=desc": alive, "order=asc": reversed(alive), "order=asc&limit=2": reversed(alive)[:2], "order=asc&unconfirmed=true": {v.pending},
 	} {
-		if got := list(query).list("txid"); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: %v, want %v", query, got, want)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := list(query).list("txid"); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: %v, want %v", query, got, want)
+			}
+		})
 	}
 	if got := list("dead=true").list("txid"); len(got) != 5 || !strings.Contains(fmt.Sprint(got), v.replaced) {
 		t.Errorf("with dead transactions: %v", got)
@@ -103,13 +105,15 @@ func testAllTransactions(t *testing.T, s *server, p testUser, v vault) {
 	if len(txids) != 8 || strings.Count(fmt.Sprint(aliases), "vault") != 4 || strings.Count(fmt.Sprint(aliases), "other") != 4 {
 		t.Errorf("%v of %v", txids, aliases)
 	}
-	for _, pair := range [][]string{{v.pending, other.pending}, {v.sent, other.sent}, {v.received, other.received}, {v.generated, other.generated}} {
-		got := txids[:2]
-		slices.Sort(got)
-		slices.Sort(pair)
-		if txids = txids[2:]; !slices.Equal(got, pair) {
-			t.Errorf("got %v, want %v", got, pair)
-		}
+	for i, pair := range [][]string{{v.pending, other.pending}, {v.sent, other.sent}, {v.received, other.received}, {v.generated, other.generated}} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			got := txids[:2]
+			slices.Sort(got)
+			slices.Sort(pair)
+			if txids = txids[2:]; !slices.Equal(got, pair) {
+				t.Errorf("got %v, want %v", got, pair)
+			}
+		})
 	}
 	if got := s.call(t, "GET", "/api/v1/transactions", s.token(t, p, 0, "other").bearer(), "").want(t, 200).list("wallet"); fmt.Sprint(got) != "[other other other other]" {
 		t.Errorf("a token for one wallet sees transactions of %v", got)
@@ -139,9 +143,11 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 		"Content-Type": "text/csv; charset=utf-8; header=present", "Content-Disposition": "attachment; filename=vault-transactions.csv",
 		"Vary": "Accept", "Etag": "", "Cache-Control": "no-store", "X-As-Of-Height": "186", "X-As-Of-Hash": tipHash,
 	} {
-		if got.header.Get(name) != want {
-			t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got.header.Get(name) != want {
+				t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
+			}
+		})
 	}
 	lines := testkit.Must(csv.NewReader(strings.NewReader(got.body)).ReadAll())
 	if len(lines) != 5 {
@@ -158,21 +164,23 @@ func testExport(t *testing.T, s *server, _ *testkit.Node) {
 	for accept, contentType := range map[string]string{
 		"application/jsonl": "application/jsonl", "application/x-ndjson": "application/x-ndjson", "application/json;q=0.1, application/jsonl": "application/jsonl",
 	} {
-		got := ask("GET", path+"?dead=true&category=receive&hex=true", accept).want(t, 200)
-		if got.header.Get("Content-Type") != contentType || got.header.Get("Content-Disposition") != "attachment; filename=vault-transactions.jsonl" {
-			t.Errorf("%v", got.header)
-		}
-		seen := map[any]bool{}
-		for line := range strings.Lines(got.body) {
-			var one map[string]any
-			testkit.Check(t, json.Unmarshal([]byte(line), &one))
-			if seen[one["txid"]] = true; one["category"] != "receive" || one["hex"] == nil || one["outputs"] == nil {
-				t.Errorf("%s", line)
+		t.Run(accept, func(t *testing.T) {
+			got := ask("GET", path+"?dead=true&category=receive&hex=true", accept).want(t, 200)
+			if got.header.Get("Content-Type") != contentType || got.header.Get("Content-Disposition") != "attachment; filename=vault-transactions.jsonl" {
+				t.Errorf("%v", got.header)
 			}
-		}
-		if len(seen) != 3 {
-			t.Errorf("%s: %d lines: %s", accept, len(seen), got.body)
-		}
+			seen := map[any]bool{}
+			for line := range strings.Lines(got.body) {
+				var one map[string]any
+				testkit.Check(t, json.Unmarshal([]byte(line), &one))
+				if seen[one["txid"]] = true; one["category"] != "receive" || one["hex"] == nil || one["outputs"] == nil {
+					t.Errorf("%s", line)
+				}
+			}
+			if len(seen) != 3 {
+				t.Errorf("%s: %d lines: %s", accept, len(seen), got.body)
+			}
+		})
 	}
 	s.vault(t, p, "other")
 	all := ask("GET", "/api/v1/transactions", "text/csv").want(t, 200)

@@ -125,12 +125,14 @@ func TestImportedTokens(t *testing.T) {
 			"UPDATE users SET disabled_at = 1":      "UPDATE users SET disabled_at = NULL",
 			"UPDATE tokens SET scopes = 'no:thing'": "UPDATE tokens SET scopes = 'node:read'",
 		} {
-			s.sql(t, statement)
-			if got := s.call(t, "GET", "/api/v1/node", k.bearer(), ""); got.status != 401 && got.status != 403 {
-				t.Errorf("%s: status %d", statement, got.status)
-			}
-			s.sql(t, undo)
-			s.works(t, k, true)
+			t.Run(statement, func(t *testing.T) {
+				s.sql(t, statement)
+				if got := s.call(t, "GET", "/api/v1/node", k.bearer(), ""); got.status != 401 && got.status != 403 {
+					t.Errorf("%s: status %d", statement, got.status)
+				}
+				s.sql(t, undo)
+				s.works(t, k, true)
+			})
 		}
 
 		// The successor is signed by specterd. A deleted token stays deleted.

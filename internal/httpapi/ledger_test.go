@@ -45,9 +45,11 @@ func testLedger(t *testing.T, s *server, _ *testkit.Node) {
 		"Content-Type": "text/csv; charset=utf-8; header=present", "Content-Disposition": "attachment; filename=vault-ledger.csv",
 		"Vary": "Accept", "X-As-Of-Height": "186", "X-As-Of-Hash": tipHash,
 	} {
-		if got.header.Get(name) != want {
-			t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got.header.Get(name) != want {
+				t.Errorf("%s: %s, want %s", name, got.header.Get(name), want)
+			}
+		})
 	}
 	wantLines(path+"&order=desc", reversed(want)...)
 	opening := "2026-12-01 12:15:00|vault|opening|50.003||50.003|5000300000||5000300000||||||||||"

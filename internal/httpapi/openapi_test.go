@@ -208,9 +208,11 @@ func TestDescribe_Types(t *testing.T) {
 		{"a map that is never null", property("V1alphaSpecterResponse", "alias_name")["type"], `"object"`},
 		{"required properties in v1alpha", schemaOf(t, document, "V1alphaTokenSummary")["required"], `["jwt_token_description","jwt_token_life","jwt_token_remaining_life"]`},
 	} {
-		if got := text(c.got); got != c.want {
-			t.Errorf("%s: got %s, want %s", c.what, got, c.want)
-		}
+		t.Run(c.what, func(t *testing.T) {
+			if got := text(c.got); got != c.want {
+				t.Errorf("%s: got %s, want %s", c.what, got, c.want)
+			}
+		})
 	}
 	if len(at(t, document, "components", "schemas").(object)) > 200 {
 		t.Error("there are more schemas than Go types")

@@ -64,10 +64,12 @@ func TestSpecification_ETag(t *testing.T) {
 		for header, want := range map[string]int{
 			etag: http.StatusNotModified, `"other", W/` + etag: http.StatusNotModified, "*": http.StatusNotModified, `"other"`: http.StatusOK,
 		} {
-			got := fetch(h, http.MethodGet, path, "localhost", http.Header{"If-None-Match": {header}})
-			if got.Code != want {
-				t.Errorf("%s with If-None-Match: %s: status %d", path, header, got.Code)
-			}
+			t.Run(header, func(t *testing.T) {
+				got := fetch(h, http.MethodGet, path, "localhost", http.Header{"If-None-Match": {header}})
+				if got.Code != want {
+					t.Errorf("%s with If-None-Match: %s: status %d", path, header, got.Code)
+				}
+			})
 		}
 		if got := fetch(h, http.MethodHead, path, "localhost", nil); got.Code != http.StatusOK ||
 			got.Header().Get("Content-Length") != strconv.Itoa(response.Body.Len()) {
@@ -191,9 +193,11 @@ func TestBaseURL(t *testing.T) {
 		"localhost:25441\nid":    "http://127.0.0.1:25441",
 		strings.Repeat("a", 300): "http://127.0.0.1:25441",
 	} {
-		if got := baseURL(&http.Request{Host: host}); got != want {
-			t.Errorf("%q: got %s", host, got)
-		}
+		t.Run(host, func(t *testing.T) {
+			if got := baseURL(&http.Request{Host: host}); got != want {
+				t.Errorf("%q: got %s", host, got)
+			}
+		})
 	}
 	behind := &http.Request{Host: "btc.example.org", Header: http.Header{"X-Forwarded-Proto": {"https"}}}
 	if got := baseURL(behind); got != "https://btc.example.org" {

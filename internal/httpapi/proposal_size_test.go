@@ -52,10 +52,12 @@ func testProposalSize(t *testing.T, w *spending) {
 	path += "/" + made.text("id") + "/signatures"
 	for media, texts := range formatsOf(signed) {
 		for name, text := range texts {
-			got := w.do(t, request{method: "POST", path: path, auth: []string{w.role["owner"]}, body: text, header: map[string]string{"Content-Type": media}})
-			if got.status != 200 || got.text("status") != "complete" {
-				t.Errorf("%s as %s, %d bytes: %d %.200s", name, media, len(text), got.status, got.body)
-			}
+			t.Run(name, func(t *testing.T) {
+				got := w.do(t, request{method: "POST", path: path, auth: []string{w.role["owner"]}, body: text, header: map[string]string{"Content-Type": media}})
+				if got.status != 200 || got.text("status") != "complete" {
+					t.Errorf("%s as %s, %d bytes: %d %.200s", name, media, len(text), got.status, got.body)
+				}
+			})
 		}
 	}
 	// The signed PSBTs and transactions that both API versions return can also be posted back.

@@ -181,10 +181,12 @@ func (w *spending) wantWithheld(t *testing.T, made, whole answer) {
 	path := w.path + "/" + made.text("id")
 	readOnly := w.token(t, w.owner, auth.ProposalsRead|auth.ProposalsCreate).bearer()
 	for who, credential := range map[string]string{"viewer": w.role["viewer"], "proposer": w.role["proposer"], "token that cannot sign": readOnly} {
-		got := w.call(t, "GET", path, credential, "").want(t, 200, `"raw_hex":null,"signatures_withheld":true`, `"status":"complete"`, `"vsize_estimated":false`)
-		if got.text("psbt") != made.text("psbt") {
-			t.Errorf("%s: the PSBT differs from the unsigned one", who)
-		}
+		t.Run(who, func(t *testing.T) {
+			got := w.call(t, "GET", path, credential, "").want(t, 200, `"raw_hex":null,"signatures_withheld":true`, `"status":"complete"`, `"vsize_estimated":false`)
+			if got.text("psbt") != made.text("psbt") {
+				t.Errorf("%s: the PSBT differs from the unsigned one", who)
+			}
+		})
 	}
 	for _, scope := range []auth.Scopes{auth.ProposalsSign, auth.ProposalsBroadcast} {
 		got := w.call(t, "GET", path, w.token(t, w.owner, auth.ProposalsRead|scope).bearer(), "").want(t, 200, `"signatures_withheld":false`)
@@ -312,10 +314,12 @@ func testProposalAmounts(t *testing.T, w *spending) {
 	}
 	const other = "bcrt1q3kfetuxpxvujasww6xas94nawklvpz0e52uw8a"
 	for text, want := range map[string]int64{"294": 294, "10000000": 10_000_000, "12345679": 12_345_679, "30000000": 30_000_000} {
-		got := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": `+text+`}], "fee_rate_sat_vb": 1, "dry_run": true}`).want(t, 200)
-		if !slices.Contains(paid(got), want) {
-			t.Errorf("%s: %v", text, paid(got))
-		}
+		t.Run(text, func(t *testing.T) {
+			got := w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": `+text+`}], "fee_rate_sat_vb": 1, "dry_run": true}`).want(t, 200)
+			if !slices.Contains(paid(got), want) {
+				t.Errorf("%s: %v", text, paid(got))
+			}
+		})
 	}
 	w.call(t, "POST", w.path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount_sat": 2099999997690000}]}`).wantProblem(t, 409, "insufficient_funds")
 	path := alphaWallets + "vault_23_fam/psbt/"
@@ -329,14 +333,16 @@ func testProposalAmounts(t *testing.T, w *spending) {
 		`1000.0, "unit": "sat"`:     {1000},
 		`"111211", "unit": "sat"`:   {111_211},
 	} {
-		got := w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+strings.ToUpper(payee)+`", "amount": `+body+`}], "fee_rate": "1"}`).want(t, 200, `"fee_rate_source":"request"`)
-		tx := got.fields["result"].(map[string]any)["tx"].(map[string]any)
-		for _, amount := range want {
-			if !slices.ContainsFunc(tx["vout"].([]any), func(o any) bool { return o.(map[string]any)["sats"] == float64(amount) }) {
-				t.Errorf("%s: %v", body, tx["vout"])
+		t.Run(body, func(t *testing.T) {
+			got := w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+strings.ToUpper(payee)+`", "amount": `+body+`}], "fee_rate": "1"}`).want(t, 200, `"fee_rate_source":"request"`)
+			tx := got.fields["result"].(map[string]any)["tx"].(map[string]any)
+			for _, amount := range want {
+				if !slices.ContainsFunc(tx["vout"].([]any), func(o any) bool { return o.(map[string]any)["sats"] == float64(amount) }) {
+					t.Errorf("%s: %v", body, tx["vout"])
+				}
 			}
-		}
-		w.cancelAll(t)
+			w.cancelAll(t)
+		})
 	}
 	mixed := strings.Replace(payee, "bcrt1qgc6h", "BCRT1QGC6h", 1)
 	w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+mixed+`", "amount": "+.001", "unit": "btc"}], "fee_rate": "2.00049"}`).want(t, 200, `"`+payee+`"`)
@@ -384,12 +390,14 @@ func testAlphaProposal(t *testing.T, w *spending) {
 	w.cancelAll(t)
 	body := `{"recipients": [{"address": "` + payee + `", "amount": 0.001, "unit": "btc", "label": "rent"}], "fee_rate": 5, "rbf": %s, "subtract": %s, "subtract_from": "0", "rbf_tx_id": ""}`
 	for rbf, sequence := range map[string]float64{`"false"`: 4294967294, `"yes"`: 4294967293, `0`: 4294967294, `true`: 4294967293, `null`: 4294967294} {
-		got := w.call(t, "POST", path+"/", w.role["proposer"], fmt.Sprintf(body, rbf, `"no"`)).want(t, 200, `"sats":[100000]`, `"amount":[0.001]`)
-		vin := got.fields["result"].(map[string]any)["tx"].(map[string]any)["vin"].([]any)
-		if vin[0].(map[string]any)["sequence"] != sequence {
-			t.Errorf("rbf %s: %v", rbf, vin)
-		}
-		w.cancelAll(t)
+		t.Run(rbf, func(t *testing.T) {
+			got := w.call(t, "POST", path+"/", w.role["proposer"], fmt.Sprintf(body, rbf, `"no"`)).want(t, 200, `"sats":[100000]`, `"amount":[0.001]`)
+			vin := got.fields["result"].(map[string]any)["tx"].(map[string]any)["vin"].([]any)
+			if vin[0].(map[string]any)["sequence"] != sequence {
+				t.Errorf("rbf %s: %v", rbf, vin)
+			}
+			w.cancelAll(t)
+		})
 	}
 	made := w.call(t, "POST", path, w.role["proposer"], fmt.Sprintf(body, "true", `"1"`)).want(t, 200, `"fee_rate":5.`, `"sigs_count":0`, `"devices_signed":[]`)
 	result := made.fields["result"].(map[string]any)

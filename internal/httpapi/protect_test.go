@@ -29,18 +29,20 @@ func TestHosts(t *testing.T) {
 		"evil.example": false, "evil.example:25441": false, "localhost.evil.example": false, "127.0.0.1.evil.example": false,
 		"evil.example#localhost": false, "192.168.0.7": false, "0.0.0.0": false, "sub.specter.lan": false, "[::2]": false, "localhost@evil.example": false,
 	} {
-		for _, path := range []string{"/api/v1/node", "/api/v1alpha/token/", "/api/healthz/liveness", "/nothing"} {
-			got := loopback.do(t, request{method: "GET", path: path, host: host})
-			if allowed == (got.status == http.StatusMisdirectedRequest) {
-				t.Errorf("Host %s, %s: %d %s", host, path, got.status, got.body)
+		t.Run(host, func(t *testing.T) {
+			for _, path := range []string{"/api/v1/node", "/api/v1alpha/token/", "/api/healthz/liveness", "/nothing"} {
+				got := loopback.do(t, request{method: "GET", path: path, host: host})
+				if allowed == (got.status == http.StatusMisdirectedRequest) {
+					t.Errorf("Host %s, %s: %d %s", host, path, got.status, got.body)
+				}
+				if !allowed {
+					got.want(t, 421, "SPECTER_ALLOWED_HOSTS")
+				}
 			}
-			if !allowed {
-				got.want(t, 421, "SPECTER_ALLOWED_HOSTS")
+			if got := public.do(t, request{method: "GET", path: "/api/healthz/liveness", host: host}); got.status != 200 && got.status != 400 {
+				t.Errorf("not on loopback, Host %s: %d", host, got.status)
 			}
-		}
-		if got := public.do(t, request{method: "GET", path: "/api/healthz/liveness", host: host}); got.status != 200 && got.status != 400 {
-			t.Errorf("not on loopback, Host %s: %d", host, got.status)
-		}
+		})
 	}
 }
 
@@ -119,14 +121,16 @@ func TestForwardedFor(t *testing.T) {
 		{"10.0.0.1:1234", []string{"198.51.100.1, <script>"}, proxies, "10.0.0.1"},
 		{"10.0.0.1:1234", []string{""}, proxies, "10.0.0.1"},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
-		r.Host, r.RemoteAddr, r.Header["X-Forwarded-For"] = "localhost", c.from, c.forwarded
-		r.Header.Set("X-Real-Ip", "192.0.2.99")
-		r.Header.Set("Forwarded", "for=192.0.2.98")
-		c.trusting.handler.ServeHTTP(httptest.NewRecorder(), r)
-		if got := c.trusting.logged(t, "request"); got["address"] != c.want {
-			t.Errorf("from %s for %q: %v, want %s", c.from, c.forwarded, got["address"], c.want)
-		}
+		t.Run(c.from, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/node", nil)
+			r.Host, r.RemoteAddr, r.Header["X-Forwarded-For"] = "localhost", c.from, c.forwarded
+			r.Header.Set("X-Real-Ip", "192.0.2.99")
+			r.Header.Set("Forwarded", "for=192.0.2.98")
+			c.trusting.handler.ServeHTTP(httptest.NewRecorder(), r)
+			if got := c.trusting.logged(t, "request"); got["address"] != c.want {
+				t.Errorf("from %s for %q: %v, want %s", c.from, c.forwarded, got["address"], c.want)
+			}
+		})
 	}
 }
 
@@ -168,9 +172,11 @@ func TestUndeclaredProxy(t *testing.T) {
 		{"[2001:db8::1]:1", "Forwarded", 2},
 		{"[2001:db8::2]:1", "Forwarded", 2},
 	} {
-		if send(c.from, c.header); warnings() != c.want {
-			t.Errorf("after request %d: %d warnings, want %d", i, warnings(), c.want)
-		}
+		t.Run(c.from, func(t *testing.T) {
+			if send(c.from, c.header); warnings() != c.want {
+				t.Errorf("after request %d: %d warnings, want %d", i, warnings(), c.want)
+			}
+		})
 	}
 	for i := range 300 {
 		send(fmt.Sprintf("198.51.%d.1:1", i%250), "X-Forwarded-For")
@@ -206,7 +212,7 @@ func TestSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	admin := s.user(t, "admin", true)
-	for _, r := range []request{
+	for i, r := range []request{
 		{method: "GET", path: "/api/healthz/liveness"},
 		{method: "GET", path: "/api/v1/node"},
 		{method: "GET", path: "/nothing"},
@@ -217,25 +223,29 @@ func TestSecurityHeaders(t *testing.T) {
 		{method: "DELETE", path: "/api/v1/users/unknown", auth: []string{s.token(t, admin, 0).bearer()}},
 		{method: "POST", path: "/api/v1alpha/token/", auth: []string{admin.basic()}, body: `{`},
 	} {
-		got := s.do(t, r)
-		for name, value := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
-			"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-			"Strict-Transport-Security": "", // only if TLS is enabled
-		} {
-			if got.header.Get(name) != value {
-				t.Errorf("%s %s, %d: %s is %q", r.method, r.path, got.status, name, got.header.Get(name))
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			got := s.do(t, r)
+			for name, value := range map[string]string{
+				"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
+				"Content-Security-Policy":   "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+				"Strict-Transport-Security": "", // only if TLS is enabled
+			} {
+				t.Run(name, func(t *testing.T) {
+					if got.header.Get(name) != value {
+						t.Errorf("%s %s, %d: %s is %q", r.method, r.path, got.status, name, got.header.Get(name))
+					}
+				})
 			}
-		}
-		// A browser must not render any response.
-		if kind := got.header.Get("Content-Type"); len(got.body) > 0 && kind != "application/json" && kind != "application/problem+json" {
-			t.Errorf("%s %s, %d: the type is %q", r.method, r.path, got.status, kind)
-		}
-		for _, name := range []string{"Server", "X-Powered-By", "Set-Cookie"} {
-			if got.header.Get(name) != "" {
-				t.Errorf("%s %s: %s is sent", r.method, r.path, name)
+			// A browser must not render any response.
+			if kind := got.header.Get("Content-Type"); len(got.body) > 0 && kind != "application/json" && kind != "application/problem+json" {
+				t.Errorf("%s %s, %d: the type is %q", r.method, r.path, got.status, kind)
 			}
-		}
+			for _, name := range []string{"Server", "X-Powered-By", "Set-Cookie"} {
+				if got.header.Get(name) != "" {
+					t.Errorf("%s %s: %s is sent", r.method, r.path, name)
+				}
+			}
+		})
 	}
 }
 
@@ -302,9 +312,11 @@ func TestLogLine(t *testing.T) {
 	for name, value := range map[string]any{
 		"method": "GET", "route": "/api/v1/tokens/{id}", "status": 400.0, "user": "p", "token_id": k.id, "address": "127.0.0.1", "level": "INFO",
 	} {
-		if got[name] != value {
-			t.Errorf("%s is %v, want %v", name, got[name], value)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got[name] != value {
+				t.Errorf("%s is %v, want %v", name, got[name], value)
+			}
+		})
 	}
 	s.call(t, "GET", "/"+k.secret, basic(k.secret, k.secret), k.secret)
 	if got := s.logged(t, "request"); got["route"] != "" || got["status"] != 404.0 {

@@ -33,12 +33,14 @@ func TestPasswordRequired(t *testing.T) {
 			{method: "DELETE", path: userPath("owner") + "?wallets=delete"},
 			{method: "DELETE", path: userPath("bob") + "?wallets=delete"},
 		}
-		for _, r := range requests {
-			r.auth = []string{k}
-			s.do(t, r).wantProblem(t, 403, "password_required").want(t, 403, "HTTP Basic")
-			if s.dump(t, false) != before {
-				t.Fatalf("%s %s changed the database", r.method, r.path)
-			}
+		for i, r := range requests {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				r.auth = []string{k}
+				s.do(t, r).wantProblem(t, 403, "password_required").want(t, 403, "HTTP Basic")
+				if s.dump(t, false) != before {
+					t.Fatalf("%s %s changed the database", r.method, r.path)
+				}
+			})
 		}
 		for _, body := range []string{`{"disabled": true}`, `{"disabled": false}`, `{"admin": false}`} {
 			s.call(t, "PATCH", userPath("boss"), k, body).want(t, 200)

@@ -60,17 +60,19 @@ func TestWalletRoles(t *testing.T) {
 			}
 			for _, needed := range roles {
 				for _, c := range callers {
-					got := s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, c.authorization, "")
-					switch {
-					case !c.member:
-						got.wantProblem(t, 404, "wallet_not_found")
-					case slices.Index(roles, role) < slices.Index(roles, needed):
-						if got.wantProblem(t, 403, "insufficient_role"); got.text("required_role") != needed {
-							t.Errorf("required_role %q, want %q", got.text("required_role"), needed)
+					t.Run(c.name, func(t *testing.T) {
+						got := s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, c.authorization, "")
+						switch {
+						case !c.member:
+							got.wantProblem(t, 404, "wallet_not_found")
+						case slices.Index(roles, role) < slices.Index(roles, needed):
+							if got.wantProblem(t, 403, "insufficient_role"); got.text("required_role") != needed {
+								t.Errorf("required_role %q, want %q", got.text("required_role"), needed)
+							}
+						default:
+							got.want(t, 200, "hello")
 						}
-					default:
-						got.want(t, 200, "hello")
-					}
+					})
 				}
 				s.call(t, "GET", "/api/v1/wallets/vault/for-"+needed, s.token(t, p, auth.AllScopes&^auth.AdminScopes&^auth.WalletsRead).bearer(), "").
 					wantProblem(t, 403, "insufficient_scope")

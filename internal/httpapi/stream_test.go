@@ -83,23 +83,25 @@ func TestStream(t *testing.T) {
 	for path, c := range map[string]struct{ length, declared string }{
 		"/api/v1/empty": {"0", "0"}, "/api/v1/small": {"3000", "3000"}, "/api/v1alpha/large": {"1048576", ""},
 	} {
-		got := s.call(t, "GET", path, "", "").want(t, 200)
-		if string(testkit.Must(json.Marshal(len(got.body)))) != c.length || strings.Trim(got.body, "x") != "" || got.header.Get("Content-Length") != c.declared {
-			t.Errorf("%s: %d bytes, Content-Length %q", path, len(got.body), got.header.Get("Content-Length"))
-		}
-		head := s.call(t, "HEAD", path, "", "").want(t, 200)
-		for _, a := range []answer{got, head} {
-			if a.header.Get("Content-Type") != "text/csv; charset=utf-8" || a.header.Get("X-Extra") != "more" {
-				t.Errorf("%s: %v", path, a.header)
+		t.Run(path, func(t *testing.T) {
+			got := s.call(t, "GET", path, "", "").want(t, 200)
+			if string(testkit.Must(json.Marshal(len(got.body)))) != c.length || strings.Trim(got.body, "x") != "" || got.header.Get("Content-Length") != c.declared {
+				t.Errorf("%s: %d bytes, Content-Length %q", path, len(got.body), got.header.Get("Content-Length"))
 			}
-		}
-		if head.body != "" {
-			t.Errorf("HEAD %s has a body", path)
-		}
-		whole := s.do(t, request{method: "GET", path: path, header: map[string]string{"Accept": "application/json"}}).want(t, 200)
-		if whole.body != `{"message":"whole"}`+"\n" || whole.header.Get("Content-Type") != "application/json" || whole.header.Get("X-Extra") != "" {
-			t.Errorf("%s, whole: %s %v", path, whole.body, whole.header)
-		}
+			head := s.call(t, "HEAD", path, "", "").want(t, 200)
+			for _, a := range []answer{got, head} {
+				if a.header.Get("Content-Type") != "text/csv; charset=utf-8" || a.header.Get("X-Extra") != "more" {
+					t.Errorf("%s: %v", path, a.header)
+				}
+			}
+			if head.body != "" {
+				t.Errorf("HEAD %s has a body", path)
+			}
+			whole := s.do(t, request{method: "GET", path: path, header: map[string]string{"Accept": "application/json"}}).want(t, 200)
+			if whole.body != `{"message":"whole"}`+"\n" || whole.header.Get("Content-Type") != "application/json" || whole.header.Get("X-Extra") != "" {
+				t.Errorf("%s, whole: %s %v", path, whole.body, whole.header)
+			}
+		})
 	}
 }
 

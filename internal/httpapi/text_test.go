@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -21,16 +22,18 @@ func testDeceptiveText(t *testing.T, s *server, _ *testkit.Node) {
 	const path = "/api/v1/wallets/vault"
 	for what, bad := range deceptions {
 		t.Run(what, func(t *testing.T) {
-			for _, r := range []request{
+			for i, r := range []request{
 				{method: "POST", path: tokens, auth: []string{p.basic()}, body: `{"description": "a` + bad + `b", "lifetime": "1 day"}`},
 				{method: "POST", path: "/api/v1/users", auth: []string{p.basic()}, body: `{"name": "a` + bad + `b", "password": "correct horse of the new"}`},
 				{method: "PATCH", path: path, auth: []string{k}, body: `{"name": "a` + bad + `b"}`},
 				{method: "PATCH", path: path + "/addresses/" + v.receive[0], auth: []string{k}, body: `{"label": "a` + bad + `b"}`},
 				{method: "PATCH", path: path + "/transactions/" + v.received, auth: []string{k}, body: `{"label": "a` + bad + `b"}`},
 			} {
-				if got := s.do(t, r); got.status != 400 {
-					t.Errorf("%s: %s %s: %d %s", what, r.method, r.path, got.status, got.body)
-				}
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					if got := s.do(t, r); got.status != 400 {
+						t.Errorf("%s: %s %s: %d %s", what, r.method, r.path, got.status, got.body)
+					}
+				})
 			}
 			// An import keeps all visible characters and reports the removed ones.
 			s.do(t, request{

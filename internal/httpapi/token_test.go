@@ -138,10 +138,12 @@ func TestCreateToken_LimitedByParent(t *testing.T) {
 		{"a later expiry", `"expires_at": "2026-12-01T11:00:01Z"`, parent.bearer(), 403, `"code":"expiry_exceeded"`},
 		{"an unknown wallet", `"lifetime": "1 minute", "wallets": ["unknown"]`, password, 400, `"field":"wallets"`},
 	} {
-		got := s.call(t, "POST", tokens, c.authorization, fmt.Sprintf(`{"description": %q, %s}`, c.name, c.fields))
-		if got.status != c.status || !strings.Contains(got.body, c.says) {
-			t.Errorf("%s: %d %s, want %d %s", c.name, got.status, got.body, c.status, c.says)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			got := s.call(t, "POST", tokens, c.authorization, fmt.Sprintf(`{"description": %q, %s}`, c.name, c.fields))
+			if got.status != c.status || !strings.Contains(got.body, c.says) {
+				t.Errorf("%s: %d %s, want %d %s", c.name, got.status, got.body, c.status, c.says)
+			}
+		})
 	}
 	ordinary := s.user(t, "ordinary", false)
 	for _, scope := range []string{"users:read", "users:write", "audit:read", "users:*"} {

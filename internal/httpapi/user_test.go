@@ -242,16 +242,18 @@ func TestPasswords(t *testing.T) {
 		``: "at least 8", `short77`: "at least 8", strings.Repeat("x", 73): "at most 72 bytes", strings.Repeat("é", 37): "at most 72 bytes",
 		`PassWord1`: "too easy to guess", `with\u0000NUL inside`: "NUL",
 	} {
-		for _, set := range []request{
-			{method: "POST", path: users, body: `{"name": "new", "password": "` + password + `"}`},
-			{method: "PATCH", path: userPath("long"), body: `{"password": "` + password + `"}`},
-		} {
-			set.auth = []string{root}
-			got := s.do(t, set).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"password"`, says)
-			if len(password) > 7 && strings.Contains(got.body, password) {
-				t.Errorf("the response contains the password: %s", got.body)
+		t.Run(password, func(t *testing.T) {
+			for _, set := range []request{
+				{method: "POST", path: users, body: `{"name": "new", "password": "` + password + `"}`},
+				{method: "PATCH", path: userPath("long"), body: `{"password": "` + password + `"}`},
+			} {
+				set.auth = []string{root}
+				got := s.do(t, set).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"password"`, says)
+				if len(password) > 7 && strings.Contains(got.body, password) {
+					t.Errorf("the response contains the password: %s", got.body)
+				}
 			}
-		}
+		})
 	}
 	// bcrypt appends a NUL and repeats the result, so a password and its repetition after a NUL
 	// have the same hash. It ignores everything after the 72nd byte.

@@ -27,9 +27,11 @@ func testAddresses(t *testing.T, s *server, _ *testkit.Node) {
 		"branch=change&limit=2&label=": v.change[:2], "used=true": {v.receive[0], v.receive[1], v.receive[2], v.change[0]},
 		"revealed=false&branch=receive&limit=2": v.receive[3:5], "label=none": nil,
 	} {
-		if got := s.call(t, "GET", path+"?"+query, k, "").want(t, 200).list("address"); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: %v, want %v", query, got, want)
-		}
+		t.Run(query, func(t *testing.T) {
+			if got := s.call(t, "GET", path+"?"+query, k, "").want(t, 200).list("address"); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: %v, want %v", query, got, want)
+			}
+		})
 	}
 	var all []string
 	for cursor := ""; ; {
@@ -140,27 +142,29 @@ func testUTXOFilters(t *testing.T, s *server, n *testkit.Node) {
 		"address=" + v.receive[2]: {v.pending}, "address=" + strings.ToUpper(v.receive[2]): {v.pending}, "address=" + v.foreign: nil, "address=BITCOIN:" + strings.ToUpper(v.receive[2]): {v.pending},
 		"frozen=true": {mined.Txid}, "frozen=false": {v.generated, v.sent, v.pending}, "frozen=false&label=savings&address=" + v.change[0]: {v.sent},
 	} {
-		for _, limit := range []int{1, 100} {
-			seen := map[string]bool{}
-			for cursor := ""; ; {
-				got := s.call(t, "GET", fmt.Sprintf("/api/v1/wallets/vault/utxos?%s&limit=%d&cursor=%s", query, limit, url.QueryEscape(cursor)), k, "").want(t, 200)
-				for _, txid := range got.list("txid") {
-					seen[txid] = true
+		t.Run(query, func(t *testing.T) {
+			for _, limit := range []int{1, 100} {
+				seen := map[string]bool{}
+				for cursor := ""; ; {
+					got := s.call(t, "GET", fmt.Sprintf("/api/v1/wallets/vault/utxos?%s&limit=%d&cursor=%s", query, limit, url.QueryEscape(cursor)), k, "").want(t, 200)
+					for _, txid := range got.list("txid") {
+						seen[txid] = true
+					}
+					if cursor = got.text("next_cursor"); cursor == "" {
+						break
+					}
 				}
-				if cursor = got.text("next_cursor"); cursor == "" {
-					break
+				missing := 0
+				for _, txid := range want {
+					if !seen[txid] {
+						missing++
+					}
+				}
+				if missing > 0 || len(seen) != len(want) {
+					t.Errorf("%s, %d at a time: %v, want %v", query, limit, seen, want)
 				}
 			}
-			missing := 0
-			for _, txid := range want {
-				if !seen[txid] {
-					missing++
-				}
-			}
-			if missing > 0 || len(seen) != len(want) {
-				t.Errorf("%s, %d at a time: %v, want %v", query, limit, seen, want)
-			}
-		}
+		})
 	}
 	s.call(t, "GET", "/api/v1/wallets/vault/utxos?frozen=maybe", k, "").wantProblem(t, 400, "invalid_input")
 }

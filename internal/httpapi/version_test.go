@@ -99,12 +99,14 @@ func TestHead(t *testing.T) {
 		"/api/healthz/liveness": "", "/api/v1alpha/token/": admin.basic(), "/api/v1alpha/specter": k.bearer(),
 		"/api/v1/tokens": k.bearer(), "/api/v1/node": k.bearer(), "/api/v1/users": k.bearer(), "/api/v1/users/admin": k.bearer(),
 	} {
-		get, head := s.call(t, "GET", path, authorization, "").want(t, 200), s.call(t, "HEAD", path, authorization, "").want(t, 200)
-		if head.body != "" || head.header.Get("Content-Length") != get.header.Get("Content-Length") ||
-			head.header.Get("Content-Type") != get.header.Get("Content-Type") {
-			t.Errorf("HEAD %s: %v %q", path, head.header, head.body)
-		}
-		s.call(t, "HEAD", path, "Bearer x", "").want(t, map[bool]int{true: 200, false: 401}[authorization == ""])
+		t.Run(path, func(t *testing.T) {
+			get, head := s.call(t, "GET", path, authorization, "").want(t, 200), s.call(t, "HEAD", path, authorization, "").want(t, 200)
+			if head.body != "" || head.header.Get("Content-Length") != get.header.Get("Content-Length") ||
+				head.header.Get("Content-Type") != get.header.Get("Content-Type") {
+				t.Errorf("HEAD %s: %v %q", path, head.header, head.body)
+			}
+			s.call(t, "HEAD", path, "Bearer x", "").want(t, map[bool]int{true: 200, false: 401}[authorization == ""])
+		})
 	}
 }
 
@@ -163,12 +165,14 @@ func TestReadiness(t *testing.T) {
 		}},
 		{"on another chain", "another chain", "5", nodestatus.Status{Reachable: true, Problem: nodestatus.ErrWrongChain}},
 	} {
-		s.node.status.Store(&c.status)
-		got := ask().wantMessage(t, 503, "Readyness probe failed").want(t, 503, c.reason)
-		if got.header.Get("Retry-After") != c.after {
-			t.Errorf("%s: Retry-After %q, want %s", c.name, got.header.Get("Retry-After"), c.after)
-		}
-		s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
+		t.Run(c.name, func(t *testing.T) {
+			s.node.status.Store(&c.status)
+			got := ask().wantMessage(t, 503, "Readyness probe failed").want(t, 503, c.reason)
+			if got.header.Get("Retry-After") != c.after {
+				t.Errorf("%s: Retry-After %q, want %s", c.name, got.header.Get("Retry-After"), c.after)
+			}
+			s.call(t, "GET", "/api/healthz/liveness", "", "").want(t, 200)
+		})
 	}
 	s.node.status.Store(&nodestatus.Status{Reachable: true})
 	ask().want(t, 200)

@@ -126,10 +126,12 @@ func testCreateWallet(t *testing.T, s *server, _ *testkit.Node) {
 		`{"name": "x", "keys": ["x"], "signatures_required": 1.5, "birthday": "now"}`:                             "signatures_required",
 		`{"name": "x", "keys": ["x", "y"], "signatures_required": 1, "script": "nothing", "birthday": "now"}`:     "script",
 	} {
-		got := s.call(t, "POST", "/api/v1/wallets", k, body).want(t, 400)
-		if !strings.Contains(got.body, `"field":"`+field) {
-			t.Errorf("%s: %s, want an error for the field %s", body, got.body, field)
-		}
+		t.Run(body, func(t *testing.T) {
+			got := s.call(t, "POST", "/api/v1/wallets", k, body).want(t, 400)
+			if !strings.Contains(got.body, `"field":"`+field) {
+				t.Errorf("%s: %s, want an error for the field %s", body, got.body, field)
+			}
+		})
 	}
 	private := "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
 	s.secret(private)

@@ -188,12 +188,14 @@ func TestImport_Refused(t *testing.T) {
 			"outputs exceed inputs":    {asForeign(w.t, v.foreign(v.utxo(2_000_000), 3_000_000, foreignFee)), "proposal_not_importable"},
 			"already broadcast":        {sent, proposal.ErrImportSent.Code},
 		} {
-			for _, dryRun := range []bool{true, false} {
-				err := v.imports(w.alice, dryRun, c.in)[0].Err
-				if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != c.want {
-					w.t.Errorf("%s, dry run %v: %v, want %s", name, dryRun, err, c.want)
+			t.Run(name, func(*testing.T) {
+				for _, dryRun := range []bool{true, false} {
+					err := v.imports(w.alice, dryRun, c.in)[0].Err
+					if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != c.want {
+						w.t.Errorf("%s, dry run %v: %v, want %s", name, dryRun, err, c.want)
+					}
 				}
-			}
+			})
 		}
 		// Of two payments that spend the same UTXO, only the first is imported.
 		twice := []proposal.Foreign{asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee)), asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, foreignFee+1))}

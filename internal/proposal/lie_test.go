@@ -444,22 +444,24 @@ func TestLyingNode(t *testing.T) {
 			seen, fee, changePos = raw.Bytes(), a.fee, a.changePos
 		})
 		for name, order := range map[string]func(vault, *proposal.CreateParams){"usual": nil, "subtract": subtract, "all": sendMax} {
-			o := usual()
-			if order != nil {
-				order(v, &o)
-			}
-			p := v.create(o)
-			v.wantLocks(p)
-			testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
-			v.wantLocks()
-			if name == "usual" {
-				kept, keptFee, keptPos := seen, fee, changePos
-				usuals[k.Name] = func() *answer {
-					packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(kept), false)
-					testkit.Check(t, err)
-					return &answer{Packet: packet, vault: v, fee: keptFee, changePos: keptPos}
+			t.Run(name, func(t *testing.T) {
+				o := usual()
+				if order != nil {
+					order(v, &o)
 				}
-			}
+				p := v.create(o)
+				v.wantLocks(p)
+				testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
+				v.wantLocks()
+				if name == "usual" {
+					kept, keptFee, keptPos := seen, fee, changePos
+					usuals[k.Name] = func() *answer {
+						packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(kept), false)
+						testkit.Check(t, err)
+						return &answer{Packet: packet, vault: v, fee: keptFee, changePos: keptPos}
+					}
+				}
+			})
 		}
 	}
 	tried := 0
@@ -543,20 +545,22 @@ func TestLyingSigner(t *testing.T) {
 		v.wantLocks(p)
 		honest := v.signed(p, 0)
 		for name, lie := range signerLies {
-			packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(honest), false)
-			testkit.Check(t, err)
-			lie(packet)
-			var raw bytes.Buffer
-			testkit.Check(t, packet.Serialize(&raw))
-			before := v.rows()
-			_, err = v.AddSignatures(t.Context(), v.access(v.alice, v.alias), p.ID, raw.Bytes(), nil)
-			if fault.KindOf(err) != fault.Invalid {
-				t.Errorf("%s, %s: %v", k.Name, name, err)
-			}
-			if now := v.get(p); now.Version != p.Version || now.Status != proposal.Created || !bytes.Equal(now.PSBT, p.PSBT) || v.rows() != before {
-				t.Errorf("%s, %s: the proposal is %+v", k.Name, name, now)
-			}
-			tried++
+			t.Run(name, func(t *testing.T) {
+				packet, err := btcutilpsbt.NewFromRawBytes(bytes.NewReader(honest), false)
+				testkit.Check(t, err)
+				lie(packet)
+				var raw bytes.Buffer
+				testkit.Check(t, packet.Serialize(&raw))
+				before := v.rows()
+				_, err = v.AddSignatures(t.Context(), v.access(v.alice, v.alias), p.ID, raw.Bytes(), nil)
+				if fault.KindOf(err) != fault.Invalid {
+					t.Errorf("%s, %s: %v", k.Name, name, err)
+				}
+				if now := v.get(p); now.Version != p.Version || now.Status != proposal.Created || !bytes.Equal(now.PSBT, p.PSBT) || v.rows() != before {
+					t.Errorf("%s, %s: the proposal is %+v", k.Name, name, now)
+				}
+				tried++
+			})
 		}
 		v.complete(p)
 	}

@@ -65,11 +65,13 @@ func TestCreate_Invalid(t *testing.T) {
 			"high fee":                        {pay(10_000, 101_000), "fee_too_high"},
 			"over the named cap":              {proposal.CreateParams{Recipients: one, FeeRate: 10_000, MaxFee: 100}, "fee_too_high"},
 		} {
-			_, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), c.o)
-			f, ok := errors.AsType[*fault.Error](err)
-			if !ok || f.Code != c.want && (len(f.Fields) != 1 || f.Fields[0].Name != c.want) {
-				w.t.Errorf("%s: %v", name, err)
-			}
+			t.Run(name, func(*testing.T) {
+				_, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), c.o)
+				f, ok := errors.AsType[*fault.Error](err)
+				if !ok || f.Code != c.want && (len(f.Fields) != 1 || f.Fields[0].Name != c.want) {
+					w.t.Errorf("%s: %v", name, err)
+				}
+			})
 		}
 		o := pay(10_000, 1000)
 		o.DryRun, o.Recipients[0].Label = true, "never to be seen"

@@ -384,12 +384,14 @@ func TestStatus_FieldsPerStatus(t *testing.T) {
 			}
 			var sent []proposal.Proposal
 			for _, way := range ways {
-				p := way.do(v.create(pay(900_000, 2000)))
-				wantFields(w.t, k.Name+", "+way.name, p, v.required)
-				sent = append(sent, v.get(p))
-				if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); err != nil {
-					w.t.Errorf("%s, %s: a second broadcast failed: %v", k.Name, way.name, err)
-				}
+				t.Run(way.name, func(*testing.T) {
+					p := way.do(v.create(pay(900_000, 2000)))
+					wantFields(w.t, k.Name+", "+way.name, p, v.required)
+					sent = append(sent, v.get(p))
+					if _, err := v.Broadcast(w.t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); err != nil {
+						w.t.Errorf("%s, %s: a second broadcast failed: %v", k.Name, way.name, err)
+					}
+				})
 			}
 			replacement, err := v.bump(sent[1], proposal.BumpParams{FeeRate: 9000})
 			testkit.Check(w.t, err)

@@ -67,36 +67,38 @@ func TestSettle(t *testing.T) {
 		{"its inputs exist again after it was cancelled", proposal.Conflicted, nil, proposal.Cancelled, nil, []proposal.Status{proposal.Created, proposal.Cancelled, proposal.Conflicted}, false},
 		{"its inputs exist again after it was sent", proposal.Conflicted, []proposal.Spender{own(wallet.Inactive)}, proposal.Broadcast, nil, []proposal.Status{proposal.Broadcast, proposal.Conflicted}, false},
 	} {
-		p := proposal.Proposal{Status: c.was, Txid: "unsigned", FinalTxid: "signed", Raw: []byte("raw"), Reason: "it was cancelled"}
-		if c.was == proposal.Created || c.was == proposal.PartiallySigned || c.steps != nil && c.want == proposal.Created {
-			p.Raw, p.FinalTxid = nil, ""
-		}
-		if c.was == proposal.Replaced {
-			p.ReplacedBy = "x"
-		}
-		for _, status := range c.steps {
-			p.Steps = append(p.Steps, proposal.Step{Action: string(status)})
-		}
-		changed := p.Settle(proposal.InputState{Spenders: c.spenders, Lost: c.lost, Taken: c.taken}, now)
-		if p.Status != c.want || changed != (c.was != c.want) {
-			t.Errorf("%s: from %s to %s, changed: %t", c.name, c.was, p.Status, changed)
-		}
-		if changed != (len(p.Steps) == len(c.steps)+1) {
-			t.Errorf("%s: %d steps", c.name, len(p.Steps))
-		}
-		ended := p.Status == proposal.Conflicted || p.Status == proposal.Replaced || p.Status == proposal.Cancelled
-		if changed && ended != (p.Reason != "") {
-			t.Errorf("%s: the reason is %q", c.name, p.Reason)
-		}
-		if (p.Status == proposal.Replaced) != (p.ReplacedBy != "") {
-			t.Errorf("%s: the status is %s, replaced by %q", c.name, p.Status, p.ReplacedBy)
-		}
-		dropped := p.Status == proposal.Cancelled || p.Status == proposal.Replaced
-		if changed && p.IsSigned() && dropped != (len(p.Raw) == 0) {
-			t.Errorf("%s: the status is %s, with a transaction of %d bytes", c.name, p.Status, len(p.Raw))
-		}
-		if (p.Status == proposal.Confirmed || p.Status == proposal.Broadcast) && changed && (p.FinalTxid != "signed" || len(p.Raw) == 0) {
-			t.Errorf("%s: the txid is %q, with a transaction of %d bytes", c.name, p.FinalTxid, len(p.Raw))
-		}
+		t.Run(c.name, func(t *testing.T) {
+			p := proposal.Proposal{Status: c.was, Txid: "unsigned", FinalTxid: "signed", Raw: []byte("raw"), Reason: "it was cancelled"}
+			if c.was == proposal.Created || c.was == proposal.PartiallySigned || c.steps != nil && c.want == proposal.Created {
+				p.Raw, p.FinalTxid = nil, ""
+			}
+			if c.was == proposal.Replaced {
+				p.ReplacedBy = "x"
+			}
+			for _, status := range c.steps {
+				p.Steps = append(p.Steps, proposal.Step{Action: string(status)})
+			}
+			changed := p.Settle(proposal.InputState{Spenders: c.spenders, Lost: c.lost, Taken: c.taken}, now)
+			if p.Status != c.want || changed != (c.was != c.want) {
+				t.Errorf("%s: from %s to %s, changed: %t", c.name, c.was, p.Status, changed)
+			}
+			if changed != (len(p.Steps) == len(c.steps)+1) {
+				t.Errorf("%s: %d steps", c.name, len(p.Steps))
+			}
+			ended := p.Status == proposal.Conflicted || p.Status == proposal.Replaced || p.Status == proposal.Cancelled
+			if changed && ended != (p.Reason != "") {
+				t.Errorf("%s: the reason is %q", c.name, p.Reason)
+			}
+			if (p.Status == proposal.Replaced) != (p.ReplacedBy != "") {
+				t.Errorf("%s: the status is %s, replaced by %q", c.name, p.Status, p.ReplacedBy)
+			}
+			dropped := p.Status == proposal.Cancelled || p.Status == proposal.Replaced
+			if changed && p.IsSigned() && dropped != (len(p.Raw) == 0) {
+				t.Errorf("%s: the status is %s, with a transaction of %d bytes", c.name, p.Status, len(p.Raw))
+			}
+			if (p.Status == proposal.Confirmed || p.Status == proposal.Broadcast) && changed && (p.FinalTxid != "signed" || len(p.Raw) == 0) {
+				t.Errorf("%s: the txid is %q, with a transaction of %d bytes", c.name, p.FinalTxid, len(p.Raw))
+			}
+		})
 	}
 }

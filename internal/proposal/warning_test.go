@@ -1,6 +1,7 @@
 package proposal_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -8,7 +9,7 @@ import (
 )
 
 func TestHighFeeWarning(t *testing.T) {
-	for _, c := range []struct {
+	for i, c := range []struct {
 		fee     btc.Amount
 		outputs []proposal.Output
 		want    bool
@@ -21,10 +22,12 @@ func TestHighFeeWarning(t *testing.T) {
 		{10_001, []proposal.Output{{Amount: 100_000, Kind: proposal.Change}}, true},
 		{0, []proposal.Output{{Amount: 1, Kind: proposal.External}}, false},
 	} {
-		p := proposal.Proposal{Fee: c.fee, Outputs: c.outputs}
-		got := p.Warnings()
-		if (len(got) == 1) != c.want || c.want && (got[0].Code != proposal.WarnHighFee || got[0].Message == "") {
-			t.Errorf("a fee of %d sat for %+v: %v", c.fee, c.outputs, got)
-		}
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			p := proposal.Proposal{Fee: c.fee, Outputs: c.outputs}
+			got := p.Warnings()
+			if (len(got) == 1) != c.want || c.want && (got[0].Code != proposal.WarnHighFee || got[0].Message == "") {
+				t.Errorf("a fee of %d sat for %+v: %v", c.fee, c.outputs, got)
+			}
+		})
 	}
 }

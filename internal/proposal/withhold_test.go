@@ -3,6 +3,7 @@ package proposal_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -68,9 +69,11 @@ func TestSignatures_Withheld(t *testing.T) {
 			}(),
 			"cancel": v.Cancel(t.Context(), held, complete.ID, nil),
 		} {
-			if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "insufficient_role" {
-				t.Errorf("a former signer can %s: %v", what, err)
-			}
+			t.Run(what, func(t *testing.T) {
+				if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "insufficient_role" {
+					t.Errorf("a former signer can %s: %v", what, err)
+				}
+			})
 		}
 		if got := v.get(partial); got.SignaturesWithheld || !bytes.Equal(got.PSBT, partial.PSBT) {
 			t.Error("an owner does not get the signatures")
@@ -98,13 +101,15 @@ func TestSignatures_DeletedWhenClosed(t *testing.T) {
 			testkit.Check(t, v.ExpireOverdue(t.Context()))
 			w.clock.forward(-proposal.DefaultLifetime)
 			for status, p := range map[proposal.Status]proposal.Proposal{proposal.Cancelled: cancelled, proposal.Replaced: replaced, proposal.Expired: expired} {
-				got := v.get(p)
-				if got.Status != status || len(got.Raw) > 0 || parsed(t, got).HasSignatures() || len(got.Signatures) != len(p.Signatures) || got.FinalTxid != p.FinalTxid {
-					t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
-				}
-				if _, err := v.Broadcast(t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
-					t.Errorf("%s: broadcasting the %s proposal: %v", k.Name, status, err)
-				}
+				t.Run(fmt.Sprint(status), func(t *testing.T) {
+					got := v.get(p)
+					if got.Status != status || len(got.Raw) > 0 || parsed(t, got).HasSignatures() || len(got.Signatures) != len(p.Signatures) || got.FinalTxid != p.FinalTxid {
+						t.Errorf("%s: the %s proposal has raw of %d bytes, signatures: %t", k.Name, got.Status, len(got.Raw), parsed(t, got).HasSignatures())
+					}
+					if _, err := v.Broadcast(t.Context(), v.access(v.alice, v.alias), p.ID, proposal.BroadcastParams{}); !errors.Is(err, proposal.ErrWrongState) {
+						t.Errorf("%s: broadcasting the %s proposal: %v", k.Name, status, err)
+					}
+				})
 			}
 			v.node.CLI(t, "sendrawtransaction", hexOf(cancelled.Raw)) // sent by a user who kept a copy
 			if got := v.until(cancelled, proposal.Broadcast); !bytes.Equal(got.Raw, cancelled.Raw) || !bytes.Equal(got.PSBT, cancelled.PSBT) {

@@ -539,9 +539,11 @@ func TestCollect_IrrelevantChanges(t *testing.T) {
 					ways["version 2"] = raw.version2(t).bytes()
 				}
 				for how, data := range ways {
-					if got, err := p.after(p.stored(), data); err != nil || !bytes.Equal(got, want) {
-						t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
-					}
+					t.Run(how, func(t *testing.T) {
+						if got, err := p.after(p.stored(), data); err != nil || !bytes.Equal(got, want) {
+							t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
+						}
+					})
 				}
 			})
 		}
@@ -575,9 +577,11 @@ func TestCollect_Finalized(t *testing.T) {
 				"PSBT": final.bytes(), "PSBT of version 2": final.version2(t).bytes(), "PSBT with partial signatures": both.bytes(),
 				"transaction": serialize(tx), "hex": []byte("  " + hex.EncodeToString(serialize(tx)) + "\n"),
 			} {
-				if got, err := p.after(p.stored(), data); err != nil || !bytes.Equal(got, want) {
-					t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
-				}
+				t.Run(how, func(t *testing.T) {
+					if got, err := p.after(p.stored(), data); err != nil || !bytes.Equal(got, want) {
+						t.Errorf("%s: %v\n%x, want\n%x", how, err, got, want)
+					}
+				})
 			}
 			// Only one of the two inputs is signed.
 			half := tx.Copy()
@@ -698,18 +702,20 @@ func TestInputs_NotMatchingPSBT(t *testing.T) {
 		"other wallet": other.inputs,
 		"no keys":      {{Outpoint: p.inputs[0].Outpoint, Kind: btc.WSh, SignaturesRequired: 2}, p.inputs[1]},
 	} {
-		_, err := psbt.Collect(stored, inputs, posted)
-		if err == nil || fault.KindOf(err) != fault.Internal {
-			t.Errorf("%s: collect: %v", name, err)
-		}
-		if err := psbt.Verify(stored, inputs, p.own); err == nil {
-			t.Errorf("%s: accepted by Verify", name)
-		}
-		if name != "none" && name != "other wallet" {
-			if _, err := stored.Finalize(inputs); err == nil {
-				t.Errorf("%s: accepted by Finalize", name)
+		t.Run(name, func(t *testing.T) {
+			_, err := psbt.Collect(stored, inputs, posted)
+			if err == nil || fault.KindOf(err) != fault.Internal {
+				t.Errorf("%s: collect: %v", name, err)
 			}
-		}
+			if err := psbt.Verify(stored, inputs, p.own); err == nil {
+				t.Errorf("%s: accepted by Verify", name)
+			}
+			if name != "none" && name != "other wallet" {
+				if _, err := stored.Finalize(inputs); err == nil {
+					t.Errorf("%s: accepted by Finalize", name)
+				}
+			}
+		})
 	}
 }
 

@@ -87,18 +87,20 @@ func TestDecode_MemoryPerByte(t *testing.T) {
 		for format, data := range map[string][]byte{
 			"binary": raw, "hexadecimal": []byte(hex.EncodeToString(raw)), "base64": []byte(base64.StdEncoding.EncodeToString(raw)),
 		} {
-			allocated := allocatedBy(func() {
-				posted, err := psbt.Decode(data)
-				if err == nil {
-					posted.Txid()
-					posted.Tx()
-				} else if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.TooLarge {
-					t.Errorf("%s: %v", name, err)
+			t.Run(format, func(t *testing.T) {
+				allocated := allocatedBy(func() {
+					posted, err := psbt.Decode(data)
+					if err == nil {
+						posted.Txid()
+						posted.Tx()
+					} else if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.TooLarge {
+						t.Errorf("%s: %v", name, err)
+					}
+				})
+				if most := uint64(perByte*len(data) + atLeast); allocated > most {
+					t.Errorf("%s, %s: allocated %d bytes for %d bytes of input", name, format, allocated, len(data))
 				}
 			})
-			if most := uint64(perByte*len(data) + atLeast); allocated > most {
-				t.Errorf("%s, %s: allocated %d bytes for %d bytes of input", name, format, allocated, len(data))
-			}
 		}
 	}
 }
@@ -112,9 +114,11 @@ func TestDecode_PartLimits(t *testing.T) {
 		"outputs": "10000 outputs", "a PSBT of outputs": "10000 outputs",
 		"empty witness items": "100 items", "empty items in final_scriptwitness": "100 items",
 	} {
-		if _, err := psbt.Decode(cases[name]); err == nil || !strings.Contains(err.Error(), limit) {
-			t.Errorf("%s: %v, want %s", name, err, limit)
-		}
+		t.Run(name, func(t *testing.T) {
+			if _, err := psbt.Decode(cases[name]); err == nil || !strings.Contains(err.Error(), limit) {
+				t.Errorf("%s: %v, want %s", name, err, limit)
+			}
+		})
 	}
 }
 

@@ -39,23 +39,25 @@ func TestAddresses(t *testing.T) {
 			{wallet.AddressFilter{Label: &shop}, 1, "0/1"},
 			{wallet.AddressFilter{Label: &nothing, Branch: &receive}, 29, "0/0 0/2 0/3 0/4 0/5"},
 		} {
-			for _, limit := range []int{7, 100} {
-				var got []string
-				for after := (*wallet.Place)(nil); ; {
-					page, err := b.AddressesOf(t.Context(), w.ID, x.f, after, limit)
-					testkit.Check(t, err)
-					for _, a := range page {
-						got = append(got, fmt.Sprint(a.Branch, "/", a.Index))
-						after = &a.Place
+			t.Run(x.first, func(t *testing.T) {
+				for _, limit := range []int{7, 100} {
+					var got []string
+					for after := (*wallet.Place)(nil); ; {
+						page, err := b.AddressesOf(t.Context(), w.ID, x.f, after, limit)
+						testkit.Check(t, err)
+						for _, a := range page {
+							got = append(got, fmt.Sprint(a.Branch, "/", a.Index))
+							after = &a.Place
+						}
+						if len(page) < limit {
+							break
+						}
 					}
-					if len(page) < limit {
-						break
+					if first := strings.Join(got[:min(5, len(got))], " "); len(got) != x.count || first != x.first {
+						t.Errorf("%+v, %d at a time: %d, from %s; want %d, from %s", x.f, limit, len(got), first, x.count, x.first)
 					}
 				}
-				if first := strings.Join(got[:min(5, len(got))], " "); len(got) != x.count || first != x.first {
-					t.Errorf("%+v, %d at a time: %d, from %s; want %d, from %s", x.f, limit, len(got), first, x.count, x.first)
-				}
-			}
+			})
 		}
 		got, err := b.AddressAt(t.Context(), w.ID, *place(0, 1))
 		testkit.Check(t, err)
@@ -182,17 +184,19 @@ func TestReceivedBy(t *testing.T) {
 		for at, want := range map[wallet.Place]wallet.Received{
 			*place(0, 0): {Total: 4000, Confirmed: 3000, Transactions: 3}, *place(0, 1): {Total: 3000, Confirmed: 3000, Transactions: 1}, *place(0, 2): {},
 		} {
-			a, err := b.AddressOf(t.Context(), w.ID, addressAt(w.ID, at))
-			testkit.Check(t, err)
-			same, err := b.AddressAt(t.Context(), w.ID, at)
-			testkit.Check(t, err)
-			got, err := b.ReceivedBy(t.Context(), w.ID, a.Address)
-			testkit.Check(t, err)
-			if a != same || a.Place != at || got.Total != want.Total || got.Confirmed != want.Confirmed || got.Transactions != want.Transactions {
-				t.Errorf("%v: got %+v, %+v", at, a, got)
-			}
-			_, err = b.AddressOf(t.Context(), other.ID, a.Address)
-			wantFault(t, err, wallet.ErrAddressNotFound)
+			t.Run(fmt.Sprint(at), func(t *testing.T) {
+				a, err := b.AddressOf(t.Context(), w.ID, addressAt(w.ID, at))
+				testkit.Check(t, err)
+				same, err := b.AddressAt(t.Context(), w.ID, at)
+				testkit.Check(t, err)
+				got, err := b.ReceivedBy(t.Context(), w.ID, a.Address)
+				testkit.Check(t, err)
+				if a != same || a.Place != at || got.Total != want.Total || got.Confirmed != want.Confirmed || got.Transactions != want.Transactions {
+					t.Errorf("%v: got %+v, %+v", at, a, got)
+				}
+				_, err = b.AddressOf(t.Context(), other.ID, a.Address)
+				wantFault(t, err, wallet.ErrAddressNotFound)
+			})
 		}
 	})
 }

@@ -139,20 +139,22 @@ func TestAuditFilter(t *testing.T) {
 			{auth.AuditFilter{Outcome: "refused"}, "login"},
 			{auth.AuditFilter{Since: b.now.Add(time.Second), Until: b.now.Add(3 * time.Second)}, "token.delete tokens"},
 		} {
-			var got []string
-			var before int64
-			for { // one entry per page
-				entries, err := b.Audit(t.Context(), c.f, before, 1)
-				testkit.Check(t, err)
-				if len(entries) == 0 {
-					break
+			t.Run(c.want, func(t *testing.T) {
+				var got []string
+				var before int64
+				for { // one entry per page
+					entries, err := b.Audit(t.Context(), c.f, before, 1)
+					testkit.Check(t, err)
+					if len(entries) == 0 {
+						break
+					}
+					got = append(got, entries[0].Action)
+					before = entries[0].ID
 				}
-				got = append(got, entries[0].Action)
-				before = entries[0].ID
-			}
-			if strings.Join(got, " ") != c.want {
-				t.Errorf("%+v: %q", c.f, got)
-			}
+				if strings.Join(got, " ") != c.want {
+					t.Errorf("%+v: %q", c.f, got)
+				}
+			})
 		}
 	})
 }
@@ -218,9 +220,11 @@ func TestAuditArchive(t *testing.T) {
 			"cut off":    strings.Join(lines[:700], ""),
 			"exchanged":  strings.Join(lines[:7], "") + lines[8] + lines[7] + strings.Join(lines[9:], ""),
 		} {
-			if r := verifyFiles(t, file, second); len(r.Problems) == 0 {
-				t.Errorf("%s: no problem is found", what)
-			}
+			t.Run(what, func(t *testing.T) {
+				if r := verifyFiles(t, file, second); len(r.Problems) == 0 {
+					t.Errorf("%s: no problem is found", what)
+				}
+			})
 		}
 		if err := new(auth.AuditReport).VerifyArchive(strings.NewReader(strings.Replace(first, `"hash"`, `"extra":1,"hash"`, 1)), ""); err == nil {
 			t.Error("a field that no entry has is not found")

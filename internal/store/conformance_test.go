@@ -290,11 +290,13 @@ func TestRotation(t *testing.T) {
 			old.ID: retireAt, child.ID: retireAt, root.ID: root.ExpiresAt,
 			grandchild.ID: b.now.Add(time.Minute), // its own expiry is earlier
 		} {
-			got, err := b.TokenOfUser(t.Context(), u.ID, id)
-			testkit.Check(t, err)
-			if !got.ExpiresAt.Equal(want) {
-				t.Errorf("%s ends at %v, want %v", got.Description, got.ExpiresAt, want)
-			}
+			t.Run(id, func(t *testing.T) {
+				got, err := b.TokenOfUser(t.Context(), u.ID, id)
+				testkit.Check(t, err)
+				if !got.ExpiresAt.Equal(want) {
+					t.Errorf("%s ends at %v, want %v", got.Description, got.ExpiresAt, want)
+				}
+			})
 		}
 		err := b.RotateToken(t.Context(), b.byPassword(u.Name), uuid.NewString(), func(*auth.Rotation) error { return nil })
 		wantFault(t, err, auth.ErrTokenNotFound)
@@ -460,11 +462,13 @@ func TestAllTokens(t *testing.T) {
 		b.token(alice, "a", "")
 		mine := b.token(bob, "b", "")
 		for name, want := range map[string][]string{"": {"alice", "Bob"}, "BOB": {"Bob"}, "carol": nil} {
-			_, owners, err := b.AllTokens(t.Context(), name)
-			testkit.Check(t, err)
-			if !slices.Equal(owners, want) {
-				t.Errorf("%q: got %q, want %q", name, owners, want)
-			}
+			t.Run(name, func(t *testing.T) {
+				_, owners, err := b.AllTokens(t.Context(), name)
+				testkit.Check(t, err)
+				if !slices.Equal(owners, want) {
+					t.Errorf("%q: got %q, want %q", name, owners, want)
+				}
+			})
 		}
 		owner, err := b.OwnerOfToken(t.Context(), mine.ID)
 		testkit.Check(t, err)

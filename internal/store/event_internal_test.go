@@ -46,18 +46,20 @@ func TestMigratingToEvents(t *testing.T) {
 				_, err = p.Up(ctx)
 				testkit.Check(t, err)
 				for id, want := range map[string]int{"a": 1, "b": 0, "c": 0} {
-					events, bounds, err := s.EventsOfWallet(ctx, id, 0, nil, 10)
-					testkit.Check(t, err)
-					if len(events) != want || bounds.Last != int64(want) {
-						t.Errorf("%s has the events %+v", id, events)
-					}
-					for _, e := range events {
-						var d event.SyncData
-						testkit.Check(t, json.Unmarshal(e.Data, &d))
-						if e.Kind != event.WalletSynced || d != (event.SyncData{Height: 100, Hash: "hash", Imported: 4}) || time.Since(e.At) > time.Hour {
-							t.Errorf("the event is %+v with %s", e, e.Data)
+					t.Run(id, func(t *testing.T) {
+						events, bounds, err := s.EventsOfWallet(ctx, id, 0, nil, 10)
+						testkit.Check(t, err)
+						if len(events) != want || bounds.Last != int64(want) {
+							t.Errorf("%s has the events %+v", id, events)
 						}
-					}
+						for _, e := range events {
+							var d event.SyncData
+							testkit.Check(t, json.Unmarshal(e.Data, &d))
+							if e.Kind != event.WalletSynced || d != (event.SyncData{Height: 100, Hash: "hash", Imported: 4}) || time.Since(e.At) > time.Hour {
+								t.Errorf("the event is %+v with %s", e, e.Data)
+							}
+						}
+					})
 				}
 				waiting, err := texts(ctx, s.rw, "SELECT txid FROM awaiting_final ORDER BY txid")
 				testkit.Check(t, err)

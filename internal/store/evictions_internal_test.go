@@ -45,18 +45,20 @@ func TestMigration_Evictions(t *testing.T) {
 			for id, want := range map[string]string{
 				"open": "<nil> 150 4  []", "elsewhere": "raw 141 5  []", "unknown": "<nil> 150 4  []", "first": "<nil> 150 5 elsewhere []",
 			} {
-				var gotRaw []byte
-				var vsize, version int
-				var replacedBy, evicts string
-				testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM proposals WHERE proposal_id = $1", id).
-					Scan(&gotRaw, &vsize, &version, &replacedBy, &evicts))
-				text := "<nil>"
-				if gotRaw != nil {
-					text = string(gotRaw)
-				}
-				if got := fmt.Sprint(text, " ", vsize, " ", version, " ", replacedBy, " ", evicts); got != want {
-					t.Errorf("%s: %q, want %q", id, got, want)
-				}
+				t.Run(id, func(t *testing.T) {
+					var gotRaw []byte
+					var vsize, version int
+					var replacedBy, evicts string
+					testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT raw, vsize, version, replaced_by, evicts FROM proposals WHERE proposal_id = $1", id).
+						Scan(&gotRaw, &vsize, &version, &replacedBy, &evicts))
+					text := "<nil>"
+					if gotRaw != nil {
+						text = string(gotRaw)
+					}
+					if got := fmt.Sprint(text, " ", vsize, " ", version, " ", replacedBy, " ", evicts); got != want {
+						t.Errorf("%s: %q, want %q", id, got, want)
+					}
+				})
 			}
 			_, err = p.DownTo(ctx, 9)
 			testkit.Check(t, err)

@@ -210,12 +210,14 @@ func TestCreateToken_ExceedsCreator(t *testing.T) {
 			"a wallet more":        {creator.Scopes, []string{one.ID, other.ID}, "token_limited_to_wallets"},
 			"no limit for wallets": {creator.Scopes, nil, "token_limited_to_wallets"},
 		} {
-			child := tokenFor(u, name, creator.ID, b.now)
-			child.Scopes, child.Wallets = c.scopes, c.wallets
-			err := b.CreateToken(t.Context(), b.caller(creator.ID), child, auth.Event{At: b.now})
-			if f, ok := errors.AsType[*fault.Error](err); ok != (c.code != "") || ok && f.Code != c.code || b.tokenExists(child.ID) != (err == nil) {
-				t.Errorf("%s: %v", name, err)
-			}
+			t.Run(name, func(t *testing.T) {
+				child := tokenFor(u, name, creator.ID, b.now)
+				child.Scopes, child.Wallets = c.scopes, c.wallets
+				err := b.CreateToken(t.Context(), b.caller(creator.ID), child, auth.Event{At: b.now})
+				if f, ok := errors.AsType[*fault.Error](err); ok != (c.code != "") || ok && f.Code != c.code || b.tokenExists(child.ID) != (err == nil) {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
 		}
 	})
 }
@@ -241,11 +243,13 @@ func TestAccessVersion(t *testing.T) {
 			{"enabled", func(u *auth.UserEdit) { u.DisabledAt = time.Time{} }, 1},
 			{"tokens dropped", func(u *auth.UserEdit) { u.DropTokens = true }, 0},
 		} {
-			before := version()
-			g.change(c.edit)
-			if got := version() - before; got != c.raise {
-				t.Errorf("%s raises the version by %d, want %d", c.name, got, c.raise)
-			}
+			t.Run(c.name, func(t *testing.T) {
+				before := version()
+				g.change(c.edit)
+				if got := version() - before; got != c.raise {
+					t.Errorf("%s raises the version by %d, want %d", c.name, got, c.raise)
+				}
+			})
 		}
 		if n := b.count("SELECT sum(access_version) FROM users WHERE name <> 'alice'"); n != 0 {
 			t.Errorf("the versions of other users were raised by %d", n)

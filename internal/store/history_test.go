@@ -88,18 +88,20 @@ func TestHistory_Filters(t *testing.T) {
 			{wallet.Filter{Label: "rent"}, "send old"},
 			{wallet.Filter{Label: "Rent"}, ""},
 		} {
-			for _, limit := range []int{1, 2, 100} {
-				if got := txids(b.pages(w, x.f, limit, nil)); got != x.want {
-					t.Errorf("%+v, %d at a time: %q, want %q", x.f, limit, got, x.want)
+			t.Run(x.want, func(t *testing.T) {
+				for _, limit := range []int{1, 2, 100} {
+					if got := txids(b.pages(w, x.f, limit, nil)); got != x.want {
+						t.Errorf("%+v, %d at a time: %q, want %q", x.f, limit, got, x.want)
+					}
+					reverse := x.f
+					reverse.Ascending = true
+					all := b.pages(w, reverse, limit, nil)
+					slices.Reverse(all)
+					if got := txids(all); got != x.want {
+						t.Errorf("%+v, %d at a time: the reverse is %q, want %q", reverse, limit, got, x.want)
+					}
 				}
-				reverse := x.f
-				reverse.Ascending = true
-				all := b.pages(w, reverse, limit, nil)
-				slices.Reverse(all)
-				if got := txids(all); got != x.want {
-					t.Errorf("%+v, %d at a time: the reverse is %q, want %q", reverse, limit, got, x.want)
-				}
-			}
+			})
 		}
 		for _, r := range b.pages(w, wallet.Filter{}, 100, nil) {
 			label, addressLabel := "", ""
@@ -325,12 +327,14 @@ func TestHistory_PagesUseIndex(t *testing.T) {
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
 			"utxos":   {db.UTXOs, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
 		} {
-			plan := b.plan(q.query, q.args...)
-			uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
-			sorts := slices.ContainsFunc([]string{"TEMP B-TREE", "Sort Key: t.", "Sort Key: u."}, func(sort string) bool { return strings.Contains(plan, sort) })
-			if !uses || sorts {
-				t.Errorf("%s: %s", name, plan)
-			}
+			t.Run(name, func(t *testing.T) {
+				plan := b.plan(q.query, q.args...)
+				uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
+				sorts := slices.ContainsFunc([]string{"TEMP B-TREE", "Sort Key: t.", "Sort Key: u."}, func(sort string) bool { return strings.Contains(plan, sort) })
+				if !uses || sorts {
+					t.Errorf("%s: %s", name, plan)
+				}
+			})
 		}
 	})
 }
@@ -431,10 +435,12 @@ func TestFrozenUTXOs(t *testing.T) {
 		}})
 		// Only trusted UTXOs count in Balances.Frozen; the others are untrusted, immature,
 		// spent or unknown.
-		for _, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
-			for range 2 {
-				testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
-			}
+		for i, at := range []btc.Outpoint{{Txid: "a"}, {Txid: "a", Vout: 1}, {Txid: "b"}, {Txid: "mined"}, {Txid: "a", Vout: 2}, {Txid: "x"}} {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				for range 2 {
+					testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{at}, true, b.now, auth.Event{At: b.now, Action: "freeze"}))
+				}
+			})
 		}
 		testkit.Check(t, b.SetFrozen(t.Context(), w.ID, []btc.Outpoint{{Txid: "a"}}, false, b.now, auth.Event{}))
 		v, err := b.View(t.Context(), u.ID, w.ID)

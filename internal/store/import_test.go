@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -57,9 +58,11 @@ func TestImportedAs(t *testing.T) {
 			{auth.ImportUser, "folder/alice"}: u.ID, {auth.ImportToken, "folder/token"}: token.ID,
 			{auth.ImportUser, "another/alice"}: "", {auth.ImportUser, "folder/token"}: "", {auth.ImportToken, "folder/other"}: "",
 		} {
-			if id, err := b.ImportedAs(ctx, origin[0], origin[1]); id != want || err != nil {
-				t.Errorf("%v: %q, %v", origin, id, err)
-			}
+			t.Run(fmt.Sprint(origin), func(t *testing.T) {
+				if id, err := b.ImportedAs(ctx, origin[0], origin[1]); id != want || err != nil {
+					t.Errorf("%v: %q, %v", origin, id, err)
+				}
+			})
 		}
 		wantFault(t, b.ImportUser(ctx, "folder/alice", "alice", add), auth.ErrUserExists)
 		token.UserID = uuid.NewString()

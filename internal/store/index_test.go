@@ -192,7 +192,7 @@ func TestIndexLookUps(t *testing.T) {
 				t.Errorf("unsettled at %d: %v, want %v", height, got, want)
 			}
 		}
-		for _, x := range []struct {
+		for i, x := range []struct {
 			addresses []string
 			at        []btc.Outpoint
 			want      []string
@@ -204,12 +204,14 @@ func TestIndexLookUps(t *testing.T) {
 			{nil, []btc.Outpoint{{Txid: "one", Vout: 2}}, nil},
 			{[]string{addressAt(other.ID, *place(0, 0))}, []btc.Outpoint{{Txid: "one", Vout: 1}}, []string{w.ID, other.ID}},
 		} {
-			got, err := b.WalletsWith(t.Context(), x.addresses, x.at)
-			testkit.Check(t, err)
-			slices.Sort(x.want)
-			if !slices.Equal(got, x.want) {
-				t.Errorf("with %v, %v: %v, want %v", x.addresses, x.at, got, x.want)
-			}
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				got, err := b.WalletsWith(t.Context(), x.addresses, x.at)
+				testkit.Check(t, err)
+				slices.Sort(x.want)
+				if !slices.Equal(got, x.want) {
+					t.Errorf("with %v, %v: %v, want %v", x.addresses, x.at, got, x.want)
+				}
+			})
 		}
 	})
 }
@@ -346,10 +348,12 @@ func TestLocked_FollowsCore(t *testing.T) {
 			{[]btc.Outpoint{y, z}, "x 2\nz 0"},
 			{[]btc.Outpoint{}, ""},
 		} {
-			b.write(wallet.Change{WalletID: w.ID, Locked: step.locked})
-			if got := b.rows("SELECT txid, vout FROM locked WHERE wallet_id = $1 ORDER BY 1, 2", w.ID); got != step.want {
-				t.Errorf("after %v: %s", step.locked, got)
-			}
+			t.Run(step.want, func(t *testing.T) {
+				b.write(wallet.Change{WalletID: w.ID, Locked: step.locked})
+				if got := b.rows("SELECT txid, vout FROM locked WHERE wallet_id = $1 ORDER BY 1, 2", w.ID); got != step.want {
+					t.Errorf("after %v: %s", step.locked, got)
+				}
+			})
 		}
 		b.write(wallet.Change{WalletID: w.ID, Locked: []btc.Outpoint{x}}, wallet.Change{WalletID: w.ID, Locked: []btc.Outpoint{z}})
 		if got := b.rows("SELECT txid, vout FROM locked WHERE wallet_id = $1", w.ID); got != "z 0" {
@@ -372,16 +376,18 @@ func TestCoinbaseMaturity(t *testing.T) {
 		for height, want := range map[int]wallet.Balances{
 			10: {Immature: 1000}, 109: {Immature: 1000}, 110: {Trusted: 1000, Confirmed: 1000},
 		} {
-			b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{mined}, Synced: synced(10)}) // indexed from scratch
-			b.write(wallet.Change{WalletID: w.ID, Synced: synced(height)})
-			if got := b.load(w).Balances; got != want {
-				t.Errorf("at %d: %+v", height, got)
-			}
-			utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
-			testkit.Check(t, err)
-			if len(utxos) != 1 || utxos[0].Immature != (want.Immature > 0) || utxos[0].Trusted != (want.Trusted > 0) || utxos[0].Confirmations != height-9 {
-				t.Errorf("at %d: %+v", height, utxos)
-			}
+			t.Run(fmt.Sprint(height), func(t *testing.T) {
+				b.write(wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{mined}, Synced: synced(10)}) // indexed from scratch
+				b.write(wallet.Change{WalletID: w.ID, Synced: synced(height)})
+				if got := b.load(w).Balances; got != want {
+					t.Errorf("at %d: %+v", height, got)
+				}
+				utxos, err := b.UTXOs(t.Context(), w.ID, btc.Outpoint{}, 10)
+				testkit.Check(t, err)
+				if len(utxos) != 1 || utxos[0].Immature != (want.Immature > 0) || utxos[0].Trusted != (want.Trusted > 0) || utxos[0].Confirmations != height-9 {
+					t.Errorf("at %d: %+v", height, utxos)
+				}
+			})
 		}
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(110)})
 		b.write(wallet.Change{WalletID: w.ID, Synced: synced(105)}) // a reorganization

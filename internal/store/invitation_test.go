@@ -113,9 +113,11 @@ func TestUsedAliases(t *testing.T) {
 			of          auth.User
 			alias, want string
 		}{{alice, "half", ""}, {alice, "vault", w.ID}, {bob, "vault", ""}, {bob, "first", w.ID}, {bob, "second", w.ID}} {
-			if got, err := b.AliasUse(t.Context(), c.of.ID, c.alias); err != nil || got != c.want {
-				t.Errorf("%s of %s: %q, %v, want %q", c.alias, c.of.Name, got, err, c.want)
-			}
+			t.Run(c.alias, func(t *testing.T) {
+				if got, err := b.AliasUse(t.Context(), c.of.ID, c.alias); err != nil || got != c.want {
+					t.Errorf("%s of %s: %q, %v, want %q", c.alias, c.of.Name, got, err, c.want)
+				}
+			})
 		}
 		other := b.wallet(alice, "other")
 		join := func(keep bool) error {

@@ -536,28 +536,30 @@ func TestLedger_ChangedMeanwhile(t *testing.T) {
 			"a later one comes":   {received(3, inMempool(false)), nil},
 			"an earlier one goes": {received(1, wallet.State{Status: wallet.Replaced, Replaceable: "yes"}), wallet.ErrLedgerChanged},
 		} {
-			for _, p := range []wallet.LedgerParams{{}, {Descending: true}, {Since: time.Unix(1, 0)}, {Since: time.Unix(1, 0), Descending: true}} {
-				write(received(3, wallet.State{Status: wallet.Abandoned, Replaceable: "no"}))
-				write(received(1, inMempool(false)))
-				write(received(2, inMempool(false)))
-				_, entries, err := m.service.Ledger(t.Context(), m.set(who, "w"), p)
-				testkit.Check(t, err)
-				seen := 0
-				var last error
-				for e, err := range entries {
-					if last = err; e.Kind == wallet.EntryReceive {
-						if seen++; seen == 1 {
-							write(change.Transaction)
+			for i, p := range []wallet.LedgerParams{{}, {Descending: true}, {Since: time.Unix(1, 0)}, {Since: time.Unix(1, 0), Descending: true}} {
+				t.Run(fmt.Sprint(i), func(t *testing.T) {
+					write(received(3, wallet.State{Status: wallet.Abandoned, Replaceable: "no"}))
+					write(received(1, inMempool(false)))
+					write(received(2, inMempool(false)))
+					_, entries, err := m.service.Ledger(t.Context(), m.set(who, "w"), p)
+					testkit.Check(t, err)
+					seen := 0
+					var last error
+					for e, err := range entries {
+						if last = err; e.Kind == wallet.EntryReceive {
+							if seen++; seen == 1 {
+								write(change.Transaction)
+							}
 						}
 					}
-				}
-				want := change.want
-				if p.Descending { // its balances do not depend on earlier transactions
-					want = nil
-				}
-				if !errors.Is(last, want) || seen != 2 {
-					t.Errorf("%s, %+v: %d rows, %v", name, p, seen, last)
-				}
+					want := change.want
+					if p.Descending { // its balances do not depend on earlier transactions
+						want = nil
+					}
+					if !errors.Is(last, want) || seen != 2 {
+						t.Errorf("%s, %+v: %d rows, %v", name, p, seen, last)
+					}
+				})
 			}
 		}
 	})
@@ -577,8 +579,10 @@ func TestLedger_UsesIndexes(t *testing.T) {
 		"inactive":  {db.HeldByInactive, "SEARCH t USING INDEX transactions_unsettled", []any{w.ID, int64(1 << 60)}},
 		"balance":   {db.FlowUntil, "transactions_by_time", []any{w.ID, int64(1 << 60)}},
 	} {
-		if plan := b.plan(q.query, q.args...); !strings.Contains(plan, q.uses) {
-			t.Errorf("%s: %s", name, plan)
-		}
+		t.Run(name, func(t *testing.T) {
+			if plan := b.plan(q.query, q.args...); !strings.Contains(plan, q.uses) {
+				t.Errorf("%s: %s", name, plan)
+			}
+		})
 	}
 }

@@ -44,14 +44,16 @@ func TestLogin_UserChangesMeanwhile(t *testing.T) {
 			"disabled":       {"UPDATE users SET disabled_at = 1 WHERE name = $1", true},
 			"deleted":        {"DELETE FROM users WHERE name = $1", true},
 		} {
-			const password = "correct horse battery"
-			_, err := auth.NewUsers(b.Store, passwords, func() time.Time { return b.now }).Create(t.Context(), operator, name, password, true)
-			testkit.Check(t, err)
-			during := interruptedStore{b.Store, func() { b.exec(c.change, name) }}
-			login := auth.NewLogin(log, during, passwords, nil, auth.NewRecorder(log, b.Store), func() time.Time { return b.now })
-			if _, err := login.Password(t.Context(), name, password, "10.0.0.1"); errors.Is(err, auth.ErrUnauthenticated) != c.fails || err != nil && !c.fails {
-				t.Errorf("%s: %v", name, err)
-			}
+			t.Run(name, func(t *testing.T) {
+				const password = "correct horse battery"
+				_, err := auth.NewUsers(b.Store, passwords, func() time.Time { return b.now }).Create(t.Context(), operator, name, password, true)
+				testkit.Check(t, err)
+				during := interruptedStore{b.Store, func() { b.exec(c.change, name) }}
+				login := auth.NewLogin(log, during, passwords, nil, auth.NewRecorder(log, b.Store), func() time.Time { return b.now })
+				if _, err := login.Password(t.Context(), name, password, "10.0.0.1"); errors.Is(err, auth.ErrUnauthenticated) != c.fails || err != nil && !c.fails {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
 		}
 	})
 }

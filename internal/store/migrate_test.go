@@ -336,9 +336,11 @@ func TestDamagedFile(t *testing.T) {
 	_, password := second.UserByName(t.Context(), "alice")
 	_, token := second.CredentialByID(t.Context(), "x")
 	for what, got := range map[string]error{"ping": second.Ping(t.Context()), "a password": password, "a token": token} {
-		if fault.KindOf(got) != fault.Unavailable {
-			t.Errorf("%s: %v; the damage is %v", what, got, err)
-		}
+		t.Run(what, func(t *testing.T) {
+			if fault.KindOf(got) != fault.Unavailable {
+				t.Errorf("%s: %v; the damage is %v", what, got, err)
+			}
+		})
 	}
 }
 

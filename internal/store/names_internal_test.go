@@ -58,13 +58,15 @@ func TestMigration_StandardNames(t *testing.T) {
 				_, err := p.UpTo(ctx, schemaOfOldNames+1) // later ones add columns
 				testkit.Check(t, err)
 				for table, old := range renamedTables {
-					want := before[old]
-					if table == "v_wallets" {
-						want = strings.Replace(want, "scanning", "rescanning", 1)
-					}
-					if got := rowsOf(ctx, t, s, table); got != want {
-						t.Errorf("%s has\n%s\nwant\n%s", table, got, want)
-					}
+					t.Run(table, func(t *testing.T) {
+						want := before[old]
+						if table == "v_wallets" {
+							want = strings.Replace(want, "scanning", "rescanning", 1)
+						}
+						if got := rowsOf(ctx, t, s, table); got != want {
+							t.Errorf("%s has\n%s\nwant\n%s", table, got, want)
+						}
+					})
 				}
 				checkRenamed(ctx, t, s)
 				_, err = p.DownTo(ctx, schemaOfOldNames)
@@ -89,11 +91,13 @@ func checkRenamed(ctx context.Context, t *testing.T, s *Store) {
 		"SELECT status || ' ' || signatures_required FROM v_proposals":                                                                                                                             "created 2",
 		"SELECT CAST(requested_sat AS TEXT) FROM proposal_outputs":                                                                                                                                 "905",
 	} {
-		got, err := texts(ctx, s.rw, query)
-		testkit.Check(t, err)
-		if strings.Join(got, ",") != want {
-			t.Errorf("%s: %v, want %s", query, got, want)
-		}
+		t.Run(query, func(t *testing.T) {
+			got, err := texts(ctx, s.rw, query)
+			testkit.Check(t, err)
+			if strings.Join(got, ",") != want {
+				t.Errorf("%s: %v, want %s", query, got, want)
+			}
+		})
 	}
 }
 
@@ -130,11 +134,13 @@ func TestRestore_OldNames(t *testing.T) {
 						"SELECT signatures_required || '' FROM v_proposals":                                            "2",
 						"SELECT CAST(requested_sat AS TEXT) FROM proposal_outputs":                                     "905",
 					} {
-						got, err := texts(ctx, to.rw, query)
-						testkit.Check(t, err)
-						if strings.Join(got, ",") != want {
-							t.Errorf("%s: %v, want %s", query, got, want)
-						}
+						t.Run(query, func(t *testing.T) {
+							got, err := texts(ctx, to.rw, query)
+							testkit.Check(t, err)
+							if strings.Join(got, ",") != want {
+								t.Errorf("%s: %v, want %s", query, got, want)
+							}
+						})
 					}
 				})
 			}

@@ -22,13 +22,15 @@ func TestPlainInserts(t *testing.T) {
 		"-- name: X :exec\nINSERT INTO x (a) VALUES ($1) ON CONFLICT DO NOTHING": "",
 		"-- name: X :one\nINSERT INTO x (a) VALUES ($1) RETURNING a":             "",
 	} {
-		into := plainInsertOf(query)
-		switch {
-		case columns == "" && into != nil:
-			t.Errorf("%s is copied into %s", queryName(query), into.table)
-		case columns != "" && (into == nil || !slices.Equal(into.columns, strings.Fields(columns))):
-			t.Errorf("%s: got %+v", queryName(query), into)
-		}
+		t.Run(query, func(t *testing.T) {
+			into := plainInsertOf(query)
+			switch {
+			case columns == "" && into != nil:
+				t.Errorf("%s is copied into %s", queryName(query), into.table)
+			case columns != "" && (into == nil || !slices.Equal(into.columns, strings.Fields(columns))):
+				t.Errorf("%s: got %+v", queryName(query), into)
+			}
+		})
 	}
 }
 

@@ -150,9 +150,11 @@ func TestMigration_Proposals(t *testing.T) {
 				_, err := p.Up(ctx)
 				testkit.Check(t, err)
 				for old, table := range psbtTables {
-					if got := rowsOf(ctx, t, s, table); got != before[old] {
-						t.Errorf("%s has\n%s\nand %s had\n%s", table, got, old, before[old])
-					}
+					t.Run(old, func(t *testing.T) {
+						if got := rowsOf(ctx, t, s, table); got != before[old] {
+							t.Errorf("%s has\n%s\nand %s had\n%s", table, got, old, before[old])
+						}
+					})
 				}
 				if got := rowsOf(ctx, t, s, "v_proposals"); got != before["v_psbts"] {
 					t.Errorf("v_proposals has\n%s\nand v_psbts had\n%s", got, before["v_psbts"])
@@ -193,16 +195,18 @@ func checkMigratedTokens(ctx context.Context, t *testing.T, s *Store) {
 	for id, want := range map[string]auth.Scopes{
 		"all": proposals | auth.NodeRead | auth.WalletsRead | auth.WalletsWrite | auth.AddressesWrite | auth.MembersWrite, "reads": auth.ProposalsRead, "none": auth.WalletsRead, "empty": 0,
 	} {
-		c, err := s.CredentialByID(ctx, id)
-		testkit.Check(t, err)
-		if c.Scopes != want || c.Description != "psbts: "+id {
-			t.Errorf("token %q has the scopes %q, want %q", c.Description, c.Scopes, want)
-		}
-		var text string
-		testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&text))
-		if text != want.String() {
-			t.Errorf("token %s has the scopes %q in the database, want %q", id, text, want)
-		}
+		t.Run(id, func(t *testing.T) {
+			c, err := s.CredentialByID(ctx, id)
+			testkit.Check(t, err)
+			if c.Scopes != want || c.Description != "psbts: "+id {
+				t.Errorf("token %q has the scopes %q, want %q", c.Description, c.Scopes, want)
+			}
+			var text string
+			testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&text))
+			if text != want.String() {
+				t.Errorf("token %s has the scopes %q in the database, want %q", id, text, want)
+			}
+		})
 	}
 }
 
@@ -214,12 +218,14 @@ func checkMigratedProposals(ctx context.Context, t *testing.T, s *Store) {
 		t.Errorf("%d proposals, want %d", len(list), len(allStatuses))
 	}
 	for status := range allStatuses {
-		got, err := s.Proposal(ctx, "w", string(status))
-		testkit.Check(t, err)
-		if got.Status != status || got.Version != 4 || got.Txid != "txid of "+string(status) || string(got.PSBT) != "psbt\xff\x00" || got.Reason != "psbts:" ||
-			len(got.Inputs) != 1 || len(got.Outputs) != 2 || len(got.Signatures) != 1 || len(got.Steps) != 1 || got.Creator.UserName != "Alice" {
-			t.Errorf("got %+v", got)
-		}
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			got, err := s.Proposal(ctx, "w", string(status))
+			testkit.Check(t, err)
+			if got.Status != status || got.Version != 4 || got.Txid != "txid of "+string(status) || string(got.PSBT) != "psbt\xff\x00" || got.Reason != "psbts:" ||
+				len(got.Inputs) != 1 || len(got.Outputs) != 2 || len(got.Signatures) != 1 || len(got.Steps) != 1 || got.Creator.UserName != "Alice" {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 }
 
@@ -235,11 +241,13 @@ func checkMigratedAudit(ctx context.Context, t *testing.T, s *Store, want string
 		t.Errorf("the audit log: %+v, %v", report, err)
 	}
 	for action, want := range map[string]int{"proposal": len(allStatuses), "proposal.create": len(allStatuses), "psbt": len(allStatuses), "proposal.sign": 0, "propos": 0, "p": 0} {
-		entries, err := s.Audit(ctx, auth.AuditFilter{Action: action}, 0, 100)
-		testkit.Check(t, err)
-		if len(entries) != want {
-			t.Errorf("action=%s finds %d events, want %d", action, len(entries), want)
-		}
+		t.Run(action, func(t *testing.T) {
+			entries, err := s.Audit(ctx, auth.AuditFilter{Action: action}, 0, 100)
+			testkit.Check(t, err)
+			if len(entries) != want {
+				t.Errorf("action=%s finds %d events, want %d", action, len(entries), want)
+			}
+		})
 	}
 }
 
@@ -279,9 +287,11 @@ func TestRestore_OldProposals(t *testing.T) {
 					}
 					checkMigratedProposals(ctx, t, to)
 					for old, table := range psbtTables {
-						if got, want := rowsOf(ctx, t, to, table), rowsOf(ctx, t, s, old); got != want {
-							t.Errorf("%s has\n%s\nand %s had\n%s", table, got, old, want)
-						}
+						t.Run(old, func(t *testing.T) {
+							if got, want := rowsOf(ctx, t, to, table), rowsOf(ctx, t, s, old); got != want {
+								t.Errorf("%s has\n%s\nand %s had\n%s", table, got, old, want)
+							}
+						})
 					}
 				})
 			}

@@ -67,11 +67,13 @@ func TestMigration_Rotations(t *testing.T) {
 				for id, want := range map[string]string{
 					"own": kept, "thief": kept, "imported": least, "successor": least, "narrowed": "node:read proposals:read", "emptied": "",
 				} {
-					var got string
-					testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&got))
-					if got != want {
-						t.Errorf("%s has %q, want %q", id, got, want)
-					}
+					t.Run(id, func(t *testing.T) {
+						var got string
+						testkit.Check(t, s.rw.QueryRowContext(ctx, "SELECT scopes FROM tokens WHERE token_id = $1", id).Scan(&got))
+						if got != want {
+							t.Errorf("%s has %q, want %q", id, got, want)
+						}
+					})
 				}
 				rows, err := texts(ctx, s.rw, "SELECT predecessor_id || ' ' || successor_id || ' ' || user_id FROM rotations ORDER BY 1")
 				testkit.Check(t, err)

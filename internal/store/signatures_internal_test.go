@@ -49,16 +49,18 @@ func TestMigration_DropsSignatures(t *testing.T) {
 			for range 2 { // nothing is left to do the second time
 				testkit.Check(t, s.DropSignatures(ctx))
 				for status, keep := range keeps {
-					got, err := s.Proposal(ctx, "w", string(status))
-					testkit.Check(t, err)
-					packet, err := psbt.Parse(got.PSBT)
-					testkit.Check(t, err)
-					if has := packet.HasSignatures(); has != keep || has != (len(got.Raw) > 0) || has != (got.Version != version) {
-						t.Errorf("the %s proposal: signatures %t, raw %q, version %d", status, has, got.Raw, got.Version)
-					}
-					if !keep && !bytes.Equal(got.PSBT, unsigned) {
-						t.Errorf("the PSBT of the %s proposal is %x", status, got.PSBT)
-					}
+					t.Run(fmt.Sprint(status), func(t *testing.T) {
+						got, err := s.Proposal(ctx, "w", string(status))
+						testkit.Check(t, err)
+						packet, err := psbt.Parse(got.PSBT)
+						testkit.Check(t, err)
+						if has := packet.HasSignatures(); has != keep || has != (len(got.Raw) > 0) || has != (got.Version != version) {
+							t.Errorf("the %s proposal: signatures %t, raw %q, version %d", status, has, got.Raw, got.Version)
+						}
+						if !keep && !bytes.Equal(got.PSBT, unsigned) {
+							t.Errorf("the PSBT of the %s proposal is %x", status, got.PSBT)
+						}
+					})
 				}
 			}
 			if due, err := s.hasSetting(ctx, settingDropSignatures); err != nil || due {

@@ -270,9 +270,11 @@ func TestViewsOfUser(t *testing.T) {
 			{alice, "b", 2, "c:owner"},
 			{bob, "", 0, "a:owner shared:viewer"},
 		} {
-			if got := seen(x.who, x.after, x.limit); got != x.want {
-				t.Errorf("%s after %q: got %q, want %q", x.who.Name, x.after, got, x.want)
-			}
+			t.Run(x.after, func(t *testing.T) {
+				if got := seen(x.who, x.after, x.limit); got != x.want {
+					t.Errorf("%s after %q: got %q, want %q", x.who.Name, x.after, got, x.want)
+				}
+			})
 		}
 		_, err := b.View(t.Context(), bob.ID, mine[1].ID)
 		wantFault(t, err, wallet.ErrNotFound)

@@ -303,7 +303,7 @@ func TestDelivery_Selection(t *testing.T) {
 		if got := others.take(); len(got) == 0 || got[len(got)-1].data().WalletID != first.ID {
 			t.Errorf("the new member got %v", got)
 		}
-		for _, invalid := range []webhook.Params{
+		for i, invalid := range []webhook.Params{
 			{Description: "x", URL: one.URL, Wallets: []string{"shared"}},
 			{Description: "x", URL: one.URL, Kinds: []string{"wallet,spend"}, Order: "random"},
 			{Description: "x", URL: one.URL, Kinds: []string{"nothing"}},
@@ -311,9 +311,11 @@ func TestDelivery_Selection(t *testing.T) {
 			{Description: " ", URL: one.URL},
 			{Description: "x", URL: "http://10.0.0.1/"},
 		} {
-			if _, _, err := s.hooks.Create(t.Context(), who, invalid); err == nil {
-				t.Errorf("%+v was accepted", invalid)
-			}
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				if _, _, err := s.hooks.Create(t.Context(), who, invalid); err == nil {
+					t.Errorf("%+v was accepted", invalid)
+				}
+			})
 		}
 	})
 }

@@ -30,12 +30,14 @@ func TestProblem(t *testing.T) {
 		"word joiner": "a\u2060b", "byte order mark": "\ufeffa", "soft hyphen": "a\u00adb", "Hangul filler": "a\u3164b", "Braille blank": "a\u2800b", "combining grapheme joiner": "a\u034fb",
 		"variation selector in Latin": "Savings\ufe0f", "tag characters": "a\U000e0041\U000e0042", "private use": "\ue000", "noncharacter": "\ufdd0", "not UTF-8": "a\xff",
 	} {
-		if text.Problem(bad) == "" {
-			t.Errorf("%s is accepted", what)
-		}
-		if clean := text.Clean(bad); text.Problem(clean) != "" || !utf8.ValidString(clean) {
-			t.Errorf("%s: cleaned to %+q", what, clean)
-		}
+		t.Run(what, func(t *testing.T) {
+			if text.Problem(bad) == "" {
+				t.Errorf("%s is accepted", what)
+			}
+			if clean := text.Clean(bad); text.Problem(clean) != "" || !utf8.ValidString(clean) {
+				t.Errorf("%s: cleaned to %+q", what, clean)
+			}
+		})
 	}
 	for _, name := range []string{"می\u200cخواهم", "❤️"} {
 		if text.NameProblem(name) == "" {
@@ -49,9 +51,11 @@ func TestClean(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain": "plain", "two\r\nlines": "two  lines", "sav\u200bings\u202e": "savings", "می\u200cخواهم": "می\u200cخواهم", "a\xffb": "a\ufffdb",
 	} {
-		if got := text.Clean(in); got != want {
-			t.Errorf("%+q: %+q", in, got)
-		}
+		t.Run(in, func(t *testing.T) {
+			if got := text.Clean(in); got != want {
+				t.Errorf("%+q: %+q", in, got)
+			}
+		})
 	}
 }
 

@@ -111,9 +111,11 @@ func testMergeFrom(t *testing.T, all []Record, of map[string][]Record, from int,
 func TestPreviousTxid(t *testing.T) {
 	t.Parallel()
 	for txid, want := range map[string]string{"01": "00", "0a": "09", "10": "0f", "a0": "9f", "f00": "eff", "00": "", "": ""} {
-		if got := previousTxid(txid); got != want {
-			t.Errorf("%s comes after %s, want %s", txid, got, want)
-		}
+		t.Run(txid, func(t *testing.T) {
+			if got := previousTxid(txid); got != want {
+				t.Errorf("%s comes after %s, want %s", txid, got, want)
+			}
+		})
 	}
 }
 
@@ -170,10 +172,12 @@ func TestConfirmations(t *testing.T) {
 	v := View{Alias: "w"}
 	v.ID, v.Synced.Height = "id", 10
 	for height, want := range map[int]int{1: 10, 9: 2, 10: 1, 12: 1} {
-		r := Record{Transaction: Transaction{State: State{Block: &Block{Height: height}}}}
-		if r.isOf(&v); r.Confirmations != want || r.WalletID != "id" || r.Alias != "w" {
-			t.Errorf("at %d: %+v", height, r)
-		}
+		t.Run(fmt.Sprint(height), func(t *testing.T) {
+			r := Record{Transaction: Transaction{State: State{Block: &Block{Height: height}}}}
+			if r.isOf(&v); r.Confirmations != want || r.WalletID != "id" || r.Alias != "w" {
+				t.Errorf("at %d: %+v", height, r)
+			}
+		})
 	}
 	r := Record{}
 	if r.isOf(&v); r.Confirmations != 0 {

@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,9 +16,11 @@ func TestCheckName(t *testing.T) {
 		"": false, " a": false, "a ": false, "a\n": false, "a\tb": false, "a\x00b": false, "\xff": false,
 		"\u202eevil": false, strings.Repeat("ü", 65): false,
 	} {
-		if err := checkName(name); (err == nil) != ok || err != nil && fault.KindOf(err) != fault.Invalid {
-			t.Errorf("%q: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := checkName(name); (err == nil) != ok || err != nil && fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%q: %v", name, err)
+			}
+		})
 	}
 }
 
@@ -27,9 +30,11 @@ func TestCheckLabel(t *testing.T) {
 		"": true, "invoice 17": true, strings.Repeat("ß", 255): true,
 		strings.Repeat("ß", 256): false, "two\nlines": false, "\xc3": false,
 	} {
-		if err := CheckLabel("label", label); (err == nil) != ok {
-			t.Errorf("%q: %v", label, err)
-		}
+		t.Run(label, func(t *testing.T) {
+			if err := CheckLabel("label", label); (err == nil) != ok {
+				t.Errorf("%q: %v", label, err)
+			}
+		})
 	}
 }
 
@@ -40,13 +45,15 @@ func TestFit(t *testing.T) {
 		"Rent": "Rent", " a": "a", "a  b ": "a  b", "two\r\nlines": "two  lines", "\x00": "", "\u202eevil": "evil", "\xff": "\uFFFD",
 		"👨\u200d👩": "👨\u200d👩", strings.Repeat("ß", 300): strings.Repeat("ß", 255), strings.Repeat("ß", 254) + " ßß": strings.Repeat("ß", 254),
 	} {
-		got := FitLabel(text)
-		if err := CheckLabel("label", got); got != want || err != nil {
-			t.Errorf("%q: %q, %v", text, got, err)
-		}
-		if name := FitName(text); name != "" && checkName(name) != nil {
-			t.Errorf("%q: %q, %v", text, name, checkName(name))
-		}
+		t.Run(text, func(t *testing.T) {
+			got := FitLabel(text)
+			if err := CheckLabel("label", got); got != want || err != nil {
+				t.Errorf("%q: %q, %v", text, got, err)
+			}
+			if name := FitName(text); name != "" && checkName(name) != nil {
+				t.Errorf("%q: %q, %v", text, name, checkName(name))
+			}
+		})
 	}
 }
 
@@ -69,19 +76,23 @@ func TestAliasFor(t *testing.T) {
 		{"Vault", "a\u3164b", ""}, // a letter that is invisible
 		{"Vault", strings.Repeat("a", 65), ""},
 	} {
-		got, err := aliasFor(c.name, c.asked)
-		if err == nil && got != c.want || (err == nil) != (c.want != "") || err != nil && fault.KindOf(err) != fault.Invalid {
-			t.Errorf("%q, %q: %q, %v", c.name, c.asked, got, err)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			got, err := aliasFor(c.name, c.asked)
+			if err == nil && got != c.want || (err == nil) != (c.want != "") || err != nil && fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%q, %q: %q, %v", c.name, c.asked, got, err)
+			}
+		})
 	}
 }
 
 func TestNumberedAlias(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{1: "vault", 2: "vault_2", 10: "vault_10"} {
-		if got := numberedAlias("vault", n); got != want {
-			t.Errorf("%d: %q", n, got)
-		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			if got := numberedAlias("vault", n); got != want {
+				t.Errorf("%d: %q", n, got)
+			}
+		})
 	}
 	for _, long := range []string{strings.Repeat("ü", 64), strings.Repeat("a_", 32)} {
 		for _, n := range []int{1, 2, 12, 100} {

@@ -12,8 +12,10 @@ func TestPreferred(t *testing.T) {
 		"text/csv;q=0": jsonType, "text/csv;q=2": jsonType, "text/csv;q=-1": jsonType, "text/csv;q=x": jsonType, "text/csv;q=NaN": jsonType,
 		"text/csv; charset=utf-8": csvType, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": jsonType,
 	} {
-		if got := preferred(accept, jsonType, csvType, linesType, ndjsonType); got != want {
-			t.Errorf("Accept: %s gets %s, want %s", accept, got, want)
-		}
+		t.Run(accept, func(t *testing.T) {
+			if got := preferred(accept, jsonType, csvType, linesType, ndjsonType); got != want {
+				t.Errorf("Accept: %s gets %s, want %s", accept, got, want)
+			}
+		})
 	}
 }

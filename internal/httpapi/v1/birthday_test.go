@@ -19,19 +19,21 @@ func TestParseBirthday(t *testing.T) {
 		`"2026-01-31"`: day, `"2026-01-31T12:00:00Z"`: day.Add(12 * time.Hour), `"2026-01-31T12:00:00.5+01:00"`: day.Add(11*time.Hour + time.Second/2),
 		`"\u006eow"`: true,
 	} {
-		got, err := parseBirthday("birthday", jsontext.Value(text))
-		var is any
-		switch {
-		case got.Now:
-			is = true
-		case got.Height != nil:
-			is = *got.Height
-		case got.Time != nil && got.Time.Equal(want.(time.Time)):
-			is = want
-		}
-		if err != nil || is != want {
-			t.Errorf("%s: %+v, %v", text, got, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			got, err := parseBirthday("birthday", jsontext.Value(text))
+			var is any
+			switch {
+			case got.Now:
+				is = true
+			case got.Height != nil:
+				is = *got.Height
+			case got.Time != nil && got.Time.Equal(want.(time.Time)):
+				is = want
+			}
+			if err != nil || is != want {
+				t.Errorf("%s: %+v, %v", text, got, err)
+			}
+		})
 	}
 	for _, text := range []string{
 		``, `null`, `true`, `-1`, `1.0`, `1e2`, `100000000`, `99999999999999999999`, `"186"`, `"Now"`, `""`, `"2026-02-30"`, `"2026-1-1"`, `"31.01.2026"`,
@@ -78,13 +80,17 @@ func TestHistoryFilter(t *testing.T) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	for params, want := range map[string]bool{"": false, "desc": false, "asc": true} {
-		if f, err := (history{Order: params}).filter(); err != nil || f.Ascending != want {
-			t.Errorf("%s: %+v, %v", params, f, err)
-		}
+		t.Run(params, func(t *testing.T) {
+			if f, err := (history{Order: params}).filter(); err != nil || f.Ascending != want {
+				t.Errorf("%s: %+v, %v", params, f, err)
+			}
+		})
 	}
 	for field, in := range map[string]history{"since": {period: period{Since: "x"}}, "until": {period: period{Until: "now"}}, "category": {Category: "Send"}} {
-		if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": must be") {
-			t.Errorf("%s: %v", field, err)
-		}
+		t.Run(field, func(t *testing.T) {
+			if _, err := in.filter(); err == nil || !strings.HasPrefix(err.Error(), field+": must be") {
+				t.Errorf("%s: %v", field, err)
+			}
+		})
 	}
 }

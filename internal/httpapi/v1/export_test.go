@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -93,9 +94,11 @@ func TestCSVText(t *testing.T) {
 		"": "", "rent": "rent", "a=b": "a=b", "x =b": "x =b", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)",
 		"\t=1": "'\t=1", "\r=1": "'\r=1", "\n=1": "'\n=1", "＝1": "'＝1", "'=1": "'=1",
 	} {
-		if got := csvText(text); got != want {
-			t.Errorf("%q becomes %q", text, got)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := csvText(text); got != want {
+				t.Errorf("%q becomes %q", text, got)
+			}
+		})
 	}
 }
 
@@ -148,9 +151,11 @@ func TestEmptyTransaction(t *testing.T) {
 
 func TestFeeRate(t *testing.T) {
 	for perKvB, want := range map[btc.Amount]string{0: "0", 1: "0.001", 10: "0.01", 100: "0.1", 1000: "1", 1500: "1.5", 12345: "12.345", 12340: "12.34", 10_000_000: "10000"} {
-		if got, err := json.Marshal(feeRate(perKvB)); err != nil || string(got) != want {
-			t.Errorf("%d: %s, %v", perKvB, got, err)
-		}
+		t.Run(fmt.Sprint(perKvB), func(t *testing.T) {
+			if got, err := json.Marshal(feeRate(perKvB)); err != nil || string(got) != want {
+				t.Errorf("%d: %s, %v", perKvB, got, err)
+			}
+		})
 	}
 }
 

@@ -62,30 +62,36 @@ func TestLedgerParams(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for accept, good := range map[string]bool{"": true, "*/*": true, "text/*": true, "text/csv, application/json": true, "application/json": false, "application/jsonl": false} {
-		in := ok
-		in.Accept, in.Order = accept, descending
-		if p, err := in.ledgerParams(); good != (err == nil) || good && !p.Descending {
-			t.Errorf("%s: %+v, %v", accept, p, err)
-		}
+		t.Run(accept, func(t *testing.T) {
+			in := ok
+			in.Accept, in.Order = accept, descending
+			if p, err := in.ledgerParams(); good != (err == nil) || good && !p.Descending {
+				t.Errorf("%s: %+v, %v", accept, p, err)
+			}
+		})
 	}
 	for field, in := range map[string]history{
 		"view": {View: "Ledger"}, "category": {Category: "send"}, "label": {Label: "x"}, "address": {ToAddress: "x"}, "unconfirmed": {Unconfirmed: true}, "dead": {Dead: true}, "hex": {Hex: true},
 		"cursor": {page: page{Cursor: "x"}}, "since": {period: period{Since: "x"}}, "tz": {period: period{Zone: "Berlin"}},
 	} {
-		if in.View == "" {
-			in.View = "ledger"
-		}
-		if _, err := in.ledgerParams(); fault.KindOf(err) != fault.Invalid || !strings.HasPrefix(err.Error(), field+": ") {
-			t.Errorf("%s: %v", field, err)
-		}
+		t.Run(field, func(t *testing.T) {
+			if in.View == "" {
+				in.View = "ledger"
+			}
+			if _, err := in.ledgerParams(); fault.KindOf(err) != fault.Invalid || !strings.HasPrefix(err.Error(), field+": ") {
+				t.Errorf("%s: %v", field, err)
+			}
+		})
 	}
 }
 
 func TestTimeZones(t *testing.T) {
 	for name, want := range map[string]string{"": "UTC", "UTC": "UTC", "America/St_Johns": "America/St_Johns"} {
-		if zone, err := (period{Zone: name}).zone(); err != nil || zone.String() != want {
-			t.Errorf("%s: %v, %v", name, zone, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if zone, err := (period{Zone: name}).zone(); err != nil || zone.String() != want {
+				t.Errorf("%s: %v, %v", name, zone, err)
+			}
+		})
 	}
 	for _, name := range []string{"Local", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "+01:00", "\x00"} {
 		if _, _, err := (period{Zone: name}).times(); err == nil || !strings.Contains(err.Error(), "tz: must be the name of an IANA time zone") {
@@ -108,8 +114,10 @@ func TestFileNames(t *testing.T) {
 		"attachment; filename=_-ledger; filename*=utf-8''%E2%82%BF-ledger":                {alias: "₿"},
 		`attachment; filename="_ \"x\"-ledger"; filename*=utf-8''%C3%A9%20%22x%22-ledger`: {alias: `é "x"`},
 	} {
-		if got := attachment(historyName(in.alias, "ledger", in.period)).Get("Content-Disposition"); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
+		t.Run(want, func(t *testing.T) {
+			if got := attachment(historyName(in.alias, "ledger", in.period)).Get("Content-Disposition"); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
 	}
 }

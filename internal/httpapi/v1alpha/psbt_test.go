@@ -2,6 +2,7 @@ package v1alpha
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -50,10 +51,12 @@ func TestYesNo(t *testing.T) {
 	for text, want := range map[string]bool{
 		"true": true, "false": false, `"true"`: true, `"false"`: false, `"Yes"`: true, `"NO"`: false, `"1"`: true, `"0"`: false, "1": true, "0": false, "null": false,
 	} {
-		y := yesNo(!want)
-		if err := y.UnmarshalJSON([]byte(text)); err != nil || bool(y) != want {
-			t.Errorf("%s is %v, %v", text, y, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			y := yesNo(!want)
+			if err := y.UnmarshalJSON([]byte(text)); err != nil || bool(y) != want {
+				t.Errorf("%s is %v, %v", text, y, err)
+			}
+		})
 	}
 	for _, text := range []string{`""`, `"maybe"`, "2", "1.0", "[]", "{}", `"null"`, `"y"`} {
 		if err := new(yesNo).UnmarshalJSON([]byte(text)); fault.KindOf(err) != fault.Invalid {
@@ -64,9 +67,11 @@ func TestYesNo(t *testing.T) {
 
 func TestTwoDecimals(t *testing.T) {
 	for rate, want := range map[btc.FeeRate]decimal{64000: "64.0", 3004: "3.0", 3005: "3.01", 9930: "9.93", 9999: "10.0", 100: "0.1", 14: "0.01", 5100: "5.1", 5110: "5.11"} {
-		if got := twoDecimals(rate); got != want {
-			t.Errorf("%d is %s, want %s", rate, got, want)
-		}
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			if got := twoDecimals(rate); got != want {
+				t.Errorf("%d is %s, want %s", rate, got, want)
+			}
+		})
 	}
 }
 
@@ -94,8 +99,10 @@ func TestAsOriginal(t *testing.T) {
 		{proposal.ErrEstimateTooHigh.WithField("fee_rate_sat_vb", "must be given"), "fee_rate: must be given", fault.Conflict},
 		{proposal.ErrChangeTaken, proposal.ErrChangeTaken.Message, fault.Conflict},
 	} {
-		if got := asOriginal(c.err); got.Error() != c.want || fault.KindOf(got) != c.kind {
-			t.Errorf("%v becomes %v", c.err, got)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if got := asOriginal(c.err); got.Error() != c.want || fault.KindOf(got) != c.kind {
+				t.Errorf("%v becomes %v", c.err, got)
+			}
+		})
 	}
 }

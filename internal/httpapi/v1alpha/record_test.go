@@ -125,12 +125,14 @@ func TestRecordValues(t *testing.T) {
 		{"a foreign address", "label", `"bcrt1qx"`},
 		{"a foreign address", "fee", "0.0"},
 	} {
-		var fields map[string]jsontext.Value
-		if err := json.Unmarshal(all[c.name].appendListed(nil, wallet.Tip{Height: 200}), &fields); err != nil {
-			t.Fatal(err)
-		}
-		if got := string(fields[c.field]); got != c.want {
-			t.Errorf("%s: %s is %s, want %s", c.name, c.field, got, c.want)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			var fields map[string]jsontext.Value
+			if err := json.Unmarshal(all[c.name].appendListed(nil, wallet.Tip{Height: 200}), &fields); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(fields[c.field]); got != c.want {
+				t.Errorf("%s: %s is %s, want %s", c.name, c.field, got, c.want)
+			}
+		})
 	}
 }

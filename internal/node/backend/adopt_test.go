@@ -27,11 +27,13 @@ func TestCheckAdoptable(t *testing.T) {
 	}
 	var names []string
 	for name, descriptors := range watching {
-		names = append(names, name)
-		testkit.Check(t, p.core.CreateWatchOnly(ctx, name))
-		for _, text := range descriptors {
-			p.WalletCLI(t, name, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "range": 20}})
-		}
+		t.Run(name, func(t *testing.T) {
+			names = append(names, name)
+			testkit.Check(t, p.core.CreateWatchOnly(ctx, name))
+			for _, text := range descriptors {
+				p.WalletCLI(t, name, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "range": 20}})
+			}
+		})
 	}
 	for _, name := range []string{good, "half", "more"} {
 		p.CLI(t, "unloadwallet", name)

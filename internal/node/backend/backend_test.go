@@ -155,9 +155,11 @@ func TestWalletNotLoaded(t *testing.T) {
 			return w.Transactions(ctx, []string{noHash}, func(backend.Transaction) error { return nil })
 		},
 	} {
-		if err := call(); !errors.Is(err, backend.ErrWalletNotLoaded) {
-			t.Errorf("%s: %v", method, err)
-		}
+		t.Run(method, func(t *testing.T) {
+			if err := call(); !errors.Is(err, backend.ErrWalletNotLoaded) {
+				t.Errorf("%s: %v", method, err)
+			}
+		})
 	}
 }
 

@@ -182,9 +182,11 @@ func TestProvider_Chain(t *testing.T) {
 		"Send":                func() error { return p.Send(ctx, wallet.NodeWallet{}, nil) },
 		"AbortRescan":         func() error { return p.AbortRescan(ctx, in("w")) },
 	} {
-		if err := call(); !errors.Is(err, rpcclient.ErrUnavailable) {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			if err := call(); !errors.Is(err, rpcclient.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	if height, _ := p.Chain(in("w")); p.Network() != btc.Regtest || height != 5 {
 		t.Errorf("chain %s, height %d after the node went away", p.Network(), height)

@@ -141,12 +141,14 @@ func TestFees(t *testing.T) {
 		{time.Minute, `-32603`, 0, 0}, // the node has no fee estimates but is otherwise usable
 		{time.Minute, `"x"`, 0, 0},
 	} {
-		now = now.Add(c.after)
-		n.set("estimatesmartfee", c.answer)
-		s := m.Check(t.Context())
-		if s.Problem != nil || len(s.Fees.PerKvB) != len(nodestatus.FeeTargets) || s.Fees.PerKvB[0] != c.perKvB || s.Fees.PerKvB[6] != c.perKvB || now.Sub(s.Fees.At) != c.sinceAt {
-			t.Errorf("%s: got %+v %+v", c.answer, s.Fees, s.Problem)
-		}
+		t.Run(c.answer, func(t *testing.T) {
+			now = now.Add(c.after)
+			n.set("estimatesmartfee", c.answer)
+			s := m.Check(t.Context())
+			if s.Problem != nil || len(s.Fees.PerKvB) != len(nodestatus.FeeTargets) || s.Fees.PerKvB[0] != c.perKvB || s.Fees.PerKvB[6] != c.perKvB || now.Sub(s.Fees.At) != c.sinceAt {
+				t.Errorf("%s: got %+v %+v", c.answer, s.Fees, s.Problem)
+			}
+		})
 	}
 	if minimum := m.Status().MempoolMinimum(); minimum != 1000 || (nodestatus.Snapshot{}).MempoolMinimum() != 0 {
 		t.Errorf("minimum %v", minimum)

@@ -21,18 +21,20 @@ func TestSources(t *testing.T) {
 		"other transport": {"rawtx=ipc:///tmp/x hashblock=pgm://10.0.0.1:1", ""},
 		"malformed":       {"rawtx=tcp://10.0.0.1 hashblock=tcp:// sequence=tcp://10.0.0.1:", ""},
 	} {
-		var offered []backend.Publisher
-		for one := range strings.FieldsSeq(tc.offered) {
-			topic, address, _ := strings.Cut(one, "=")
-			offered = append(offered, backend.Publisher{Topic: topic, Address: address})
-		}
-		var got []string
-		for _, s := range sources(offered, "node.lan") {
-			got = append(got, s.address+"="+strings.Join(s.topics, ","))
-		}
-		if diff := cmp.Diff(tc.want, strings.Join(got, " ")); diff != "" {
-			t.Errorf("%s: %s", name, diff)
-		}
+		t.Run(name, func(t *testing.T) {
+			var offered []backend.Publisher
+			for one := range strings.FieldsSeq(tc.offered) {
+				topic, address, _ := strings.Cut(one, "=")
+				offered = append(offered, backend.Publisher{Topic: topic, Address: address})
+			}
+			var got []string
+			for _, s := range sources(offered, "node.lan") {
+				got = append(got, s.address+"="+strings.Join(s.topics, ","))
+			}
+			if diff := cmp.Diff(tc.want, strings.Join(got, " ")); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		})
 	}
 }
 

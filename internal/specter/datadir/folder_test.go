@@ -144,10 +144,12 @@ const someWallet = `{"name": "W", "address_type": "bech32", "recv_descriptor": "
 func TestLinks_OutsideDirectory(t *testing.T) {
 	outside := t.TempDir()
 	for name, text := range map[string]string{"secret.json": someWallet, "secret.csv": "address,label\na,b\n", "regtest/w.json": someWallet} {
-		full := filepath.Join(outside, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o700), os.WriteFile(full, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
+		t.Run(name, func(t *testing.T) {
+			full := filepath.Join(outside, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o700), os.WriteFile(full, []byte(text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	c, report := problems(t, map[string]string{
 		"users.json":                   someUsers,
@@ -410,8 +412,10 @@ func TestCoreName(t *testing.T) {
 		{datadir.Config{UIDKnown: true}, "Simple", ""},
 		{datadir.Config{UIDKnown: true}, "", ""},
 	} {
-		if got := c.config.CoreName(datadir.WalletFile{Alias: c.alias}); got != c.want {
-			t.Errorf("%+v, %q: %q, want %q", c.config, c.alias, got, c.want)
-		}
+		t.Run(c.alias, func(t *testing.T) {
+			if got := c.config.CoreName(datadir.WalletFile{Alias: c.alias}); got != c.want {
+				t.Errorf("%+v, %q: %q, want %q", c.config, c.alias, got, c.want)
+			}
+		})
 	}
 }

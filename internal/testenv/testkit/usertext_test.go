@@ -11,8 +11,10 @@ func TestFindUserText(t *testing.T) {
 		"savings": "", "flat": "wallet=rent of flat 7", "rent of flat 7": "wallet=rent of flat 7", "fla": "", "spare": "",
 		"cold store": "error=no wallet 'cold store' at hand",
 	} {
-		if got := find(attributes(t, log), text); got != want {
-			t.Errorf("%s: found %q, want %q", text, got, want)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got := find(attributes(t, log), text); got != want {
+				t.Errorf("%s: found %q, want %q", text, got, want)
+			}
+		})
 	}
 }

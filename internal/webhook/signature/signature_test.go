@@ -58,9 +58,11 @@ func TestSign(t *testing.T) {
 		"no signature":       {secret, body, changed("webhook-signature", "")},
 		"an empty signature": {secret, body, changed("webhook-signature", "v1,")},
 	} {
-		if verify(t, test.secret, test.body, test.header) == nil {
-			t.Errorf("%s is accepted", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			if verify(t, test.secret, test.body, test.header) == nil {
+				t.Errorf("%s is accepted", name)
+			}
+		})
 	}
 }
 
@@ -91,9 +93,11 @@ func TestSign_Known(t *testing.T) {
 	testkit.Check(t, err)
 	want := map[string]string{"webhook-id": "msg_1", "webhook-timestamp": "1764417600", "webhook-signature": "v1,o3zyjP0SfP40gANwW352Tn+nn0yIwFq+KvOLSe2+8uU="}
 	for name, value := range want {
-		if got[name] != value {
-			t.Errorf("%s: %q, want %q", name, got[name], value)
-		}
+		t.Run(name, func(t *testing.T) {
+			if got[name] != value {
+				t.Errorf("%s: %q, want %q", name, got[name], value)
+			}
+		})
 	}
 }
 
