@@ -18,10 +18,10 @@ import (
 var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*wallet.Service](): {
 		"Access", "Memberships", // determine the access
-		"Create", "Devices", "FindAddress", "List", // take the caller instead
+		"Create", "Devices", "FindAddress", "Inspect", "List", // take the caller instead
 		"Accept", "EndInvitation", "OwnInvitations", // take the invited user, or the id of an invitation
 		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
-		"WithAdminsAddingMembers", "WithLookahead",
+		"Network", "WithAdminsAddingMembers", "WithLookahead", // concern no wallet
 	},
 	reflect.TypeFor[*proposal.Service](): {
 		"TryImport",                                                   // for a wallet that does not exist yet

@@ -142,8 +142,10 @@ func TestParseAmount(t *testing.T) {
 		"1sat": 1, "50000 sat": 50_000, "0.0005BTC": 50_000, "1btc": btc.BTC, "21000000BTC": btc.MaxMoney,
 		"": 0, "5": 0, "sat": 0, "BTC": 0, "-1sat": 0, "0sat": 0, "0.1sat": 0, "0.000000001BTC": 0, "21000001BTC": 0, "1sats": 0, "1satbtc": 0, "1e9BTC": 0,
 	} {
-		if got, err := proposal.ParseAmount(text); got != want || (err == nil) != (want != 0) {
-			t.Errorf("%q: %d, %v", text, got, err)
-		}
+		t.Run(text, func(t *testing.T) {
+			if got, err := proposal.ParseAmount(text); got != want || (err == nil) != (want != 0) {
+				t.Errorf("%q: %d, %v", text, got, err)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package text_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -111,8 +112,10 @@ func FuzzEscape(f *testing.F) {
 func TestCount(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "0 tokens", 1: "1 token", 2: "2 tokens"} {
-		if got := text.Count(n, "token"); got != want {
-			t.Errorf("%d: %q", n, got)
-		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			if got := text.Count(n, "token"); got != want {
+				t.Errorf("%d: %q", n, got)
+			}
+		})
 	}
 }

@@ -255,9 +255,11 @@ func TestImport_IntoUser(t *testing.T) {
 			"user dave: user not found":                {"admin": "dave"},
 			"admin and someuser cannot both become Al": {"admin": "alice", "someuser": "Alice"},
 		} {
-			if report, err := run(false, users); !errors.Is(err, importer.ErrMapping) || !strings.Contains(err.Error(), name) || len(report.Items) > 0 {
-				t.Errorf("%v: %v, %s", users, err, text(report))
-			}
+			t.Run(name, func(t *testing.T) {
+				if report, err := run(false, users); !errors.Is(err, importer.ErrMapping) || !strings.Contains(err.Error(), name) || len(report.Items) > 0 {
+					t.Errorf("%v: %v, %s", users, err, text(report))
+				}
+			})
 		}
 		users := map[string]string{"ADMIN": "Admin", "someuser": "alice"}
 		planned, err := run(true, users)
