@@ -181,7 +181,7 @@ func TestImport_Refused(t *testing.T) {
 			"a bad transaction":        {badRaw, psbt.ErrUnreadable.Code},
 			"a UTXO of another wallet": {asForeign(w.t, other.foreign(other.utxo(7_000_000), 7_000_000, foreignFee)), "proposal_not_importable"},
 			"an unknown UTXO":          {asForeign(w.t, v.foreign(unknown, 1_000_000, foreignFee)), "proposal_dead"},
-			"a spent UTXO":             {spent, "proposal_dead"},
+			"a spent UTXO":             {spent, "proposal_not_importable"},
 			"a frozen UTXO":            {asForeign(w.t, v.foreign(v.utxo(3_000_000), 3_000_000, foreignFee)), proposal.ErrUTXOFrozen.Code},
 			"a reserved UTXO":          {asForeign(w.t, v.foreign(reserved.Inputs[0].Outpoint, 4_000_000, foreignFee)), proposal.ErrUTXOReserved.Code},
 			"a fee above the maximum":  {asForeign(w.t, v.foreign(v.utxo(2_000_000), 2_000_000, 500_000)), "proposal_not_importable"},
