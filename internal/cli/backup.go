@@ -46,9 +46,12 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 			if err != nil {
 				return err
 			}
-			m, err := a.BackUpExisting(cmd.Context(), path)
+			m, notRecorded, err := a.BackUpExisting(cmd.Context(), path)
 			if err != nil {
 				return err
+			}
+			if notRecorded != nil {
+				fmt.Fprintln(p.stderr, "The backup is complete, but doctor and the metrics will not report it:", notRecorded)
 			}
 			fmt.Fprintf(p.stdout, "Wrote %s: %s.\n", path, describeBackup(m))
 			return nil

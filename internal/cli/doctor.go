@@ -90,7 +90,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.key(ctx)
 	d.passwordsOf(ctx)
 	d.audit(ctx)
-	d.backups()
+	d.backups(ctx)
 	d.webhooks(ctx)
 	n, err := d.OpenNode()
 	if err != nil {
@@ -114,7 +114,9 @@ func (d *doctor) settings(cfg config.Config, unknown []string) {
 	for _, w := range slices.Concat(cfg.Warnings, unknown) {
 		d.warning("settings", "%s", w)
 	}
-	d.ok("data", "in %s; the database is %s", cfg.DataFolder, d.DatabaseName())
+	if _, err := os.Stat(cfg.DataFolder); !errors.Is(err, fs.ErrNotExist) { // else the check of the database reports it
+		d.ok("data", "in %s; the database is %s", cfg.DataFolder, d.DatabaseName())
+	}
 }
 
 // files checks that other users of this machine cannot access the data directory, the key
@@ -124,7 +126,7 @@ func (d *doctor) files() {
 	if !d.UsesPostgres() {
 		paths = append(paths, string(d.Config.DatabaseURL))
 	}
-	open := 0
+	open, exist := 0, 0
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
@@ -135,9 +137,11 @@ func (d *doctor) files() {
 		case info.Mode().Perm()&0o077 != 0:
 			d.warning("files", "other users of this machine can access %s (%v); run: chmod go= %[1]s", path, info.Mode().Perm())
 			open++
+		default:
+			exist++
 		}
 	}
-	if open == 0 {
+	if open == 0 && exist > 0 {
 		d.ok("files", "accessible only to their owner")
 	}
 }
@@ -290,9 +294,9 @@ func (d *doctor) audit(ctx context.Context) {
 // oldBackup is the maximum age of the newest backup if no backups are scheduled.
 const oldBackup = 7 * 24 * time.Hour
 
-// backups checks the age of the newest backup in the backup directory that has a default
-// name, scheduled or not.
-func (d *doctor) backups() {
+// backups checks the age of the newest backup: the last one that was recorded, in any
+// directory, or the newest file in the backup directory that has a default name.
+func (d *doctor) backups(ctx context.Context) {
 	folder, most := backup.Folder(d.Config.Backup.Folder), oldBackup
 	what := "run specterd backup, or schedule backups with SPECTER_BACKUP_EVERY=24h"
 	if d.Config.Backup.Every > 0 {
@@ -302,14 +306,19 @@ func (d *doctor) backups() {
 		}
 	}
 	newest, err := folder.Newest(d.Now())
+	recorded, recordErr := d.Store.LastBackup(ctx)
+	err = errors.Join(err, recordErr)
+	if recorded.After(newest) {
+		newest = recorded
+	}
 	age := d.Now().Sub(newest).Round(time.Second)
 	switch {
 	case err != nil:
 		d.error("backups", "%v", err)
 	case newest.IsZero():
-		d.warning("backups", "no backup in %s; %s", folder, what)
+		d.warning("backups", "there is no backup; %s", what)
 	case age > most:
-		d.warning("backups", "the newest in %s is from %s, %v ago; %s", folder, newest.Format(timeLayout), age, what)
+		d.warning("backups", "the newest is from %s, %v ago; %s", newest.Format(timeLayout), age, what)
 	default:
 		d.ok("backups", "the newest is from %s, %v ago", newest.Format(timeLayout), age)
 	}

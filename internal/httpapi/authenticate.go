@@ -75,17 +75,42 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 	scheme, credential, _ := strings.Cut(headers[0], " ")
 	switch {
 	case (takes.TakesBearer() || takes == route.Password) && strings.EqualFold(scheme, "Bearer"):
-		return s.login.Token(r.Context(), credential, callOf(r).address, r.UserAgent())
+		who, err := s.login.Token(r.Context(), credential, callOf(r).address, r.UserAgent())
+		if err == auth.ErrUnauthenticated && !looksLikeToken(credential) { //nolint:errorlint // without a message of its own
+			err = auth.ErrUnauthenticated.WithMessage("invalid credentials; the text after Bearer is not a token of specterd, which begins with eyJ and has two dots")
+		}
+		return who, err
 	case takes.TakesBasic() && strings.EqualFold(scheme, "Basic"):
 		name, password, ok := parseBasic(credential)
 		if !ok {
 			return nil, auth.ErrUnauthenticated
 		}
-		return s.login.Password(r.Context(), name, password, callOf(r).address)
+		who, err := s.login.Password(r.Context(), name, password, callOf(r).address)
+		if err == auth.ErrUnauthenticated { //nolint:errorlint // without a message of its own
+			err = refusedPassword(password, takes)
+		}
+		return who, err
 	case !takes.TakesBasic():
 		return nil, auth.ErrUnauthenticated.WithMessage("this route requires %s; create one with POST /api/v1/tokens", required(takes))
 	}
 	return nil, auth.ErrUnauthenticated.WithMessage("this route requires %s", required(takes))
+}
+
+// refusedPassword returns the error for a wrong user name or password, which depends only on
+// the text of the request. A common mistake is a token in place of the password.
+func refusedPassword(password string, takes route.Credentials) error {
+	switch {
+	case !looksLikeToken(password):
+		return auth.ErrUnauthenticated.WithMessage("invalid credentials; check user name and password")
+	case takes.TakesBearer():
+		return auth.ErrUnauthenticated.WithMessage("invalid credentials; the password looks like an access token, which must be sent as: Authorization: Bearer TOKEN")
+	}
+	return auth.ErrUnauthenticated.WithMessage("invalid credentials; the password looks like an access token, but this route requires %s", required(takes))
+}
+
+// looksLikeToken reports whether a text has the form of an access token (a JWT).
+func looksLikeToken(text string) bool {
+	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2
 }
 
 // required describes the credentials that a route accepts, for error messages.

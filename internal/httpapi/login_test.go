@@ -55,6 +55,36 @@ func TestUnauthenticated_NamesRequiredCredentials(t *testing.T) {
 	ask("GET", "/api/v1/users/me", basic("bob", "not the password")).want(t, 401, "invalid credentials")
 }
 
+// TestUnauthenticated_NamesMistakes checks that a 401 says if a token was sent as a password,
+// or another text as a token, and that it is the same for users who exist and others.
+func TestUnauthenticated_NamesMistakes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.user(t, "bob", false)
+	const token = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6IngifQ.c2lnbmF0dXJl"
+	for _, test := range []struct{ name, path, authorization, want string }{
+		{"wrong password", "/api/v1/tokens", basic("bob", "wrong"), "invalid credentials; check user name and password"},
+		{"unknown user", "/api/v1/tokens", basic("ghost", "wrong"), "invalid credentials; check user name and password"},
+		{"a token as password", "/api/v1/tokens", basic("bob", token), "invalid credentials; the password looks like an access token, which must be sent as: Authorization: Bearer TOKEN"},
+		{"a token as password of an unknown user", "/api/v1/tokens", basic("ghost", token), "invalid credentials; the password looks like an access token, which must be sent as: Authorization: Bearer TOKEN"},
+		{"a token as password, where only passwords are accepted", "/api/v1/users", basic("bob", token), "invalid credentials; the password looks like an access token, but this route requires your user name and password (HTTP Basic)"},
+		{"not a token", "/api/v1/tokens", bearer("bob:wrong"), "invalid credentials; the text after Bearer is not a token of specterd, which begins with eyJ and has two dots"},
+		{"an unknown token", "/api/v1/tokens", bearer(token), "invalid credentials; the token may have expired or been revoked"},
+		{"a token without a scheme", "/api/v1/wallets", token, "this route requires an access token (Authorization: Bearer TOKEN); create one with POST /api/v1/tokens"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			method := "GET"
+			if test.path == "/api/v1/users" {
+				method = "POST"
+			}
+			got := s.do(t, request{method: method, path: test.path, auth: []string{test.authorization}}).wantProblem(t, 401, "unauthenticated")
+			if got.text("detail") != test.want {
+				t.Errorf("detail %q, want %q", got.text("detail"), test.want)
+			}
+		})
+	}
+}
+
 // TestLoginThrottle_WaitsGrow checks that logins are delayed by one second after
 // auth.MaxFailures failures, and that each further failure doubles the delay, up to 15 minutes.
 func TestLoginThrottle_WaitsGrow(t *testing.T) {

@@ -35,6 +35,7 @@ type Stats struct {
 	// is ready.
 	LeastHeight int64
 	Webhooks    WebhookStats
+	LastBackup  time.Time // zero without a backup
 }
 
 // WebhookStats are counts of webhooks and their deliveries.
@@ -136,6 +137,7 @@ var (
 	webhooks    = describe("webhooks", "Number of webhooks. The last attempts of failing ones have failed; disabled ones were disabled by specterd, not by their users.", "status")
 	pending     = describe("webhook_pending_deliveries", "Number of deliveries of enabled webhooks that are not made yet.")
 	oldest      = describe("webhook_oldest_pending_timestamp_seconds", "Time of the oldest event with a pending delivery of an enabled webhook; not present without one.")
+	lastBackup  = describe("last_backup_timestamp_seconds", "Time of the last completed backup of the database, scheduled or by command; not present without one.")
 	leastHeight = describe("index_height", "Height to which all ready wallets are indexed; compare it with specterd_node_height.")
 )
 
@@ -175,6 +177,9 @@ func (m *Metrics) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	gauge(pending, float64(stats.Webhooks.Pending))
 	if at := stats.Webhooks.OldestPending; !at.IsZero() {
 		gauge(oldest, float64(at.UnixMilli())/1000)
+	}
+	if !stats.LastBackup.IsZero() {
+		gauge(lastBackup, float64(stats.LastBackup.UnixMilli())/1000)
 	}
 	if stats.LeastHeight >= 0 {
 		gauge(leastHeight, float64(stats.LeastHeight))

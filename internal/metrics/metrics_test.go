@@ -28,7 +28,7 @@ func (s *source) Stats(context.Context) (metrics.Stats, error) { return s.stats,
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := &source{stats: metrics.Stats{
-		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99,
+		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99, LastBackup: time.Unix(1_800_000_000, 0),
 		Webhooks: metrics.WebhookStats{Active: 5, Failing: 2, Disabled: 1, Pending: 7, OldestPending: time.UnixMilli(1_800_000_000_250)},
 	}}
 	s.status.LastContact, s.status.Blocks, s.status.Headers, s.status.Connections = time.UnixMilli(1_800_000_000_500), 100, 101, 8
@@ -49,6 +49,7 @@ func TestMetrics(t *testing.T) {
 		`specterd_webhooks{status="active"} 3`, `specterd_webhooks{status="failing"} 2`, `specterd_webhooks{status="disabled"} 1`,
 		"specterd_webhook_pending_deliveries 7\n", "specterd_webhook_oldest_pending_timestamp_seconds 1.80000000025e+09\n",
 		`specterd_webhook_attempt_duration_seconds_bucket{result="ok",le="0.01"} 1`, `specterd_webhook_attempt_duration_seconds_count{result="failed"} 1`,
+		"specterd_last_backup_timestamp_seconds 1.8e+09\n",
 		"go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(text, want) {

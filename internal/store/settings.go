@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/store/db"
@@ -22,6 +23,7 @@ const (
 	// settingDropSignatures is set by a migration. DropSignatures deletes it when it has
 	// completed.
 	settingDropSignatures = "drop_signatures"
+	settingLastBackup     = "last_backup"
 )
 
 // CheckChain binds the database to a chain at the first call. Later calls return a fault
@@ -38,6 +40,43 @@ func (s *Store) CheckChain(ctx context.Context, chain, genesis string) error {
 			"this database was created for the chain %.40s…, but the node is on %.40s…; use another node or another database", bound, mine)
 	}
 	return nil
+}
+
+// RecordBackup records that a backup of this database was completed.
+func (s *Store) RecordBackup(ctx context.Context, at time.Time) error {
+	err := s.inTx(ctx, func(q *db.Queries) error {
+		if err := q.DeleteSetting(ctx, settingLastBackup); err != nil {
+			return err
+		}
+		_, err := q.PutSettingOnce(ctx, db.PutSettingOnceParams{Name: settingLastBackup, Value: at.UTC().Format(time.RFC3339)})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("record the time of the backup: %w", err)
+	}
+	return nil
+}
+
+// LastBackup returns the time of the last completed backup, wherever it was written; zero
+// without one.
+func (s *Store) LastBackup(ctx context.Context) (time.Time, error) {
+	at, err := lastBackup(ctx, s.reads())
+	return at, translate(err)
+}
+
+func lastBackup(ctx context.Context, q *db.Queries) (time.Time, error) {
+	text, err := q.Setting(ctx, settingLastBackup)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time of the last backup: %w", err)
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time of the last backup: %w", err)
+	}
+	return at, nil
 }
 
 // UID returns 16 hexadecimal digits that identify this database. The first call stores

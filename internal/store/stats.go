@@ -32,7 +32,10 @@ func (s *Store) Stats(ctx context.Context) (metrics.Stats, error) {
 		for _, row := range proposals {
 			f.Proposals[row.Status] = row.Proposals
 		}
-		f.Webhooks, err = webhookStats(ctx, q)
+		if f.Webhooks, err = webhookStats(ctx, q); err != nil {
+			return err
+		}
+		f.LastBackup, err = lastBackup(ctx, q)
 		return err
 	})
 	return f, err

@@ -283,7 +283,7 @@ func TestRestore_AnotherNode(t *testing.T) {
 			if out := e.run(0, "audit", "list", "--action", "backup.restore"); !strings.Contains(out, "backup.zip") {
 				t.Errorf("the audit log: %s", out)
 			}
-			if out := e.run(0, "doctor"); !strings.Contains(out, "all match Bitcoin Core (2 wallets)") || !regexp.MustCompile("warning +backups +no backup in").MatchString(out) {
+			if out := e.run(0, "doctor"); !strings.Contains(out, "all match Bitcoin Core (2 wallets)") || !regexp.MustCompile("warning +backups +there is no backup; run specterd backup").MatchString(out) {
 				t.Errorf("the output of doctor is %s", out)
 			}
 			// The restored database can be backed up.
