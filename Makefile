@@ -22,14 +22,18 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## put in place what building and testing need: Go, gcc, PostgreSQL, bitcoind, Python, npm
-	@echo 'deps: checking the programs that building and testing require'
+deps: ## put in place what the demo needs: Go and a bitcoind
+	@echo 'deps: checking the programs that the demo requires'
 	@scripts/deps.sh
+
+test-deps: ## put in place what the tests need in addition: gcc, PostgreSQL, Python, npm and others
+	@echo 'test-deps: checking the programs that the tests require'
+	@scripts/deps.sh --test
 
 bitcoind: ## find a bitcoind, or fetch one, and print its path
 	@scripts/bitcoind.sh
@@ -49,16 +53,16 @@ demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FL
 run: build ## serve on loopback, with the API on and the data in .cache/run
 	SPECTER_API_ACTIVE=true SPECTER_DATA_FOLDER=.cache/run bin/specterd serve
 
-test: deps $(TOOLS)/gotestsum ## run all tests, on real servers
+test: test-deps $(TOOLS)/gotestsum ## run all tests, on real servers
 	@echo 'test: compiling and testing all packages, about 11 minutes on two processors; each package is reported at its end'
 	gotestsum --format pkgname-and-test-fails -- -shuffle=on -timeout 25m ./...
 
-race: deps $(TOOLS)/gotestsum ## run the concurrency tests under the race detector
+race: test-deps $(TOOLS)/gotestsum ## run the concurrency tests under the race detector
 	CGO_ENABLED=1 go test -race -run TestDeriver_Concurrent ./internal/btc
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m $(WATCHED)
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 15m -run '$(CONCURRENT)' $(WATCHED_IN)
 
-race-all: deps $(TOOLS)/gotestsum ## run all tests under the race detector: about half an hour
+race-all: test-deps $(TOOLS)/gotestsum ## run all tests under the race detector: about half an hour
 	CGO_ENABLED=1 gotestsum --format pkgname-and-test-fails -- $(RACE) -shuffle=on -timeout 60m ./...
 
 # A skipped test does not count as passed, so the number of skipped tests is printed. Packages that have not changed
@@ -74,20 +78,20 @@ test-short: $(TOOLS)/gotestsum ## run the fast tests that require no server (go 
 	gotestsum --format pkgname-and-test-fails --hide-summary skipped --jsonfile .cache/test-short.json -- -p 4 -short -ldflags=-s -timeout 10m ./internal/store ./internal/httpapi ./internal/node/backend $$(go list ./... | grep -Ev '/(test/system|internal/bench)$$')
 	@echo "test-short: $$(grep -c '"Action":"skip".*"Test"' .cache/test-short.json) tests were skipped because they require a server or several seconds, and all of test/system and internal/bench; make test runs them"
 
-cover: deps ## run all tests and print how much of the code they reach
+cover: test-deps ## run all tests and print how much of the code they reach
 	go test -coverprofile=cover.out -coverpkg=./... ./...
 	go tool cover -func=cover.out | tail -n 1
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: deps ## measure, and print the numbers
+bench: test-deps ## measure, and print the numbers
 	go run ./internal/bench
 
-verify-long: deps ## the full form of docs/reliability.md: hours (verify-long-kills and the like run one of it)
+verify-long: test-deps ## the full form of docs/reliability.md: hours (verify-long-kills and the like run one of it)
 	scripts/verify-long.sh
 
-verify-long-%: deps
+verify-long-%: test-deps
 	scripts/verify-long.sh $*
 
 lint: $(TOOLS)/golangci-lint ## check the code, its format and the language of its texts
@@ -101,7 +105,7 @@ fmt: $(TOOLS)/golangci-lint ## format the code
 sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
 	sqlc generate
 
-verify: deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
+verify: test-deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
 	go mod tidy -diff
 	go -C tools mod tidy -diff
 	go -C tools/openapi/client mod tidy -diff

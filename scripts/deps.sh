@@ -1,7 +1,12 @@
 #!/bin/sh
-# Install what building and testing require: Go, a C compiler (for the race detector), PostgreSQL's server
-# programs, bitcoind, curl, jq, strace, unshare, ip, python3 with requests, npm and Electrum. If everything is installed, it prints
-# nothing. On Debian and its derivatives it installs what is missing; elsewhere it lists it and fails.
+# Install what specterd and its demo require: Go, which must be installed already, and a bitcoind.
+#
+#   scripts/deps.sh          what the demo requires
+#   scripts/deps.sh --test   also what only the tests require: a C compiler (for the race detector), PostgreSQL's
+#                            server programs, curl, jq, strace, unshare, ip, python3 with requests, npm and Electrum
+#
+# If everything is installed, it prints nothing. On Debian and its derivatives it installs what is missing;
+# elsewhere it lists it and fails.
 set -eu
 
 here=$(dirname -- "$0")
@@ -55,7 +60,10 @@ have go || die "Go 1.26 or later is missing: https://go.dev/dl"
 go version | grep -Eq ' go1\.(2[6-9]|[3-9][0-9])' ||
 	die "Go 1.26 or later is needed, and this is $(go version): https://go.dev/dl"
 
-packages=$(missing)
+packages=
+if [ "${1:-}" = --test ]; then
+	packages=$(missing)
+fi
 if [ -n "$packages" ]; then
 	have apt-get || die "missing: install the likes of these Debian packages, and try again:" $packages
 	install $packages

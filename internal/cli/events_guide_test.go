@@ -35,7 +35,7 @@ func TestEventsGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	for _, program := range []string{"bash", "curl", "jq", "python3"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%v; run make deps", err)
+			t.Fatalf("%v; run make test-deps", err)
 		}
 	}
 	g := &eventsGuide{t: t, node: testkit.Bitcoind(t), dir: t.TempDir()}

@@ -171,6 +171,6 @@ func pythonWithRequests(t *testing.T) string {
 			return python
 		}
 	}
-	t.Fatal("no python3 can import requests; run make deps")
+	t.Fatal("no python3 can import requests; run make test-deps")
 	return ""
 }

@@ -46,7 +46,7 @@ func TestWebhooksGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	for _, program := range []string{"bash", "curl", "jq", "python3", "node", "go"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%v; run make deps", err)
+			t.Fatalf("%v; run make test-deps", err)
 		}
 	}
 	g := &webhooksGuide{t: t, front: newFront(t), dir: t.TempDir(), built: make(chan error, 1)}

@@ -280,7 +280,7 @@ func (s *server) inject(args ...string) (stop func()) {
 	stderr, err := cmd.StderrPipe()
 	testkit.Check(s.t, err)
 	if err := cmd.Start(); err != nil {
-		s.t.Fatalf("%v; run make deps", err)
+		s.t.Fatalf("%v; run make test-deps", err)
 	}
 	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
 	line, err := bufio.NewReader(stderr).ReadString('\n')

@@ -7,12 +7,12 @@ import "strings"
 type Node struct {
 	Protocol, Host, Port string
 	User, Password       string
-	// DataDir is the node's data directory, whose cookie is used if there is no user.
+	// DataDir is the node's data directory, whose cookie is used without a user.
 	DataDir string
 }
 
 // Node returns the settings of the active node: in nodes/<alias>.json or, in directories of
-// old versions, in config.json. It returns false if there are none, and reports nothing.
+// old versions, in config.json. It returns false without such settings, and reports nothing.
 func (f *Folder) Node() (Node, bool) {
 	if alias := f.Config.nodeAlias; isPlain(alias) && !strings.ContainsAny(alias, `/\`) {
 		if content, err := f.readFile("nodes/"+alias+".json", maxConfigBytes); err == nil {

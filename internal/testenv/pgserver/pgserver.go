@@ -1,5 +1,5 @@
 // Package pgserver starts a separate PostgreSQL server for tests and benchmarks,
-// with the programs that make deps installs. The data is temporary and may be lost
+// with the programs that make test-deps installs. The data is temporary and may be lost
 // in a power failure. The program must import the driver "pgx", as internal/store
 // does; this package does not, since it would be linked into the tests of packages
 // that use no database.
@@ -102,7 +102,7 @@ func findPostgres() (string, error) {
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
-		return "", errors.New("no initdb on PATH or in /usr/lib/postgresql: run make deps")
+		return "", errors.New("no initdb on PATH or in /usr/lib/postgresql: run make test-deps")
 	}
 	version := func(initdb string) int {
 		v, _ := strconv.Atoi(strings.Split(initdb, "/")[4])

@@ -53,7 +53,7 @@ func startBitcoind(t testing.TB, prepare func(dir string), extraArgs []string) *
 	NeedsServer(t, "bitcoind")
 	binary, err := regtest.FindBinary(t.Context())
 	if err != nil {
-		t.Fatalf("%v: run make deps", err)
+		t.Fatalf("%v: run make test-deps", err)
 	}
 	dir, remove, err := childprocess.TempDir("specterd-bitcoind-*")
 	if err != nil {

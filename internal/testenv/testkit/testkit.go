@@ -1,5 +1,5 @@
 // Package testkit starts real servers for tests: a bitcoind on regtest, and
-// PostgreSQL. It uses the programs that make deps installs. If a program is
+// PostgreSQL. It uses the programs that make test-deps installs. If a program is
 // missing, the test fails; tests are skipped only under -short, see [NeedsServer] and
 // [NeedsTime].
 // No server and no file outlives the test process, even if it is killed.

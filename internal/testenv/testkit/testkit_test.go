@@ -74,7 +74,7 @@ func TestFindBinary_SameAsScript(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	found, err := regtest.FindBinary(t.Context())
 	if err != nil {
-		t.Fatalf("%v: run make deps", err)
+		t.Fatalf("%v: run make test-deps", err)
 	}
 	printed, err := exec.CommandContext(t.Context(), "../../../scripts/bitcoind.sh", "--no-fetch").Output()
 	if err != nil {
