@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -94,12 +95,34 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 		})
 		switch len(missing) {
 		case 0:
-			return nil
+			return groupError(cmd, cmd.ValidateFlagGroups())
 		case 1:
 			return errUsage("%s is required; see %s --help", missing[0], cmd.CommandPath())
 		}
 		return errUsage("%s are required; see %s --help", joinAnd(missing), cmd.CommandPath())
 	}
+}
+
+// flagGroup matches the names of the flags in cobra's errors about groups of flags.
+var flagGroup = regexp.MustCompile(`\[([^]]*)\]`)
+
+// groupError rewrites an error about flags that exclude or require each other.
+func groupError(cmd *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	names := flagGroup.FindStringSubmatch(err.Error())
+	if names == nil {
+		return errUsage("%w; see %s --help", err, cmd.CommandPath())
+	}
+	flags := "--" + strings.Join(strings.Fields(names[1]), ", --")
+	switch {
+	case strings.Contains(err.Error(), "at least one"):
+		return errUsage("one of %s is required; see %s --help", flags, cmd.CommandPath())
+	case strings.Contains(err.Error(), "none of the others"):
+		return errUsage("only one of %s may be set; see %s --help", flags, cmd.CommandPath())
+	}
+	return errUsage("%s must be set together; see %s --help", flags, cmd.CommandPath())
 }
 
 // joinAnd joins two or more texts, such as "a, b and c".

@@ -103,6 +103,8 @@ func TestUsage_Messages(t *testing.T) {
 		{"wallet create --file x --descriptor y", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --descriptor x", "--birthday and --name are required; see specterd wallet create --help"},
 		{"wallet create --key x --name x", "--birthday is required; see specterd wallet create --help"},
+		{"wallet transactions vault --csv --json", "only one of --csv, --json may be set; see specterd wallet transactions --help"},
+		{"audit archive --out x", "--before is required; see specterd audit archive --help"},
 		{"audit archive", "--before and --out are required; see specterd audit archive --help"},
 		{"audit verify --hash 12", "--hash must have 64 hexadecimal digits; nothing was verified"},
 		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow or caravan"},
