@@ -62,7 +62,7 @@ func TestImport_FromSpecterDesktop(t *testing.T) {
 }
 
 // TestImport_EmptyNode imports with a node of another regtest chain. The pending payments,
-// whose UTXOs do not exist there, are reported as not imported; everything else is
+// whose UTXOs do not exist there, are reported as left; everything else is
 // imported.
 func TestImport_EmptyNode(t *testing.T) {
 	t.Parallel()
@@ -74,7 +74,7 @@ func TestImport_EmptyNode(t *testing.T) {
 			t.Parallel()
 			n := testkit.Bitcoind(t, "-mocktime="+strconv.FormatInt(oldTime.Unix(), 10))
 			n.Mine(t, 1)
-			h := importInto(t, n, database(t), importer.Partial)
+			h := importInto(t, n, database(t), importer.Complete)
 			h.wantCredentials()
 			for _, w := range oldWallets(t) {
 				h.wantNames(w, h.wallet(w), false)
