@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 )
@@ -270,6 +272,34 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
+// TestOutputs_Defaults decodes a key without fingerprint and children.
+func TestOutputs_Defaults(t *testing.T) {
+	const xpub = "xpub6BkU445MSEBXbPjD3g2c2ch6mn8yy1SXXQUM7EwjgYiq6Wt1NDwDZ45npqWcV8uQC5oi2gHuVukoCoZZyT4HKq8EpotPMqGqxdZRuapCQ23"
+	m := valueOf(encodeHDKey(valueOf(btc.ParseKey("[00000000/84h/0h/0h]"+xpub, btc.Main))(t), btc.Main))(t)
+	key := cbor.Tag{Number: tagHDKey, Content: m}
+	account := func(fingerprint uint64) Resource {
+		return Resource{typeAccount, encodeCBOR(map[uint64]any{1: fingerprint, 2: []any{cbor.Tag{Number: tagWpkh, Content: key}}})}
+	}
+	source := func(text string) Resource {
+		return Resource{typeOutputV3, encodeCBOR(map[uint64]any{1: text, 2: []any{key}})}
+	}
+	for name, c := range map[string]struct {
+		resource Resource
+		want     string
+	}{
+		"fingerprint of the account": {account(0x37b5eed4), "wpkh([37b5eed4/84h/0h/0h]" + xpub + "/<0;1>/*)"},
+		"no fingerprint":             {account(0), "wpkh([00000000/84h/0h/0h]" + xpub + "/<0;1>/*)"},
+		"source without children":    {source("tr(@0)"), "tr([00000000/84h/0h/0h]" + xpub + "/<0;1>/*)"},
+		"source with children":       {source("tr(@0/7/*)"), "tr([00000000/84h/0h/0h]" + xpub + "/7/*)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := valueOf(c.resource.Content())(t); len(got.Outputs) != 1 || got.Outputs[0].Descriptor != c.want {
+				t.Errorf("got %+v, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestPresets(t *testing.T) {
 	presets := Presets()
 	if !slices.IsSortedFunc(presets, func(a, b Preset) int { return strings.Compare(a.Device, b.Device) }) {
@@ -356,6 +386,8 @@ func TestRead(t *testing.T) {
 	psbt := psbtOf(100)
 	psbt[50], psbt[51], psbt[52] = 0xfb, 0xff, 0xbf // + and / in base64
 	tx := valueOf(hex.DecodeString("0100000001" + strings.Repeat("11", 32) + "00000000" + "00" + "ffffffff" + "01" + "0000000000000000" + "00" + "00000000"))(t)
+	end := len(tx) - 4
+	withWitness := slices.Concat(tx[:4], []byte{0, 1}, tx[4:end], []byte{1, 2, 7, 7}, tx[end:])
 	standard := base64.StdEncoding.EncodeToString(psbt)
 	inLines := standard[:40] + "\r\n" + standard[40:] + "\n"
 	for name, c := range map[string]struct {
@@ -373,6 +405,7 @@ func TestRead(t *testing.T) {
 		"upper hexadecimal":  {strings.ToUpper(hex.EncodeToString(psbt)), PSBT, psbt},
 		"binary transaction": {string(tx), Transaction, tx},
 		"hex transaction":    {hex.EncodeToString(tx) + "\n", Transaction, tx},
+		"with a witness":     {string(withWitness), Transaction, withWitness},
 		"base64 transaction": {base64.StdEncoding.EncodeToString(tx), Transaction, tx},
 		"JSON":               {`{"a": [1]}`, JSON, []byte(`{"a": [1]}`)},
 		"text":               {"Grüße", Text, []byte("Grüße")},
