@@ -26,11 +26,7 @@ func (d *draft) readJSON(text string) {
 		d.err = fault.InvalidAs(ErrFile.Code, field, "begins like JSON, but is not well-formed; it may be incomplete, or have a field twice")
 		return
 	}
-	switch {
-	case isDeep(value, 0):
-		d.err = ErrUnknownFormat
-		return
-	case holdsPrivate(value):
+	if holdsPrivate(value) {
 		d.err = errPrivate
 		return
 	}
@@ -141,26 +137,6 @@ var secretNames = []string{
 }
 
 var separators = strings.NewReplacer("_", "", "-", "", " ", "")
-
-// isDeep reports whether a JSON value is nested more deeply than any wallet file. depth
-// is the depth of the value itself.
-func isDeep(value any, depth int) bool {
-	const most = 64
-	if depth > most {
-		return true
-	}
-	switch v := value.(type) {
-	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return isDeep(e, depth+1) })
-	case map[string]any:
-		for _, e := range v {
-			if isDeep(e, depth+1) {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // holdsPrivate reports whether a JSON value contains private data, by the names of fields and
 // by the decoded texts. The names of devices may look like seed words.
