@@ -14,5 +14,5 @@ export function feeRate(p: Schemas["ProposalSummary"]): number {
 	return replaceable && branch !== null ? p.fee_rate_sat_vb : 0;
 }
 
-// @ts-expect-error: a recipient without an address
-export const wrong: Schemas["CreateProposalRequest"] = { recipients: [{ amount_sat: 1 }] };
+// @ts-expect-error: a token without a description
+export const wrong: Schemas["CreateTokenRequest"] = {};

@@ -18,9 +18,10 @@ var WalletMedia = []route.Media{route.MediaOf[walletDocument](jsonType), route.M
 // walletDocument is a JSON document in the format of another program.
 type walletDocument struct{}
 
-// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
+// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification. Core's file is
+// an array.
 func (walletDocument) JSONSchemaBytes() ([]byte, error) {
-	return []byte(`{"description":"A file in the requested format."}`), nil
+	return []byte(`{"description":"A file in the requested format.","type":["object","array"]}`), nil
 }
 
 type exportWalletRequest struct {
