@@ -47,11 +47,9 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	}
 	wallets, proposals, index := a.services(n)
 	recorder := auth.NewRecorder(a.Log, a.Store)
-	var certificate *httpapi.Certificate
-	if a.Config.TLSCertFile != "" {
-		if certificate, err = httpapi.LoadCertificate(a.Config.TLSCertFile, a.Config.TLSKeyFile); err != nil {
-			return err
-		}
+	certificate, err := a.certificate()
+	if err != nil {
+		return err
 	}
 	measured, stopMetrics, err := a.serveMetrics(ctx, n.Monitor)
 	if err != nil {
@@ -77,19 +75,16 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	a.warn(ctx)
-
-	running.Go(func() { recorder.Run(background) })
-	running.Go(func() { a.Watch.Run(background) })
-	running.Go(func() { _ = n.Monitor.Run(background) })
-	running.Go(func() { index.Run(background) })
-	running.Go(func() { a.runDueWork(background, due, n, proposals) })
-	running.Go(func() { events.Run(background) })
-	running.Go(func() { a.runDeliveries(background, due, deliverer) })
-	running.Go(func() { a.warnOfIgnoredPassword(background) })
-	running.Go(func() { a.verify(background) })
 	a.Store.MaintainDiskReserve(background)
-	running.Go(func() { a.Store.KeepDiskReserve(background) })
-	running.Go(func() { releaseMemory(background, calmAfter) })
+	for _, task := range []func(ctx context.Context){
+		recorder.Run, a.Watch.Run, index.Run, events.Run, a.warnOfIgnoredPassword, a.verify, a.Store.KeepDiskReserve,
+		func(ctx context.Context) { _ = n.Monitor.Run(ctx) },
+		func(ctx context.Context) { a.runDueWork(ctx, due, n, proposals) },
+		func(ctx context.Context) { a.runDeliveries(ctx, due, deliverer) },
+		func(ctx context.Context) { releaseMemory(ctx, calmAfter) },
+	} {
+		running.Go(func() { task(background) })
+	}
 	signals := awaitSignals(certificate) // called before ready, because signals may arrive from then on
 	running.Go(func() { a.handleSignals(background, signals, certificate) })
 	url := a.url(listener.Addr())
@@ -103,6 +98,14 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	running.Wait()
 	a.Log.InfoContext(ctx, "stopped")
 	return err
+}
+
+// certificate returns the TLS certificate, nil without TLS.
+func (a *App) certificate() (*httpapi.Certificate, error) {
+	if a.Config.TLSCertFile == "" {
+		return nil, nil //nolint:nilnil // no TLS
+	}
+	return httpapi.LoadCertificate(a.Config.TLSCertFile, a.Config.TLSKeyFile)
 }
 
 // stopLater returns a context that ends when the configured delay has passed after the

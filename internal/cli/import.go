@@ -41,12 +41,7 @@ func exitStatus(err error) int {
 	return 1
 }
 
-func (p *program) importCommand() *cobra.Command {
-	var o importOptions
-	cmd := &cobra.Command{
-		Use:   "import DIRECTORY",
-		Short: "Import users and wallets from Specter Desktop",
-		Long: `Import users with their passwords, tokens and wallets, including devices, labels,
+const importHelp = `Import users with their passwords, tokens and wallets, including devices, labels,
 frozen UTXOs and pending PSBTs, from the data directory of Specter Desktop. That is
 ~/.specter, unless Specter Desktop runs with another SPECTER_DATA_FOLDER. The directory
 is only read. Specter Desktop may be running, and so may the server.
@@ -78,7 +73,14 @@ backup (.bkp) was used if there is one. Everything else was imported.
 Exit status: 0 complete; 3 partial, something was not imported or could not be read;
              1 failed, nothing was imported or the database could not be written.
 
-To undo an import, use specterd user rm NAME or specterd token revoke ID.`,
+To undo an import, use specterd user rm NAME or specterd token revoke ID.`
+
+func (p *program) importCommand() *cobra.Command {
+	var o importOptions
+	cmd := &cobra.Command{
+		Use:   "import DIRECTORY",
+		Short: "Import users and wallets from Specter Desktop",
+		Long:  importHelp,
 		Example: `  specterd import ~/.specter --dry-run      # show what would be imported
   specterd import ~/.specter                # import it
   specterd import ~/.specter --user admin=admin --user satoshi=alice
