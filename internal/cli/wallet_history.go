@@ -61,15 +61,15 @@ same address.`,
 
 func (p *program) revealAddress(cmd *cobra.Command, d *walletCommands, access wallet.Access, label string) error {
 	_ = d.node.CheckOnce(cmd.Context()) // the node is called, and its state matters, only if the range must be extended
-	a, unused, err := d.service.NextAddress(cmd.Context(), access, label)
+	a, err := d.service.NextAddress(cmd.Context(), access, label)
 	if err != nil {
 		return err
 	}
-	if unused > wallet.MaxUnused {
-		fmt.Fprintf(p.stderr, "%d addresses in a row were not paid to; other software that restores this wallet stops searching after %d.\n", unused, wallet.MaxUnused)
-	}
 	if wantsJSON(cmd) {
-		return p.printJSON(v1.ShowNewAddress(a, unused))
+		return p.printJSON(v1.ShowNewAddress(a))
+	}
+	if warning := a.Warning(); warning != "" {
+		fmt.Fprintf(p.stderr, "Warning: %s.\n", warning)
 	}
 	fmt.Fprintln(p.stdout, a.Address)
 	return nil

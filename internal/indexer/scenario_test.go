@@ -429,12 +429,12 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	h, stranger := w.hot("mine", "wpkh"), w.hot("stranger", "wpkh")
 	stranger.fund()
 	v := h.watch(now)
-	var last wallet.Address
+	var last wallet.NewAddress
 	for i := range 1300 {
-		a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
+		a, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
 		testkit.Check(t, err)
-		if a.Index != uint32(i) || unused != i+1 {
-			t.Fatalf("address %d has the index %d, %d unused", i, a.Index, unused)
+		if a.Index != uint32(i) || a.Unused != i+1 {
+			t.Fatalf("address %d has the index %d, %d unused", i, a.Index, a.Unused)
 		}
 		last = a
 	}
@@ -445,10 +445,10 @@ func TestAddresses_BeyondCoreRange(t *testing.T) {
 	}
 	w.node.Mine(t, 1)
 	v.wantSynced()
-	a, unused, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
+	a, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), "")
 	testkit.Check(t, err)
-	if a.Index != 1300 || unused != 1 {
-		t.Errorf("the next has the index %d, %d unused", a.Index, unused)
+	if a.Index != 1300 || a.Unused != 1 {
+		t.Errorf("the next has the index %d, %d unused", a.Index, a.Unused)
 	}
 }
 
@@ -474,7 +474,7 @@ func TestRescan_BeyondGapLimit(t *testing.T) {
 	if n := len(v.history()); n != 1 {
 		t.Fatalf("%d transactions after the scan", n)
 	}
-	if a, _, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), ""); err != nil || a.Index != 6001 {
+	if a, err := w.service.NextAddress(t.Context(), w.access(w.who, v.alias), ""); err != nil || a.Index != 6001 {
 		t.Errorf("the next address has the index %d, %v", a.Index, err)
 	}
 	w.node.Mine(t, 1)

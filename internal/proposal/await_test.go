@@ -18,7 +18,7 @@ import (
 func (v vault) payUnindexed(amount btc.Amount) btc.Outpoint {
 	v.t.Helper()
 	v.stopFollower()
-	a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
+	a, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
 	testkit.Check(v.t, err)
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendtoaddress", a.Address, btc.JSONBTC(amount)))

@@ -185,7 +185,7 @@ func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 		txs: map[string]*wire.MsgTx{}, names: map[string]string{},
 	}
 	for range 3 {
-		a, _, err := h.wallets.NextAddress(h.t.Context(), h.access(h.alice, s.alias), "")
+		a, err := h.wallets.NextAddress(h.t.Context(), h.access(h.alice, s.alias), "")
 		testkit.Check(h.t, err)
 		s.addresses = append(s.addresses, a.Address)
 	}

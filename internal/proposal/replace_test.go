@@ -298,7 +298,7 @@ func TestLostInputs(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		v := w.vault(testkit.WPKH, 1_000_000)
-		a, _, err := v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
+		a, err := v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
 		testkit.Check(w.t, err)
 		txid := text(w.t, v.node.WalletCLI(w.t, payer, "sendtoaddress", a.Address, "0.02", "", "", false, true))
 		var at btc.Outpoint
@@ -324,7 +324,7 @@ func TestLostInputs(t *testing.T) {
 		v.wantLocks()
 
 		// One reorganization removes a coinbase from the chain, and a second restores it.
-		a, _, err = v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
+		a, err = v.wallets.NextAddress(w.t.Context(), v.access(v.alice, v.alias), "")
 		testkit.Check(w.t, err)
 		var blocks []string
 		testkit.Check(w.t, json.Unmarshal(v.node.CLI(w.t, "generatetoaddress", 1, a.Address), &blocks))

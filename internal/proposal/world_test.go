@@ -206,7 +206,7 @@ func (v vault) fund(amounts ...btc.Amount) {
 	v.t.Helper()
 	outputs := map[string]btc.JSONBTC{}
 	for _, amount := range amounts {
-		a, _, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
+		a, err := v.wallets.NextAddress(v.t.Context(), v.access(v.alice, v.alias), "")
 		testkit.Check(v.t, err)
 		outputs[a.Address] = btc.JSONBTC(amount)
 	}

@@ -72,7 +72,7 @@ func wantGone(t *testing.T, r *fixture, a wallet.Access) {
 	wantErr(t, err, wallet.ErrNotFound)
 	_, err = r.Addresses(ctx, a, wallet.AddressFilter{}, nil, 1)
 	wantErr(t, err, wallet.ErrNotFound)
-	_, _, err = r.NextAddress(ctx, a, "")
+	_, err = r.NextAddress(ctx, a, "")
 	wantErr(t, err, wallet.ErrNotFound)
 	_, err = r.WaitForHeight(ctx, wallet.One(a), 0)
 	wantErr(t, err, wallet.ErrNotFound)

@@ -87,41 +87,64 @@ func (s *Service) Address(ctx context.Context, access Access, address string) (A
 	return a, received, err
 }
 
+// NewAddress is an address that was revealed.
+type NewAddress struct {
+	Place
+	Address string
+	Label   string
+	// Unused is the number of consecutive revealed addresses that are unused, including
+	// this one.
+	Unused int
+	// rescanning is set if the wallet was being rescanned: it is not known which addresses
+	// were used.
+	rescanning bool
+}
+
+// Warning returns a warning for the user; it is empty if there is nothing to warn of.
+func (a NewAddress) Warning() string {
+	switch {
+	case a.rescanning:
+		return "the wallet is being rescanned, so this address may have been used before; for a new one, wait until the rescan has finished"
+	case a.Unused > MaxUnused:
+		return fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops searching after %d, and would not find a payment to this one", a.Unused, MaxUnused)
+	}
+	return ""
+}
+
 // NextAddress reveals the next address of the receive branch that was neither
 // revealed nor used before, and sets its label unless that is empty. It requires
-// the role proposer. No two callers get the same address. Unused is the number of
-// consecutive revealed addresses that are unused, including this one; if it is at
-// least MaxUnused, a warning is appropriate. The node is called only if the range
-// that Bitcoin Core watches must be extended.
+// the role proposer. No two callers get the same address. The node is called only if
+// the range that Bitcoin Core watches must be extended.
 //
-// While a rescan of the wallet is pending, it is not known which addresses were
-// used, so the address may be a used one.
-func (s *Service) NextAddress(ctx context.Context, access Access, label string) (a Address, unused int, err error) {
+// While a rescan of the wallet is pending, the address may have been used before; see
+// [NewAddress.Warning].
+func (s *Service) NextAddress(ctx context.Context, access Access, label string) (NewAddress, error) {
 	if err := CheckLabel("label", label); err != nil {
-		return Address{}, 0, err
+		return NewAddress{}, err
 	}
 	v, err := s.View(ctx, access, auth.RoleProposer)
 	if err != nil {
-		return Address{}, 0, err
+		return NewAddress{}, err
 	}
 	index, err := s.revealNext(ctx, access.Caller(), v.Wallet)
 	if err != nil {
-		return Address{}, 0, err
+		return NewAddress{}, err
 	}
 	// An error from here on skips one index; its address was never shown.
-	a, err = s.store.AddressAt(ctx, v.ID, Place{ReceiveBranch, index})
+	revealed, err := s.store.AddressAt(ctx, v.ID, Place{ReceiveBranch, index})
+	a := NewAddress{Place: revealed.Place, Address: revealed.Address, Label: revealed.Label, rescanning: v.Rescanning()}
 	if err == nil && label != "" {
 		err = s.store.SetLabels(ctx, v.ID, []btc.Label{{Type: labelAddress, Ref: a.Address, Label: &label}},
 			access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
 		a.Label = label
 	}
 	if err == nil {
-		unused, err = s.store.UnusedInARow(ctx, v.ID)
+		a.Unused, err = s.store.UnusedInARow(ctx, v.ID)
 	}
 	if err != nil {
-		return Address{}, 0, err
+		return NewAddress{}, err
 	}
-	return a, unused, nil
+	return a, nil
 }
 
 // revealNext reveals the next address of the receive branch and returns its index. It

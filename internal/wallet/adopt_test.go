@@ -20,7 +20,7 @@ func (r *fixture) foreign(coreName string) (descriptor string) {
 	for _, text := range []string{v.Receive, v.Change} {
 		r.node.WalletCLI(r.t, coreName, "importdescriptors", []map[string]any{{"desc": text, "timestamp": "now", "active": true, "internal": text == v.Change, "range": 20}})
 	}
-	a, _, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), "")
+	a, err := r.NextAddress(ctx, r.access(r.alice, v.Alias), "")
 	testkit.Check(r.t, err)
 	r.node.CLI(r.t, "generatetoaddress", 1, a.Address)
 	testkit.Check(r.t, r.Delete(ctx, r.access(r.alice, v.Alias), false))

@@ -269,7 +269,7 @@ func testBirthday(r *fixture) {
 func testWithoutTheNode(r *fixture) {
 	t, ctx := r.t, r.t.Context()
 	r.storeWatched(r.alice, "vault")
-	_, _, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
+	_, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
 	testkit.Check(t, err)
 	v, err := r.Get(ctx, r.access(r.alice, "vault"))
 	testkit.Check(t, err)
@@ -290,13 +290,13 @@ func testWithoutTheNode(r *fixture) {
 		if faultOf(err).RetryAfter <= 0 {
 			t.Errorf("%s: no Retry-After", name)
 		}
-		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
+		_, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		testkit.Check(t, err)
 		_, err = s.Rescan(ctx, r.access(r.alice, "vault"), at(time.Now()), 0)
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		wantFault(t, s.StopRescan(ctx, r.access(r.alice, "vault")), fault.Unavailable, "node_unavailable")
 		r.setNext("vault", v.RangeEnd-wallet.Lookahead-1)
-		_, _, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
+		_, err = s.NextAddress(ctx, r.access(r.alice, "vault"), "")
 		wantFault(t, err, fault.Unavailable, "node_unavailable")
 		gone := r.storeWallet(r.alice, strings.ReplaceAll("gone "+name, " ", "_"))
 		testkit.Check(t, s.Delete(ctx, r.access(r.alice, gone.Alias), false))

@@ -146,7 +146,7 @@ func (r *fixture) operations() []operation {
 		{"Transaction", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Transaction(ctx, r.access(who, "vault"), tx); return err }},
 		{"Labels", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Labels(ctx, r.access(who, "vault")); return err }},
 		{"NextAddress", auth.RoleProposer, func(who *auth.Principal) error {
-			_, _, err := r.NextAddress(ctx, r.access(who, "vault"), "")
+			_, err := r.NextAddress(ctx, r.access(who, "vault"), "")
 			return err
 		}},
 		{"SetLabels", auth.RoleProposer, func(who *auth.Principal) error {

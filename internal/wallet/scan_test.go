@@ -3,6 +3,7 @@ package wallet_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,17 @@ func testRescan(r *fixture) {
 			t.Errorf("Core watches %+v", d)
 		}
 	}
+	warn := func(want bool) {
+		t.Helper()
+		a, err := r.NextAddress(ctx, r.access(r.alice, "vault"), "")
+		testkit.Check(t, err)
+		if got := strings.Contains(a.Warning(), "may have been used before"); got != want {
+			t.Errorf("the warning is %q", a.Warning())
+		}
+	}
+	warn(true)
+	testkit.Check(t, r.StopRescan(ctx, r.access(r.alice, "vault")))
+	warn(false)
 }
 
 // TestPruned checks that a rescan cannot start at a block that the node has pruned, and

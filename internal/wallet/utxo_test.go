@@ -23,7 +23,7 @@ const funder = "funder"
 func (r *fixture) pay(alias, amount string) wallet.UTXO {
 	t, ctx := r.t, r.t.Context()
 	t.Helper()
-	a, _, err := r.NextAddress(ctx, r.access(r.alice, alias), "")
+	a, err := r.NextAddress(ctx, r.access(r.alice, alias), "")
 	testkit.Check(t, err)
 	r.node.WalletCLI(t, funder, "sendtoaddress", a.Address, json.Number(amount))
 	r.node.Mine(t, 1)

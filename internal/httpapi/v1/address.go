@@ -167,27 +167,23 @@ type newAddress struct {
 	Index       uint32  `json:"index" required:"true"`
 	Label       string  `json:"label" required:"true"`
 	UnusedInRow int     `json:"unused_in_a_row" required:"true" description:"Number of addresses, including this one, revealed since the last address that was paid to."`
-	Warning     *string `json:"warning" required:"true" description:"Set if that number exceeds the gap limit of other wallet software; otherwise null."`
+	Warning     *string `json:"warning" required:"true" description:"Set if the wallet is being rescanned, so that the address may have been used before, or if that number exceeds the gap limit of other wallet software; otherwise null."`
 }
 
 // CreateAddress serves POST /api/v1/wallets/{alias}/addresses.
 func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAddress, error) {
-	next, unused, err := a.o.Wallets.NextAddress(ctx, access(ctx), in.Label)
+	next, err := a.o.Wallets.NextAddress(ctx, access(ctx), in.Label)
 	if err != nil {
 		return newAddress{}, err
 	}
-	return newAddressOf(next, unused), nil
+	return newAddressOf(next), nil
 }
 
-func newAddressOf(next wallets.Address, unused int) newAddress {
-	out := newAddress{
-		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label, UnusedInRow: unused,
+func newAddressOf(next wallets.NewAddress) newAddress {
+	return newAddress{
+		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label,
+		UnusedInRow: next.Unused, Warning: optionalText(next.Warning()),
 	}
-	if unused > wallets.MaxUnused {
-		text := fmt.Sprintf("%d addresses in a row were revealed and not paid to; other software that restores this wallet stops searching after %d, and would not find a payment to this one", unused, wallets.MaxUnused)
-		out.Warning = &text
-	}
-	return out
 }
 
 type findAddressRequest struct {

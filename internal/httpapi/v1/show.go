@@ -64,9 +64,8 @@ func ShowMember(m wallets.Member) any { return memberOf(m) }
 // ShowAddress returns an address of a list.
 func ShowAddress(a wallets.Address) any { return addressOf(a) }
 
-// ShowNewAddress returns a revealed address, as CreateAddress does. Unused is the number of
-// unused addresses in a row.
-func ShowNewAddress(a wallets.Address, unused int) any { return newAddressOf(a, unused) }
+// ShowNewAddress returns a revealed address, as CreateAddress does.
+func ShowNewAddress(a wallets.NewAddress) any { return newAddressOf(a) }
 
 // ShowUTXO returns an unspent output.
 func ShowUTXO(c wallets.UTXO) any { return utxoOf(c) }
