@@ -21,7 +21,7 @@ type walletDocument struct{}
 // JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification. Core's file is
 // an array.
 func (walletDocument) JSONSchemaBytes() ([]byte, error) {
-	return []byte(`{"description":"A file in the requested format.","type":["object","array"]}`), nil
+	return []byte(`{"description":"A file in the requested format.","oneOf":[{"type":"object"},{"type":"array","items":{}}]}`), nil
 }
 
 type exportWalletRequest struct {
