@@ -168,10 +168,6 @@ func (p *program) proposalShowCommand(user *string) *cobra.Command {
 			if showQR {
 				return qr.draw(cmd.Context(), p, found.PSBT)
 			}
-			if file == "-" {
-				fmt.Fprintln(p.stdout, base64.StdEncoding.EncodeToString(found.PSBT))
-				return nil
-			}
 			return p.printProposal(cmd, d, access, found, file)
 		}),
 	}
@@ -186,13 +182,17 @@ func addPSBTFlag(cmd *cobra.Command, file *string) {
 }
 
 // printProposal writes the PSBT of a proposal to a file, if one is named, and prints the
-// proposal.
+// proposal; for -, it prints only the PSBT.
 func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, found proposal.Proposal, file string) error {
 	v, err := d.service.View(cmd.Context(), access, auth.RoleViewer)
 	if err != nil {
 		return err
 	}
-	if file != "" {
+	switch {
+	case file == "-":
+		fmt.Fprintln(p.stdout, base64.StdEncoding.EncodeToString(found.PSBT))
+		return nil
+	case file != "":
 		if err := writePSBT(file, found.PSBT); err != nil {
 			return err
 		}
@@ -201,6 +201,15 @@ func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wa
 		return p.printJSON(v1.ShowProposal(found, v))
 	}
 	return p.printProposalText(found, v, file)
+}
+
+// checkNewFile returns an error if a file cannot be created at the path.
+func checkNewFile(path string) error {
+	f, err := privatefile.Create(path)
+	if err != nil {
+		return fmt.Errorf("write the PSBT: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(path))
 }
 
 // writePSBT writes a PSBT to a new file.

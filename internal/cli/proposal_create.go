@@ -220,8 +220,14 @@ func flagOf(field string) string {
 	return flag
 }
 
-// addProposal calls create, at most once for an idempotency key, and prints the proposal.
+// addProposal calls create, at most once for an idempotency key, writes the PSBT to a file, if
+// one is named, and prints the proposal.
 func (p *program) addProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, key, file string, create func(ctx context.Context) (proposal.Proposal, error)) error {
+	if file != "" && file != "-" {
+		if err := checkNewFile(file); err != nil { // before UTXOs are reserved
+			return err
+		}
+	}
 	var created proposal.Proposal
 	id, repeated, err := d.once(cmd, key, func(ctx context.Context) (string, error) {
 		var err error
@@ -240,7 +246,11 @@ func (p *program) addProposal(cmd *cobra.Command, d *walletCommands, access wall
 			return err
 		}
 	}
-	return p.printProposal(cmd, d, access, created, file)
+	err = p.printProposal(cmd, d, access, created, file)
+	if err != nil && created.ID != "" {
+		err = fmt.Errorf("the proposal %s exists: %w", created.ID, err)
+	}
+	return err
 }
 
 // awaitLocks waits until the UTXOs of a new proposal are locked in Bitcoin Core, which

@@ -34,7 +34,7 @@ func checkProposalQR(t *testing.T, s *shell, id, file string) {
 	for problem, flags := range map[string][]string{
 		"--device: must be coldcard, ": {"--qr", "--device", "nano"}, "--qr-format: must be bbqr or ur": {"--qr", "--qr-format", "svg"},
 		"--fragment-size: must be between": {"--qr", "--fragment-size", "1"}, "require --qr": {"--device", "jade"},
-		"none of the others can be": {"--qr", "--psbt", "x"},
+		"only one of --qr, --psbt may be set": {"--qr", "--psbt", "x"},
 	} {
 		s.refuse(t, problem, append([]string{"proposal", "show", id}, flags...)...)
 	}

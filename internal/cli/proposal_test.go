@@ -53,6 +53,12 @@ func TestProposalCommands(t *testing.T) {
 				}
 			}
 		})
+		t.Run("PSBT as text", func(t *testing.T) {
+			want := strings.TrimSpace(s.run(t, "proposal", "show", id, "--psbt", "-"))
+			if got := strings.TrimSpace(s.run(t, append(create, "-")...)); got != want || !strings.HasPrefix(want, "cHNidP8") {
+				t.Errorf("the PSBT is %q, want %q", got, want)
+			}
+		})
 		t.Run("QR codes", func(t *testing.T) { checkProposalQR(t, s, id, file) })
 		s.refuse(t, "not have enough signatures", "proposal", "broadcast", id)
 		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "ann")), "Added 1 signature.", "partially signed, 1 of 2", "added by admin", "missing     1 signature\n")
@@ -69,6 +75,11 @@ func TestProposalCommands(t *testing.T) {
 			check(s.run(t, "proposal", "list", "vault"), "broadcast", "cancelled")
 		})
 		t.Run("refused", func(t *testing.T) {
+			before := s.run(t, "proposal", "list", "vault")
+			s.refuse(t, "file exists", "proposal", "create", "vault", "--to", to+"=10000sat", "--psbt", file)
+			if after := s.run(t, "proposal", "list", "vault"); after != before {
+				t.Errorf("a refused command leaves %s", after)
+			}
 			s.refuse(t, "no proposal", "proposal", "show", "0d19b53c-4531-4549-a327-500d46f60ead")
 			s.refuse(t, "has no wallet with the alias", "proposal", "create", "none", "--to", to+"=1BTC")
 			s.refuse(t, "--status: must be", "proposal", "list", "--status", "open")

@@ -66,7 +66,7 @@ func TestWalletCommands(t *testing.T) {
 			if len(lines) != 4 || !strings.HasPrefix(lines[0], "time,wallet,txid,status,") || !strings.Contains(lines[1], ",vault,") {
 				t.Errorf("%q", lines)
 			}
-			s.refuse(t, "csv json", "wallet", "transactions", "--csv", "--json")
+			s.refuse(t, "only one of --csv, --json may be set", "wallet", "transactions", "--csv", "--json")
 		})
 		t.Run("refused", func(t *testing.T) {
 			s.refuse(t, "--category: must be generate", "wallet", "transactions", "--category", "x", "--since", "y")
