@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,9 +47,11 @@ func TestCompletion_Values(t *testing.T) {
 			"webhook deliveries x --status fa": "failed", "user quota admin wal": "wallets=", "wallet member set vault admin --role s": "signer",
 			"wallet transactions --category se": "selftransfer", "label set ": "vault", "audit list --outcome r": "refused", "key sh": "show",
 		} {
-			if got := s.complete(t, strings.Split(words, " ")...); !slices.Contains(got, want) {
-				t.Errorf("%q completes to %q, want %q", words, got, want)
-			}
+			t.Run(words, func(t *testing.T) {
+				if got := s.complete(t, strings.Split(words, " ")...); !slices.Contains(got, want) {
+					t.Errorf("%q completes to %q, want %q", words, got, want)
+				}
+			})
 		}
 		for _, words := range []string{"proposal broadcast ", "wallet show vault ", "wallet show --user unknown "} {
 			if got := s.complete(t, strings.Split(words, " ")...); len(got) != 0 {
@@ -62,10 +65,12 @@ func TestCompletion_Values(t *testing.T) {
 func TestCompletion_NoDatabase(t *testing.T) {
 	for _, url := range []string{"", "postgres://127.0.0.1:1/none", "/dev/null/none"} {
 		s := &shell{settings: map[string]string{"HOME": t.TempDir(), "SPECTER_DATABASE_URL": url, "SPECTER_UNKNOWN": "x"}}
-		for _, words := range [][]string{{"user", "show", ""}, {"wallet", "show", "--user", ""}, {"proposal", "cancel", ""}, {"token", "revoke", ""}} {
-			if got := s.complete(t, words...); len(got) != 0 {
-				t.Errorf("%q: %q", words, got)
-			}
+		for i, words := range [][]string{{"user", "show", ""}, {"wallet", "show", "--user", ""}, {"proposal", "cancel", ""}, {"token", "revoke", ""}} {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				if got := s.complete(t, words...); len(got) != 0 {
+					t.Errorf("%q: %q", words, got)
+				}
+			})
 		}
 		if got := s.complete(t, "wallet", "transactions", "--category", ""); len(got) != 5 {
 			t.Errorf("without a database, fixed values complete to %q", got)

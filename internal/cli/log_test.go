@@ -30,11 +30,13 @@ func TestLogFormat(t *testing.T) {
 		{"json", terminal, true},
 		{"json", io.Discard, true},
 	} {
-		var out bytes.Buffer
-		p := &program{stderr: &out, rawError: test.target}
-		slog.New(p.logHandler(test.format, nil)).Info("x")
-		if got := strings.HasPrefix(out.String(), "{"); got != test.json {
-			t.Errorf("%s, terminal: %t: %s", test.format, test.target == terminal, out.String())
-		}
+		t.Run(test.format, func(t *testing.T) {
+			var out bytes.Buffer
+			p := &program{stderr: &out, rawError: test.target}
+			slog.New(p.logHandler(test.format, nil)).Info("x")
+			if got := strings.HasPrefix(out.String(), "{"); got != test.json {
+				t.Errorf("%s, terminal: %t: %s", test.format, test.target == terminal, out.String())
+			}
+		})
 	}
 }

@@ -41,9 +41,11 @@ func TestNodeConfig_Output(t *testing.T) {
 		"--chain signet": "BTC_RPC_PORT=38332\n", "--chain nonsense --rpc-port 1": "BTC_RPC_PORT=1\n",
 		"--rpc-host 192.0.2.7": "zmqpubrawtx=tcp://0.0.0.0:28332", "--rpc-host ::1": "BTC_RPC_HOST=::1\n",
 	} {
-		if got := out(args); !strings.Contains(got, want) {
-			t.Errorf("%s: no %q in\n%s", args, want, got)
-		}
+		t.Run(args, func(t *testing.T) {
+			if got := out(args); !strings.Contains(got, want) {
+				t.Errorf("%s: no %q in\n%s", args, want, got)
+			}
+		})
 	}
 	for _, args := range []string{"--chain mian", "--rpc-user a:b", "--rpc-host a/b", "--zmq-port 0"} {
 		if stdout, _, err := runIn(t, strings.Fields("node-config "+args)...); exitStatus(err) != exitUsage || stdout != "" {

@@ -42,14 +42,16 @@ func testProposalQR(t *testing.T, w *spending) {
 		"?format=bbqr&fragment_size=20":     `"next":null,"fragment_size":20`,
 		"?device=passport&fragment_size=60": `"fragment_size":60,"rate_per_second":5,"signatures_withheld":false`,
 	} {
-		got := get(query).want(t, 200, want)
-		if got.header.Get("Etag") != `"1"` {
-			t.Errorf("%s: the ETag is %s", query, got.header.Get("Etag"))
-		}
-		content, err := qrcodec.Read([]byte(strings.Join(got.parts(t), "\n")))
-		if err != nil || content.Kind != qrcodec.PSBT || !bytes.Equal(content.Data, raw) {
-			t.Errorf("%s: got %s of %d bytes: %v", query, content.Kind, len(content.Data), err)
-		}
+		t.Run(query, func(t *testing.T) {
+			got := get(query).want(t, 200, want)
+			if got.header.Get("Etag") != `"1"` {
+				t.Errorf("%s: the ETag is %s", query, got.header.Get("Etag"))
+			}
+			content, err := qrcodec.Read([]byte(strings.Join(got.parts(t), "\n")))
+			if err != nil || content.Kind != qrcodec.PSBT || !bytes.Equal(content.Data, raw) {
+				t.Errorf("%s: got %s of %d bytes: %v", query, content.Kind, len(content.Data), err)
+			}
+		})
 	}
 	w.ask(t, "GET", path, "viewer", "", map[string]string{"If-None-Match": `"1"`}).want(t, 304)
 	for query, field := range map[string]string{
@@ -85,19 +87,23 @@ func testSignatureFormats(t *testing.T, w *spending) {
 	}
 	const boundary = "----boundary"
 	for name, text := range formats {
-		for media, body := range map[string]string{
-			"application/octet-stream": text, "text/plain": text, "application/x-www-form-urlencoded": text,
-			"multipart/form-data; boundary=" + boundary: "--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n" + text + "\r\n--" + boundary + "--\r\n",
-			"application/json":                          string(testkit.Must(json.Marshal(map[string]string{"psbt": text}))),
-		} {
-			if name == "binary" && media == "application/json" {
-				continue
+		t.Run(name, func(t *testing.T) {
+			for media, body := range map[string]string{
+				"application/octet-stream": text, "text/plain": text, "application/x-www-form-urlencoded": text,
+				"multipart/form-data; boundary=" + boundary: "--" + boundary + "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n" + text + "\r\n--" + boundary + "--\r\n",
+				"application/json":                          string(testkit.Must(json.Marshal(map[string]string{"psbt": text}))),
+			} {
+				t.Run(media, func(t *testing.T) {
+					if name == "binary" && media == "application/json" {
+						return
+					}
+					got := w.ask(t, "POST", path, "signer", body, map[string]string{"Content-Type": media})
+					if got.status != 200 || got.text("status") != "partially_signed" {
+						t.Errorf("%s as %s: %d %.300s", name, media, got.status, got.body)
+					}
+				})
 			}
-			got := w.ask(t, "POST", path, "signer", body, map[string]string{"Content-Type": media})
-			if got.status != 200 || got.text("status") != "partially_signed" {
-				t.Errorf("%s as %s: %d %.300s", name, media, got.status, got.body)
-			}
-		}
+		})
 	}
 	for body, want := range map[string]string{
 		strings.Join(slices.Delete(slices.Clone(bbqr), 2, 3), "\n"): fmt.Sprintf(`"code":"qr_parts_missing","detail":"the QR code 3 of %d is missing"`, len(bbqr)),
@@ -105,10 +111,12 @@ func testSignatureFormats(t *testing.T, w *spending) {
 		bbqr[0] + "\n" + ur.Text(1): `"code":"qr_other_message"`, "\x89PNG\r\n": "but a PNG image;", `{"psbt": "x"}`: "but JSON;", "B$HU010048": "but other text;",
 		"ur:crypto-seed/oeadgd": `"code":"private_key"`,
 	} {
-		got := w.ask(t, "POST", path, "signer", body, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}).want(t, 400)
-		if !strings.Contains(got.body, want) && !strings.Contains(strings.ReplaceAll(got.body, ", ", ","), want) {
-			t.Errorf("%.40q: got %s, want %s", body, got.body, want)
-		}
+		t.Run(body, func(t *testing.T) {
+			got := w.ask(t, "POST", path, "signer", body, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}).want(t, 400)
+			if !strings.Contains(got.body, want) && !strings.Contains(strings.ReplaceAll(got.body, ", ", ","), want) {
+				t.Errorf("%.40q: got %s, want %s", body, got.body, want)
+			}
+		})
 	}
 	w.ask(t, "DELETE", "/"+made.text("id"), "proposer", "", nil).want(t, 200)
 }

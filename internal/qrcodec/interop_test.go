@@ -234,22 +234,24 @@ func TestInterop_Outputs(t *testing.T) {
 	for _, e := range exchanges {
 		t.Run(e.text[:20], func(t *testing.T) {
 			for name, texts := range map[string][]string{"output": e.output(t), "account": e.account(t), "accounts": e.keysOnly(t), "hdkey": e.single(t)} {
-				got, err := Read([]byte(strings.Join(texts, "\n")))
-				noError(t, err)
-				want := e.keys
-				if name == "hdkey" {
-					want = want[:1]
-				}
-				var keys []string
-				for _, o := range got.Outputs {
-					keys = append(keys, o.Keys...)
-				}
-				if !slices.Equal(keys, want) {
-					t.Errorf("%s: the keys are %v, want %v", name, keys, want)
-				}
-				if o := got.Outputs[0]; (name == "output" || name == "account") && o.Descriptor != e.text {
-					t.Errorf("%s: got %s, want %s", name, o.Descriptor, e.text)
-				}
+				t.Run(name, func(t *testing.T) {
+					got, err := Read([]byte(strings.Join(texts, "\n")))
+					noError(t, err)
+					want := e.keys
+					if name == "hdkey" {
+						want = want[:1]
+					}
+					var keys []string
+					for _, o := range got.Outputs {
+						keys = append(keys, o.Keys...)
+					}
+					if !slices.Equal(keys, want) {
+						t.Errorf("%s: the keys are %v, want %v", name, keys, want)
+					}
+					if o := got.Outputs[0]; (name == "output" || name == "account") && o.Descriptor != e.text {
+						t.Errorf("%s: got %s, want %s", name, o.Descriptor, e.text)
+					}
+				})
 			}
 			// The package formats origins without brackets, and every key as xpub.
 			theirs := strings.ReplaceAll(e.ours(t).Texts[0], "'", "h")

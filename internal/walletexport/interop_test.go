@@ -150,33 +150,39 @@ func TestInterop_Electrum(t *testing.T) {
 	}
 	// The versions are tpub, upub and vpub; and tpub, Upub and Vpub for multisig.
 	for script, version := range map[btc.Script][4]byte{btc.PKH: {0x04, 0x35, 0x87, 0xcf}, btc.ShWPKH: {0x04, 0x4a, 0x52, 0x62}, btc.WPKH: {0x04, 0x5f, 0x1c, 0xf6}} {
-		path := filepath.Join(dir, string(script))
-		electrum(t, dir, "restore", "--wallet", path, slip132(t, bare[0], version))
-		var addresses [2][]string
-		for branch, flag := range []string{"--receiving", "--change"} {
-			testkit.Check(t, json.Unmarshal(electrum(t, dir, "listaddresses", "--wallet", path, flag), &addresses[branch]))
-			addresses[branch] = addresses[branch][:2]
-		}
-		check(path, script, addresses)
+		t.Run(fmt.Sprint(script), func(t *testing.T) {
+			path := filepath.Join(dir, string(script))
+			electrum(t, dir, "restore", "--wallet", path, slip132(t, bare[0], version))
+			var addresses [2][]string
+			for branch, flag := range []string{"--receiving", "--change"} {
+				testkit.Check(t, json.Unmarshal(electrum(t, dir, "listaddresses", "--wallet", path, flag), &addresses[branch]))
+				addresses[branch] = addresses[branch][:2]
+			}
+			check(path, script, addresses)
+		})
 	}
 	for script, version := range map[btc.Script][4]byte{btc.Sh: {0x04, 0x35, 0x87, 0xcf}, btc.ShWSh: {0x02, 0x42, 0x89, 0xef}, btc.WSh: {0x02, 0x57, 0x54, 0x83}} {
-		path := filepath.Join(dir, string(script))
-		args := []string{"-c", electrumMultisig, path}
-		for _, key := range bare {
-			args = append(args, slip132(t, key, version))
-		}
-		var addresses [2][]string
-		testkit.Check(t, json.Unmarshal(output(t, nil, "/usr/bin/python3", args...), &addresses))
-		check(path, script, addresses)
+		t.Run(fmt.Sprint(script), func(t *testing.T) {
+			path := filepath.Join(dir, string(script))
+			args := []string{"-c", electrumMultisig, path}
+			for _, key := range bare {
+				args = append(args, slip132(t, key, version))
+			}
+			var addresses [2][]string
+			testkit.Check(t, json.Unmarshal(output(t, nil, "/usr/bin/python3", args...), &addresses))
+			check(path, script, addresses)
+		})
 	}
 	_, private := testkit.Key(t, 0)
 	_, tprv, _ := strings.Cut(private, "]")
 	for name, args := range map[string][]string{"seed": {"create"}, "xprv": {"restore", tprv}, "WIF": {"restore", "p2wpkh:cVpF924EspNh8KjYsfhgY96mmxvT6DgdWiTYMtMjuM74hJaU5psW"}} {
-		path := filepath.Join(dir, name)
-		electrum(t, dir, append(args, "--wallet", path)...)
-		if _, err := walletfile.Read(testkit.Must(os.ReadFile(path)), walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
-			t.Errorf("a wallet with %s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, name)
+			electrum(t, dir, append(args, "--wallet", path)...)
+			if _, err := walletfile.Read(testkit.Must(os.ReadFile(path)), walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
+				t.Errorf("a wallet with %s: %v", name, err)
+			}
+		})
 	}
 }
 

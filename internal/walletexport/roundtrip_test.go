@@ -3,6 +3,7 @@ package walletexport_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -96,13 +97,15 @@ func TestWrite_Unsuitable(t *testing.T) {
 		"wsh(sortedmulti(1," + bare + "/<0;1>/*))":    walletexport.ErrOrigin,
 		"wsh(sortedmulti(1," + key + "/<0;1>/5/7/*))": walletexport.ErrBranches,
 	} {
-		for _, format := range []walletexport.Format{walletexport.BSMS, walletexport.Policy, walletexport.Coldcard, walletexport.Sparrow, walletexport.Caravan} {
-			w := walletOf(t, descriptor)
-			var out bytes.Buffer
-			if err := w.Write(&out, format); !errors.Is(err, want) || out.Len() > 0 {
-				t.Errorf("%s, %s: %v", format, descriptor, err)
+		t.Run(descriptor, func(t *testing.T) {
+			for _, format := range []walletexport.Format{walletexport.BSMS, walletexport.Policy, walletexport.Coldcard, walletexport.Sparrow, walletexport.Caravan} {
+				w := walletOf(t, descriptor)
+				var out bytes.Buffer
+				if err := w.Write(&out, format); !errors.Is(err, want) || out.Len() > 0 {
+					t.Errorf("%s, %s: %v", format, descriptor, err)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -142,12 +145,14 @@ func TestWrite_ManyKeys(t *testing.T) {
 	}
 	w := walletOf(t, "wsh(sortedmulti(15,"+strings.Join(keys, ",")+"))")
 	for format := range formatsRead {
-		var out bytes.Buffer
-		testkit.Check(t, w.Write(&out, format))
-		f, err := walletfile.Read(out.Bytes(), walletfile.Options{Network: btc.Regtest})
-		if err != nil || f.Policy.Receive.String() != w.Receive {
-			t.Errorf("%s: %v", format, err)
-		}
+		t.Run(fmt.Sprint(format), func(t *testing.T) {
+			var out bytes.Buffer
+			testkit.Check(t, w.Write(&out, format))
+			f, err := walletfile.Read(out.Bytes(), walletfile.Options{Network: btc.Regtest})
+			if err != nil || f.Policy.Receive.String() != w.Receive {
+				t.Errorf("%s: %v", format, err)
+			}
+		})
 	}
 }
 

@@ -45,15 +45,17 @@ func TestBranches(t *testing.T) {
 		"wpkh(" + one + "/<0;1>/0/*)":                                 false,
 		"wsh(sortedmulti(1," + one + "/<0;1>/*," + two + "/<2;3>/*))": false,
 	} {
-		w := walletOf(t, descriptor)
-		for _, form := range []walletexport.Format{walletexport.Specter, walletexport.AccountMap, walletexport.Labels, walletexport.Core, walletexport.Descriptor} {
-			var out bytes.Buffer
-			err := w.Write(&out, form)
-			fits := ok || form != walletexport.Specter && form != walletexport.AccountMap
-			if fits != (err == nil) || !fits && (!errors.Is(err, walletexport.ErrBranches) || out.Len() > 0) {
-				t.Errorf("format %s, %s: %v, %s", form, descriptor, err, out.Bytes())
+		t.Run(descriptor, func(t *testing.T) {
+			w := walletOf(t, descriptor)
+			for _, form := range []walletexport.Format{walletexport.Specter, walletexport.AccountMap, walletexport.Labels, walletexport.Core, walletexport.Descriptor} {
+				var out bytes.Buffer
+				err := w.Write(&out, form)
+				fits := ok || form != walletexport.Specter && form != walletexport.AccountMap
+				if fits != (err == nil) || !fits && (!errors.Is(err, walletexport.ErrBranches) || out.Len() > 0) {
+					t.Errorf("format %s, %s: %v, %s", form, descriptor, err, out.Bytes())
+				}
 			}
-		}
+		})
 	}
 }
 

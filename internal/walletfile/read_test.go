@@ -226,11 +226,13 @@ func TestRead_Script(t *testing.T) {
 		{"core-listdescriptors.json", btc.PKH},
 		{"specter-device.json", btc.ShWPKH},
 	} {
-		f, err := readFile(t, btc.Main, c.name, c.script)
-		testkit.Check(t, err)
-		if want := policyOf(t, c.script, btc.Main); f.Policy.Receive.String() != want.Receive.String() || len(f.Scripts) < 3 {
-			t.Errorf("%s, %s: got %s of %v", c.name, c.script, f.Policy.Receive, f.Scripts)
-		}
+		t.Run(c.name, func(t *testing.T) {
+			f, err := readFile(t, btc.Main, c.name, c.script)
+			testkit.Check(t, err)
+			if want := policyOf(t, c.script, btc.Main); f.Policy.Receive.String() != want.Receive.String() || len(f.Scripts) < 3 {
+				t.Errorf("%s, %s: got %s of %v", c.name, c.script, f.Policy.Receive, f.Scripts)
+			}
+		})
 	}
 	f, err := readFile(t, btc.Main, "coldcard.json", btc.WSh)
 	if err != nil || f.IsWallet() || codes(f.Warnings) != "signer_key" {
@@ -259,15 +261,17 @@ func TestRead_Birthday(t *testing.T) {
 		"account-map.json": {0, 760000}, "specter.json": {0, 100}, "sparrow.json": {1_700_000_000, -1},
 		"core-listdescriptors.json": {1_700_000_000, -1}, "descriptor.txt": {0, -1},
 	} {
-		f, err := readFile(t, btc.Main, name, "")
-		testkit.Check(t, err)
-		at := time.Time{}
-		if want.at > 0 {
-			at = time.Unix(want.at, 0).UTC()
-		}
-		if !f.Birthday.Equal(at) || f.BirthdayHeight != want.height {
-			t.Errorf("%s: got %v, %d", name, f.Birthday, f.BirthdayHeight)
-		}
+		t.Run(name, func(t *testing.T) {
+			f, err := readFile(t, btc.Main, name, "")
+			testkit.Check(t, err)
+			at := time.Time{}
+			if want.at > 0 {
+				at = time.Unix(want.at, 0).UTC()
+			}
+			if !f.Birthday.Equal(at) || f.BirthdayHeight != want.height {
+				t.Errorf("%s: got %v, %d", name, f.Birthday, f.BirthdayHeight)
+			}
+		})
 	}
 }
 
@@ -306,11 +310,13 @@ func TestRead_SpecterDesktop(t *testing.T) {
 		"wallets/regtest/vault_23_fam.json": "specter wsh 3", "wallets_someuser/regtest/a_simple_wallet.json": "specter wpkh 1",
 		"devices/my_trezor.json": "specter-device wpkh 1", "devices_someuser/specter_diy.json": "specter-device wpkh 1",
 	} {
-		data, err := os.ReadFile(folder + name)
-		testkit.Check(t, err)
-		f, err := walletfile.Read(data, walletfile.Options{Network: btc.Regtest})
-		if got := fmt.Sprintf("%s %s %d", f.Format, f.Script, len(f.Keys)); err != nil || got != want || f.Name == "" {
-			t.Errorf("%s: %s, want %s; %v", name, got, want, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(folder + name)
+			testkit.Check(t, err)
+			f, err := walletfile.Read(data, walletfile.Options{Network: btc.Regtest})
+			if got := fmt.Sprintf("%s %s %d", f.Format, f.Script, len(f.Keys)); err != nil || got != want || f.Name == "" {
+				t.Errorf("%s: %s, want %s; %v", name, got, want, err)
+			}
+		})
 	}
 }

@@ -83,11 +83,13 @@ func TestFromParts_Problems(t *testing.T) {
 		"another one": {[]string{texts[0], "B$2J0200ABC"}, "qr_other_message"},
 		"payment":     {[]string{psbt}, "unknown_file_format"},
 	} {
-		_, err := walletfile.FromParts(c.parts)
-		f, ok := errors.AsType[*fault.Error](err)
-		if !ok || f.Kind != fault.Invalid || f.Code != c.code || f.Fields[0].Name != "parts" {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			_, err := walletfile.FromParts(c.parts)
+			f, ok := errors.AsType[*fault.Error](err)
+			if !ok || f.Kind != fault.Invalid || f.Code != c.code || f.Fields[0].Name != "parts" {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	words, err := walletfile.FromParts([]string{seeds[1]})
 	testkit.Check(t, err)

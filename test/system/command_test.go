@@ -3,6 +3,7 @@ package system
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,22 +103,24 @@ func TestCommands_WithoutDatabase(t *testing.T) {
 	refuses := func(t *testing.T, says string, environment ...string) {
 		t.Helper()
 		parent := t.TempDir()
-		for _, c := range someCommands {
-			if c.args[0] == "serve" {
-				continue
-			}
-			cmd := tool(t, filepath.Join(parent, "data"), c.args...)
-			cmd.Env = append(cmd.Env, environment...)
-			cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(testPassword+"\n")
-			out, err := cmd.CombinedOutput()
-			if _, ok := errors.AsType[*exec.ExitError](err); !ok || !strings.Contains(string(out), "no database: "+says) {
-				t.Errorf("specterd %s: %v\n%s", strings.Join(c.args, " "), err, out)
-			}
-			for _, dir := range []string{parent, cmd.Dir} {
-				if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
-					t.Fatalf("specterd %s created %v", strings.Join(c.args, " "), entries)
+		for i, c := range someCommands {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				if c.args[0] == "serve" {
+					return
 				}
-			}
+				cmd := tool(t, filepath.Join(parent, "data"), c.args...)
+				cmd.Env = append(cmd.Env, environment...)
+				cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(testPassword+"\n")
+				out, err := cmd.CombinedOutput()
+				if _, ok := errors.AsType[*exec.ExitError](err); !ok || !strings.Contains(string(out), "no database: "+says) {
+					t.Errorf("specterd %s: %v\n%s", strings.Join(c.args, " "), err, out)
+				}
+				for _, dir := range []string{parent, cmd.Dir} {
+					if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+						t.Fatalf("specterd %s created %v", strings.Join(c.args, " "), entries)
+					}
+				}
+			})
 		}
 	}
 	t.Run("SQLite", func(t *testing.T) {
