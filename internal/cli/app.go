@@ -95,7 +95,7 @@ func (p *program) runOn(cmd *cobra.Command, a *app.App, purpose app.Purpose, arg
 		return err
 	}
 	err := do(cmd, a, args)
-	if a.Store.Changed() && !a.Temporary && !isSet(cmd, "json") { // --json is for programs
+	if a.Store.Changed() && !a.Temporary && !wantsJSON(cmd) { // --json is for programs
 		fmt.Fprintf(p.stderr, "Changed the database %s.\n", a.DatabaseName())
 	}
 	return errors.Join(err, a.Close())

@@ -25,7 +25,7 @@ func addYes(cmd *cobra.Command) *cobra.Command {
 // confirm asks a question on the terminal, unless --yes was given. It returns nil only if
 // the answer is yes.
 func (p *program) confirm(cmd *cobra.Command, format string, args ...any) error {
-	if yes, _ := cmd.Flags().GetBool(yesFlag); yes {
+	if isSet(cmd, yesFlag) {
 		return nil
 	}
 	question := fmt.Sprintf(format, args...)

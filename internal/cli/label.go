@@ -10,10 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/config"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -24,9 +23,7 @@ func (p *program) labelCommand() *cobra.Command {
 		Long: `List, set, import and export the labels of a wallet, which its members share. REF is an
 address, a transaction id, or an output as txid:vout.`,
 	}
-	addDataFlags(cmd.PersistentFlags())
-	config.AddFlags(cmd.PersistentFlags(), "node-url")
-	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
+	addWalletFlags(cmd, &user)
 	cmd.AddCommand(
 		p.labelListCommand(&user), p.labelSetCommand(&user), p.labelRemoveCommand(&user), p.labelImportCommand(&user), p.labelExportCommand(&user),
 	)
@@ -36,8 +33,8 @@ address, a transaction id, or an output as txid:vout.`,
 func (p *program) labelListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list ALIAS", Short: "List the labels of a wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			labels, err := d.labels(cmd.Context(), args[0])
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
+			labels, err := d.labels(cmd.Context(), access)
 			if err != nil {
 				return err
 			}
@@ -52,11 +49,7 @@ func (p *program) labelListCommand(user *string) *cobra.Command {
 }
 
 // labels returns the labels of a wallet.
-func (d *walletCommands) labels(ctx context.Context, alias string) (all []btc.Label, err error) {
-	access, err := d.access(ctx, alias)
-	if err != nil {
-		return nil, err
-	}
+func (d *walletCommands) labels(ctx context.Context, access wallet.Access) (all []btc.Label, err error) {
 	labels, err := d.service.Labels(ctx, access)
 	if err != nil {
 		return nil, err
@@ -124,12 +117,8 @@ func (d *walletCommands) setLabel(ctx context.Context, access wallet.Access, ref
 func (p *program) labelRemoveCommand(user *string) *cobra.Command {
 	return addYes(&cobra.Command{
 		Use: "rm ALIAS REF", Short: "Remove a label", Args: cobra.ExactArgs(2),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			labels, err := d.labels(cmd.Context(), args[0])
+		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
+			labels, err := d.labels(cmd.Context(), access)
 			if err != nil {
 				return err
 			}
@@ -162,11 +151,7 @@ input.
 
 An empty label removes the existing one; "spendable": false freezes an output. Invalid
 lines are reported, all others are imported.`,
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			lines, err := p.readLimited(args[1], v1.MaxLabelFile)
 			if err != nil {
 				return err
@@ -181,7 +166,7 @@ lines are reported, all others are imported.`,
 				for _, problem := range r.Problems {
 					fmt.Fprintln(p.stderr, problem)
 				}
-				fmt.Fprintf(p.stdout, "Imported %s.\n", plural(r.Imported, "label"))
+				fmt.Fprintf(p.stdout, "Imported %s.\n", text.Count(r.Imported, "label"))
 			}
 			if r.Failed {
 				return errors.Join(err, errLabelsFailed)
@@ -195,11 +180,7 @@ func (p *program) labelExportCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "export ALIAS", Short: "Print the labels of a wallet (BIP-329)", Args: cobra.ExactArgs(1),
 		Example: "  specterd label export savings > savings-labels.jsonl",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			labels, err := d.service.Labels(cmd.Context(), access)
 			if err != nil {
 				return err

@@ -41,7 +41,7 @@ before the first section, such as [test], and restart the node.
 With --settings, the settings are written into a new file that only you can read, and
 only the lines for bitcoin.conf are printed.`,
 		Example: `  specterd node-config
-  specterd node-config --settings ~/.specterd/specterd.env >> ~/.bitcoin/bitcoin.conf`,
+  specterd node-config --settings ~/.specterd/specterd.env > lines-for-bitcoin.conf`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ports := map[string]uint16{"main": 8332, "test": 18332, "testnet4": 48332, "signet": 38332, "regtest": 18443}
 			if !cmd.Flags().Changed("rpc-port") {

@@ -2,14 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/specterd/specterd/internal/btc"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
@@ -24,10 +22,7 @@ func addJSON(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-func wantsJSON(cmd *cobra.Command) bool {
-	asked, _ := cmd.Flags().GetBool(jsonFlag)
-	return asked
-}
+func wantsJSON(cmd *cobra.Command) bool { return isSet(cmd, jsonFlag) }
 
 // printJSON prints v as a JSON document.
 func (p *program) printJSON(v any) error {
@@ -101,8 +96,9 @@ func printList[R any](p *program, cmd *cobra.Command, rows []R, list func([]any)
 // columnGap separates the columns of a table; continuation lines begin with it.
 const columnGap = "  "
 
-// printTable prints cells in aligned columns, which right aligns to the right. On a terminal that is too narrow, the last
-// columns of a row continue on further lines, so that no cell is cut off.
+// printTable prints cells in aligned columns; right is set for columns that are aligned to the
+// right. On a terminal that is too narrow, the last columns of a row continue on further
+// lines, so that no cell is cut off.
 func (p *program) printTable(rows [][]string, right []bool) {
 	widths := make([]int, len(rows[0]))
 	for _, cells := range rows {
@@ -110,7 +106,8 @@ func (p *program) printTable(rows [][]string, right []bool) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	starts := lineStarts(widths, p.terminalWidth())
+	width, _ := p.terminalSize()
+	starts := lineStarts(widths, width)
 	var b strings.Builder
 	for _, cells := range rows {
 		line := ""
@@ -142,18 +139,4 @@ func lineStarts(widths []int, limit int) []bool {
 		used += width + len(columnGap)
 	}
 	return starts
-}
-
-// terminalWidth returns the width of the terminal that standard output is; 0 if it is not
-// a terminal.
-func (p *program) terminalWidth() int {
-	f, ok := p.raw.(*os.File)
-	if !ok {
-		return 0
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		return 0
-	}
-	return width
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/config"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/proposal"
@@ -30,9 +29,7 @@ signatures.
 A proposal reserves its UTXOs in the database, so that other commands and a running server
 do not spend them. Its status follows the blockchain while the server is running.`,
 	}
-	addDataFlags(cmd.PersistentFlags())
-	config.AddFlags(cmd.PersistentFlags(), "node-url")
-	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
+	addWalletFlags(cmd, &user)
 	cmd.AddCommand(
 		p.proposalListCommand(&user), p.proposalCreateCommand(&user), p.proposalShowCommand(&user),
 		p.proposalSignCommand(&user), p.proposalBroadcastCommand(&user), p.proposalBumpCommand(&user), p.proposalCancelCommand(&user),

@@ -10,6 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -20,7 +21,8 @@ func (p *program) proposalSignCommand(user *string) *cobra.Command {
 		Long: `Add the signatures of a signed PSBT, or of the signed transaction, to its proposal.
 
 FILE contains the PSBT in binary, base64 or hexadecimal, or the texts of its QR codes, one
-in each line; - reads standard input. The transaction in it identifies the proposal. Only signatures are used, and each is verified.`,
+in each line; - reads standard input. The transaction in it identifies the proposal. Only
+signatures are used, and each is verified.`,
 		Example: "  specterd proposal sign-in-file payment-signed.psbt",
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			data, err := p.readLimited(args[0], psbt.MaxTextSize)
@@ -38,7 +40,7 @@ in each line; - reads standard input. The transaction in it identifies the propo
 			if n := len(after.Signatures) - len(before.Signatures); n == 0 {
 				fmt.Fprintf(p.stderr, "%s has no signatures that are new; nothing was changed.\n", args[0])
 			} else if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "Added %s.\n\n", plural(n, "signature"))
+				fmt.Fprintf(p.stdout, "Added %s.\n\n", text.Count(n, "signature"))
 			}
 			return p.printProposal(cmd, d, access, after, "")
 		}),

@@ -8,6 +8,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -23,7 +24,7 @@ func (p *program) printProposalText(found proposal.Proposal, v wallet.View, file
 	row("status", "%s", statusText(found, v))
 	for _, o := range found.Outputs {
 		if o.Data != nil {
-			row("stores", "%s: %x", plural(len(o.Data), "byte"), o.Data)
+			row("stores", "%s: %x", text.Count(len(o.Data), "byte"), o.Data)
 			continue
 		}
 		row(outputName(o.Kind), "%s BTC to %s", bitcoins(o.Amount), addressText(o.Address))
@@ -129,7 +130,7 @@ func printSigners(row func(name, format string, args ...any), found proposal.Pro
 		}
 	}
 	if n := v.SignaturesRequired - signaturesOf(found); found.Status.Open() && n > 0 {
-		row("missing", "%s", plural(n, "signature"))
+		row("missing", "%s", text.Count(n, "signature"))
 	}
 }
 
@@ -173,12 +174,4 @@ func printNext(w io.Writer, found proposal.Proposal, file string) {
 	case found.Status == proposal.Complete:
 		fmt.Fprintf(w, "\nNext: \"specterd proposal broadcast %s\".\n", found.ID)
 	}
-}
-
-// plural returns a number with a noun, which gets an s unless the number is 1.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

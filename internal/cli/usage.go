@@ -93,14 +93,19 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 				missing = append(missing, "--"+f.Name)
 			}
 		})
-		switch len(missing) {
-		case 0:
-			return groupError(cmd, cmd.ValidateFlagGroups())
-		case 1:
-			return errUsage("%s is required; see %s --help", missing[0], cmd.CommandPath())
+		if len(missing) > 0 {
+			return errMissing(cmd, missing)
 		}
-		return errUsage("%s are required; see %s --help", joinAnd(missing), cmd.CommandPath())
+		return groupError(cmd, cmd.ValidateFlagGroups())
 	}
+}
+
+// errMissing returns an error about required flags.
+func errMissing(cmd *cobra.Command, flags []string) error {
+	if len(flags) == 1 {
+		return errUsage("%s is required; see %s --help", flags[0], cmd.CommandPath())
+	}
+	return errUsage("%s are required; see %s --help", joinAnd(flags), cmd.CommandPath())
 }
 
 // flagGroup matches the names of the flags in cobra's errors about groups of flags.

@@ -9,6 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) userShowCommand() *cobra.Command {
@@ -117,7 +118,7 @@ func (p *program) printChange(u auth.User, setsPassword bool, tokens int) {
 		fmt.Fprintf(p.stdout, "Changed the password of %s.\n", u.Name)
 	}
 	if tokens > 0 {
-		fmt.Fprintf(p.stdout, "Deleted %s.\n", plural(tokens, "token"))
+		fmt.Fprintf(p.stdout, "Deleted %s.\n", text.Count(tokens, "token"))
 	}
 	fmt.Fprintf(p.stdout, "User %s is %s, %s.\n", u.Name, roleOf(u), statusOf(u))
 }
@@ -132,7 +133,7 @@ func (p *program) confirmChange(cmd *cobra.Command, a *app.App, u auth.User, cha
 	if err != nil || len(lost) == 0 {
 		return 0, err
 	}
-	return len(lost), p.confirm(cmd, "%s and delete %s?", describeChange(u, change, setsPassword), plural(len(lost), "token"))
+	return len(lost), p.confirm(cmd, "%s and delete %s?", describeChange(u, change, setsPassword), text.Count(len(lost), "token"))
 }
 
 // describeChange describes a change that deletes tokens, for a question.

@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -31,15 +32,21 @@ func (p *program) walletCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "wallet", Short: "Manage wallets, their members and addresses",
 	}
-	addDataFlags(cmd.PersistentFlags())
-	config.AddFlags(cmd.PersistentFlags(), "node-url", "node-wallet-folder")
-	cmd.PersistentFlags().StringVar(&user, "user", auth.FirstAdmin, "user on whose behalf to act")
+	addWalletFlags(cmd, &user)
+	config.AddFlags(cmd.PersistentFlags(), "node-wallet-folder")
 	cmd.AddCommand(
 		p.walletCreateCommand(&user), p.walletListCommand(&user), p.walletShowCommand(&user),
 		p.walletAddressCommand(&user), p.walletTransactionsCommand(&user), p.walletUTXOsCommand(&user), p.walletMemberCommand(&user),
 		p.walletRescanCommand(&user), p.walletRemoveCommand(&user),
 	)
 	return cmd
+}
+
+// addWalletFlags adds the flags of a group of commands that use withWallets.
+func addWalletFlags(cmd *cobra.Command, user *string) {
+	addDataFlags(cmd.PersistentFlags())
+	config.AddFlags(cmd.PersistentFlags(), "node-url")
+	cmd.PersistentFlags().StringVar(user, "user", auth.FirstAdmin, "user on whose behalf to act")
 }
 
 // withWallets returns a function that opens the database and the node clients, calls do
@@ -63,6 +70,17 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		}
 		service, proposals := a.Services(n)
 		return do(cmd, &walletCommands{a, n, service, proposals, operator().For(u)}, args)
+	})
+}
+
+// withWallet is like withWallets, for a command whose first argument is the alias of a wallet.
+func (p *program) withWallet(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error) func(*cobra.Command, []string) error {
+	return p.withWallets(user, atNode, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+		access, err := d.access(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		return do(cmd, d, access, args)
 	})
 }
 
@@ -116,11 +134,7 @@ func asOf(v wallet.View) string {
 func (p *program) walletShowCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			v, err := d.service.Get(cmd.Context(), access)
 			if err != nil {
 				return err
@@ -165,11 +179,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	var stop bool
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			if stop {
 				if err := d.service.StopRescan(cmd.Context(), access); err != nil {
 					return err
@@ -219,7 +229,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if files == "delete" {
 				also = ", and delete its files in Bitcoin Core"
 			}
-			if err := p.confirm(cmd, "Delete wallet %s for %s%s?", args[0], plural(len(members), "member"), also); err != nil {
+			if err := p.confirm(cmd, "Delete wallet %s for %s%s?", args[0], text.Count(len(members), "member"), also); err != nil {
 				return err
 			}
 			if err := d.service.Delete(cmd.Context(), access, files == "delete"); err != nil {

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -89,10 +87,8 @@ func checkWalletCreate(cmd *cobra.Command) error {
 	switch {
 	case given != 1:
 		return errUsage("exactly one of --file, --descriptor and --key is required; see %s --help", cmd.CommandPath())
-	case len(missing) == 1:
-		return errUsage("%s is required; see %s --help", missing[0], cmd.CommandPath())
-	case len(missing) > 1:
-		return errUsage("%s are required; see %s --help", joinAnd(missing), cmd.CommandPath())
+	case len(missing) > 0:
+		return errMissing(cmd, missing)
 	}
 	return nil
 }
@@ -100,29 +96,16 @@ func checkWalletCreate(cmd *cobra.Command) error {
 // completePlan adds the birthday and the content of the file to a plan.
 func (p *program) completePlan(plan *wallet.Plan, birthday, file string) (err error) {
 	if file != "" {
-		if plan.File, err = p.readWalletFile(file); err != nil {
+		data, err := p.readLimited(file, walletfile.MaxSize)
+		if err != nil {
 			return err
 		}
+		plan.File = walletfile.FromBytes(data)
 	}
 	if birthday != "" {
 		plan.Birthday, err = wallet.ParseBirthday("birthday", birthday)
 	}
 	return err
-}
-
-// readWalletFile reads a file, or standard input if the path is "-".
-func (p *program) readWalletFile(path string) (walletfile.Source, error) {
-	in := p.stdin
-	if path != "-" {
-		f, err := os.Open(path) //nolint:gosec // the operator named the file
-		if err != nil {
-			return walletfile.Source{}, err
-		}
-		defer f.Close() //nolint:errcheck // it is only read
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, walletfile.MaxSize+1))
-	return walletfile.FromBytes(data), err
 }
 
 // printInspection prints a wallet and its warnings.

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -24,11 +25,7 @@ func (p *program) walletAddressCommand(user *string) *cobra.Command {
 The address is the only output to standard output. No other command or request gets the
 same address.`,
 		Example: "  specterd wallet address savings --label 'invoice 17'\n  specterd wallet address savings --list --used",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			if !list {
 				return p.revealAddress(cmd, d, access, label)
 			}
@@ -41,6 +38,7 @@ same address.`,
 				filter.Used = &used
 			}
 			filter.Revealed = &revealed
+			var err error
 			if filter.Branch, err = parseBranch(branch); err != nil {
 				return err
 			}
@@ -129,11 +127,7 @@ func (p *program) walletUTXOsCommand(user *string) *cobra.Command {
 	var frozen bool
 	cmd := &cobra.Command{
 		Use: "utxos ALIAS", Short: "List the UTXOs of a wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			if cmd.Flags().Changed("label") {
 				filter.Label = &label
 			}
@@ -258,7 +252,7 @@ func (p *program) listTransactions(cmd *cobra.Command, d *walletCommands, set wa
 	}
 	if len(records) > limit {
 		records = records[:limit]
-		defer fmt.Fprintf(p.stderr, "There are more than %s; --limit sets how many are listed.\n", plural(limit, "transaction"))
+		defer fmt.Fprintf(p.stderr, "There are more than %s; --limit sets how many are listed.\n", text.Count(limit, "transaction"))
 	}
 	return printRowsAsOf(
 		p, cmd, tip, records, v1.ShowTransaction,

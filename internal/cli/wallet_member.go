@@ -29,11 +29,7 @@ the wallet and its members.`,
 func (p *program) memberListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list ALIAS", Short: "List the members of a wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			members, err := d.service.Members(cmd.Context(), access)
 			if err != nil {
 				return err
@@ -55,11 +51,7 @@ func (p *program) memberAddCommand(user *string) *cobra.Command {
 		Long: `Add a user as a member without an invitation.
 
 In the API, the user must accept an invitation, unless SPECTER_ADMINS_ADD_MEMBERS is set.`,
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			if _, err := d.member(cmd.Context(), access, args[1]); err == nil {
 				return fmt.Errorf("%s is a member of %s already; change the role with \"specterd wallet member set\"", args[1], args[0])
 			}
@@ -79,11 +71,7 @@ func (p *program) memberSetCommand(user *string) *cobra.Command {
 	var role string
 	cmd := &cobra.Command{
 		Use: "set ALIAS USER --role ROLE", Short: "Change the role of a member", Args: cobra.ExactArgs(2),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			if _, err := d.member(cmd.Context(), access, args[1]); err != nil {
 				return err
 			}
@@ -132,11 +120,7 @@ func (d *walletCommands) member(ctx context.Context, access wallet.Access, user 
 func (p *program) memberRemoveCommand(user *string) *cobra.Command {
 	return addYes(&cobra.Command{
 		Use: "rm ALIAS USER", Short: "Remove a member from a wallet", Args: cobra.ExactArgs(2),
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			m, err := d.member(cmd.Context(), access, args[1])
 			if err != nil {
 				return err
