@@ -111,7 +111,7 @@ func (k descriptorKey) branch() int {
 
 // sameKey reports whether k and other derive the same children.
 func (k descriptorKey) sameKey(other descriptorKey) bool {
-	return bytes.Equal(k.extended.ChainCode(), other.extended.ChainCode()) && fingerprint(k.extended) == fingerprint(other.extended)
+	return bytes.Equal(k.extended.ChainCode(), other.extended.ChainCode()) && Fingerprint(k.extended) == Fingerprint(other.extended)
 }
 
 // Split returns the two descriptors of a multipath descriptor, for receiving and
@@ -176,9 +176,9 @@ func (k descriptorKey) write(b *strings.Builder) {
 	for _, s := range k.steps {
 		b.WriteByte('/')
 		if s.isMultipath() {
-			b.WriteString("<" + formatStep(s[0]) + ";" + formatStep(s[1]) + ">")
+			b.WriteString("<" + FormatStep(s[0]) + ";" + FormatStep(s[1]) + ">")
 		} else {
-			b.WriteString(formatStep(s[0]))
+			b.WriteString(FormatStep(s[0]))
 		}
 	}
 	b.WriteString("/*")

@@ -87,7 +87,7 @@ func parseKeyExpression(text string, network Network) (keyExpression, error) {
 	if hasOrigin {
 		err = e.setOrigin(origin)
 	} else {
-		e.Fingerprint, e.Derivation = fingerprint(e.extended), "m"
+		e.Fingerprint, e.Derivation = Fingerprint(e.extended), "m"
 	}
 	e.Purpose = e.Type.purpose()
 	return e, err
@@ -168,8 +168,8 @@ func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Scrip
 	return key, version.script, nil
 }
 
-// fingerprint returns the first four bytes of the key's HASH160 (BIP-32).
-func fingerprint(key *hdkeychain.ExtendedKey) string {
+// Fingerprint returns the first four bytes of the key's HASH160 (BIP-32).
+func Fingerprint(key *hdkeychain.ExtendedKey) string {
 	public, err := key.ECPubKey()
 	if err != nil {
 		return "" // unreachable: the key was parsed
@@ -197,7 +197,8 @@ func parseStep(text string) (uint32, bool) {
 	return step, true
 }
 
-func formatStep(step uint32) string {
+// FormatStep formats one step of a path, such as 84h.
+func FormatStep(step uint32) string {
 	if step >= hardened {
 		return strconv.FormatUint(uint64(step-hardened), 10) + "h"
 	}
@@ -210,7 +211,7 @@ func FormatPath(path []uint32) string {
 	b.WriteByte('m')
 	for _, step := range path {
 		b.WriteByte('/')
-		b.WriteString(formatStep(step))
+		b.WriteString(FormatStep(step))
 	}
 	return b.String()
 }

@@ -3,7 +3,6 @@ package qrcodec
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"strconv"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -197,7 +196,7 @@ func (p *keyPath) component(elements []any) (int, error) {
 			return 0, badStructure()
 		}
 		p.steps = append(p.steps, step)
-		p.text += "/" + stepText(step)
+		p.text += "/" + btc.FormatStep(step)
 		return 2, nil
 	case []any:
 		p.isFixed = false
@@ -214,7 +213,7 @@ func (p *keyPath) component(elements []any) (int, error) {
 			if !okReceive || !okChange {
 				return 0, badStructure()
 			}
-			p.text += "/<" + stepText(receive) + ";" + stepText(change) + ">"
+			p.text += "/<" + btc.FormatStep(receive) + ";" + btc.FormatStep(change) + ">"
 			return 1, nil
 		}
 		return 0, unsupported("has a path with a range of indexes")
@@ -236,11 +235,4 @@ func stepOf(elements []any) (uint32, bool) {
 		index += hardened
 	}
 	return uint32(index), true
-}
-
-func stepText(step uint32) string {
-	if step >= hardened {
-		return strconv.FormatUint(uint64(step-hardened), 10) + "h"
-	}
-	return strconv.FormatUint(uint64(step), 10)
 }

@@ -73,9 +73,7 @@ func (r Resource) Content() (Content, error) {
 		return checked(Bytes, data)
 	case typeHDKey:
 		outputs, err = keyOutputs([]any{v}, 0)
-	case typeOutput:
-		outputs, err = outputsOf([]any{v}, 0)
-	case typeOutputV3:
+	case typeOutput, typeOutputV3:
 		outputs, err = outputsOf([]any{v}, 0)
 	case typeAccount, typeMultiAccounts:
 		outputs, err = accountOutputs(v, v1(r.Type) == typeMultiAccounts)

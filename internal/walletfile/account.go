@@ -2,6 +2,7 @@ package walletfile
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -42,9 +43,7 @@ func (d *draft) file(o Options) (File, error) {
 }
 
 func (f *File) warn(code, format string, args ...any) {
-	d := draft{}
-	d.warn(code, format, args...)
-	f.Warnings = append(f.Warnings, d.warnings...)
+	f.Warnings = append(f.Warnings, Warning{code, fmt.Sprintf(format, args...)})
 }
 
 // withSigner completes a file that has only one signer's key of a multisig wallet.

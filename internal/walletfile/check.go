@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -66,7 +65,7 @@ func checkOrigin(k btc.Key, warn warner) {
 	if err != nil {
 		return // unreachable, for the same reason
 	}
-	own := fingerprintOf(x)
+	own := btc.Fingerprint(x)
 	switch {
 	case len(path) == 0 && x.Depth() > 0 && k.Fingerprint == own:
 		warn("fingerprint_missing", "has no origin, so hardware wallets may not recognize the key as theirs and refuse to sign; add it, as in [d34db33f/84h/0h/0h]xpub…")
@@ -82,23 +81,13 @@ func checkOrigin(k btc.Key, warn warner) {
 	case len(path) != int(x.Depth()):
 		warn("origin_mismatch", "has an origin whose path has %d steps, but the key is at depth %d", len(path), x.Depth())
 	case len(path) > 0 && path[len(path)-1] != x.ChildIndex():
-		warn("origin_mismatch", "has an origin whose path ends in %s, but the key has the child number %s", step(path[len(path)-1]), step(x.ChildIndex()))
+		warn("origin_mismatch", "has an origin whose path ends in %s, but the key has the child number %s", btc.FormatStep(path[len(path)-1]), btc.FormatStep(x.ChildIndex()))
 	}
-}
-
-func fingerprintOf(x *hdkeychain.ExtendedKey) string {
-	public, err := x.ECPubKey()
-	if err != nil {
-		return ""
-	}
-	return hex.EncodeToString(btcutil.Hash160(public.SerializeCompressed())[:4])
 }
 
 func parentOf(x *hdkeychain.ExtendedKey) string {
 	return hex.EncodeToString(binary.BigEndian.AppendUint32(nil, x.ParentFingerprint()))
 }
-
-func step(n uint32) string { return btc.FormatPath([]uint32{n})[len("m/"):] }
 
 // purposes are the script types of account keys by the first step of their path (BIP-44,
 // 45, 49, 84, 86); 48 and 87 depend on more.
@@ -148,6 +137,6 @@ func checkPurpose(k btc.Key, script btc.Script, network btc.Network, warn warner
 		want = hardened
 	}
 	if path[1] != want && (path[1] == hardened || path[1] == hardened+1) {
-		warn("coin_type_mismatch", "has a path for another network: its second step is %s, and keys of the network %s have %s", step(path[1]), network, step(want))
+		warn("coin_type_mismatch", "has a path for another network: its second step is %s, and keys of the network %s have %s", btc.FormatStep(path[1]), network, btc.FormatStep(want))
 	}
 }

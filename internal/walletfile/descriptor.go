@@ -19,7 +19,7 @@ func (d *draft) readText(text string) {
 	switch {
 	case strings.HasPrefix(text, "BSMS"):
 		d.readBSMS(text)
-	case strings.HasPrefix(strings.ToLower(text), "ur:") || strings.HasPrefix(text, "B$"):
+	case isQRText(text):
 		d.err = fault.InvalidAs(ErrUnknownFormat.Code, field, "is the text of a QR code; give it in parts, together with the other parts if there are several")
 	case isColdcardText(lines):
 		d.readColdcardText(text)
