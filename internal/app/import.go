@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +28,7 @@ func (a *App) Importer(n *Node, who *auth.Principal) *importer.Importer {
 	}
 	leave := func(string) {} // the server's indexer is in another process
 	wallets := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, leave)
-	proposals := proposal.New(a.Log, a.Store, wallets, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, MaxData: cmp.Or(a.Config.MaxData, -1), Kick: leave})
+	proposals := proposal.New(a.Log, a.Store, wallets, n.Provider, a.Now, a.proposalOptions(leave))
 	return importer.New(auth.NewImports(a.Store, a.Passwords, a.Now), wallets, proposals, a.Store, chain, who, a.Now)
 }
 

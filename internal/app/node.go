@@ -99,6 +99,11 @@ func (n *Node) CheckOnce(ctx context.Context) error {
 	return nil
 }
 
+// proposalOptions returns the configured options of the proposal service.
+func (a *App) proposalOptions(kick func(walletID string)) proposal.Options {
+	return proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, MaxData: cmp.Or(a.Config.MaxData, -1), Kick: kick}
+}
+
 // services returns the wallet service, the proposal service and the indexer that keeps
 // their data in sync with the node.
 func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.Indexer) {
@@ -106,7 +111,9 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 	kick := func(id string) { index.Kick(id) }
 	service := wallet.New(a.Log, a.Store, a.Store, n.Provider, a.Now, kick).WithAdminsAddingMembers(a.Config.AdminsAddMembers)
 	await := func(ctx context.Context, id, txid string) { index.Await(ctx, id, txid) }
-	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, proposal.Options{Lifetime: a.Config.ProposalLifetime, MaxFeeRate: a.Config.MaxFeeRate, MaxData: cmp.Or(a.Config.MaxData, -1), Kick: kick, Await: await, Watch: a.Watch})
+	options := a.proposalOptions(kick)
+	options.Await, options.Watch = await, a.Watch
+	proposals := proposal.New(a.Log, a.Store, service, n.Provider, a.Now, options)
 	index = indexer.New(indexer.Options{
 		Log: a.Log, Now: a.Now, Watch: a.Watch, Store: a.Store, Wallets: service, Reserver: proposals, Provider: n.Provider,
 		Node: n.Backend, Scanner: n.Scanner, Host: n.ZMQHost,
