@@ -237,7 +237,7 @@ type importProblem struct {
 func writeImportJSON(out io.Writer, path string, report importer.Report, status importer.Status, next []string) error {
 	document := importReport{Folder: path, DryRun: report.DryRun, Status: status, Items: []importItem{}, Problems: []importProblem{}, Next: next}
 	for _, i := range report.Items {
-		document.Items = append(document.Items, importItem(i))
+		document.Items = append(document.Items, importItem{i.Kind, i.Name, i.Result, i.Detail})
 	}
 	for _, problem := range report.Problems {
 		document.Problems = append(document.Problems, importProblem{problem.Severity, problem.Path, problem.What})

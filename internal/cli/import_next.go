@@ -38,8 +38,8 @@ func (n importNext) steps(folder *datadir.Folder) []string {
 		steps = append(steps, n.nodeStep(folder))
 	}
 	for _, i := range n.report.Items {
-		if _, argument, ok := strings.Cut(i.Detail, "add --user "); ok && i.Kind == importer.KindUser {
-			steps = append(steps, "to import user "+i.Name+" into the existing user: specterd import "+n.path+" --user "+argument)
+		if i.Mapping != "" {
+			steps = append(steps, "to import user "+i.Name+" into the existing user: specterd import "+n.path+" --user "+i.Mapping)
 		}
 	}
 	if n.options.dryRun {

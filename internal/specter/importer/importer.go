@@ -53,6 +53,9 @@ type Item struct {
 	Name   string
 	Result Result
 	Detail string
+	// Mapping is the argument NAME=NAME that imports a user into the existing user of the
+	// same name; empty if there is no such user.
+	Mapping string
 }
 
 // Status is the overall result of an import.
@@ -199,7 +202,7 @@ func plain(text string) string {
 }
 
 func (r *run) add(kind, name string, result Result, detail string) {
-	r.report.Items = append(r.report.Items, Item{kind, show(name), result, detail})
+	r.report.Items = append(r.report.Items, Item{Kind: kind, Name: show(name), Result: result, Detail: detail})
 }
 
 func (r *run) user(ctx context.Context, u datadir.User) error {
@@ -306,16 +309,18 @@ func (r *run) refusedUser(u datadir.User, again bool, err error) error {
 	if !ok {
 		return err
 	}
-	result := NotImported
+	result, offer := NotImported, ""
 	switch {
 	case errors.Is(err, auth.ErrImportDeleted):
 		result = Skipped
 	case errors.Is(err, auth.ErrUserExists) && again:
 		why = "another user of the directory has this name, ignoring case; tokens and wallets are skipped"
 	case errors.Is(err, auth.ErrUserExists):
-		why = "a user with this name, ignoring case, exists here and is unchanged; to import tokens and wallets into this user, add --user " + mapping(u.Name)
+		offer = mapping(u.Name)
+		why = "a user with this name, ignoring case, exists here and is unchanged; to import tokens and wallets into this user, add --user " + offer
 	}
 	r.add(KindUser, u.Name, result, why)
+	r.report.Items[len(r.report.Items)-1].Mapping = offer
 	for _, t := range u.Tokens {
 		r.add(KindToken, tokenName(u, t), result, "its user is not imported")
 	}
