@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -103,12 +102,7 @@ func writeNewFile(path, content string) error {
 	if err := privatefile.MkdirAll(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := privatefile.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	return errors.Join(err, f.Close())
+	return privatefile.WriteNew(path, []byte(content))
 }
 
 // bitcoinConf returns the lines for bitcoin.conf.

@@ -211,12 +211,7 @@ func checkNewFile(path string) error {
 
 // writePSBT writes a PSBT to a new file.
 func writePSBT(path string, psbt []byte) error {
-	f, err := privatefile.Create(path)
-	if err != nil {
-		return fmt.Errorf("write the PSBT: %w", err)
-	}
-	_, err = f.Write(psbt)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := privatefile.WriteNew(path, psbt); err != nil {
 		return fmt.Errorf("write the PSBT: %w", err)
 	}
 	return nil

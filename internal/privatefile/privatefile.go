@@ -65,6 +65,16 @@ func giveToOwnerOf(dir *os.Root, f *os.File) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
+// WriteNew is like Create, and writes the content of the file.
+func WriteNew(path string, content []byte) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
 // Ensure creates an empty file if it does not exist.
 func Ensure(path string) error {
 	f, err := Create(path)
