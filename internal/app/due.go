@@ -48,6 +48,7 @@ func (a *App) maintenance() []schedule.Job {
 		// Every process has signing keys in memory, and may have its own key file.
 		{Name: "dropping old signing keys", Next: schedule.Every(hourly, now.Add(hourly)), Run: a.DropOldKeys, Retry: hourly},
 		{Name: "deleting old events", Next: schedule.Every(hourly, now.Add(hourly)), Run: a.PruneEvents, Retry: hourly, Exclusive: true},
+		{Name: "deleting ended sessions", Next: schedule.Every(hourly, now.Add(hourly)), Run: a.Store.DeleteEndedSessions, Retry: hourly, Exclusive: true},
 		{Name: "announcing tokens that will expire", Next: a.nextExpiringToken, Run: a.Store.RecordExpiringTokens},
 	}
 	if a.Config.AuditRetention != 0 {

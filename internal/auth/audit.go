@@ -32,8 +32,12 @@ const (
 	outcomeRefused = "refused"
 )
 
-// Event returns an event for an action that p performed successfully at time now.
+// Event returns an event for an action that p performed successfully at time now. Its
+// detail ends with the session, if p used one.
 func (p *Principal) Event(now time.Time, action, target, detail string) Event {
+	if p.SessionID != "" {
+		detail = strings.TrimPrefix(detail+"; session "+p.SessionID, "; ")
+	}
 	return Event{
 		At: now, UserID: p.UserID, UserName: cmp.Or(p.operator, p.UserName), TokenID: p.TokenID, Address: p.Address,
 		Action: action, Target: target, Outcome: outcomeOK, Detail: detail,

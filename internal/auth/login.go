@@ -16,15 +16,16 @@ var ErrUnauthenticated = fault.New(fault.Unauthenticated, "unauthenticated",
 	"invalid credentials; the token may have expired or been revoked")
 
 // Credential contains the data of a token and its user that a request needs, as read
-// from the database. For a password, the Token contains only the id of the user. A
+// from the database. For a password or a session, the Token contains only the id of the user. A
 // Credential may be shared and must not be changed.
 type Credential struct {
 	Token
 	UserName string
 	Admin    bool
 	Active   bool
-	// AccessVersion is set for a password only; see User.
+	// AccessVersion is set for a password or a session only; see User.
 	AccessVersion int64
+	Session       *Session // nil for a token or a password
 }
 
 // CredentialStore stores the data that authentication needs.
@@ -37,6 +38,9 @@ type CredentialStore interface {
 	// another process has just committed. It returns ErrTokenNotFound if the token
 	// does not exist.
 	CredentialByID(ctx context.Context, tokenID string) (*Credential, error)
+	// SessionByID returns the current rows of a session and its user, or
+	// ErrSessionNotFound.
+	SessionByID(ctx context.Context, id string) (*Credential, error)
 }
 
 // Login authenticates callers.

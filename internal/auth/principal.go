@@ -24,11 +24,17 @@ type Principal struct {
 	Admin    bool
 	// TokenID is the id of the caller's token; empty for a password.
 	TokenID string
-	token   *Token // row of the caller's token, as read for this request
+	// SessionID is the id of the caller's session in the web console; empty for other
+	// callers. Its permissions are those of the password with which it began.
+	SessionID string
+	token     *Token // row of the caller's token, as read for this request
 	// accessVersion is the AccessVersion of the user when the password was
 	// compared; 0 for a token.
 	accessVersion int64
-	trusted       bool
+	// unproved is set if the caller uses a session and has not entered the password within
+	// ProofLifetime.
+	unproved bool
+	trusted  bool
 	// operator is the name of the operator who acts on behalf of the user; empty for other
 	// callers.
 	operator string
@@ -48,16 +54,26 @@ type Principal struct {
 var ErrPasswordRequired = fault.New(fault.Forbidden, "password_required",
 	"your user name and password (HTTP Basic) are required; a token is not accepted")
 
-// ByPassword reports whether the caller was authenticated with a password, or uses
-// the command line.
+// ByPassword reports whether the caller was authenticated with a password, also at the
+// beginning of a session, or uses the command line.
 func (p *Principal) ByPassword() bool { return p.TokenID == "" }
 
-// RequirePassword returns ErrPasswordRequired if the caller used a token.
+// RequirePassword returns ErrPasswordRequired if the caller used a token, and
+// ErrProofRequired if the caller uses a session and must enter the password again.
 func (p *Principal) RequirePassword() error {
-	if p.ByPassword() {
-		return nil
+	if !p.ByPassword() {
+		return ErrPasswordRequired
 	}
-	return ErrPasswordRequired
+	return p.RequireProof()
+}
+
+// RequireProof returns ErrProofRequired if the caller uses a session and must enter the
+// password again. Unlike RequirePassword, it accepts tokens.
+func (p *Principal) RequireProof() error {
+	if p.unproved {
+		return ErrProofRequired
+	}
+	return nil
 }
 
 // CommandLine is the Address of an Operator.

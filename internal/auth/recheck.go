@@ -29,11 +29,21 @@ func (c *Credential) Principal(address string) *Principal {
 	p := &Principal{UserID: c.UserID, UserName: c.UserName, Admin: c.Admin, Scopes: ScopesOf(c.Admin), Address: address}
 	if c.ID == "" {
 		p.accessVersion = c.AccessVersion
+		if c.Session != nil {
+			p.SessionID, p.unproved = c.Session.ID, true
+		}
 		return p
 	}
 	p.TokenID, p.token = c.ID, &c.Token
 	p.Scopes &= c.Scopes
 	p.Wallets, p.ExpiresAt = c.Wallets, c.ExpiresAt
+	return p
+}
+
+// principalAt is Principal, and checks when the user of a session entered the password.
+func (c *Credential) principalAt(address string, now time.Time) *Principal {
+	p := c.Principal(address)
+	p.unproved = c.Session != nil && !c.Session.ProvedWithin(now)
 	return p
 }
 
@@ -48,7 +58,7 @@ func (c *Credential) accepts(hash [sha256.Size]byte, now time.Time) bool {
 // authorized. It costs one query and compares no password.
 func (l *Login) Recheck(ctx context.Context, p *Principal) (*Principal, error) {
 	c, err := l.credentialOf(ctx, p)
-	if errors.Is(err, ErrTokenNotFound) || errors.Is(err, ErrUserNotFound) {
+	if errors.Is(err, ErrTokenNotFound) || errors.Is(err, ErrUserNotFound) || errors.Is(err, ErrSessionNotFound) {
 		return nil, ErrUnauthenticated
 	}
 	if err != nil {
@@ -59,8 +69,9 @@ func (l *Login) Recheck(ctx context.Context, p *Principal) (*Principal, error) {
 
 // Standing returns the principal of a token of the user, or of the user if tokenID is empty,
 // according to the current database rows. It is for work that continues after the request
-// that began it, such as the deliveries of a webhook. It returns ErrUnauthenticated if the
-// token has expired or was deleted, or if the user is not active.
+// that began it, such as the deliveries of a webhook, and so does not depend on a session. It
+// returns ErrUnauthenticated if the token has expired or was deleted, or if the user is not
+// active.
 func (l *Login) Standing(ctx context.Context, userID, tokenID string) (*Principal, error) {
 	c, err := l.credentialOf(ctx, &Principal{UserID: userID, TokenID: tokenID})
 	switch {
@@ -78,6 +89,9 @@ func (l *Login) credentialOf(ctx context.Context, p *Principal) (*Credential, er
 	if p.TokenID != "" {
 		return l.store.CredentialByID(ctx, p.TokenID)
 	}
+	if p.SessionID != "" {
+		return l.store.SessionByID(ctx, p.SessionID)
+	}
 	u, err := l.store.UserByID(ctx, p.UserID)
 	return u.Credential(), err
 }
@@ -89,10 +103,13 @@ func (p *Principal) renew(c *Credential, now time.Time) (*Principal, error) {
 	if p.TokenID != "" {
 		ok = p.token != nil && c.accepts(p.token.Hash, now)
 	}
+	if p.SessionID != "" {
+		ok = ok && c.UserID == p.UserID && c.sessionValid(now)
+	}
 	if !ok {
 		return nil, ErrUnauthenticated
 	}
-	return c.Principal(p.Address), nil
+	return c.principalAt(p.Address, now), nil
 }
 
 // Confirm checks the permissions of p again in a transaction that grants access,

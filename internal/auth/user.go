@@ -60,6 +60,10 @@ type UserEdit struct {
 	// KeepAccess is set if AccessVersion must not change, because only the hash of
 	// the password changes.
 	KeepAccess bool
+	// KeepSession is the id of a session of the user that stays valid although
+	// AccessVersion changes, with the secret whose hash is SessionSecret; empty for none.
+	KeepSession   string
+	SessionSecret SecretHash
 	// DropTokens is set to revoke all tokens of the user.
 	DropTokens bool
 	// Remove is set to delete the user with all their tokens and memberships, and to
@@ -286,8 +290,27 @@ func (s *Users) RevokeTokens(ctx context.Context, who *Principal, name string) e
 }
 
 // ChangeOwnPassword sets the password of the caller, who was just authenticated
-// with the old one. Their tokens stay valid unless revokeTokens is set.
+// with the old one. Their tokens stay valid unless revokeTokens is set; their sessions end.
 func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool) (User, error) {
+	return s.changeOwnPassword(ctx, who, password, revokeTokens, func(*UserEdit) {})
+}
+
+// ChangePasswordInSession is ChangeOwnPassword for a caller who uses a session and has just
+// entered the old password: see Sessions.Prove. The caller's other sessions end, and this
+// one continues with a new secret, which it returns.
+func (s *Users) ChangePasswordInSession(ctx context.Context, who *Principal, password string, revokeTokens bool) (secret string, err error) {
+	if who.SessionID == "" {
+		return "", ErrSessionNotFound
+	}
+	secret, hash := newSecret()
+	_, err = s.changeOwnPassword(ctx, who, password, revokeTokens, func(u *UserEdit) { u.KeepSession, u.SessionSecret = who.SessionID, hash })
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+func (s *Users) changeOwnPassword(ctx context.Context, who *Principal, password string, revokeTokens bool, keep func(*UserEdit)) (User, error) {
 	if err := who.RequirePassword(); err != nil {
 		return User{}, err
 	}
@@ -305,6 +328,7 @@ func (s *Users) ChangeOwnPassword(ctx context.Context, who *Principal, password 
 			return ErrUnauthenticated
 		}
 		u.PasswordHash, u.PasswordIsDefault, u.DropTokens = hashed, false, revokeTokens
+		keep(u)
 		u.Event = who.Event(now, "user.change", u.Name, detail)
 		return nil
 	})

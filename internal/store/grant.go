@@ -33,8 +33,8 @@ func (s *Store) confirm(ctx context.Context, q *db.Queries, who *auth.Principal)
 	return who.Confirm(c, s.now())
 }
 
-// holdCredential reads and locks the rows of a principal's token and user, in this order,
-// which is also the order in which saveUser changes them.
+// holdCredential reads and locks the rows of a principal's token or session and user, in this
+// order, which is also the order in which saveUser changes them.
 func holdCredential(ctx context.Context, q *db.Queries, who *auth.Principal) (*auth.Credential, error) {
 	var t auth.Token
 	if who.TokenID != "" {
@@ -44,9 +44,19 @@ func holdCredential(ctx context.Context, q *db.Queries, who *auth.Principal) (*a
 		}
 		t = tokenOf(row)
 	}
+	var session db.Session
+	if who.SessionID != "" {
+		var err error
+		if session, err = q.HoldSession(ctx, who.SessionID); err != nil {
+			return nil, err
+		}
+	}
 	row, err := q.HoldUser(ctx, who.UserID)
 	if err != nil {
 		return nil, err
+	}
+	if who.SessionID != "" {
+		return sessionOf(session, row), nil
 	}
 	u := userOf(row)
 	c := u.Credential()

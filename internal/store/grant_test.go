@@ -115,7 +115,7 @@ func TestGrants_CredentialEnded(t *testing.T) {
 		t.Run(ending.name, func(t *testing.T) {
 			onBothEngines(t, func(t *testing.T, b *fixture) {
 				g := newGranting(b)
-				byToken, byPassword := b.caller(g.token.ID), b.byPassword("alice")
+				byToken, byPassword, inSession := b.caller(g.token.ID), b.byPassword("alice"), b.session(g.alice)
 				ending.end(g)
 				for name, grant := range g.grants() {
 					g.wantRefusal(t, name+" with a token", ending.code, func() error { return grant(byToken) })
@@ -125,6 +125,10 @@ func TestGrants_CredentialEnded(t *testing.T) {
 					}
 					if name != "rotate a token" || ending.withPassword { // otherwise the token no longer exists
 						g.wantRefusal(t, name+" with a password", code, func() error { return grant(byPassword) })
+						if ending.name == "token expired" { // and the session is idle
+							code = "unauthenticated"
+						}
+						g.wantRefusal(t, name+" in a session", code, func() error { return grant(inSession) })
 					}
 				}
 			})
@@ -158,6 +162,7 @@ func TestGrants_Trusted(t *testing.T) {
 		program := auth.Program("test")
 		program.UserID = g.alice.ID
 		grants := g.grants()
+		bobs := b.session(testkit.Value(b.UserByName(t.Context(), "bob"))(t))
 		g.wantRefusal(t, "operator", "", func() error { return grants["set a password"](operator) })
 		g.wantRefusal(t, "program", "", func() error { return grants["add a member"](program) })
 		for name, grant := range grants {
@@ -165,6 +170,8 @@ func TestGrants_Trusted(t *testing.T) {
 			g.wantRefusal(t, name, "unauthenticated", func() error { return grant(&auth.Principal{UserID: "none", Admin: true, Scopes: auth.AllScopes}) })
 			forged := &auth.Principal{UserID: g.alice.ID, Admin: true, Scopes: auth.AllScopes, TokenID: g.token.ID}
 			g.wantRefusal(t, name, "unauthenticated", func() error { return grant(forged) })
+			forged = &auth.Principal{UserID: g.alice.ID, Admin: true, Scopes: auth.AllScopes, SessionID: bobs.SessionID}
+			g.wantRefusal(t, name+" in a session of bob", "unauthenticated", func() error { return grant(forged) })
 		}
 	})
 }
@@ -271,6 +278,13 @@ func TestGrants_Lock(t *testing.T) {
 				return other.DeleteToken(g.t.Context(), g.alice.ID, g.token.ID, "", func(*auth.Deletion) error { return nil })
 			},
 		},
+		"session": {
+			func(g *granting) *auth.Principal { return g.session(g.alice) },
+			func(g *granting, other *store.Store) error {
+				_, err := other.DeleteOtherSessions(g.t.Context(), g.alice.ID, "", func(int) auth.Event { return auth.Event{At: g.now} })
+				return err
+			},
+		},
 		"user": {
 			func(g *granting) *auth.Principal { return g.byPassword("alice") },
 			func(g *granting, other *store.Store) error {
@@ -306,17 +320,39 @@ func TestGrants_Lock(t *testing.T) {
 }
 
 // TestGrants_DeletionInAnotherProcess checks that, once another process has deleted a
-// token, no transaction that grants access on its behalf commits, even if it began
-// before.
+// token or a session, no transaction that grants access on its behalf commits, even if it
+// began before.
 func TestGrants_DeletionInAnotherProcess(t *testing.T) {
+	event := auth.Event{Action: "delete"}
+	for name, c := range map[string]struct {
+		who func(b *fixture, u auth.User) *auth.Principal
+		end func(other *store.Store, who *auth.Principal) error
+	}{
+		"token": {
+			func(b *fixture, u auth.User) *auth.Principal { return b.caller(b.token(u, uuid.NewString(), "").ID) },
+			func(other *store.Store, who *auth.Principal) error {
+				return other.DeleteToken(t.Context(), who.UserID, who.TokenID, "", func(d *auth.Deletion) error { d.Event = event; return nil })
+			},
+		},
+		"session": {
+			func(b *fixture, u auth.User) *auth.Principal { return b.session(u) },
+			func(other *store.Store, who *auth.Principal) error {
+				return other.DeleteSession(t.Context(), who.UserID, who.SessionID, event)
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testDeletionInAnotherProcess(t, c.who, c.end) })
+	}
+}
+
+func testDeletionInAnotherProcess(t *testing.T, principal func(b *fixture, u auth.User) *auth.Principal, end func(other *store.Store, who *auth.Principal) error) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", true)
 		b.user("second", true)
 		other := b.reopen()
 		granted := 0
 		for round := range 40 {
-			parent := b.token(u, fmt.Sprint("token ", round), "")
-			who := b.caller(parent.ID)
+			who := principal(b, u)
 			name := fmt.Sprint("made ", round)
 			done := make(chan error)
 			begin := make(chan struct{})
@@ -326,7 +362,7 @@ func TestGrants_DeletionInAnotherProcess(t *testing.T) {
 				done <- b.CreateUser(t.Context(), who, made, auth.Event{At: b.now})
 			}()
 			close(begin)
-			testkit.Check(t, other.DeleteToken(t.Context(), u.ID, parent.ID, "", func(d *auth.Deletion) error { d.Event = auth.Event{At: b.now}; return nil }))
+			testkit.Check(t, end(other, who))
 			_, err := other.UserByName(t.Context(), name)
 			there := err == nil
 			err = <-done

@@ -226,7 +226,7 @@ func restoreWebhooks(ctx context.Context, q *db.Queries, now time.Time) error {
 	return nil
 }
 
-// load inserts the rows of all tables except tokens and leases, in one transaction.
+// load inserts the rows of all tables except tokens, sessions and leases, in one transaction.
 func (l *loader) load(ctx context.Context) error {
 	conn, err := l.s.rw.Conn(ctx)
 	if err != nil {
@@ -242,6 +242,7 @@ func (l *loader) load(ctx context.Context) error {
 		var err error
 		switch rows := l.f.Rows(ctx, t.Table); t.Name {
 		case "leases": // of processes that do not use this database
+		case "sessions": // empty unless the backup was altered
 		case "tokens":
 			err = l.leaveOut(t.Table, rows)
 		default:

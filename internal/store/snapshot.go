@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/backup"
@@ -115,12 +116,13 @@ func (s *snapshot) signingKeys(ctx context.Context) ([]string, error) {
 
 func (s *snapshot) Tables(context.Context) ([]backup.Table, error) { return s.tables, nil }
 
-// secretsTable is empty in backups, so that their readers cannot sign messages.
-const secretsTable = "webhook_secrets"
+// emptyTables are empty in backups: the secrets of webhooks, so that readers of a backup cannot
+// sign messages, and sessions, which all end with a restore.
+var emptyTables = []string{"webhook_secrets", "sessions"}
 
 func (s *snapshot) Rows(ctx context.Context, t backup.Table) iter.Seq2[[]any, error] {
 	return func(yield func([]any, error) bool) {
-		if t.Name == secretsTable {
+		if slices.Contains(emptyTables, t.Name) {
 			return
 		}
 		rows, err := s.tx.QueryContext(ctx, "SELECT "+columnList(t)+" FROM "+quoted(t.Name)) //nolint:gosec // names of the schema

@@ -204,4 +204,6 @@ func (s *Store) queries(d db.DBTX) *db.Queries { return db.New(s.engine.adapt(d)
 var (
 	_ wallet.Store = (*Store)(nil)
 	_ wallet.Index = (*Store)(nil)
+
+	_ auth.SessionStore = (*Store)(nil)
 )

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"log/slog"
 	"net/url"
@@ -126,6 +127,18 @@ func (b *fixture) byPassword(name string) *auth.Principal {
 	u, err := b.UserByName(b.t.Context(), name)
 	testkit.Check(b.t, err)
 	return u.Credential().Principal("192.0.2.1")
+}
+
+// session begins a session of a user, and returns its principal.
+func (b *fixture) session(u auth.User) *auth.Principal {
+	b.t.Helper()
+	who := b.byPassword(u.Name)
+	one := auth.Session{ID: uuid.NewString(), UserID: u.ID, CreatedAt: b.now, LastSeenAt: b.now, ProvedAt: b.now}
+	one.AccessVersion = int64(b.count("SELECT access_version FROM users WHERE user_id = $1", u.ID))
+	testkit.Check(b.t, b.CreateSession(b.t.Context(), who, one, sha256.Sum256([]byte(one.ID)), auth.Event{At: b.now, Action: "session.create"}))
+	c, err := b.SessionByID(b.t.Context(), one.ID)
+	testkit.Check(b.t, err)
+	return c.Principal("192.0.2.1")
 }
 
 func (b *fixture) user(name string, admin bool) auth.User {

@@ -111,21 +111,7 @@ func saveUser(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit
 		}
 	}
 	if e.Remove {
-		if err := log.addUserDeleted(ctx, q, e.User, e.SoleWallets, event.ActorOf(e.Event)); err != nil {
-			return err
-		}
-		for _, id := range e.SoleWallets {
-			if err := q.RemoveWalletLater(ctx, id); err != nil {
-				return fmt.Errorf("mark a wallet for removal: %w", err)
-			}
-		}
-		if err := q.DeleteUser(ctx, e.ID); err != nil {
-			return fmt.Errorf("delete the user: %w", err)
-		}
-		if err := q.ForgetQuotaUse(ctx, e.ID); err != nil {
-			return fmt.Errorf("delete the user's quota counters: %w", err)
-		}
-		return addEvent(ctx, q, e.Event)
+		return removeUser(ctx, q, log, e)
 	}
 	err := q.UpdateUser(ctx, db.UpdateUserParams{
 		UserID: e.ID, PasswordHash: e.PasswordHash, PasswordIsDefault: e.PasswordIsDefault,
@@ -138,6 +124,33 @@ func saveUser(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit
 		if err := q.SetAccessVersion(ctx, db.SetAccessVersionParams{UserID: e.ID, AccessVersion: e.AccessVersion}); err != nil {
 			return fmt.Errorf("keep the user's access version: %w", err)
 		}
+	}
+	if e.KeepSession != "" {
+		if err := keepSession(ctx, q, e); err != nil {
+			return err
+		}
+	}
+	return addEvent(ctx, q, e.Event)
+}
+
+// removeUser deletes a user, and their sessions in the order of holdCredential.
+func removeUser(ctx context.Context, q *db.Queries, log *eventLog, e auth.UserEdit) error {
+	if err := log.addUserDeleted(ctx, q, e.User, e.SoleWallets, event.ActorOf(e.Event)); err != nil {
+		return err
+	}
+	for _, id := range e.SoleWallets {
+		if err := q.RemoveWalletLater(ctx, id); err != nil {
+			return fmt.Errorf("mark a wallet for removal: %w", err)
+		}
+	}
+	if err := q.DeleteSessionsOfUser(ctx, e.ID); err != nil {
+		return fmt.Errorf("delete the user's sessions: %w", err)
+	}
+	if err := q.DeleteUser(ctx, e.ID); err != nil {
+		return fmt.Errorf("delete the user: %w", err)
+	}
+	if err := q.ForgetQuotaUse(ctx, e.ID); err != nil {
+		return fmt.Errorf("delete the user's quota counters: %w", err)
 	}
 	return addEvent(ctx, q, e.Event)
 }

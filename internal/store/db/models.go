@@ -196,6 +196,18 @@ type Rotation struct {
 	UserID        string
 }
 
+type Session struct {
+	SessionID     string
+	SecretHash    []byte
+	UserID        string
+	AccessVersion int64
+	CreatedAt     sqltype.Time
+	LastSeenAt    sqltype.Time
+	ProvedAt      sqltype.Time
+	Address       string
+	Agent         string
+}
+
 type SigningKey struct {
 	Fingerprint string
 	CreatedAt   sqltype.Time
