@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/console"
 	"github.com/specterd/specterd/internal/httpapi"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/metrics"
@@ -134,8 +135,21 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 	o.Users, o.Audit, o.Tokens = a.Users, auth.NewAudit(a.Store), a.Tokens()
 	o.Keys, o.Database = idempotency.New(a.Store, a.Now, a.Watch), a.Store
 	o.Active, o.DataFolder, o.Loopback = a.Config.APIActive, a.Config.DataFolder, config.IsLoopback(a.Config.Host)
-	o.AllowedHosts, o.TrustedProxies = a.Config.AllowedHosts, a.Config.TrustedProxies
+	o.AllowedHosts, o.TrustedProxies, o.PublicOrigin = a.Config.AllowedHosts, a.Config.TrustedProxies, a.Config.PublicOrigin
+	if a.Config.Console {
+		if o.Console, err = a.console(o); err != nil {
+			return nil, err
+		}
+	}
 	return httpapi.New(o)
+}
+
+// console returns the web console, which uses the services of the API.
+func (a *App) console(o httpapi.Options) (*console.Console, error) {
+	return console.New(console.Options{
+		Log: a.Log, Now: a.Now, Sessions: auth.NewSessions(a.Log, a.Store, o.Login, a.Now), Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
+		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Node: o.Node, APIActive: o.Active, Version: o.Version,
+	})
 }
 
 func (a *App) login(recorder *auth.Recorder) *auth.Login {

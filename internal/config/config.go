@@ -57,6 +57,8 @@ type Config struct {
 	DatabaseURL    Secret // postgres://… or the path of an SQLite file
 	Node           Node
 	APIActive      bool
+	Console        bool   // whether the web console is served
+	PublicOrigin   string // of the console in browsers; empty for the Host of requests
 	BcryptCost     int // 4 to 16
 	AdminPassword  Secret
 	SecretKey      Secret // empty: use SecretKeyFile, or the file in the data directory
@@ -266,6 +268,8 @@ func (r *reader) config(home string) Config {
 		DataFolder:     absolute(r.values["data-folder"], home),
 		DatabaseURL:    Secret(r.values["database-url"]),
 		APIActive:      r.truth("api-active"),
+		Console:        r.oneOf("console", "on", "off") == "on",
+		PublicOrigin:   r.httpOrigin("public-origin"),
 		BcryptCost:     r.number("bcrypt-cost", 4, 16),
 		AdminPassword:  Secret(r.values["admin-password"]),
 		SecretKey:      Secret(r.values["secret-key"]),

@@ -30,6 +30,8 @@ var settings = []setting{
 	{name: "log-format", env: "SPECTER_LOG_FORMAT", value: "auto", flag: true, help: "log format: text, json, or auto, which is text on a terminal and otherwise json"},
 
 	{name: "api-active", env: "SPECTER_API_ACTIVE", help: "enables the API"},
+	{name: "console", env: "SPECTER_CONSOLE", value: "on", flag: true, help: "the web console: on or off"},
+	{name: "public-origin", env: "SPECTER_PUBLIC_ORIGIN", help: "origin of the web console in browsers, such as https://specter.example.org, if a reverse proxy changes the Host of requests"},
 	{name: "stop-delay", env: "SPECTER_STOP_DELAY", value: "0", help: "seconds to keep serving after a stop signal, 0 to 60, so that a load balancer can notice"},
 	{name: "bcrypt-cost", env: "SPECTER_BCRYPT_COST", value: "12", help: "cost of password hashes, 4 to 16"},
 	{name: "proposal-days", env: "SPECTER_PROPOSAL_DAYS", value: "30", help: "default lifetime of a proposal, 1 to 366 days"},

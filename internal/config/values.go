@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -126,6 +127,19 @@ func (r *reader) hosts(name string) []egress.Host {
 		hosts = append(hosts, host)
 	}
 	return hosts
+}
+
+// httpOrigin returns an origin: http or https, a host and a port, without a path.
+func (r *reader) httpOrigin(name string) string {
+	text := strings.TrimSuffix(r.values[name], "/")
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || text != u.Scheme+"://"+u.Host {
+		r.fail(name, "must be an origin such as https://specter.example.org, without a path")
+	}
+	return text
 }
 
 func (r *reader) oneOf(name string, words ...string) string {

@@ -33,6 +33,12 @@ func clientAddress(r *http.Request, trusted []netip.Prefix) string {
 	return host
 }
 
+// isSecure reports whether the client uses HTTPS, according to the connection or to a trusted
+// proxy.
+func isSecure(r *http.Request, trusted []netip.Prefix) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" && isTrusted(peerOf(r), trusted)
+}
+
 // peerOf returns the remote IP address of the connection, without the port.
 func peerOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

@@ -10,6 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 // admitted serves an authorized request once memory for its body and, for a heavy route, a
@@ -34,7 +35,7 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !isLimited(to) {
 		return s.answer(ctx, w, r, to, strict)
 	}
-	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { callOf(r).rest(s.Now()) }}
+	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { httpcall.Of(r.Context()).Rest(s.Now()) }}
 	if to.Handler.Media != nil {
 		worker.kind = admission.Stream
 	}

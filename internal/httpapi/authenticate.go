@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -45,8 +46,8 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 // calls challenge and returns the error. It also records the caller for the log.
 func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
-		call := callOf(r)
-		call.user, call.tokenID = who.UserName, who.TokenID
+		call := httpcall.Of(r.Context())
+		call.User, call.TokenID = who.UserName, who.TokenID
 		err = checkRights(who, to)
 	}
 	if err == nil && to.Role.OfWallet() {
@@ -75,7 +76,7 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 	scheme, credential, _ := strings.Cut(headers[0], " ")
 	switch {
 	case (takes.TakesBearer() || takes == route.Password) && strings.EqualFold(scheme, "Bearer"):
-		who, err := s.login.Token(r.Context(), credential, callOf(r).address, r.UserAgent())
+		who, err := s.login.Token(r.Context(), credential, httpcall.Of(r.Context()).Address, r.UserAgent())
 		if err == auth.ErrUnauthenticated && !looksLikeToken(credential) { //nolint:errorlint // without a message of its own
 			err = auth.ErrUnauthenticated.WithMessage("invalid credentials; the text after Bearer is not a token of specterd, which begins with eyJ and has two dots")
 		}
@@ -85,7 +86,7 @@ func (s *server) authenticate(r *http.Request, takes route.Credentials) (*auth.P
 		if !ok {
 			return nil, auth.ErrUnauthenticated
 		}
-		who, err := s.login.Password(r.Context(), name, password, callOf(r).address)
+		who, err := s.login.Password(r.Context(), name, password, httpcall.Of(r.Context()).Address)
 		if err == auth.ErrUnauthenticated { //nolint:errorlint // without a message of its own
 			err = refusedPassword(password, takes)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 const (
@@ -74,7 +75,7 @@ func constantContent(contentType string, content []byte) http.HandlerFunc {
 	sum := sha256.Sum256(content)
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	return func(w http.ResponseWriter, r *http.Request) {
-		callOf(r).route = r.URL.Path
+		httpcall.Of(r.Context()).Route = r.URL.Path
 		h := w.Header()
 		h.Set("Content-Type", contentType)
 		h.Set("Cache-Control", "no-cache")

@@ -13,6 +13,7 @@ import (
 	"github.com/swaggest/openapi-go/openapi31"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 //go:embed page/style.css
@@ -144,7 +145,7 @@ func (o pageOperation) Curl(base string) string { return o.curl.line(base) }
 func (o pageOperation) Slug() string { return "op-" + o.ID }
 
 func (p *page) serve(w http.ResponseWriter, r *http.Request) {
-	callOf(r).route = pagePath
+	httpcall.Of(r.Context()).Route = pagePath
 	var b bytes.Buffer
 	err := p.template.Execute(&b, struct {
 		*page

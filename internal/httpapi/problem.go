@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -18,30 +15,9 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpapi/v1alpha"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/wallet"
 )
-
-var statuses = map[fault.Kind]int{
-	fault.Internal:           http.StatusInternalServerError,
-	fault.Invalid:            http.StatusBadRequest,
-	fault.Unauthenticated:    http.StatusUnauthorized,
-	fault.Forbidden:          http.StatusForbidden,
-	fault.NotFound:           http.StatusNotFound,
-	fault.Gone:               http.StatusGone,
-	fault.Conflict:           http.StatusConflict,
-	fault.TooLarge:           http.StatusRequestEntityTooLarge,
-	fault.UnsupportedMedia:   http.StatusUnsupportedMediaType,
-	fault.MethodNotAllowed:   http.StatusMethodNotAllowed,
-	fault.TooMany:            http.StatusTooManyRequests,
-	fault.BadGateway:         http.StatusBadGateway,
-	fault.Refused:            http.StatusBadGateway,
-	fault.Unavailable:        http.StatusServiceUnavailable,
-	fault.Unprocessable:      http.StatusUnprocessableEntity,
-	fault.Misdirected:        http.StatusMisdirectedRequest,
-	fault.PreconditionFailed: http.StatusPreconditionFailed,
-}
-
-var errInternal = fault.New(fault.Internal, "internal", "something went wrong inside specterd; its log has the reason under this request's id")
 
 // apiVersion contains the differences between the API versions: how unknown fields are
 // treated, the format of errors, and the error for a wallet that the caller cannot access.
@@ -118,29 +94,19 @@ func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 	return route.JSONType, message{Message: f.Message, Reason: f.Details["reason"]}
 }
 
-// fail writes err in the format of the path's API version. It logs an error that is not a
-// fault, or is an internal one, and reports it as an internal error without details. It also
-// logs the causes of the faults in worthLogging. If the client disconnected, it logs neither.
+// fail writes err, as httpcall.Shown shows it, in the format of the path's API version.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f, ok := errors.AsType[*fault.Error](err)
-	isDefect := !ok || f.Kind == fault.Internal
-	switch {
-	case r.Context().Err() != nil && (isDefect || worthLogging(f.Kind)): // the client disconnected
-		f = errGone
-	case isDefect:
-		s.log.ErrorContext(r.Context(), "request failed", "request_id", requestIDOf(r), "error", err)
-		f = errInternal
-	case worthLogging(f.Kind) && f.Unwrap() != nil:
-		s.log.WarnContext(r.Context(), "request could not be answered", "request_id", requestIDOf(r), "code", f.Code, "error", f.Unwrap())
+	f := httpcall.Shown(s.log, r, err)
+	if s.isPage(r) {
+		s.Console.ServeError(w, r, f)
+		return
 	}
-	status := statuses[f.Kind]
+	status := httpcall.Status(f.Kind)
 	h := w.Header()
-	if f.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(retrySeconds(f.RetryAfter)))
-	}
+	httpcall.SetRetryAfter(h, f)
 	if errors.Is(f, auth.ErrTooManyFailures) {
 		h.Set("RateLimit-Policy", fmt.Sprintf(`"failed-logins";q=%d;w=%.0f`, auth.MaxFailures, (auth.MaxFailures*auth.FailureForgottenAfter).Seconds()))
-		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, retrySeconds(f.RetryAfter)))
+		h.Set("RateLimit", fmt.Sprintf(`"failed-logins";r=0;t=%d`, httpcall.RetrySeconds(f.RetryAfter)))
 	}
 	contentType, body := versionOf(r.URL.Path).problem(requestIDOf(r), status, f)
 	if err := route.Write(w, status, contentType, body); err != nil {
@@ -148,16 +114,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 }
-
-var errGone = fault.New(fault.Unavailable, "client_disconnected", "the client closed the connection")
-
-func worthLogging(kind fault.Kind) bool {
-	return kind == fault.Unavailable || kind == fault.BadGateway || kind == fault.Refused
-}
-
-// retrySeconds returns d as a number of seconds for Retry-After (RFC 9110, section 10.2.3).
-// It rounds up, so that a client does not retry too early.
-func retrySeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // notFound responds to requests for unknown paths.
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 // call is the state of a request in progress. To save allocations, it is also the context of
@@ -24,52 +25,22 @@ type call struct {
 	context.Context
 	routing chi.Context
 
-	answer  recorder
-	id      [1]string // an array, because the response header is a slice of it
-	address string
-	route   string // path pattern of the matching route; empty if there is none
-	user    string
-	tokenID string
-	restsAt time.Time // when the response began to wait for events; zero if it did not
+	httpcall.Info
+	answer recorder
 }
-
-// rest records that the response waits from now on.
-func (c *call) rest(now time.Time) {
-	if c.restsAt.IsZero() {
-		c.restsAt = now
-	}
-}
-
-// tookUntil returns the duration of a request that ended at the given time, without the time
-// for which its response waited for events.
-func (c *call) tookUntil(end, start time.Time) time.Duration {
-	if !c.restsAt.IsZero() {
-		end = c.restsAt
-	}
-	return end.Sub(start)
-}
-
-type callKey struct{}
 
 // Value implements context.Context.
 func (c *call) Value(key any) any {
 	switch key {
-	case callKey{}:
-		return c
+	case httpcall.Key{}:
+		return &c.Info
 	case chi.RouteCtxKey:
 		return &c.routing
 	}
 	return c.Context.Value(key)
 }
 
-func callOf(r *http.Request) *call {
-	if c, ok := r.Context().Value(callKey{}).(*call); ok {
-		return c
-	}
-	return &call{}
-}
-
-func requestIDOf(r *http.Request) string { return callOf(r).id[0] }
+func requestIDOf(r *http.Request) string { return httpcall.Of(r.Context()).ID[0] }
 
 // recorder records the status and the size of the response.
 type recorder struct {
@@ -92,6 +63,15 @@ func (w *recorder) Write(b []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// beneath returns the writer of net/http beneath w, which http.MaxBytesReader needs to close
+// the connection.
+func beneath(w http.ResponseWriter) http.ResponseWriter {
+	if rec, ok := w.(*recorder); ok {
+		return rec.ResponseWriter
+	}
+	return w
 }
 
 // Unwrap is for http.ResponseController.
@@ -133,12 +113,14 @@ func (s *server) protect(next http.Handler) http.Handler {
 			return
 		}
 		start := s.Now()
-		c := &call{Context: r.Context(), id: [1]string{requestID(r)}, address: clientAddress(r, s.TrustedProxies)}
+		c := &call{Context: r.Context(), Info: httpcall.Info{
+			ID: [1]string{requestID(r)}, Address: clientAddress(r, s.TrustedProxies), Secure: isSecure(r, s.TrustedProxies),
+		}}
 		r = r.WithContext(c) //nolint:contextcheck // c wraps the request's context
 		rec := &c.answer
 		rec.ResponseWriter = w
 		h := w.Header()
-		h["X-Request-Id"] = c.id[:]
+		h["X-Request-Id"] = c.ID[:]
 		secure(h, r)
 		s.proxies.notice(s.log, r, s.TrustedProxies)
 		defer s.finish(rec, r, c, start)
@@ -146,9 +128,25 @@ func (s *server) protect(next http.Handler) http.Handler {
 			s.fail(rec, r, err)
 			return
 		}
+		if s.isPage(r) {
+			s.Console.ServeHTTP(rec, r)
+			return
+		}
 		next.ServeHTTP(rec, r)
 	})
 }
+
+// isPage reports whether the console serves the request: outside of /api, those of browsers,
+// and the files that pages load. Other clients get a problem document.
+func (s *server) isPage(r *http.Request) bool {
+	if s.Console == nil || isAPI(r.URL.Path) {
+		return false
+	}
+	accept := strings.Join(r.Header["Accept"], ",")
+	return strings.Contains(accept, "text/html") || strings.Contains(accept, "text/event-stream") || strings.HasPrefix(r.URL.Path, "/assets/")
+}
+
+func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }
 
 var errHost = fault.New(fault.Misdirected, "host_not_allowed",
 	"specterd listens on this machine only and does not serve this host name; use 127.0.0.1 or localhost, or name the host in SPECTER_ALLOWED_HOSTS")
@@ -163,7 +161,7 @@ func (s *server) screen(r *http.Request) error {
 	if err := s.origins.Check(r); err != nil {
 		return fault.New(fault.Forbidden, "cross_origin", "requests from pages of other origins are refused")
 	}
-	if !s.Active && !strings.HasPrefix(r.URL.Path, "/api/healthz/") {
+	if !s.Active && !s.isPage(r) && !strings.HasPrefix(r.URL.Path, "/api/healthz/") {
 		return errInactive
 	}
 	return nil
@@ -176,13 +174,13 @@ func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) 
 	p := recover()
 	cut := p == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which is never wrapped
 	if p != nil && !cut {
-		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.id[0], "panic", panicText(p), "stack", string(debug.Stack()))
+		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.ID[0], "panic", panicText(p), "stack", string(debug.Stack()))
 		if cut = w.status != 0; !cut {
-			s.fail(w, r, errInternal)
+			s.fail(w, r, httpcall.ErrInternal)
 		}
 	}
 	if s.Observe != nil {
-		s.Observe(r.Method, c.route, w.status, c.tookUntil(s.Now(), start))
+		s.Observe(r.Method, c.Route, w.status, c.TookUntil(s.Now(), start))
 	}
 	s.record(w, r, c, start, cut)
 	if cut {
@@ -208,16 +206,16 @@ func (s *server) record(w *recorder, r *http.Request, c *call, start time.Time, 
 		return
 	}
 	s.log.LogAttrs(r.Context(), level, "request",
-		slog.String("request_id", c.id[0]),
+		slog.String("request_id", c.ID[0]),
 		slog.String("method", r.Method),
-		slog.String("route", c.route), // the pattern, because a path can contain confidential data
+		slog.String("route", c.Route), // the pattern, because a path can contain confidential data
 		slog.Int("status", w.status),
 		slog.Int64("bytes", w.bytes),
 		slog.Bool("cut", cut),
 		slog.Int64("took_us", s.Now().Sub(start).Microseconds()),
-		slog.String("address", c.address),
-		slog.String("user", c.user),
-		slog.String("token_id", c.tokenID),
+		slog.String("address", c.Address),
+		slog.String("user", c.User),
+		slog.String("token_id", c.TokenID),
 	)
 }
 

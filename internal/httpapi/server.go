@@ -29,8 +29,9 @@ import (
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
-	"github.com/specterd/specterd/internal/httpapi/v1"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/httpapi/v1alpha"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
@@ -40,6 +41,13 @@ import (
 
 // Node returns the last known status of the node without waiting for it.
 type Node interface{ Status() nodestatus.Status }
+
+// Console serves the pages of the web console.
+type Console interface {
+	http.Handler
+	// ServeError writes an error page, or a problem document for clients that do not take HTML.
+	ServeError(w http.ResponseWriter, r *http.Request, f *fault.Error)
+}
 
 // Options are the dependencies and the settings of the API.
 type Options struct {
@@ -57,6 +65,11 @@ type Options struct {
 	Keys      *idempotency.Keys
 	Database  Database
 	Node      Node
+	// Console serves all paths outside of /api; nil without a console.
+	Console Console
+	// PublicOrigin is the origin that browsers use, such as https://specter.example.org;
+	// empty if it is the Host of their requests.
+	PublicOrigin string
 	// Active enables the API. If it is false, only the health routes are served.
 	Active bool
 	// DataFolder and UID are shown to admins.
@@ -106,6 +119,11 @@ func Routes(o Options) []route.Route {
 
 func newHandler(o Options, routes []route.Route) (http.Handler, error) {
 	s := &server{Options: o, log: o.Log, login: o.Login, gate: admission.New(cmp.Or(o.Limits, admission.DefaultLimits())), origins: http.NewCrossOriginProtection()}
+	if o.PublicOrigin != "" {
+		if err := s.origins.AddTrustedOrigin(o.PublicOrigin); err != nil {
+			return nil, fmt.Errorf("the public origin: %w", err)
+		}
+	}
 	mux := chi.NewRouter()
 	mux.NotFound(s.notFound)
 	mux.MethodNotAllowed(asKnownMethod(mux))
@@ -159,9 +177,8 @@ func otherMethods(known map[string]bool) []string {
 func (s *server) handle(to route.Route) http.HandlerFunc {
 	version := versionOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := callOf(r)
-		c.route = to.Path
-		err := route.LimitBody(c.answer.ResponseWriter, r, to.Handler.MaxBody)
+		httpcall.Of(r.Context()).Route = to.Path
+		err := route.LimitBody(beneath(w), r, to.Handler.MaxBody)
 		var ctx context.Context
 		if err == nil {
 			ctx, err = s.authorize(w, r, to)

@@ -1,0 +1,180 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// call is one request of a page.
+type call struct {
+	*Console
+	w       http.ResponseWriter
+	r       *http.Request
+	info    *httpcall.Info
+	to      route
+	look    *look // language and unit
+	secret  string
+	session *auth.Session   // nil on a route for anyone
+	who     *auth.Principal // nil on a route for anyone
+	access  wallet.Access   // on the route of a wallet
+	view    wallet.View     // on the route of a wallet
+	form    url.Values      // of a POST; empty for a GET
+}
+
+const (
+	maxForm   = 1 << 20
+	maxUpload = 16 << 20 // a form with files
+)
+
+// enter checks that the caller may use the route, and reads the form.
+func (c *call) enter() error {
+	c.form = url.Values{}
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	if c.r.Method == post {
+		if err := c.readForm(); err != nil {
+			return err
+		}
+		if c.session != nil && (c.to.proof || c.form.Has(passwordField)) {
+			if err := c.requireProof(); err != nil {
+				return err
+			}
+		}
+	}
+	return c.openWallet()
+}
+
+// authenticate resumes the session, unless the route is for anyone.
+func (c *call) authenticate() error {
+	if c.to.audience == anyone {
+		return nil
+	}
+	c.secret = c.cookie()
+	if c.secret == "" {
+		return auth.ErrUnauthenticated
+	}
+	if err := c.resume(); err != nil {
+		return err
+	}
+	if c.to.audience == admins && !c.who.Admin {
+		return errNoPage
+	}
+	return nil
+}
+
+func (c *call) resume() (err error) {
+	c.session, c.who, err = c.Sessions.Resume(c.r.Context(), c.secret, c.info.Address, c.r.UserAgent())
+	if err != nil {
+		return err
+	}
+	c.info.User = c.who.UserName
+	c.r = c.r.WithContext(auth.WithPrincipal(c.r.Context(), c.who))
+	return nil
+}
+
+// openWallet checks the caller's role in the wallet that the path names. For a wallet that
+// the caller may not see, it returns the error for a missing page.
+func (c *call) openWallet() (err error) {
+	if c.to.role == "" {
+		return nil
+	}
+	if c.access, err = c.Wallets.Access(c.r.Context(), c.who, c.param("alias")); err == nil {
+		err = c.access.Need(c.to.role)
+	}
+	if err == nil {
+		c.view, err = c.Wallets.Get(c.r.Context(), c.access)
+	}
+	if errors.Is(err, wallet.ErrNotFound) {
+		return errNoPage
+	}
+	return err
+}
+
+func (c *call) readForm() error {
+	most := int64(maxForm)
+	multipart := strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/form-data")
+	if multipart {
+		most = maxUpload
+	}
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, most)
+	err := c.r.ParseForm()
+	if multipart {
+		err = c.r.ParseMultipartForm(most)
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fault.New(fault.TooLarge, "body_too_large", "The form is larger than %d MiB. Nothing was changed.", tooLarge.Limit>>20)
+	}
+	if err != nil {
+		return fault.New(fault.Invalid, "invalid_form", "The form could not be read. Nothing was changed.").WithCause(err)
+	}
+	c.form = c.r.PostForm
+	return nil
+}
+
+// param returns a parameter of the path.
+func (c *call) param(name string) string {
+	text, err := url.PathUnescape(c.r.PathValue(name))
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// query returns a parameter of the query.
+func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }
+
+// redirect ends a POST successfully. The page at path shows the notice with this code (see
+// notices) if it is not empty.
+func (c *call) redirect(path, notice string) error {
+	if notice != "" {
+		u, err := url.Parse(path)
+		if err != nil {
+			return err
+		}
+		q := u.Query()
+		q.Set("done", notice)
+		u.RawQuery = q.Encode()
+		path = u.String()
+	}
+	http.Redirect(c.w, c.r, path, http.StatusSeeOther)
+	return nil
+}
+
+// fail responds to a request with an error: with the page of sign-in without a session, with
+// the page for the password if it must be entered again, and otherwise with an error page.
+func (c *call) fail(err error) {
+	switch f, _ := errors.AsType[*fault.Error](err); {
+	case f != nil && f.Kind == fault.Unauthenticated && c.to.audience != anyone:
+		c.clearCookie()
+		target := "/login"
+		if c.r.Method == get {
+			target += "?" + url.Values{"next": {c.r.URL.RequestURI()}}.Encode()
+		} else {
+			target += "?done=session-ended"
+		}
+		http.Redirect(c.w, c.r, target, http.StatusSeeOther)
+	case errors.Is(err, errProof) && c.r.Method == post && c.session != nil:
+		c.askPassword(f)
+	default:
+		c.showError(httpcall.Shown(c.Log, c.r, err))
+	}
+}
+
+// walletPath returns the path of a page of the call's wallet.
+func (c *call) walletPath(parts ...string) string { return walletPath(c.access.Alias(), parts...) }
+
+func walletPath(alias string, parts ...string) string {
+	path := "/wallets/" + url.PathEscape(alias)
+	for _, part := range parts {
+		path += "/" + url.PathEscape(part)
+	}
+	return path
+}

@@ -1,0 +1,112 @@
+// Package console serves the web console: pages that the server renders, and the few scripts
+// and the style sheet that they load. Everything that a page shows or does goes through the
+// same services as the API, so that a page has no right that the API would refuse.
+//
+// Every request passes, in this order: the outer handler of package httpapi (request id, log
+// line, Host, origin); the route table; the session; the role in the wallet; for some actions
+// a password that was entered within the last ten minutes; the handler, a function from call
+// to error. Handlers of GET render a page from a typed struct and change nothing. Handlers of
+// POST call a service, and then redirect, or render the form again with its problems.
+package console
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/webhook"
+)
+
+// Node returns the last known status of the node without waiting for it.
+type Node interface{ Status() nodestatus.Status }
+
+// Options are the dependencies and the settings of the console.
+type Options struct {
+	Log       *slog.Logger
+	Now       func() time.Time
+	Sessions  *auth.Sessions
+	Users     *auth.Users
+	Tokens    *auth.Tokens
+	Audit     *auth.Audit
+	Wallets   *wallet.Service
+	Proposals *proposal.Service
+	Events    *event.Service
+	Webhooks  *webhook.Service
+	Node      Node
+	// APIActive reports whether the API is enabled.
+	APIActive bool
+	// Version is the version of the program.
+	Version string
+}
+
+// Console is the handler of all pages.
+type Console struct {
+	Options
+	mux    *chi.Mux
+	assets *assets
+	looks  *looks
+}
+
+// New returns the console. It returns an error only for a mistake in a template.
+func New(o Options) (*Console, error) {
+	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets()}
+	c.looks = newLooks(c.assets)
+	for _, to := range routes {
+		h := c.handle(to)
+		c.mux.Method(to.method, to.path, h)
+		if to.method == http.MethodGet {
+			c.mux.Method(http.MethodHead, to.path, h)
+		}
+	}
+	c.mux.Get("/assets/{file}", c.assets.serve)
+	c.mux.NotFound(func(w http.ResponseWriter, r *http.Request) { c.ServeError(w, r, errNoPage) })
+	c.mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { c.ServeError(w, r, errMethod) })
+	return c, c.looks.check()
+}
+
+var (
+	errNoPage = fault.New(fault.NotFound, "page_not_found", "There is no such page, or it is not yours.")
+	errMethod = fault.New(fault.MethodNotAllowed, "method_not_allowed", "This page does not take such a request.")
+)
+
+// policy is the content security policy of all pages.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// ServeHTTP implements http.Handler.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(self)")
+	if path := strings.TrimSuffix(r.URL.Path, "/"); path != "" && path != r.URL.Path && r.Method == http.MethodGet {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return
+	}
+	c.mux.ServeHTTP(w, r)
+}
+
+// handle returns the HTTP handler of a route.
+func (c *Console) handle(to route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		info := httpcall.Of(r.Context())
+		info.Route = to.path
+		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
+		err := one.enter()
+		if err == nil {
+			err = to.handle(one)
+		}
+		if err != nil {
+			one.fail(err)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package console
+
+import (
+	"html/template"
+	"net/url"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// form contains the values of a form, and the problems with which it was refused, to show it
+// again.
+type form struct {
+	values url.Values
+	fault  *fault.Error
+	look   *look
+}
+
+// newForm returns the form of the request; f is nil if it was not refused.
+func (c *call) newForm(f *fault.Error) form {
+	return form{values: c.form, fault: f, look: c.look}
+}
+
+// formWith returns a form with these values: pairs of a name and a value.
+func (c *call) formWith(pairs ...string) form {
+	values := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	return form{values: values, look: c.look}
+}
+
+// Value returns the value of a field.
+func (f form) Value(name string) string { return f.values.Get(name) }
+
+// Is reports whether a field has a value; for radio buttons, check boxes and options.
+func (f form) Is(name, value string) bool {
+	for _, v := range f.values[name] {
+		if v == value {
+			return true
+		}
+	}
+	return false
+}
+
+// Refused reports whether the form was refused.
+func (f form) Refused() bool { return f.fault != nil }
+
+// Message returns why the form was refused.
+func (f form) Message() string { return f.look.T(f.fault.Message) }
+
+// Problems returns the problems of individual fields.
+func (f form) Problems() []fault.Field {
+	if f.fault == nil {
+		return nil
+	}
+	return f.fault.Fields
+}
+
+func (f form) problem(name string) string {
+	for _, p := range f.Problems() {
+		if p.Name == name {
+			return f.look.T(p.Message)
+		}
+	}
+	return ""
+}
+
+// Attr returns the attributes of an input that refer to its problem.
+func (f form) Attr(name string) template.HTMLAttr {
+	if f.problem(name) == "" {
+		return ""
+	}
+	return template.HTMLAttr(`aria-invalid="true" aria-describedby="` + template.HTMLEscapeString(name) + `-problem"`) //nolint:gosec // escaped
+}
+
+// Err returns the problem of a field, to show below its input.
+func (f form) Err(name string) template.HTML {
+	text := f.problem(name)
+	if text == "" {
+		return ""
+	}
+	return template.HTML(`<p class="err" id="` + template.HTMLEscapeString(name) + `-problem">` + string(icon("warn")) + template.HTMLEscapeString(text) + `</p>`) //nolint:gosec // escaped
+}

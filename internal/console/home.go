@@ -1,0 +1,122 @@
+package console
+
+import (
+	"fmt"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// homePage shows all wallets of the user, and what the user can do next.
+type homePage struct {
+	Waiting     []waitingProposal
+	Invitations []wallet.Invitation
+	Wallets     []wallet.View
+	Total       btc.Amount
+	Rescans     []wallet.View
+}
+
+// waitingProposal is a proposal that waits for the user: for a signature, or to be broadcast.
+type waitingProposal struct {
+	Alias, Wallet string
+	Required      int // signatures
+	proposal.Proposal
+}
+
+// Path returns the path of the proposal's page.
+func (w waitingProposal) Path() string { return walletPath(w.Alias, "proposals", w.ID) }
+
+// Ready reports whether the proposal can be broadcast.
+func (w waitingProposal) Ready() bool { return w.Status == proposal.Complete }
+
+// Signatures returns the number of signatures that every input has.
+func (w waitingProposal) Signatures() int { return signaturesOf(&w.Proposal) }
+
+// signaturesOf returns the number of signatures that every input of a proposal has.
+func signaturesOf(p *proposal.Proposal) int {
+	if len(p.Inputs) == 0 {
+		return 0
+	}
+	least := p.SignaturesAt(0)
+	for i := range p.Inputs {
+		least = min(least, p.SignaturesAt(i))
+	}
+	return least
+}
+
+// Title returns a short name of the proposal: its first recipient, and how many more there are.
+func (w waitingProposal) Title() string {
+	title, others := "", 0
+	for _, o := range w.Outputs {
+		switch {
+		case o.Kind == proposal.Change:
+		case title == "":
+			title = o.Address
+		default:
+			others++
+		}
+	}
+	if others > 0 {
+		title = fmt.Sprintf("%s + %d", title, others)
+	}
+	return title
+}
+
+// maxWaiting is the maximum number of proposals of a wallet that the home page lists.
+const maxWaiting = 20
+
+// waiting returns the proposals that wait for the caller in all wallets, the newest first in
+// each wallet.
+func (c *call) waiting() ([]waitingProposal, error) {
+	ctx := c.r.Context()
+	memberships, err := c.Wallets.Memberships(ctx, c.who)
+	if err != nil {
+		return nil, err
+	}
+	var out []waitingProposal
+	for _, m := range memberships {
+		if !m.Role.Covers(auth.RoleSigner) {
+			continue
+		}
+		access, err := c.Wallets.Access(ctx, c.who, m.Alias)
+		if err != nil {
+			return nil, err
+		}
+		view, err := c.Wallets.View(ctx, access, auth.RoleViewer)
+		if err != nil {
+			return nil, err
+		}
+		found, err := c.Proposals.List(ctx, access, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, maxWaiting)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			out = append(out, waitingProposal{Alias: m.Alias, Wallet: view.Name, Required: view.SignaturesRequired, Proposal: p})
+		}
+	}
+	return out, nil
+}
+
+func (c *call) home() error {
+	ctx := c.r.Context()
+	var h homePage
+	var err error
+	if h.Waiting, err = c.waiting(); err != nil {
+		return err
+	}
+	if h.Invitations, err = c.Wallets.OwnInvitations(ctx, c.who); err != nil {
+		return err
+	}
+	if h.Wallets, err = c.Wallets.List(ctx, c.who, "", 0); err != nil {
+		return err
+	}
+	for _, v := range h.Wallets {
+		h.Total += v.Balances.Trusted + v.Balances.UntrustedPending + v.Balances.Immature
+		if v.Rescanning() {
+			h.Rescans = append(h.Rescans, v)
+		}
+	}
+	return c.render("home", c.look.T("Home"), h)
+}

@@ -1,0 +1,70 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/specterd/specterd/internal/event"
+)
+
+// liveWrite is the time that one write to an open stream may take.
+const liveWrite = 30 * time.Second
+
+// streamEvents sends a message for every event that the caller may see, as server-sent events.
+// A message contains no data: the page then requests its parts again, so that nothing is
+// shown that the page itself would not show. It ends with the message end if the session ended.
+func (c *call) streamEvents() error {
+	reader, err := c.Events.Open(c.who, event.Query{After: event.Latest, Limit: 100})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	h := c.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	out := http.NewResponseController(c.w)
+	send := func(text string) error {
+		if err := out.SetWriteDeadline(time.Now().Add(liveWrite)); err != nil { //nolint:forbidigo // a deadline of the operating system
+			return err
+		}
+		if _, err := io.WriteString(c.w, text); err != nil {
+			return err
+		}
+		return out.Flush()
+	}
+	if err := send(": open\n\n"); err != nil {
+		return nil //nolint:nilerr // the client disconnected
+	}
+	c.info.Rest(c.Now())
+	err = follow(c.r.Context(), reader, send)
+	if !errors.Is(err, event.ErrEnded) && c.r.Context().Err() == nil {
+		_ = send("event: end\ndata: \n\n")
+	}
+	return nil
+}
+
+// follow calls send for new events until the context or the caller's session ends, which Read
+// notices.
+func follow(ctx context.Context, reader *event.Reader, send func(string) error) error {
+	for {
+		err := reader.Read(ctx, func(found event.Page) error {
+			if len(found.Events) == 0 {
+				return nil
+			}
+			return send("event: change\ndata: \n\n")
+		}, func(string) error { return send(": still here\n\n") })
+		if err != nil {
+			return err
+		}
+		woken := make(chan struct{}, 1)
+		reader.Await(func() { woken <- struct{}{} })
+		select {
+		case <-woken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,245 @@
+package console
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+//go:embed templates
+var templateFiles embed.FS
+
+//go:embed messages
+var messageFiles embed.FS
+
+// Languages and units that a user can choose. The first is the default.
+var (
+	languages = []string{"en", "de"}
+	units     = []string{"sat", "btc"}
+	themes    = []string{"auto", "light", "dark"}
+)
+
+// looks contains the templates in every language and unit.
+type looks struct {
+	byKey map[[2]string]*look
+}
+
+// look renders pages in one language and unit.
+type look struct {
+	lang, unit string
+	messages   map[string]string // by the English text
+	pages      func() (map[string]*template.Template, error)
+}
+
+func newLooks(a *assets) *looks {
+	all := &looks{byKey: map[[2]string]*look{}}
+	for _, lang := range languages {
+		for _, unit := range units {
+			l := &look{lang: lang, unit: unit, messages: messagesIn(lang)}
+			l.pages = sync.OnceValues(func() (map[string]*template.Template, error) { return l.parse(a) })
+			all.byKey[[2]string{lang, unit}] = l
+		}
+	}
+	return all
+}
+
+// check parses the templates of the default look.
+func (l *looks) check() error {
+	_, err := l.byKey[[2]string{languages[0], units[0]}].pages()
+	return err
+}
+
+// messagesIn returns the messages of a language by the English text.
+func messagesIn(lang string) map[string]string {
+	messages := map[string]string{}
+	data, err := messageFiles.ReadFile("messages/" + lang + ".json")
+	if err != nil {
+		return messages // English
+	}
+	if err := json.Unmarshal(data, &messages); err != nil {
+		panic(fmt.Sprintf("messages/%s.json: %v", lang, err)) // a mistake in the file, which the tests would find
+	}
+	return messages
+}
+
+func (l *look) parse(a *assets) (map[string]*template.Template, error) {
+	frame, err := template.New("").Funcs(l.functions(a)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the layout: %w", err)
+	}
+	files, err := fs.Glob(templateFiles, "templates/*/*.html")
+	if err != nil {
+		return nil, err
+	}
+	pages := map[string]*template.Template{}
+	for _, file := range files {
+		t, err := template.Must(frame.Clone()).ParseFS(templateFiles, file)
+		if err != nil {
+			return nil, fmt.Errorf("parse %s: %w", file, err)
+		}
+		pages[strings.TrimSuffix(path.Base(file), ".html")] = t
+	}
+	return pages, nil
+}
+
+func (l *look) execute(w io.Writer, name string, p page) error {
+	pages, err := l.pages()
+	if err != nil {
+		return err
+	}
+	t, ok := pages[name]
+	if !ok {
+		return fmt.Errorf("no template %s", name)
+	}
+	return t.ExecuteTemplate(w, "layout", p)
+}
+
+// Marks that isolate text of users from the direction of the text around it (UAX #9).
+const (
+	isolate    = "\u2068"
+	popIsolate = "\u2069"
+)
+
+// T returns the message in the language of l. The English text is its key. Texts among the
+// arguments are isolated, because users wrote some of them.
+func (l *look) T(text string, args ...any) string {
+	if translated, ok := l.messages[text]; ok {
+		text = translated
+	}
+	if len(args) == 0 {
+		return text
+	}
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = isolate + s + popIsolate
+		}
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// N returns one of two messages by a number, which is the first argument of both.
+func (l *look) N(n int, one, many string, args ...any) string {
+	if n == 1 {
+		return l.T(one, append([]any{n}, args...)...)
+	}
+	return l.T(many, append([]any{n}, args...)...)
+}
+
+// notices are what pages report after a form succeeded, by the code in the URL.
+var notices = merged(frameNotices, walletNotices, proposalNotices, accessNotices, setupNotices)
+
+func merged(all ...map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, m := range all {
+		maps.Copy(out, m)
+	}
+	return out
+}
+
+var frameNotices = map[string]string{
+	"signed-out":    "You are signed out.",
+	"session-ended": "Your session ended before the form arrived. Nothing was changed.",
+}
+
+func (l *look) notice(code string) string {
+	if text := notices[code]; text != "" {
+		return l.T(text)
+	}
+	return ""
+}
+
+func (l *look) errorTitle(f *fault.Error) string {
+	switch f.Kind {
+	case fault.NotFound, fault.Gone:
+		return l.T("Not found")
+	case fault.Forbidden:
+		return l.T("Not allowed")
+	case fault.Unavailable, fault.BadGateway, fault.Refused:
+		return l.T("Not available at the moment")
+	case fault.TooMany:
+		return l.T("Too many requests")
+	case fault.Internal:
+		return l.T("Something went wrong")
+	}
+	return l.T("The request was refused")
+}
+
+// Names of the cookies that store how a browser shows pages.
+const (
+	langCookie  = "specterd-lang"
+	unitCookie  = "specterd-unit"
+	themeCookie = "specterd-theme"
+)
+
+// lookOf returns the look that the browser has chosen; without a choice, the first language
+// of Accept-Language that exists.
+func (c *Console) lookOf(r *http.Request) *look {
+	lang := chosen(r, langCookie, languages)
+	if _, err := r.Cookie(langCookie); err != nil {
+		lang = acceptedLanguage(r.Header.Get("Accept-Language"))
+	}
+	return c.looks.byKey[[2]string{lang, chosen(r, unitCookie, units)}]
+}
+
+func acceptedLanguage(header string) string {
+	for entry := range strings.SplitSeq(header, ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(entry), ";")
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		for _, lang := range languages {
+			if base == lang {
+				return lang
+			}
+		}
+	}
+	return languages[0]
+}
+
+func themeOf(r *http.Request) string {
+	if theme := chosen(r, themeCookie, themes); theme != "auto" {
+		return theme
+	}
+	return ""
+}
+
+// chosen returns the value of a cookie if it is one of the values, and otherwise the first.
+func chosen(r *http.Request, name string, values []string) string {
+	if cookie, err := r.Cookie(name); err == nil {
+		for _, v := range values {
+			if cookie.Value == v {
+				return v
+			}
+		}
+	}
+	return values[0]
+}
+
+// setDisplay stores the language, the unit or the theme in cookies, and returns to the page.
+func (c *call) setDisplay() error {
+	for name, values := range map[string][]string{langCookie: languages, unitCookie: units, themeCookie: themes} {
+		value := c.form.Get(strings.TrimPrefix(name, "specterd-"))
+		for _, v := range values {
+			if value == v {
+				//nolint:gosec // Secure is not set on plain HTTP, where browsers would drop the cookie
+				http.SetCookie(c.w, &http.Cookie{Name: name, Value: v, Path: "/", MaxAge: 400 * 24 * 3600, Secure: c.info.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+			}
+		}
+	}
+	return c.redirect(localPath(c.form.Get("next")), "")
+}
+
+func isLoopback(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Unmap().IsLoopback()
+}

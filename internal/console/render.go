@@ -1,0 +1,219 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// page is what the layout shows: the frame of every page, and the content in Body, whose
+// template depends on the page.
+type page struct {
+	Title    string
+	Lang     string
+	Unit     string
+	Theme    string // light, dark, or empty for the one of the system
+	Here     string // path of the page, with its query
+	User     *auth.Principal
+	Wallets  []navWallet
+	Wallet   *wallet.View // of the page of a wallet
+	Node     nodestatus.Status
+	Notice   string // what the last form did
+	Insecure bool   // whether passwords can be read on the network
+	Version  string
+	Now      time.Time
+	Body     any
+}
+
+// navWallet is a wallet in the navigation.
+type navWallet struct {
+	Alias, Name string
+	Waiting     int // number of proposals that wait for the user
+}
+
+// Path returns the path of the wallet's page.
+func (n navWallet) Path() string { return walletPath(n.Alias) }
+
+// On reports whether the page is at path, or below it; for the navigation.
+func (p page) On(path string) bool {
+	here, _, _ := cutQuery(p.Here)
+	return here == path || path != "/" && len(here) > len(path) && here[:len(path)] == path && here[len(path)] == '/'
+}
+
+// At reports whether the page is at path.
+func (p page) At(path string) bool {
+	here, _, _ := cutQuery(p.Here)
+	return here == path
+}
+
+func cutQuery(uri string) (path, query string, found bool) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return uri, "", false
+	}
+	return u.EscapedPath(), u.RawQuery, u.RawQuery != ""
+}
+
+// WalletPath returns the path of a page of the wallet.
+func (p page) WalletPath(parts ...string) string {
+	if p.Wallet == nil {
+		return "/"
+	}
+	return walletPath(p.Wallet.Alias, parts...)
+}
+
+// May reports whether the user's role in the wallet of the page covers a role.
+func (p page) May(role string) bool {
+	return p.Wallet != nil && p.Wallet.Role.Covers(auth.WalletRole(role))
+}
+
+// Height returns the height of the node's chain, or -1 before the first contact.
+func (p page) Height() int64 {
+	if p.Node.LastContact.IsZero() {
+		return -1
+	}
+	return p.Node.Blocks
+}
+
+// render responds with a page.
+func (c *call) render(name, title string, body any) error {
+	return c.write(http.StatusOK, name, title, body)
+}
+
+// renderAs responds with a page that shows a fault.
+func (c *call) renderAs(f *fault.Error, name, title string, body any) error {
+	httpcall.SetRetryAfter(c.w.Header(), f)
+	return c.write(httpcall.Status(f.Kind), name, title, body)
+}
+
+// again returns what a handler of POST needs after err: the fault with which the form is shown
+// again, or nil and the error if it is not about the form.
+func again(err error) (*fault.Error, error) {
+	f, ok := err.(*fault.Error) //nolint:errorlint // a wrapped fault is not about the form
+	if !ok {
+		return nil, err
+	}
+	switch f.Kind {
+	case fault.Invalid, fault.Conflict, fault.Unprocessable, fault.TooLarge, fault.PreconditionFailed, fault.Refused, fault.Unavailable, fault.TooMany:
+		return f, nil
+	case fault.Forbidden:
+		if f.Code != errProof.Code {
+			return f, nil
+		}
+	}
+	return nil, err
+}
+
+func (c *call) write(status int, name, title string, body any) error {
+	p, err := c.frame(title, body)
+	if err != nil {
+		return err
+	}
+	return c.send(status, name, p)
+}
+
+// send renders a page completely before it sends the first byte.
+func (c *call) send(status int, name string, p page) error {
+	var b bytes.Buffer
+	if err := c.look.execute(&b, name, p); err != nil {
+		return fmt.Errorf("render the page %s: %w", name, err)
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Language", c.look.lang)
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_, _ = c.w.Write(b.Bytes()) // fails only if the client disconnected
+	}
+	return nil
+}
+
+// frame returns the frame of a page for the caller.
+func (c *call) frame(title string, body any) (page, error) {
+	p := page{
+		Title: title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
+		Notice: c.look.notice(c.query("done")), Insecure: !c.info.Secure && !isLoopback(c.info.Address), Version: c.Version, Now: c.Now(), Body: body,
+	}
+	if c.who == nil {
+		return p, nil
+	}
+	p.User = c.who
+	if c.access != (wallet.Access{}) {
+		p.Wallet = &c.view
+	}
+	var err error
+	p.Wallets, err = c.navigation()
+	return p, err
+}
+
+// navigation returns the caller's wallets, each with the number of proposals that wait for
+// the caller.
+func (c *call) navigation() ([]navWallet, error) {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]navWallet, len(views))
+	for i, v := range views {
+		out[i] = navWallet{Alias: v.Alias, Name: v.Name}
+	}
+	waiting, err := c.waiting()
+	for _, w := range waiting {
+		for i := range out {
+			if out[i].Alias == w.Alias {
+				out[i].Waiting++
+			}
+		}
+	}
+	return out, err
+}
+
+// failing shows an error page if err is not nil.
+func (c *call) failing(err error) {
+	if err != nil {
+		c.showError(httpcall.Shown(c.Log, c.r, err))
+	}
+}
+
+// errorPage is the page of an error.
+type errorPage struct {
+	Status    int
+	Fault     *fault.Error
+	RequestID string
+	Title     string
+	Changed   bool // whether the request was one that changes something
+	Back      string
+}
+
+// showError responds with an error page. It shows no wallets, because reading them may be
+// what failed.
+func (c *call) showError(f *fault.Error) {
+	status := httpcall.Status(f.Kind)
+	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Changed: c.r.Method == post, Back: "/"}
+	p := page{
+		Title: e.Title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
+		User: c.who, Version: c.Version, Now: c.Now(), Body: e,
+	}
+	httpcall.SetRetryAfter(c.w.Header(), f)
+	if err := c.send(status, "error", p); err != nil {
+		c.Log.ErrorContext(c.r.Context(), "error page not written", "error", err)
+		c.w.WriteHeader(http.StatusInternalServerError)
+	}
+}
+
+// ServeError implements httpapi.Console.
+func (c *Console) ServeError(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	w.Header().Set("Content-Security-Policy", policy)
+	one := &call{Console: c, w: w, r: r, info: httpcall.Of(r.Context()), look: c.lookOf(r)}
+	one.showError(f)
+}
