@@ -1,0 +1,109 @@
+package console_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSignIn follows a user through sign-in and sign-out.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		v := s.visitor(t)
+		p := v.get("/?x=1").want(200, "Sign in")
+		if p.path() != "/login" {
+			t.Fatalf("without a session, / leads to %s", p.path())
+		}
+		p.submit("/login", "user", "admin", "password", "wrong").want(401, "The user name or the password is wrong").lacks("value=\"wrong\"")
+		p = p.submit("/login", "user", "admin", "password", adminPassword).want(200, "Home")
+		if p.at.RequestURI() != "/?x=1" {
+			t.Errorf("after sign-in the user is at %s, not at the requested page", p.at.RequestURI())
+		}
+		stolen := v.withCookies(v.cookies())
+		p.submit("/logout").want(200, "You are signed out.")
+		if p := stolen.get("/"); p.path() != "/login" {
+			t.Errorf("after sign-out, the copied cookie still reaches %s", p.path())
+		}
+		for _, next := range []string{"//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"} {
+			p := s.visitor(t).get("/login").submit("/login", "user", "admin", "password", adminPassword, "next", next)
+			if p.path() != "/" || !strings.HasPrefix(p.at.String(), s.url) {
+				t.Errorf("sign-in with next=%s leads to %s", next, p.at)
+			}
+		}
+	})
+}
+
+// TestSessionEnds shows that a session ends at its limits, with the user, and by SQL.
+func TestSessionEnds(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(t *testing.T, s *site, name string){
+		"idle":           func(_ *testing.T, s *site, _ string) { s.late.Add(int64(31 * time.Minute)) },
+		"deleted by SQL": func(t *testing.T, s *site, _ string) { s.sql(t, "DELETE FROM sessions") },
+		"disabled by SQL": func(t *testing.T, s *site, name string) {
+			s.sql(t, "UPDATE users SET disabled_at = 1 WHERE name = $1", name)
+		},
+		"user deleted by SQL": func(t *testing.T, s *site, name string) { s.sql(t, "DELETE FROM users WHERE name = $1", name) },
+	}
+	for name, end := range cases {
+		t.Run(name, func(t *testing.T) {
+			onEachEngine(t, func(t *testing.T, s *site) {
+				v := s.user(t, "bob", false)
+				v.get("/").want(200, "Home")
+				end(t, s, "bob")
+				if p := v.get("/"); p.path() != "/login" {
+					t.Errorf("the session still reaches %s", p.path())
+				}
+				if p := v.post("/display", "unit", "btc"); p.status != 200 {
+					t.Errorf("/display: %d", p.status)
+				}
+			})
+		})
+	}
+}
+
+// TestHeaders checks the security headers of pages and that no response of the console may be
+// stored, except the files of pages.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	admin := s.admin(t)
+	for _, path := range []string{"/", "/login", "/nope"} {
+		p := admin.get(path)
+		for name, want := range map[string]string{
+			"Content-Security-Policy":    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Cross-Origin-Opener-Policy": "same-origin", "Permissions-Policy": "camera=(self)", "Referrer-Policy": "no-referrer",
+			"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+		} {
+			if got := p.header.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+		p.lacks("<style", " style=", " onclick=", "javascript:")
+	}
+}
+
+// TestCrossOrigin shows that pages of other sites cannot send forms.
+func TestCrossOrigin(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for name, header := range map[string][2]string{"Sec-Fetch-Site": {"Sec-Fetch-Site", "cross-site"}, "Origin": {"Origin", "https://evil.example"}} {
+		t.Run(name, func(t *testing.T) {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/logout", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Accept", "text/html")
+			r.Header.Set(header[0], header[1])
+			answer, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = answer.Body.Close() }()
+			if answer.StatusCode != http.StatusForbidden {
+				t.Errorf("status %d", answer.StatusCode)
+			}
+		})
+	}
+}
