@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		Host: "127.0.0.1", Port: 25441, DataFolder: "/home/me/.specterd", DatabaseURL: "/home/me/.specterd/specterd.db",
-		BcryptCost: 12, ProposalLifetime: 30 * 24 * time.Hour, EventRetention: 400 * 24 * time.Hour, EventRows: 10_000_000, MaxFeeRate: 100_000, MaxData: 80, LogLevel: slog.LevelInfo, LogFormat: "auto", Node: Node{DataDir: "/home/me/.bitcoin"},
+		Console: true, BcryptCost: 12, ProposalLifetime: 30 * 24 * time.Hour, EventRetention: 400 * 24 * time.Hour, EventRows: 10_000_000, MaxFeeRate: 100_000, MaxData: 80, LogLevel: slog.LevelInfo, LogFormat: "auto", Node: Node{DataDir: "/home/me/.bitcoin"},
 		Backup: Backup{Folder: "/home/me/.specterd/backups", Keep: 7},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
