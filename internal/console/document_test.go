@@ -162,7 +162,7 @@ func (d *document) forms(action string) []*html.Node {
 	return d.all("form", func(n *html.Node) bool { return attr(n, "action") == action })
 }
 
-// fields returns the values that a browser sends for a form without changes, but not those of
+// fields returns the values that a browser sends for a form without changes, but not the values of
 // buttons.
 func fields(form *html.Node) url.Values {
 	values := url.Values{}

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// homePage shows all wallets of the user, and what the user can do next.
+// homePage shows all wallets of the user, and the next actions.
 type homePage struct {
 	Waiting     []waitingProposal
 	Invitations []wallet.Invitation

@@ -15,7 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// page is what the layout shows: the frame of every page, and the content in Body, whose
+// page has the values of the layout: the frame of every page, and the content in Body, whose
 // template depends on the page.
 type page struct {
 	Title    string

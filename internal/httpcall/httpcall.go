@@ -1,4 +1,4 @@
-// Package httpcall contains what the API and the console share about an HTTP request in
+// Package httpcall contains the data that the API and the console share about a request in
 // progress: its id and its client, the caller for the log line, the status of a fault, and
 // which errors are logged.
 package httpcall
@@ -22,7 +22,7 @@ type Info struct {
 	Address string    // of the client
 	Secure  bool      // whether the client uses HTTPS
 
-	Route   string // path pattern of the matching route; empty if there is none
+	Route   string // path pattern of the matching route; empty without one
 	User    string
 	TokenID string
 
