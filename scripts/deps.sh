@@ -3,7 +3,8 @@
 #
 #   scripts/deps.sh          what the demo requires
 #   scripts/deps.sh --test   also what only the tests require: a C compiler (for the race detector), PostgreSQL's
-#                            server programs, curl, jq, strace, unshare, ip, python3 with requests, npm and Electrum
+#                            server programs, curl, jq, strace, unshare, ip, python3 with requests, npm, Electrum and
+#                            Chromium
 #
 # If everything is installed, it prints nothing. On Debian and its derivatives it installs what is missing;
 # elsewhere it lists it and fails.
@@ -43,6 +44,7 @@ missing() {
 	have ip || echo iproute2
 	have npm || echo nodejs npm
 	have electrum || echo electrum
+	have chromium || echo chromium
 }
 
 install() {

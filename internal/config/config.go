@@ -59,7 +59,7 @@ type Config struct {
 	APIActive      bool
 	Console        bool   // whether the web console is served
 	PublicOrigin   string // of the console in browsers; empty for the Host of requests
-	BcryptCost     int // 4 to 16
+	BcryptCost     int    // 4 to 16
 	AdminPassword  Secret
 	SecretKey      Secret // empty: use SecretKeyFile, or the file in the data directory
 	SecretKeyFile  string // not read here: most commands do not need it, and its content may change later

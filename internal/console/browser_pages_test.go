@@ -1,0 +1,51 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// shownPages are the pages that the browser tests look at; {alias} is the wallet of the test.
+var shownPages = []string{"/login", "/", "/nope"}
+
+// TestBrowser_Pages looks at every page in Chromium, in both themes and at the widths of a desktop and
+// a phone: no violations of WCAG 2.2 AA or of the content security policy, nothing wider than
+// the window. It writes a screenshot of each into .cache/screenshots.
+func TestBrowser_Pages(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.chromium(t)
+	for i, path := range shownPages {
+		if i == 1 {
+			b.open("/login")
+			b.signIn("admin", adminPassword)
+			b.see("Home")
+		}
+		for _, width := range []int64{1280, 390} {
+			for _, theme := range []string{"light", "dark"} {
+				b.size(width)
+				b.scheme(theme)
+				b.open(path)
+				for _, v := range b.axe() {
+					t.Errorf("%s, %d px, %s: %s (%s): %s", path, width, theme, v.Help, v.ID, strings.Join(v.Nodes, " | "))
+				}
+				if b.scrollsSideways() {
+					t.Errorf("%s is wider than %d px", path, width)
+				}
+				b.screenshot(screenshotName(path, width, theme))
+			}
+		}
+	}
+	t.Logf("%d pages in %s", len(shownPages), b.version())
+}
+
+func screenshotName(path string, width int64, theme string) string {
+	name := strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.Trim(path, "/"))
+	if name == "" {
+		name = "home"
+	}
+	if width < 600 {
+		return name + "-phone-" + theme
+	}
+	return name + "-" + theme
+}

@@ -1,0 +1,252 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/chromedp"
+
+	"github.com/specterd/specterd/internal/testenv/childprocess"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// chromium is a browser with one tab. At the end of the test, it reports violations of the
+// content security policy and exceptions of scripts.
+type chromium struct {
+	t    *testing.T
+	ctx  context.Context
+	site *site
+
+	mu       sync.Mutex
+	messages []string // of the browser's console
+}
+
+// browserPatience is the maximum time that a test waits for a page.
+const browserPatience = 30 * time.Second
+
+// chromium starts Debian's Chromium, which make test-deps installs.
+func (s *site) chromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium {
+	t.Helper()
+	testkit.NeedsServer(t, "chromium")
+	dir, remove, err := childprocess.TempDir("specterd-chromium-*")
+	testkit.Check(t, err)
+	t.Cleanup(func() { _ = remove() }) // Chromium may still be writing
+	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath("chromium"), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("no-first-run", true), chromedp.Flag("disable-dev-shm-usage", true),
+	}, flags)
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	b := &chromium{t: t, ctx: ctx, site: s}
+	testkit.Check(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // starts the browser, which ends with the context
+	go b.collect()
+	b.size(1280)
+	t.Cleanup(b.check)
+	return b
+}
+
+// do runs actions, and fails the test after browserPatience.
+func (b *chromium) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.t.Fatalf("the browser, at %s: %v", b.address(), err)
+	}
+}
+
+func (b *chromium) address() string {
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	at, err := chromedp.Run(ctx, chromedp.Evaluate[string]("location.pathname + location.search"))
+	if err != nil {
+		return "an unknown page"
+	}
+	return at
+}
+
+// collect keeps the messages of the browser's console.
+func (b *chromium) collect() {
+	for e, err := range chromedp.Events(b.ctx, cdplog.EntryAdded) {
+		if err != nil {
+			return
+		}
+		b.mu.Lock()
+		b.messages = append(b.messages, fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL))
+		b.mu.Unlock()
+	}
+}
+
+// check fails the test if the browser has reported a violation of the policy or an error.
+func (b *chromium) check() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.messages {
+		if strings.Contains(m, "Content Security Policy") || strings.Contains(m, "Uncaught") || strings.Contains(m, "net::ERR") {
+			b.t.Errorf("the browser reports: %s", m)
+		}
+	}
+}
+
+// evaluate returns the value of an expression in the page.
+func evaluate[T any](b *chromium, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("evaluate %s at %s: %v", expression, b.address(), err)
+	}
+	return v
+}
+
+// open shows a page of the site.
+func (b *chromium) open(path string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(b.site.url + path))
+}
+
+// see waits until the page contains a text.
+func (b *chromium) see(text string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	expression := fmt.Sprintf(`document.readyState === "complete" && %s.includes(%s)`, pageText, quoted(text))
+	for {
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if found {
+			return
+		}
+		if ctx.Err() != nil {
+			b.t.Fatalf("%s does not say %q (%v): %s", b.address(), text, err, evaluate[string](b, pageText))
+		}
+		select { // a page that is being replaced has no text
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// pageText is the visible text of the page, without the marks that isolate text of users, and
+// with ordinary spaces.
+const pageText = `(document.body?.innerText ?? "").replace(/[\u2068\u2069]/g, "").replace(/[\u202f\u00a0]/g, " ")`
+
+func quoted(text string) string { return string(testkit.Must(json.Marshal(text))) }
+
+// press clicks the first visible button or link with this text, as a person does.
+func (b *chromium) press(text string) {
+	b.t.Helper()
+	b.see(text)
+	found := evaluate[bool](b, fmt.Sprintf(`(() => {
+		const all = [...document.querySelectorAll("main button, main a, main summary, nav button, nav a, header button")];
+		const it = all.find(e => e.checkVisibility() && e.innerText.trim() === %[1]s) ?? all.find(e => e.checkVisibility() && e.innerText.includes(%[1]s));
+		document.querySelector("[data-test-target]")?.removeAttribute("data-test-target");
+		it?.setAttribute("data-test-target", "");
+		return it !== undefined;
+	})()`, quoted(text)))
+	if !found {
+		b.t.Fatalf("%s has no button or link %q: %s", b.address(), text, evaluate[string](b, pageText))
+	}
+	b.do(chromedp.Click("[data-test-target]"))
+}
+
+// fill types a text into an input by its id.
+func (b *chromium) fill(id, text string) {
+	b.t.Helper()
+	b.do(chromedp.Clear("#"+id), chromedp.SendKeys("#"+id, text))
+}
+
+// signIn signs in at the page that the browser shows, which must be the page of sign-in.
+func (b *chromium) signIn(name, password string) {
+	b.t.Helper()
+	b.see("Sign in")
+	b.fill("user", name)
+	b.fill("password", password)
+	b.press("Sign in")
+}
+
+// size sets the width of the page in CSS pixels.
+func (b *chromium) size(width int64) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
+	testkit.Check(b.t, err)
+}
+
+// scheme sets the color scheme of the system, light or dark.
+func (b *chromium) scheme(name string) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	testkit.Check(b.t, err)
+}
+
+// screenshot writes a picture of the whole page into .cache/screenshots.
+func (b *chromium) screenshot(name string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	testkit.Check(b.t, err)
+	folder := filepath.Join("..", "..", ".cache", "screenshots")
+	testkit.Check(b.t, os.MkdirAll(folder, 0o755))
+	testkit.Check(b.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644))
+}
+
+// scrollsSideways reports whether the page is wider than the window.
+func (b *chromium) scrollsSideways() bool {
+	return evaluate[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth")
+}
+
+// axeSource is the source of axe-core.
+var axeSource = sync.OnceValues(func() (string, error) {
+	path, err := exec.Command("../../scripts/axe.sh").Output()
+	if err != nil {
+		return "", fmt.Errorf("install axe-core: %w", err)
+	}
+	source, err := os.ReadFile(strings.TrimSpace(string(path)))
+	return string(source), err
+})
+
+// violation is a rule of WCAG that a page violates.
+type violation struct {
+	ID    string   `json:"id"`
+	Help  string   `json:"help"`
+	Nodes []string `json:"nodes"`
+}
+
+// axe returns the rules of WCAG 2.2 AA that the page violates.
+func (b *chromium) axe() []violation {
+	b.t.Helper()
+	source, err := axeSource()
+	testkit.Check(b.t, err)
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	_, err = chromedp.Run(ctx, chromedp.Evaluate[any](source+"; undefined"))
+	testkit.Check(b.t, err)
+	found, err := chromedp.Run(ctx, chromedp.Evaluate[[]violation](`axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+		.then(r => r.violations.map(v => ({id: v.id, help: v.help, nodes: v.nodes.map(n => n.html.slice(0, 200))})))`, chromedp.EvalAwaitPromise))
+	testkit.Check(b.t, err)
+	return found
+}
+
+// version returns the name and version of the browser.
+func (b *chromium) version() string {
+	v, err := chromedp.CallBrowser(b.ctx, browser.GetVersion, cdp.Empty{})
+	testkit.Check(b.t, err)
+	return v.Product
+}
