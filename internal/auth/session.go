@@ -202,6 +202,17 @@ func (s *Sessions) Resume(ctx context.Context, secret, address, agent string) (*
 	return &one, c.principalAt(address, now), nil
 }
 
+// Peek is like Resume, but does not count as a request of the user: a page that refreshes
+// without a user does not keep the session open.
+func (s *Sessions) Peek(ctx context.Context, secret, address string) (*Session, *Principal, error) {
+	now := s.now()
+	c, _, err := s.find(ctx, secret, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.Session, c.principalAt(address, now), nil
+}
+
 // find returns the credential of the session with this secret, and the hash of the secret.
 func (s *Sessions) find(ctx context.Context, secret string, now time.Time) (*Credential, SecretHash, error) {
 	hash, ok := hashSecret(secret)

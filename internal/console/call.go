@@ -70,8 +70,16 @@ func (c *call) authenticate() error {
 	return nil
 }
 
+// refreshHeader is set in requests of the script live.js, which are not requests of the user.
+const refreshHeader = "Specterd-Refresh"
+
+// resume reads the session and its user.
 func (c *call) resume() (err error) {
-	c.session, c.who, err = c.Sessions.Resume(c.r.Context(), c.secret, c.info.Address, c.r.UserAgent())
+	if c.r.Header.Get(refreshHeader) != "" && c.r.Method == get || c.to.path == livePath {
+		c.session, c.who, err = c.Sessions.Peek(c.r.Context(), c.secret, c.info.Address)
+	} else {
+		c.session, c.who, err = c.Sessions.Resume(c.r.Context(), c.secret, c.info.Address, c.r.UserAgent())
+	}
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ type route struct {
 	handle func(*call) error
 }
 
+// livePath is the path of the stream that reports changes.
+const livePath = "/live"
+
 const (
 	get  = http.MethodGet
 	post = http.MethodPost
@@ -40,6 +43,6 @@ var frameRoutes = []route{
 	{method: post, path: "/login", audience: anyone, handle: (*call).signIn},
 	{method: post, path: "/logout", audience: anyone, handle: (*call).signOut},
 	{method: post, path: "/display", audience: anyone, handle: (*call).setDisplay},
-	{method: get, path: "/live", audience: users, handle: (*call).streamEvents},
+	{method: get, path: livePath, audience: users, handle: (*call).streamEvents},
 	{method: get, path: "/", audience: users, handle: (*call).home},
 }

@@ -97,7 +97,7 @@ func localPath(text string) string {
 	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || strings.ContainsAny(text, "\\\r\n\t") {
 		return "/"
 	}
-	if u.Path == "/login" || u.Path == "/live" {
+	if u.Path == "/login" || u.Path == livePath {
 		return "/"
 	}
 	return text

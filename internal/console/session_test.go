@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestSignIn follows a user through sign-in and sign-out.
@@ -60,6 +62,28 @@ func TestSessionEnds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestSessionEnds_WithOpenPage shows that a page that refreshes without its user does not keep the
+// session open.
+func TestSessionEnds_WithOpenPage(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	v := s.admin(t)
+	for _, step := range []struct {
+		minutes time.Duration
+		refresh bool
+		path    string
+	}{{20, false, "/"}, {20, true, "/"}, {9, true, "/"}, {2, true, "/login"}} {
+		s.late.Add(int64(step.minutes * time.Minute))
+		r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/", nil))
+		if step.refresh {
+			r.Header.Set("Specterd-Refresh", "1")
+		}
+		if p := v.do(r); p.path() != step.path {
+			t.Errorf("after %d minutes more, a request (of the script: %t) leads to %s", step.minutes, step.refresh, p.path())
+		}
 	}
 }
 
