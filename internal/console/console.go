@@ -89,7 +89,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(self)")
 	if path := strings.TrimSuffix(r.URL.Path, "/"); path != "" && path != r.URL.Path && r.Method == http.MethodGet {
-		http.Redirect(w, r, path, http.StatusSeeOther)
+		http.Redirect(w, r, localPath(path), http.StatusSeeOther) //nolint:gosec // localPath refuses //host
 		return
 	}
 	c.mux.ServeHTTP(w, r)
@@ -101,12 +101,12 @@ func (c *Console) handle(to route) http.HandlerFunc {
 		info := httpcall.Of(r.Context())
 		info.Route = to.path
 		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
-		err := one.enter()
+		err := one.enter() //nolint:contextcheck // the context is in the request
 		if err == nil {
 			err = to.handle(one)
 		}
 		if err != nil {
-			one.fail(err)
+			one.fail(err) //nolint:contextcheck // as above
 		}
 	}
 }

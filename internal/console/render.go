@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -45,22 +45,18 @@ func (n navWallet) Path() string { return walletPath(n.Alias) }
 
 // On reports whether the page is at path, or below it; for the navigation.
 func (p page) On(path string) bool {
-	here, _, _ := cutQuery(p.Here)
+	here := pathOf(p.Here)
 	return here == path || path != "/" && len(here) > len(path) && here[:len(path)] == path && here[len(path)] == '/'
 }
 
 // At reports whether the page is at path.
 func (p page) At(path string) bool {
-	here, _, _ := cutQuery(p.Here)
-	return here == path
+	return pathOf(p.Here) == path
 }
 
-func cutQuery(uri string) (path, query string, found bool) {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return uri, "", false
-	}
-	return u.EscapedPath(), u.RawQuery, u.RawQuery != ""
+func pathOf(uri string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	return path
 }
 
 // WalletPath returns the path of a page of the wallet.
@@ -215,5 +211,5 @@ func (c *call) showError(f *fault.Error) {
 func (c *Console) ServeError(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 	w.Header().Set("Content-Security-Policy", policy)
 	one := &call{Console: c, w: w, r: r, info: httpcall.Of(r.Context()), look: c.lookOf(r)}
-	one.showError(f)
+	one.showError(f) //nolint:contextcheck // the context is in the request
 }

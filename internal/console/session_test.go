@@ -28,6 +28,9 @@ func TestSignIn(t *testing.T) {
 		if p := stolen.get("/"); p.path() != "/login" {
 			t.Errorf("after sign-out, the copied cookie still reaches %s", p.path())
 		}
+		if p := v.get("//evil.example/"); !strings.HasPrefix(p.at.String(), s.url) {
+			t.Errorf("//evil.example/ leads to %s", p.at)
+		}
 		for _, next := range []string{"//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"} {
 			p := s.visitor(t).get("/login").submit("/login", "user", "admin", "password", adminPassword, "next", next)
 			if p.path() != "/" || !strings.HasPrefix(p.at.String(), s.url) {
