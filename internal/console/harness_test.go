@@ -181,7 +181,9 @@ type visitor struct {
 	t        *testing.T
 	site     *site
 	client   *http.Client
+	name     string // of the user
 	password string
+	token    string // for the API; see api
 }
 
 // visitor returns a browser without cookies. It follows redirects, as browsers do.
@@ -195,7 +197,7 @@ func (s *site) visitor(t *testing.T) *visitor {
 
 func (v *visitor) signIn(name, password string) {
 	v.t.Helper()
-	v.password = password
+	v.name, v.password = name, password
 	p := v.get("/login").submit("/login", "user", name, "password", password)
 	if p.status != http.StatusOK || p.path() == "/login" {
 		v.t.Fatalf("signing in as %s: %d %s\n%s", name, p.status, p.path(), p.text())

@@ -35,9 +35,6 @@ func (c *call) streamEvents() error {
 		}
 		return out.Flush()
 	}
-	if err := send(": open\n\n"); err != nil {
-		return nil //nolint:nilerr // the client disconnected
-	}
 	c.info.Rest(c.Now())
 	err = follow(c.r.Context(), reader, send)
 	if !errors.Is(err, event.ErrEnded) && c.r.Context().Err() == nil {
@@ -51,8 +48,8 @@ func (c *call) streamEvents() error {
 func follow(ctx context.Context, reader *event.Reader, send func(string) error) error {
 	for {
 		err := reader.Read(ctx, func(found event.Page) error {
-			if len(found.Events) == 0 {
-				return nil
+			if len(found.Events) == 0 { // the first page, from which on no event is missed
+				return send(": open\n\n")
 			}
 			return send("event: change\ndata: \n\n")
 		}, func(string) error { return send(": still here\n\n") })

@@ -1,0 +1,17 @@
+package console
+
+// Route is a route of the console, for tests.
+type Route struct {
+	Method, Path                  string
+	IsPublic, IsForAdmins, IsLive bool
+	Role                          string
+}
+
+// Routes returns the route table.
+func Routes() []Route {
+	var out []Route
+	for _, to := range routes {
+		out = append(out, Route{to.method, to.path, to.audience == anyone, to.audience == admins, to.path == livePath, string(to.role)})
+	}
+	return out
+}
