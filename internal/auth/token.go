@@ -21,6 +21,7 @@ import (
 var (
 	ErrTokenNotFound    = fault.New(fault.NotFound, "token_not_found", "token not found among your tokens")
 	ErrDescriptionTaken = fault.New(fault.Conflict, "description_exists", "one of your tokens has this description already; expired ones count until they are deleted")
+	ErrTokenChanged     = fault.New(fault.Conflict, "token_changed", "the token was changed in the meantime, for example rotated; reload the page")
 )
 
 // Token is the database row of a token. It does not contain the token's text.
@@ -238,11 +239,30 @@ func (s *Tokens) List(ctx context.Context, who *Principal, after TokenCursor, li
 // rotate any of their tokens; this also revokes the successors of earlier rotations
 // of the same token that were requested with a token.
 func (s *Tokens) Rotate(ctx context.Context, who *Principal, id string, gracePeriod time.Duration) (Token, string, error) {
+	return s.rotate(ctx, who, id, gracePeriod, func(*Token) error { return nil })
+}
+
+// RotateOnce is like Rotate, but returns ErrTokenChanged if the token has another description
+// than the caller knows: a rotation changes the description of the old token, so that a
+// request that is sent twice rotates it once.
+func (s *Tokens) RotateOnce(ctx context.Context, who *Principal, id, description string, gracePeriod time.Duration) (Token, string, error) {
+	return s.rotate(ctx, who, id, gracePeriod, func(old *Token) error {
+		if old.Description != description {
+			return ErrTokenChanged
+		}
+		return nil
+	})
+}
+
+func (s *Tokens) rotate(ctx context.Context, who *Principal, id string, gracePeriod time.Duration, check func(old *Token) error) (Token, string, error) {
 	now := s.now()
 	var secret string
 	var successor Token
 	rotate := func(r *Rotation) error {
 		old := r.Old
+		if err := check(&old); err != nil {
+			return err
+		}
 		if !now.Before(old.ExpiresAt) {
 			return fault.New(fault.Conflict, "token_expired", "the token has expired, and so would its successor; create a new token")
 		}

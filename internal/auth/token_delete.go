@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,6 +43,26 @@ type Deletion struct {
 type Deleted struct {
 	Ended []TokenName
 	Kept  []TokenName // successors that stay valid
+}
+
+// errUndecided makes the store delete nothing.
+var errUndecided = errors.New("nothing is deleted")
+
+// Deletable returns what Delete would delete with keepSuccessors, without deleting anything,
+// for a caller with a password. Kept are the successors that it would also delete otherwise.
+func (s *Tokens) Deletable(ctx context.Context, who *Principal, id string) (Deleted, error) {
+	var out Deleted
+	err := s.store.DeleteToken(ctx, who.UserID, id, who.TokenID, func(d *Deletion) error {
+		if !d.Exists {
+			return ErrTokenNotFound
+		}
+		out = Deleted{Ended: d.Family, Kept: d.Successors}
+		return errUndecided
+	})
+	if errors.Is(err, errUndecided) {
+		err = nil
+	}
+	return out, err
 }
 
 // Delete deletes one of the caller's tokens and its descendants. If these tokens
