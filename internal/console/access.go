@@ -1,7 +1,9 @@
 package console
 
+import "slices"
+
 // accessRoutes are the pages of access: tokens, webhooks, users, the audit log, the node, and the settings of the user.
-var accessRoutes = []route{}
+var accessRoutes = slices.Concat(tokenRoutes)
 
 // accessNotices are the notices of these pages.
-var accessNotices = map[string]string{}
+var accessNotices = merged(tokenNotices)

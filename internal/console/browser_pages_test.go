@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -21,26 +22,34 @@ func TestBrowser_Pages(t *testing.T) {
 			b.signIn("admin", adminPassword)
 			b.see("Home")
 		}
-		for _, width := range []int64{1280, 390} {
-			for _, theme := range []string{"light", "dark"} {
-				b.size(width)
-				b.scheme(theme)
-				b.open(path)
-				for _, v := range b.axe() {
-					t.Errorf("%s, %d px, %s: %s (%s): %s", path, width, theme, v.Help, v.ID, strings.Join(v.Nodes, " | "))
-				}
-				if b.scrollsSideways() {
-					t.Errorf("%s is wider than %d px", path, width)
-				}
-				b.screenshot(screenshotName(path, width, theme))
-			}
-		}
+		b.inspect(path)
 	}
 	t.Logf("%d pages in %s", len(shownPages), b.version())
 }
 
+// inspect looks at a page in both themes and at both widths, and writes screenshots.
+func (b *chromium) inspect(path string) {
+	b.t.Helper()
+	for _, width := range []int64{1280, 390} {
+		for _, theme := range []string{"light", "dark"} {
+			b.size(width)
+			b.scheme(theme)
+			b.open(path)
+			for _, v := range b.axe() {
+				b.t.Errorf("%s, %d px, %s: %s (%s): %s", path, width, theme, v.Help, v.ID, strings.Join(v.Nodes, " | "))
+			}
+			if b.scrollsSideways() {
+				b.t.Errorf("%s is wider than %d px", path, width)
+			}
+			b.screenshot(screenshotName(path, width, theme))
+		}
+	}
+}
+
+var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+
 func screenshotName(path string, width int64, theme string) string {
-	name := strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.Trim(path, "/"))
+	name := anyID.ReplaceAllString(strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.Trim(path, "/")), "id")
 	if name == "" {
 		name = "home"
 	}

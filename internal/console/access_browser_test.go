@@ -1,0 +1,25 @@
+package console_test
+
+import "testing"
+
+// TestBrowser_Access looks at the pages of access in Chromium, with data.
+func TestBrowser_Access(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	admin := s.admin(t)
+	for _, fields := range [][]string{
+		{"description", "Accounting export"},
+		{"description", "Proposals of the ERP system", "preset", "proposer", "lifetime", "other", "other", "2h"},
+		{"description", "Everything", "preset", "own", "scopes", "tokens:write", "scopes", "proposals:create"},
+	} {
+		admin.get("/tokens/new").submit("/tokens", fields...).want(200)
+	}
+	paths := []string{"/tokens", "/tokens/new", "/tokens/new?preset=own", admin.get("/tokens").follow("Everything").path()}
+	b := s.chromium(t)
+	b.open("/login")
+	b.signIn("admin", adminPassword)
+	b.see("Home")
+	for _, path := range paths {
+		b.inspect(path)
+	}
+}

@@ -1,0 +1,164 @@
+package console
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// newTokenPage is the form for a new token.
+type newTokenPage struct {
+	Form      form
+	Presets   []tokenPreset
+	Groups    []scopeGroup
+	Wallets   []auth.Membership
+	Lifetimes []string
+}
+
+// tokenLifetimes are the lifetimes that the form for a token proposes.
+var tokenLifetimes = []string{"1 day", "7 days", "30 days", "90 days", "180 days", "1 year"}
+
+// otherLifetime is the option with which the user types the lifetime.
+const otherLifetime = "other"
+
+func (c *call) newToken() error {
+	preset := c.query("preset")
+	if _, ok := presetNamed(preset); !ok && preset != ownScopes {
+		preset = tokenPresets[0].Name
+	}
+	f := c.formWith("preset", preset, "lifetime", "90 days", "reach", "all", "description", c.query("description"))
+	if alias := c.query("wallet"); alias != "" {
+		f.values.Set("reach", "only")
+		f.values.Set("wallets", alias)
+	}
+	return c.renderNewToken(f, nil)
+}
+
+// renderNewToken shows the form. Refused is nil unless it was sent with a mistake.
+func (c *call) renderNewToken(f form, refused *fault.Error) error {
+	memberships, err := c.Wallets.Memberships(c.r.Context(), c.who)
+	if err != nil {
+		return err
+	}
+	p := newTokenPage{Form: f, Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Wallets: memberships, Lifetimes: tokenLifetimes}
+	if refused != nil {
+		return c.renderAs(refused, "token-new", c.look.T("Create token"), p)
+	}
+	return c.render("token-new", c.look.T("Create token"), p)
+}
+
+func (c *call) createToken() error {
+	params, err := c.tokenParams()
+	if err == nil {
+		err = c.proofFor(params.Scopes)
+	}
+	var t auth.Token
+	var secret string
+	if err == nil {
+		t, secret, err = c.Tokens.Create(c.r.Context(), c.who, params)
+	}
+	if err != nil {
+		f, err := again(err)
+		if err != nil {
+			return err
+		}
+		return c.renderNewToken(c.newForm(f), f)
+	}
+	return c.showSecret(t, secret, 0)
+}
+
+// tokenParams reads the form for a new token.
+func (c *call) tokenParams() (auth.CreateTokenParams, error) {
+	params := auth.CreateTokenParams{Description: strings.TrimSpace(c.form.Get("description"))}
+	var errs [3]error
+	if preset, ok := presetNamed(c.form.Get("preset")); ok {
+		params.Scopes = preset.Scopes
+	} else if len(c.form["scopes"]) == 0 {
+		errs[0] = fault.InvalidField("scopes", "choose at least one right")
+	} else {
+		params.Scopes, errs[0] = auth.ParseScopes("scopes", c.form["scopes"])
+	}
+	lifetime := c.form.Get("lifetime")
+	if lifetime == otherLifetime {
+		lifetime = c.form.Get("other")
+	}
+	params.Lifetime, errs[1] = auth.ParseLifetime(lifetime)
+	if c.form.Get("reach") == "only" {
+		params.Wallets = c.form["wallets"]
+		if len(params.Wallets) == 0 {
+			errs[2] = fault.InvalidField("wallets", "choose at least one wallet, or all wallets")
+		}
+	}
+	return params, fault.JoinErrors(errs[:]...)
+}
+
+// secretPage shows the text of a new token, once.
+type secretPage struct {
+	Token     tokenRow
+	Secret    string
+	Command   string    // that uses the token
+	OldUntil  time.Time // when the token that it replaced ends; zero if it has ended
+	Rotated   bool
+	APIActive bool
+}
+
+// showSecret responds with the text of a new token. The response is not stored, and the page
+// cannot be requested again.
+func (c *call) showSecret(t auth.Token, secret string, grace time.Duration) error {
+	names, err := c.walletNames()
+	if err != nil {
+		return err
+	}
+	p := secretPage{
+		Token: c.tokenRowOf(t, names, 0, false), Secret: secret, Command: c.curl(t, secret),
+		Rotated: t.RotatedFrom != "", APIActive: c.APIActive,
+	}
+	if grace > 0 {
+		p.OldUntil = c.Now().Add(grace)
+		if p.OldUntil.After(t.ExpiresAt) {
+			p.OldUntil = t.ExpiresAt
+		}
+	}
+	title := c.look.T("Token created")
+	if p.Rotated {
+		title = c.look.T("Token rotated")
+	}
+	return c.render("token-secret", title, p)
+}
+
+// curl returns a command that makes a request with a token, which the token permits and
+// which changes nothing.
+func (c *call) curl(t auth.Token, secret string) string {
+	path := "/api/v1/tokens/self"
+	for _, try := range []struct {
+		scope auth.Scopes
+		path  string
+	}{{auth.WalletsRead, "/api/v1/wallets"}, {auth.NodeRead, "/api/v1/node"}} {
+		if t.Scopes.Has(try.scope) {
+			path = try.path
+			break
+		}
+	}
+	if t.Scopes.Has(auth.WalletsRead) && len(t.Aliases) == 1 && plainAlias(t.Aliases[0]) {
+		path = "/api/v1/wallets/" + t.Aliases[0]
+	}
+	return "TOKEN=" + secret + "\ncurl -sS -H \"Authorization: Bearer $TOKEN\" " + c.origin() + path
+}
+
+// plainAlias reports whether an alias needs no escaping in a URL and in a shell.
+func plainAlias(alias string) bool {
+	return !slices.ContainsFunc([]byte(alias), func(b byte) bool {
+		return b != '_' && b != '-' && (b < '0' || b > '9') && (b < 'a' || b > 'z') && (b < 'A' || b > 'Z')
+	})
+}
+
+// origin returns the origin of the request's URL, as the browser has it.
+func (c *call) origin() string {
+	if c.info.Secure {
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
+}
