@@ -43,25 +43,41 @@ function schedule() {
   timer = setTimeout(refresh, 250);
 }
 
+let stream = null;
+let missed = false; // whether changes may have been missed
+
 function open() {
-  const stream = new EventSource(url);
-  let lost = false;
+  stream = new EventSource(url);
   stream.addEventListener("open", () => {
     state.hidden = true;
-    if (lost) schedule();
-    lost = false;
+    if (missed) schedule();
+    missed = false;
   });
   stream.addEventListener("change", schedule);
-  stream.addEventListener("end", () => {
-    stream.close();
-    location.reload();
-  });
+  stream.addEventListener("end", () => location.reload());
   stream.addEventListener("error", () => {
-    lost = true;
+    missed = true;
     state.hidden = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => { if (navigator.onLine) refresh(); open(); }, 5000);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(reopen, 5000);
   });
-  addEventListener("pagehide", () => stream.close(), { once: true });
 }
 
-if (url) open();
+function close() {
+  stream?.close();
+  stream = null;
+}
+
+function reopen() {
+  close();
+  if (!document.hidden) open();
+}
+
+// A page that nobody sees has no stream: browsers allow six connections to a server over HTTP/1.1.
+if (url) {
+  reopen();
+  document.addEventListener("visibilitychange", () => {
+    missed = true;
+    reopen();
+  });
+  addEventListener("pagehide", close);
+}
