@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,6 +109,73 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 		p.lacks("<style", " style=", " onclick=", "javascript:")
+	}
+}
+
+// TestRoot shows which clients get pages and which the documents of the API.
+func TestRoot(t *testing.T) {
+	t.Parallel()
+	const browser, script = "text/html,application/xhtml+xml,*/*;q=0.8", "*/*"
+	cases := map[string]struct {
+		settings     []func(*setup)
+		accept, path string
+		status       int
+		contentType  string
+		says         string
+	}{
+		"browser":                  {nil, browser, "/", 200, "text/html", "Sign in"},
+		"script":                   {nil, script, "/", 404, "application/problem+json", "/api/openapi.json"},
+		"console off":              {[]func(*setup){with("SPECTER_CONSOLE", "off")}, browser, "/", 404, "application/problem+json", "SPECTER_CONSOLE=on"},
+		"API off":                  {[]func(*setup){with("SPECTER_API_ACTIVE", "false")}, browser, "/", 200, "text/html", "Sign in"},
+		"API reference":            {nil, browser, "/api/", 200, "text/html", "API"},
+		"API off, API":             {[]func(*setup){with("SPECTER_API_ACTIVE", "false")}, browser, "/api/v1/wallets", 404, "application/problem+json", "SPECTER_API_ACTIVE"},
+		"trailing slash":           {nil, browser, "/login/", 200, "text/html", "Sign in"},
+		"a page that is not there": {nil, browser, "/nope", 404, "text/html", "There is no such page"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, c.settings...)
+			r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+c.path, nil))
+			r.Header.Set("Accept", c.accept)
+			answer, err := http.DefaultClient.Do(r)
+			testkit.Check(t, err)
+			defer func() { _ = answer.Body.Close() }()
+			body := string(testkit.Must(io.ReadAll(answer.Body)))
+			if answer.StatusCode != c.status || !strings.HasPrefix(answer.Header.Get("Content-Type"), c.contentType) || !strings.Contains(body, c.says) {
+				t.Errorf("%d %s: %s", answer.StatusCode, answer.Header.Get("Content-Type"), body)
+			}
+		})
+	}
+}
+
+// TestSecureCookie shows that behind a trusted proxy with TLS the cookie can be neither sent without
+// TLS nor set by a subdomain, and that other clients cannot pretend to use TLS.
+func TestSecureCookie(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		settings []func(*setup)
+		cookie   string
+	}{
+		"trusted proxy": {[]func(*setup){with("SPECTER_TRUSTED_PROXIES", "127.0.0.1")}, "__Host-specterd"},
+		"no proxy":      {nil, "specterd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, c.settings...)
+			form := strings.NewReader("user=admin&password=" + strings.ReplaceAll(adminPassword, " ", "+"))
+			r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/login", form))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Accept", "text/html")
+			r.Header.Set("X-Forwarded-Proto", "https")
+			answer, err := http.DefaultTransport.RoundTrip(r)
+			testkit.Check(t, err)
+			testkit.Check(t, answer.Body.Close())
+			cookies := answer.Cookies()
+			if len(cookies) != 1 || cookies[0].Name != c.cookie || cookies[0].Secure != (c.cookie == "__Host-specterd") || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteLaxMode || cookies[0].Path != "/" || cookies[0].Domain != "" {
+				t.Errorf("%d, cookies %v", answer.StatusCode, cookies)
+			}
+		})
 	}
 }
 

@@ -117,7 +117,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // notFound responds to requests for unknown paths.
 func (s *server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", "there is nothing at this path; %s describes what there is", descriptionPath))
+	text := "there is nothing at this path; %s describes what there is"
+	if s.Console == nil && !isAPI(r.URL.Path) {
+		text += ". The web console is switched off; SPECTER_CONSOLE=on and a restart switch it on"
+	}
+	s.fail(w, r, fault.New(fault.NotFound, "path_not_found", text, descriptionPath))
 }
 
 // asKnownMethod returns the handler for methods that the router does not know. The router
