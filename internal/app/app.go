@@ -385,6 +385,11 @@ func (a *App) Tokens() *auth.Tokens {
 	return tokens
 }
 
+// Sessions returns the service of sessions. Without a login, it can only list and end them.
+func (a *App) Sessions(login *auth.Login) *auth.Sessions {
+	return auth.NewSessions(a.Log, a.Store, login, a.Now)
+}
+
 func (a *App) tokenLimits() auth.TokenLimits {
 	return auth.TokenLimits{MaxLifetime: a.Config.TokenMaxLifetime, Idle: a.Config.TokenIdleLimit}
 }

@@ -39,7 +39,7 @@ func texts[T ~string](values []T) []string {
 // to further arguments, if the command takes any number.
 var argumentValues = map[string][]completer{
 	"user show": {userNames}, "user set": {userNames}, "user rm": {userNames}, "user quota": {userNames, quotaNames},
-	"token revoke": {tokenIDs}, "token rotate": {tokenIDs},
+	"token revoke": {tokenIDs}, "token rotate": {tokenIDs}, "session delete": {sessionIDs},
 	"wallet show": {aliases}, "wallet rescan": {aliases}, "wallet rm": {aliases}, "wallet address": {aliases}, "wallet utxos": {aliases}, "wallet transactions": {aliases},
 	"wallet member list": {aliases}, "wallet member add": {aliases, userNames}, "wallet member set": {aliases, userNames}, "wallet member rm": {aliases, userNames},
 	"label list": {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
@@ -169,6 +169,18 @@ func tokenIDs(ctx context.Context, _ *cobra.Command, a *app.App) ([]string, erro
 	ids := make([]string, len(tokens))
 	for i, t := range tokens {
 		ids[i] = t.ID + "\t" + t.Description + " of " + owners[i]
+	}
+	return ids, err
+}
+
+func sessionIDs(ctx context.Context, cmd *cobra.Command, a *app.App) ([]string, error) {
+	if a == nil || cmd.Flag("all").Changed {
+		return nil, nil
+	}
+	all, err := a.Store.AllSessions(ctx)
+	var ids []string
+	for _, s := range auth.ValidSessions(all, a.Now()) {
+		ids = append(ids, s.ID+"\tof "+s.UserName+" from "+s.Address)
 	}
 	return ids, err
 }

@@ -12,12 +12,12 @@ import (
 // printing lists the commands that print objects. They have --json.
 var printing = []string{
 	"audit list", "import", "key show", "label import", "label list", "proposal broadcast", "proposal bump", "proposal cancel", "proposal create", "proposal list", "proposal show", "proposal sign-in-file",
-	"token create", "token list", "token rotate", "user list", "user quota", "user show", "wallet address", "wallet list", "wallet member add", "wallet member list", "wallet member set",
+	"session list", "token create", "token list", "token rotate", "user list", "user quota", "user show", "wallet address", "wallet list", "wallet member add", "wallet member list", "wallet member set",
 	"wallet show", "wallet transactions", "wallet utxos", "webhook create", "webhook deliveries", "webhook list", "webhook show",
 }
 
 // deleting lists the commands that delete or revoke something. They ask, and have --yes.
-var deleting = []string{"key rotate", "label rm", "proposal cancel", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
+var deleting = []string{"key rotate", "label rm", "proposal cancel", "session delete", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
 
 // others lists the commands that do neither.
 var others = []string{
