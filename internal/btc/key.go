@@ -159,13 +159,30 @@ func parseExtended(text string, network Network) (*hdkeychain.ExtendedKey, Scrip
 	case key.Depth() == 0 && (key.ParentFingerprint() != 0 || key.ChildIndex() != 0):
 		return nil, "", keyFault(ErrKey, "claims to be both a master key and a derived key")
 	case version.xpub != network.encoding().xpub:
-		return nil, "", keyFault(ErrWrongNetwork, "is not a key of the network %s", network)
+		return nil, "", wrongNetwork(network)
 	}
 	key, err = key.CloneWithVersion(version.xpub[:])
 	if err != nil {
 		return nil, "", ErrKey
 	}
 	return key, version.script, nil
+}
+
+// wrongNetwork returns the fault about a key that is not for the network of the node.
+func wrongNetwork(network Network) *fault.Error {
+	if network == Main {
+		return keyFault(ErrWrongNetwork, "is a key of a test network, but the node is on mainnet; export the key for mainnet")
+	}
+	return keyFault(ErrWrongNetwork, "is a mainnet key, but the node is on %s; export the key for a test network, or use a node on mainnet", network)
+}
+
+// WithOrigin returns the extended key with its origin, as in descriptors; without one if it is
+// unknown.
+func (k Key) WithOrigin() string {
+	if x, err := hdkeychain.NewKeyFromString(k.XPub); err == nil && k.Derivation == "m" && k.Fingerprint == Fingerprint(x) {
+		return k.XPub
+	}
+	return "[" + k.Fingerprint + strings.TrimPrefix(k.Derivation, "m") + "]" + k.XPub
 }
 
 // Fingerprint returns the first four bytes of the key's HASH160 (BIP-32).

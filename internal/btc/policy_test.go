@@ -137,7 +137,7 @@ func TestFromKeys_AllProblems(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	_, err = btc.ParseDescriptor("wsh(multi(3,nonsense/0/*,"+xpub+"/0/*))", btc.Regtest)
-	if f, ok := errors.AsType[*fault.Error](err); !ok || len(f.Fields) != 3 || f.Fields[1].Message != "key 2 is not a key of the network regtest" {
+	if f, ok := errors.AsType[*fault.Error](err); !ok || len(f.Fields) != 3 || f.Fields[1].Message != "key 2 is a mainnet key, but the node is on regtest; export the key for a test network, or use a node on mainnet" {
 		t.Errorf("%v", err)
 	}
 }

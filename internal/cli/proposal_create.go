@@ -189,6 +189,8 @@ var flagNames = map[string]string{
 	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", proposal.FieldCSV: "--recipients", "utxos": "--from", "send_max": "--to",
 	"category": "--category", "since": "--since", "until": "--until", "tz": "--tz", "label": "--label", "role": "--role",
 	"description": "DESCRIPTION", "lifetime": "--expires", "scopes": "--scopes", "wallets": "--wallets",
+	"name": "--name", "alias": "--alias", "birthday": "--birthday", "file": "--file", "files": "--file", "script": "--script", "keys": "--key",
+	"descriptor": "--descriptor", "change_descriptor": "--change-descriptor", "signatures_required": "--signatures-required",
 	"device": "--device", "format": "--qr-format", "fragment_size": "--fragment-size",
 }
 

@@ -14,7 +14,8 @@ import (
 
 func (p *program) walletCreateCommand(user *string) *cobra.Command {
 	var plan wallet.Plan
-	var birthday, file string
+	var birthday string
+	var files []string
 	cmd := &cobra.Command{
 		Use: "create", Short: "Create a watch-only wallet from a descriptor, keys or a file", Args: cobra.NoArgs,
 		Long: `Create a watch-only wallet from a descriptor, from keys, or from a file of another
@@ -22,15 +23,26 @@ program: a descriptor, the export of a hardware wallet, or a wallet of Specter D
 Sparrow, Electrum, Caravan, Bitcoin Core and others (docs/wallet-files.md lists the
 formats). Files with private keys or seed words are refused.
 
+Repeat --file for a multisig wallet of several devices, with a file of each device that has
+its key, and state --signatures-required.
+
 The command prints the wallet with its first addresses, to compare with the device or the
-program that wrote the file, and warnings. With --dry-run it does nothing else.`,
+program that wrote the file, and warnings. With --dry-run it does nothing else. An account
+of a device is printed with its key as --key takes it.`,
 		Example: `  specterd wallet create --file coldcard-export.json --name Savings --birthday 2024-01-31
   specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
+  specterd wallet create --name Vault --birthday now --signatures-required 2 --file ann.json --file ben.json --file cleo.json
   specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
 		PreRunE: func(cmd *cobra.Command, _ []string) error { return checkWalletCreate(cmd) },
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			if err := p.completePlan(&plan, birthday, file); err != nil {
+			if err := p.readFiles(&plan, files); err != nil {
 				return err
+			}
+			if birthday != "" {
+				var err error
+				if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
+					return asFlags(d.service.Problems(cmd.Context(), d.who, plan, err))
+				}
 			}
 			about, err := d.service.Inspect(cmd.Context(), d.who, plan)
 			if err == nil {
@@ -41,7 +53,7 @@ program that wrote the file, and warnings. With --dry-run it does nothing else.`
 			v, createErr := d.service.Create(cmd.Context(), d.who, plan)
 			switch {
 			case createErr != nil:
-				return createErr
+				return asFlags(createErr)
 			case err != nil:
 				return err
 			case plan.DryRun:
@@ -56,14 +68,14 @@ program that wrote the file, and warnings. With --dry-run it does nothing else.`
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&file, "file", "", "file of another program; - for standard input")
+	f.StringArrayVar(&files, "file", nil, "file of another program; - for standard input; may be repeated for the signers of a multisig wallet")
 	f.StringVar(&plan.Name, "name", "", "name of the wallet, the same for all members; not required if the file has one")
 	f.StringVar(&plan.Alias, "alias", "", "the user's alias of the wallet; default the name in lower case, with _ for spaces")
 	f.StringVar(&plan.Descriptor, "descriptor", "", "output descriptor of both branches (…/<0;1>/*) or of the receive branch (…/0/*)")
 	f.StringVar(&plan.Change, "change-descriptor", "", "descriptor of the change branch; not required if --descriptor ends in /0/*, which implies /1/* for change")
 	f.StringArrayVar(&plan.Keys, "key", nil, "instead of a descriptor: a key such as [d34db33f/84h/0h/0h]xpub…; may be repeated")
-	f.IntVar(&plan.SignaturesRequired, "signatures-required", 0, "with several --key: number of signatures that a payment requires")
-	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several. With --file: which of several wallets in it")
+	f.IntVar(&plan.SignaturesRequired, "signatures-required", 0, "with several --key or --file: number of signatures that a payment requires")
+	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several. With --file: which of several wallets or keys in it")
 	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date; not required if the file has it")
 	f.BoolVar(&plan.DryRun, "dry-run", false, "check and print the wallet without creating it")
 	return cmd
@@ -93,19 +105,18 @@ func checkWalletCreate(cmd *cobra.Command) error {
 	return nil
 }
 
-// completePlan adds the birthday and the content of the file to a plan.
-func (p *program) completePlan(plan *wallet.Plan, birthday, file string) (err error) {
-	if file != "" {
+// readFiles adds the content of files to a plan.
+func (p *program) readFiles(plan *wallet.Plan, files []string) error {
+	sources := make([]walletfile.Source, len(files))
+	for i, file := range files {
 		data, err := p.readLimited(file, walletfile.MaxSize)
 		if err != nil {
 			return err
 		}
-		plan.File = walletfile.FromBytes(data)
+		sources[i] = walletfile.FromBytes(data)
 	}
-	if birthday != "" {
-		plan.Birthday, err = wallet.ParseBirthday("birthday", birthday)
-	}
-	return err
+	plan.File = walletfile.FromFiles(sources)
+	return nil
 }
 
 // printInspection prints a wallet and its warnings.
@@ -122,6 +133,9 @@ func (p *program) printInspection(about wallet.Inspection) error {
 	for _, k := range about.Keys {
 		row("key", "%s %s %s", k.Fingerprint, k.Derivation, wallet.FitName(k.Name))
 	}
+	for _, a := range about.Accounts {
+		row("account", "%s %s", a.Script, a.Key.WithOrigin())
+	}
 	if about.IsWallet() {
 		row("receive", "%s", strings.Join(about.Receive, " "))
 		row("change", "%s", strings.Join(about.Change, " "))
@@ -129,5 +143,9 @@ func (p *program) printInspection(about wallet.Inspection) error {
 	for _, warning := range about.Warnings {
 		row("warning", "%s (%s)", warning.Message, warning.Code)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || about.IsWallet() {
+		return err
+	}
+	_, err := fmt.Fprint(p.stdout, "For a multisig wallet, repeat --file with the file of each signer, or --key with a key of each, and state --signatures-required.\n")
+	return err
 }

@@ -122,14 +122,19 @@ func (s *server) testParts(t *testing.T, k, receive, change string) {
 func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
 	t.Helper()
 	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
-	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "exactly one of file, file_base64 and parts is required")
-	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of file, file_base64 and parts is required")
+	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "exactly one of file, file_base64, files and parts is required")
+	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of file, file_base64, files and parts is required")
 	s.call(t, "POST", inspect, k, `{"file_base64": "?"}`).want(t, 400, `"field":"file_base64"`)
 	s.call(t, "POST", inspect, k, `{"file": "x", "scriptx": "wpkh"}`).want(t, 400, `"field":"scriptx"`, "unknown field")
-	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "birthday": "now"`)).want(t, 400, "exactly one of descriptor, keys, file")
+	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "alias": "Not One", "birthday": "yesterday"`)).
+		want(t, 400, "exactly one of descriptor, keys, file", `"field":"name"`, `"field":"alias"`, `"field":"birthday"`)
+	s.call(t, "POST", create, k, `{"file_base64": "?", "alias": "Not One", "birthday": 1000000}`).
+		want(t, 400, `"field":"file_base64"`, `"field":"name"`, `"field":"alias"`, `"field":"birthday","message":"must be between 0 and`)
+	s.call(t, "POST", create, k, `{"parts": ["ur:x"], "name": " x", "birthday": "2100-01-01"}`).
+		want(t, 400, `"field":"parts"`, `"field":"name"`, `"field":"birthday","message":"must not be in the future`)
 	s.call(t, "POST", create, k, fileBody(t, "key-multisig.txt", `, "name": "x", "birthday": "now"`)).wantProblem(t, 400, "not_one_wallet")
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "signatures_required": 2, "alias": "Not One", "birthday": "yesterday"`)).
-		want(t, 400, `"field":"birthday"`, `"field":"signatures_required","message":"must be omitted if there is a file`)
+		want(t, 400, `"field":"name"`, `"field":"alias"`, `"field":"birthday"`, `"field":"signatures_required","message":"must be omitted if there is a file`)
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "alias": "Not One"`)).want(t, 400, `"field":"name"`, `"field":"alias"`, `"field":"birthday"`)
 	broken := strings.Replace(fileBody(t, "caravan.json", `, "name": "x", "birthday": "now"`), "tpub", "tpuc", 2)
 	s.call(t, "POST", create, k, broken).want(t, 400, `"field":"file","message":"key 1 must`, `"field":"file","message":"key 2 must`)
@@ -139,6 +144,37 @@ func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
 	s.call(t, "POST", inspect, k, main).want(t, 400, "does not match its checksum")
 	limited := s.token(t, p, 0, "family_vault")
 	s.call(t, "POST", inspect, limited.bearer(), fileBody(t, "wallet.bsms", "")).wantProblem(t, 403, "token_limited_to_wallets")
+}
+
+// testSignersFiles creates a multisig wallet from a file of each signer. Devices that the user
+// did not have are named as in the files.
+func testSignersFiles(t *testing.T, s *server, n *testkit.Node) {
+	k := s.token(t, s.user(t, "alice", false), 0).bearer()
+	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
+	var files []string
+	for _, name := range []string{"ccxp-73C5DA0A.json", "key-jade.txt", "key-spare.txt"} {
+		files = append(files, string(testkit.Must(os.ReadFile(filepath.Join(walletFiles, name)))))
+	}
+	body := func(more string) string { return `{"files": ` + string(testkit.Must(json.Marshal(files))) + more + "}" }
+	got := s.call(t, "POST", inspect, k, body(`, "signatures_required": 2`)).
+		want(t, 200, `"format":"signers"`, `"script":"wsh"`, `"signatures_required":2`, `"accounts":[]`, `"warnings":[]`)
+	s.wantFirstAddresses(t, n, got)
+	s.call(t, "POST", inspect, k, body("")).want(t, 400, `"field":"signatures_required"`)
+	s.call(t, "POST", inspect, k, fileBody(t, "ccxp-73C5DA0A.json", "")).
+		want(t, 200, `"accounts":[{"script":"sh","key":"[73c5da0a/45h]tpub`, `{"script":"wsh","key":"[73c5da0a/48h/1h/0h/2h]tpub`)
+	made := s.call(t, "POST", create, k, body(`, "signatures_required": 2, "name": "Vault", "birthday": "now"`)).want(t, 201, `"device":"73c5da0a"`, `"device":"b8688df1"`)
+	if made.text("descriptor") != got.text("descriptor") {
+		t.Errorf("got %s, want %s", made.text("descriptor"), got.text("descriptor"))
+	}
+	files[1], files[2] = "nonsense", files[0]
+	s.call(t, "POST", create, k, body(`, "signatures_required": 2, "birthday": "now"`)).want(t, 400, `"field":"files[1]"`, `"field":"name"`)
+
+	named := s.token(t, s.user(t, "bob", false), 0).bearer()
+	s.call(t, "POST", create, named, fileBody(t, "sparrow.json", "")).want(t, 201, `"device":"cold"`, `"device":"jade"`, `"device":"spare"`)
+	s.call(t, "POST", create, named, fileBody(t, "specter-device.json", `, "name": "Savings", "birthday": "now"`)).want(t, 201, `"device":"cold"`)
+	if file := s.call(t, "GET", "/api/v1/wallets/family_vault/export?format=caravan", named, "").want(t, 200); !strings.Contains(file.body, `"name": "Jade"`) {
+		t.Errorf("the export has other names: %s", file.body)
+	}
 }
 
 // testPrivateFiles posts files with private keys. The server checks at its end that neither its
@@ -151,19 +187,26 @@ func testPrivateFiles(t *testing.T, s *server, _ *testkit.Node) {
 	if len(files) < 40 {
 		t.Fatalf("%d files", len(files))
 	}
+	const more = `, "name": "x", "birthday": "now"`
 	for name, f := range files {
 		s.secret(f.Secret)
 		var secrets testkit.Secrets
 		secrets.Add(name, f.Secret)
-		text, err := json.Marshal(f.File)
-		testkit.Check(t, err)
-		for path, body := range map[string]string{
-			"/api/v1/wallets/inspect": `{"file": ` + string(text) + `}`,
-			"/api/v1/wallets":         `{"file_base64": "` + base64.StdEncoding.EncodeToString([]byte(f.File)) + `", "name": "x", "birthday": "now"}`,
+		text := string(testkit.Must(json.Marshal(f.File)))
+		for _, c := range []struct{ path, body, field string }{
+			{"/inspect", `{"file": ` + text + `}`, "file"},
+			{"/inspect", `{"files": ["x", ` + text + `], "signatures_required": 1}`, "files[1]"},
+			{"/inspect", `{"parts": [` + text + `]}`, ""},
+			{"", `{"file": ` + text + more + `}`, "file"},
+			{"", `{"file_base64": "` + base64.StdEncoding.EncodeToString([]byte(f.File)) + `"` + more + `}`, "file"},
+			{"", `{"files": [` + text + `, "x"], "signatures_required": 1` + more + `}`, "files[0]"},
+			{"", `{"descriptor": ` + text + more + `}`, "descriptor"},
+			{"", `{"keys": [` + text + `], "script": "wpkh"` + more + `}`, "keys"},
 		} {
-			got := s.call(t, "POST", path, k, body).want(t, 400, `"field":"file"`)
+			want := `"field":"` + c.field
+			got := s.call(t, "POST", "/api/v1/wallets"+c.path, k, c.body).want(t, 400, want)
 			if found := secrets.Find(got.body); len(found) > 0 {
-				t.Errorf("%s: the response repeats %v", name, found)
+				t.Errorf("%s, %s: the response repeats %v", name, c.field, found)
 			}
 		}
 	}

@@ -27,6 +27,7 @@ func TestWallets(t *testing.T) {
 		"create once":    testCreateWalletOnce,
 		"files":          testWalletFiles,
 		"private files":  testPrivateFiles,
+		"signers' files": testSignersFiles,
 		"show":           testShowWallet,
 		"change":         testChangeWallet,
 		"members":        testMembers,

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,7 +22,7 @@ const otherDevice = "other"
 // already has a key with the same fingerprint, or to a new device.
 func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string) error {
 	for i, key := range w.Keys {
-		device, err := deviceFor(ctx, q, w, ownerID, key.Fingerprint)
+		device, err := deviceFor(ctx, q, w, ownerID, key)
 		if err != nil {
 			return err
 		}
@@ -40,20 +41,21 @@ func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string
 	return nil
 }
 
-// deviceFor returns the id of the owner's device that has a key of this fingerprint. It
+// deviceFor returns the id of the owner's device that has a key of the same fingerprint. It
 // creates the device if it does not exist.
-func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID, fingerprint string) (string, error) {
-	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: fingerprint})
+func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string, key wallet.Key) (string, error) {
+	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: key.Fingerprint})
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
 		return id, err
 	}
-	alias, err := freeDeviceAlias(ctx, q, ownerID, fingerprint)
+	name := cmp.Or(key.DeviceName, key.Fingerprint)
+	alias, err := freeDeviceAlias(ctx, q, ownerID, cmp.Or(btc.Alias(name), key.Fingerprint))
 	if err != nil {
 		return "", err
 	}
 	id = uuid.NewString()
 	err = q.AddDevice(ctx, db.AddDeviceParams{
-		DeviceID: id, UserID: ownerID, Alias: alias, Name: fingerprint, Type: otherDevice,
+		DeviceID: id, UserID: ownerID, Alias: alias, Name: name, Type: otherDevice,
 		CreatedAt: sqltype.Time{Time: w.CreatedAt},
 	})
 	if err != nil {

@@ -41,9 +41,10 @@ type Plan struct {
 	Descriptor, Change string // Change is empty if Descriptor is a multipath descriptor or ends in /0/*
 	Keys               []string
 	Given              []btc.Key // keys of the descriptor in the format that users know, such as zpub, and with a purpose; may be incomplete
-	SignaturesRequired int       // for each input; optional if there is one key
+	SignaturesRequired int       // for each input, with Keys and with a File of several files; optional if there is one key
 	Script             string    // a btc.Script: of the keys, or to choose one of several wallets in File
-	// File is a file of another program, which describes the wallet.
+	// File is a file of another program, which describes the wallet, or several files with
+	// the keys of its signers.
 	File     walletfile.Source
 	Birthday Birthday // may be zero if File has one
 	// RangeEnd and Next are set for a wallet that was used with other software.
@@ -153,10 +154,11 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	if s.node.Network() == "" {
 		return Wallet{}, "", s.node.Ready(in)
 	}
-	p, policy, alias, err := s.validate(in, p)
+	p, f, alias, err := s.validate(in, p)
 	if err != nil {
 		return Wallet{}, "", err
 	}
+	policy := f.Policy
 	if p.rangeEnd(s.lookahead) > maxScanRange {
 		return Wallet{}, "", fault.InvalidField("addresses", "must be at most %d", maxScanRange)
 	}
@@ -168,8 +170,8 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 		Receive: policy.Receive.String(), Change: policy.Change.String(), CreatedAt: s.now(),
 		RangeEnd: p.rangeEnd(s.lookahead), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
-	for _, k := range policy.Keys {
-		w.Keys = append(w.Keys, Key{Key: p.asGiven(k)})
+	for i, k := range policy.Keys {
+		w.Keys = append(w.Keys, Key{Key: p.asGiven(k), DeviceName: FitName(f.Keys[i].Name)})
 	}
 	if err = s.setBirthday(ctx, &w, p); err != nil {
 		return Wallet{}, "", err
@@ -187,12 +189,12 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 	return w, alias, s.compare(ctx, in, policy)
 }
 
-// validate returns the plan with the name and the birthday of its file, its policy, and the
-// alias of the wallet. One fault has the problems of all fields.
-func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, policy btc.Policy, alias string, err error) {
-	f, err := p.read(s.node.Network())
+// validate returns the plan with the name and the birthday of its file, the content of the
+// file, and the alias of the wallet. One fault has the problems of all fields.
+func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, f walletfile.File, alias string, err error) {
+	f, err = p.read(s.node.Network())
 	if errors.Is(err, btc.ErrPrivateKey) {
-		return p, policy, "", err // other problems would distract from it
+		return p, f, "", err // other problems would distract from it
 	}
 	if err == nil && !f.IsWallet() {
 		err = walletfile.ErrNotOneWallet
@@ -204,11 +206,19 @@ func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, policy btc.Policy
 	if p.Name == "" && p.Alias == "" {
 		aliasErr = nil // it follows from the name
 	}
-	var birthdayErr error
-	if p.Birthday == (Birthday{}) {
-		birthdayErr = fault.InvalidField("birthday", "is required: now, the height of a block, or a date such as 2026-01-31")
+	return p, f, alias, fault.JoinErrors(nameErr, aliasErr, err, s.checkPlanned(in, p))
+}
+
+// checkPlanned validates the birthday of a plan as far as possible without a call of the node.
+func (s *Service) checkPlanned(in NodeWallet, p Plan) error {
+	isOutdated := s.node.Ready(in) != nil // the height of the chain; draft returns the error
+	switch {
+	case p.Birthday == (Birthday{}):
+		return fault.InvalidField("birthday", "is required: now, the height of a block, or a date such as 2026-01-31")
+	case p.Adopt != "", isOutdated:
+		return nil
 	}
-	return p, f.Policy, alias, fault.JoinErrors(nameErr, aliasErr, err, birthdayErr)
+	return s.checkBirthday(in, "birthday", p.Birthday)
 }
 
 // setBirthday sets the birthday of a new wallet, and requests a rescan from there

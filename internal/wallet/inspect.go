@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,6 +53,17 @@ func (s *Service) Inspect(ctx context.Context, who *auth.Principal, p Plan) (Ins
 	return in, nil
 }
 
+// Problems returns a problem of a plan that was found before, together with all others of the
+// plan. The problem must be about the birthday, which is not checked.
+func (s *Service) Problems(ctx context.Context, who *auth.Principal, p Plan, problem error) error {
+	p.Birthday, p.DryRun = Birthday{Now: true}, true
+	_, err := s.Create(ctx, who, p)
+	if err != nil && (fault.KindOf(err) != fault.Invalid || errors.Is(err, btc.ErrPrivateKey)) {
+		return err
+	}
+	return fault.JoinErrors(err, problem)
+}
+
 // usedKeys returns a warning for each key that a wallet of the caller uses.
 func usedKeys(keys []walletfile.NamedKey, views []View) []walletfile.Warning {
 	var warnings []walletfile.Warning
@@ -77,7 +89,7 @@ func (p Plan) read(network btc.Network) (walletfile.File, error) {
 		if err := p.checkFile(); err != nil {
 			return walletfile.File{}, err
 		}
-		return p.File.Read(walletfile.Options{Network: network, Script: btc.Script(p.Script)})
+		return p.File.Read(walletfile.Options{Network: network, Script: btc.Script(p.Script), SignaturesRequired: p.SignaturesRequired})
 	}
 	policy, err := p.given(network)
 	if err != nil {
@@ -101,7 +113,7 @@ func (p Plan) checkFile() error {
 	omit(p.Descriptor != "", "descriptor")
 	omit(p.Change != "", "change_descriptor")
 	omit(len(p.Keys) > 0, "keys")
-	omit(p.SignaturesRequired != 0, "signatures_required")
+	omit(p.SignaturesRequired != 0 && !p.File.IsSeveral(), "signatures_required")
 	if p.Script != "" {
 		_, err := btc.ParseScript(p.Script)
 		errs = append(errs, err)

@@ -47,29 +47,48 @@ func ParseBirthday(field, text string) (Birthday, error) {
 // heightOf returns the height of the first block to scan for a wallet. Field is the
 // caller's name for the point in time in errors.
 func (s *Service) heightOf(ctx context.Context, w NodeWallet, field string, b Birthday) (int, error) {
+	if err := s.checkBirthday(w, field, b); err != nil {
+		return 0, err
+	}
 	tip, pruneHeight := s.node.Chain(w)
-	height, err := 0, error(nil)
 	switch {
-	case b.Now && b.Height == nil && b.Time == nil:
+	case b.Now:
 		return tip, nil
-	case !b.Now && b.Height != nil && b.Time == nil:
-		if height = *b.Height; height < 0 || height > tip {
-			return 0, fault.InvalidField(field, "must be between 0 and %d, the height of the chain", tip)
-		}
-	case !b.Now && b.Height == nil && b.Time != nil:
-		if b.Time.After(s.now()) {
-			return 0, fault.InvalidField(field, "must not be in the future")
-		}
-		if height, err = s.node.HeightAt(ctx, w, *b.Time); err != nil {
-			return 0, fmt.Errorf("find the block of a time: %w", err)
-		}
-	default:
-		return 0, fault.InvalidField(field, "must be now, a height or a time")
+	case b.Height != nil:
+		return *b.Height, nil
+	}
+	height, err := s.node.HeightAt(ctx, w, *b.Time)
+	if err != nil {
+		return 0, fmt.Errorf("find the block of a time: %w", err)
 	}
 	if height < pruneHeight {
 		return 0, errPruned(field, height, pruneHeight)
 	}
 	return height, nil
+}
+
+// checkBirthday returns a fault about a field unless b is valid, as far as that is known
+// without a call of the node.
+func (s *Service) checkBirthday(w NodeWallet, field string, b Birthday) error {
+	tip, pruneHeight := s.node.Chain(w)
+	switch {
+	case b.Now && b.Height == nil && b.Time == nil:
+		return nil
+	case !b.Now && b.Height != nil && b.Time == nil:
+		switch height := *b.Height; {
+		case height < 0 || height > tip:
+			return fault.InvalidField(field, "must be between 0 and %d, the height of the chain", tip)
+		case height < pruneHeight:
+			return errPruned(field, height, pruneHeight)
+		}
+		return nil
+	case !b.Now && b.Height == nil && b.Time != nil:
+		if b.Time.After(s.now()) {
+			return fault.InvalidField(field, "must not be in the future")
+		}
+		return nil
+	}
+	return fault.InvalidField(field, "must be now, a height or a time")
 }
 
 func errPruned(field string, height, pruneHeight int) error {

@@ -23,7 +23,7 @@ type Registry interface {
 	// AddWallet adds a wallet in the stage Creating, with its owner, the owner's
 	// alias for it, and the addresses up to RangeEnd. Each key is linked to the
 	// owner's device that has a key with this fingerprint; if there is none, a
-	// device of the type "other", named after the fingerprint, is created. It returns
+	// device of the type "other" is created, named DeviceName or after the fingerprint. It returns
 	// ErrAliasTaken, ErrExists if the owner has another wallet with the same
 	// addresses, ErrHeld and, like all methods that add objects with a quota,
 	// auth.ErrQuotaExceeded.

@@ -128,6 +128,9 @@ type Key struct {
 	// Device is the alias of the device for its user; empty if the device was
 	// deleted.
 	Device string
+	// DeviceName is the name of the device that Registry.AddWallet creates for the key; empty
+	// for the fingerprint.
+	DeviceName string
 }
 
 // View is a wallet with the alias and the role of one of its members.

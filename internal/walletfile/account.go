@@ -12,17 +12,16 @@ import (
 
 // file validates the keys of the chosen account and returns the content of the file.
 func (d *draft) file(o Options) (File, error) {
-	if err := d.checkNetwork(o.Network); err != nil {
+	if err := d.forNetwork(o.Network); err != nil {
 		return File{}, err
 	}
-	d.keepNetwork(o.Network)
 	a, err := d.choose(o.Script)
 	if err != nil {
 		return File{}, err
 	}
 	f := File{
 		Format: d.format, Name: d.name, Birthday: d.birthday, BirthdayHeight: d.height,
-		Scripts: d.scripts(), Script: a.script, Warnings: d.warnings,
+		Scripts: d.scripts(), Script: a.script, Accounts: d.accountKeys(o.Network), Warnings: d.warnings,
 	}
 	if a.signer {
 		return f.withSigner(a, o.Network)
@@ -53,9 +52,23 @@ func (f File) withSigner(a account, network btc.Network) (File, error) {
 		return File{}, inFile(err)
 	}
 	f.nameKeys([]btc.Key{key}, a.names)
-	f.warn("signer_key", "this is the key of one signer of a multisig wallet; collect the keys of all signers and create the wallet from keys")
+	f.warn("signer_key", "this is the key of one signer of a multisig wallet; create the wallet from the files or the keys of all signers together")
 	f.Warnings = append(f.Warnings, checkKeys([]btc.Key{key}, a.script, network)...)
 	return f, nil
+}
+
+// accountKeys returns the accounts in the file that consist of one key.
+func (d *draft) accountKeys(network btc.Network) []Account {
+	var all []Account
+	for _, a := range d.accounts {
+		if len(a.keys) != 1 || a.receive != "" {
+			continue
+		}
+		if key, err := btc.ParseKey(a.keys[0], network); err == nil {
+			all = append(all, Account{a.script, key})
+		}
+	}
+	return all
 }
 
 func (f *File) nameKeys(keys []btc.Key, names []string) {
@@ -88,6 +101,18 @@ var networks = map[string]btc.Network{
 	"testnet4": btc.Testnet4, "signet": btc.Signet, "regtest": btc.Regtest, "xrt": btc.Regtest,
 }
 
+// forNetwork checks the content of the file, and keeps the accounts of a network.
+func (d *draft) forNetwork(network btc.Network) error {
+	if err := d.check(); err != nil {
+		return err
+	}
+	if err := d.checkNetwork(network); err != nil {
+		return err
+	}
+	d.keepNetwork(network)
+	return nil
+}
+
 // checkNetwork compares the network that the file names with the node's.
 func (d *draft) checkNetwork(network btc.Network) error {
 	if d.network == "" {
@@ -98,7 +123,7 @@ func (d *draft) checkNetwork(network btc.Network) error {
 	case !known:
 		return fault.InvalidAs(ErrFile.Code, field, "names a network that is not one of Bitcoin's")
 	case (named == btc.Main) != (network == btc.Main):
-		return fault.InvalidAs(btc.ErrWrongNetwork.Code, field, "is for the network %s, but the node is on %s", named, network)
+		return fault.InvalidAs(btc.ErrWrongNetwork.Code, field, "is for the network %s, but the node is on %s; export it for the network of the node", named, network)
 	case named != network:
 		d.warn("network_differs", "the file is for the network %s, but the node is on %s", named, network)
 	}

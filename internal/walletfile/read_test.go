@@ -166,7 +166,7 @@ func TestRead_Files(t *testing.T) {
 // TestRead_AllFilesTested checks that each file of testdata occurs in a test.
 func TestRead_AllFilesTested(t *testing.T) {
 	t.Parallel()
-	tested := []string{"descriptor-unsorted.txt", "key-slip132.txt", "key-multisig.txt", "signer.bsms", "ccxp-73C5DA0A.json"} // in TestRead_Others
+	tested := []string{"descriptor-unsorted.txt", "key-slip132.txt", "key-multisig.txt", "signer.bsms", "ccxp-73C5DA0A.json", "key-jade.txt", "key-spare.txt"} // in TestRead_Others
 	for _, c := range fileTests {
 		tested = append(tested, c.name)
 	}
@@ -191,12 +191,15 @@ func TestRead_Others(t *testing.T) {
 		name, warnings string
 		isWallet       bool
 		script         btc.Script
+		seed           int
 	}{
-		{"descriptor-unsorted.txt", "multisig_unsorted", true, btc.WSh},
-		{"key-slip132.txt", "fingerprint_missing", true, btc.WPKH},
-		{"key-multisig.txt", "signer_key", false, btc.WSh},
-		{"signer.bsms", "signer_key", false, btc.WSh},
-		{"ccxp-73C5DA0A.json", "one_of_several signer_key", false, btc.WSh},
+		{"descriptor-unsorted.txt", "multisig_unsorted", true, btc.WSh, 0},
+		{"key-slip132.txt", "fingerprint_missing", true, btc.WPKH, 0},
+		{"key-multisig.txt", "signer_key", false, btc.WSh, 0},
+		{"key-jade.txt", "signer_key", false, btc.WSh, 1},
+		{"key-spare.txt", "signer_key", false, btc.WSh, 2},
+		{"signer.bsms", "signer_key", false, btc.WSh, 0},
+		{"ccxp-73C5DA0A.json", "one_of_several signer_key", false, btc.WSh, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := readFile(t, btc.Main, c.name, "")
@@ -204,7 +207,7 @@ func TestRead_Others(t *testing.T) {
 			if codes(f.Warnings) != c.warnings || f.IsWallet() != c.isWallet || f.Script != c.script || len(f.Keys) == 0 {
 				t.Errorf("got %+v", f)
 			}
-			want := keyOf(t, 0, accountPath(c.script, btc.Main), btc.Main)
+			want := keyOf(t, c.seed, accountPath(c.script, btc.Main), btc.Main)
 			if !strings.HasSuffix(want, f.Keys[0].XPub) {
 				t.Errorf("got %s, want %s", f.Keys[0].XPub, want)
 			}

@@ -15,8 +15,13 @@ import (
 type Source struct {
 	data    []byte
 	outputs []qrcodec.Output
+	files   []Source // of the signers of a multisig wallet
 	given   bool
+	err     error // instead of all others
 }
+
+// Unreadable returns the source of a file that is invalid before it is read. Read returns err.
+func Unreadable(err error) Source { return Source{given: true, err: err} }
 
 // FromText returns the source of a file that is text.
 func FromText(text string) Source { return FromBytes([]byte(text)) }
@@ -25,38 +30,51 @@ func FromText(text string) Source { return FromBytes([]byte(text)) }
 func FromBytes(data []byte) Source { return Source{data: data, given: true} }
 
 // FromBase64 returns the source of a file in base64, with or without padding, in the standard
-// or the URL alphabet. It returns a fault about the field "file_base64".
-func FromBase64(text string) (Source, error) {
+// or the URL alphabet. For other text, Read returns a fault about the field "file_base64".
+func FromBase64(text string) Source {
 	text = strings.NewReplacer("-", "+", "_", "/", "\r", "", "\n", "").Replace(strings.TrimSpace(text))
 	data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 	if err != nil {
-		return Source{}, fault.InvalidField("file_base64", "must be base64") // without the cause, which could quote the text
+		return Unreadable(fault.InvalidField("file_base64", "must be base64")) // without the cause, which could quote the text
 	}
-	return FromBytes(data), nil
+	return FromBytes(data)
 }
 
-// FromParts returns the source of the texts of QR codes, in any order. It returns the faults
-// of package qrcodec, about the field "parts".
-func FromParts(parts []string) (Source, error) { return fromParts(parts, "parts") }
+// FromParts returns the source of the texts of QR codes, in any order. Read returns the faults
+// of package qrcodec about them, about the field "parts".
+func FromParts(parts []string) Source { return fromParts(parts, "parts") }
 
-func fromParts(parts []string, name string) (Source, error) {
+// FromFiles returns the source of several files, each with the key of one signer of a multisig
+// wallet, and the source itself if there is one. Read returns faults about the field "files",
+// which name a file by its position, as in files[0].
+func FromFiles(files []Source) Source {
+	if len(files) == 1 {
+		return files[0]
+	}
+	return Source{files: files, given: len(files) > 0}
+}
+
+// IsSeveral reports whether the source is several files.
+func (s Source) IsSeveral() bool { return len(s.files) > 0 }
+
+func fromParts(parts []string, name string) Source {
 	var c qrcodec.Collector
 	for _, part := range parts {
 		if err := c.Add(part); err != nil {
-			return Source{}, about(err, name)
+			return Unreadable(about(err, name))
 		}
 	}
 	content, complete := c.Content()
 	if !complete {
-		return Source{}, about(c.Progress().Err(), name)
+		return Unreadable(about(c.Progress().Err(), name))
 	}
 	switch content.Kind {
 	case qrcodec.Outputs:
-		return Source{outputs: content.Outputs, given: true}, nil
+		return Source{outputs: content.Outputs, given: true}
 	case qrcodec.PSBT, qrcodec.Transaction:
-		return Source{}, fault.InvalidAs(ErrUnknownFormat.Code, name, "is a payment and not a wallet; add it to a proposal")
+		return Unreadable(fault.InvalidAs(ErrUnknownFormat.Code, name, "is a payment and not a wallet; add it to a proposal"))
 	}
-	return FromBytes(content.Data), nil
+	return FromBytes(content.Data)
 }
 
 // about returns a fault of package qrcodec as an Invalid fault about a field.
@@ -76,18 +94,34 @@ func (s Source) IsZero() bool { return !s.given }
 
 // Read reads the file; see Read. The texts of QR codes, one in a line, can also be a file.
 func (s Source) Read(o Options) (File, error) {
+	if s.IsSeveral() {
+		return readSigners(s.files, o)
+	}
+	d, err := s.parse()
+	if err != nil {
+		return File{}, err
+	}
+	return d.file(o)
+}
+
+// parse detects the format of a file and returns its content.
+func (s Source) parse() (*draft, error) {
 	if text := string(s.data); isQRText(text) && len(text) <= MaxSize {
-		var err error
-		if s, err = fromParts(strings.Fields(text), field); err != nil {
-			return File{}, err
-		}
+		s = fromParts(strings.Fields(text), field)
 	}
-	if s.outputs == nil {
-		return Read(s.data, o)
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case s.outputs != nil:
+		d := &draft{height: -1}
+		d.readOutputs(s.outputs)
+		return d, nil
 	}
-	d := &draft{height: -1}
-	d.readOutputs(s.outputs)
-	return d.result(o)
+	text, err := textOf(s.data)
+	if err != nil {
+		return nil, err
+	}
+	return parse(text)
 }
 
 // isQRText reports whether a text is from a QR code in the format UR or BBQr.

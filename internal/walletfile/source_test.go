@@ -32,14 +32,12 @@ func TestFromParts(t *testing.T) {
 		p := policyOf(t, script, btc.Main)
 		d, err := btc.ParseDescriptor(btc.Multipath(p.Receive.String(), p.Change.String()), btc.Main)
 		testkit.Check(t, err)
-		source, err := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.OutputResource(d))))
-		testkit.Check(t, err)
+		source := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.OutputResource(d))))
 		f, err := source.Read(options)
 		if err != nil || f.Format != walletfile.CryptoOutput || f.Policy.Receive.String() != p.Receive.String() || f.Policy.Change.String() != p.Change.String() {
 			t.Errorf("output, %s: %v, %v", script, f.Policy.Receive, err)
 		}
-		account, err := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.AccountResource(p.Keys[0], script, btc.Main))))
-		testkit.Check(t, err)
+		account := walletfile.FromParts(partsOf(t, testkit.Must(qrcodec.AccountResource(p.Keys[0], script, btc.Main))))
 		f, err = account.Read(options)
 		if err != nil || f.Script != script || f.IsWallet() == script.IsMultisig() || f.Keys[0].XPub != p.Keys[0].XPub || f.Keys[0].Fingerprint != p.Keys[0].Fingerprint {
 			t.Errorf("account, %s: %+v, %v", script, f, err)
@@ -49,8 +47,7 @@ func TestFromParts(t *testing.T) {
 		data := testkit.Must(readRaw(btc.Main, name))
 		texts, err := qrcodec.EncodeBBQr(qrcodec.Text, data, 200)
 		testkit.Check(t, err)
-		source, err := walletfile.FromParts(texts)
-		testkit.Check(t, err)
+		source := walletfile.FromParts(texts)
 		got, err := source.Read(options)
 		testkit.Check(t, err)
 		want, err := walletfile.Read(data, options)
@@ -58,8 +55,7 @@ func TestFromParts(t *testing.T) {
 		if got.Format != want.Format || got.Policy.Receive.String() != want.Policy.Receive.String() {
 			t.Errorf("%s: %+v", name, got)
 		}
-		one, err := walletfile.FromParts([]string{string(data)})
-		testkit.Check(t, err)
+		one := walletfile.FromParts([]string{string(data)})
 		if f, err := one.Read(options); err != nil || f.Format != want.Format {
 			t.Errorf("%s in one part: %+v, %v", name, f, err)
 		}
@@ -84,15 +80,14 @@ func TestFromParts_Problems(t *testing.T) {
 		"payment":     {[]string{psbt}, "unknown_file_format"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := walletfile.FromParts(c.parts)
+			_, err := walletfile.FromParts(c.parts).Read(walletfile.Options{Network: btc.Main})
 			f, ok := errors.AsType[*fault.Error](err)
 			if !ok || f.Kind != fault.Invalid || f.Code != c.code || f.Fields[0].Name != "parts" {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
-	words, err := walletfile.FromParts([]string{seeds[1]})
-	testkit.Check(t, err)
+	words := walletfile.FromParts([]string{seeds[1]})
 	if _, err := words.Read(walletfile.Options{Network: btc.Main}); !errors.Is(err, btc.ErrPrivateKey) {
 		t.Errorf("seed words: %v", err)
 	}
@@ -109,13 +104,12 @@ func TestFromBase64(t *testing.T) {
 	data := testkit.Must(readRaw(btc.Main, "wallet.bsms"))
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		text := encoding.EncodeToString(data)
-		source, err := walletfile.FromBase64(text[:76] + "\r\n" + text[76:] + "\n")
-		testkit.Check(t, err)
+		source := walletfile.FromBase64(text[:76] + "\r\n" + text[76:] + "\n")
 		if f, err := source.Read(walletfile.Options{Network: btc.Main}); err != nil || f.Format != walletfile.BSMS {
 			t.Errorf("%+v, %v", f, err)
 		}
 	}
-	if _, err := walletfile.FromBase64("not?"); err == nil {
+	if _, err := walletfile.FromBase64("not?").Read(walletfile.Options{Network: btc.Main}); err == nil {
 		t.Error("accepted")
 	}
 }

@@ -31,7 +31,7 @@ var (
 	// ErrFirstAddress is returned for a file whose first address does not belong to its keys.
 	ErrFirstAddress = fault.InvalidAs("first_address_mismatch", field, "names a first address that its keys do not have, so it was changed or is damaged; export it again")
 	// ErrNotOneWallet is returned for a file whose content is not one wallet.
-	ErrNotOneWallet = fault.InvalidAs("not_one_wallet", field, "is the key of one signer of a multisig wallet; collect the keys of all signers and create the wallet from keys")
+	ErrNotOneWallet = fault.InvalidAs("not_one_wallet", field, "is the key of one signer of a multisig wallet; create the wallet from the files of all signers (files), or from their keys (keys), with signatures_required")
 )
 
 // Format is the format of a file.
@@ -58,6 +58,7 @@ const (
 	CryptoAccount    Format = "crypto-account"
 	CryptoOutput     Format = "crypto-output"
 	CryptoHDKey      Format = "crypto-hdkey"
+	Signers          Format = "signers" // several files, each with the key of a signer
 )
 
 // Options are what the caller knows about the wallet.
@@ -66,6 +67,8 @@ type Options struct {
 	// Script chooses one of several wallets in a file; empty for the default: native
 	// segwit if the file has it, or else the first.
 	Script btc.Script
+	// SignaturesRequired is for several files, which do not contain it.
+	SignaturesRequired int
 }
 
 // File is the content of a file.
@@ -80,6 +83,9 @@ type File struct {
 	Scripts []btc.Script
 	Script  btc.Script
 	Keys    []NamedKey
+	// Accounts are the accounts of one key in the file, such as the accounts of a device for
+	// several script types.
+	Accounts []Account
 	// Policy is the wallet. It is empty if the file has only one signer's key of a
 	// multisig wallet; see IsWallet.
 	Policy   btc.Policy
@@ -92,6 +98,12 @@ type NamedKey struct {
 	btc.Key
 
 	Name string
+}
+
+// Account is a key of a device and the script type that the key is for.
+type Account struct {
+	Script btc.Script
+	Key    btc.Key
 }
 
 // IsWallet reports whether the file describes a complete wallet.
@@ -109,20 +121,20 @@ func Read(data []byte, o Options) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return d.result(o)
+	return d.file(o)
 }
 
-// result returns the content of the file, or one fault with all problems.
-func (d *draft) result(o Options) (File, error) {
+// check returns one fault with all problems that do not depend on the network.
+func (d *draft) check() error {
 	switch {
 	case d.err != nil:
-		return File{}, d.err
+		return d.err
 	case len(d.problems) > 0:
-		return File{}, fault.JoinErrors(d.problems...)
+		return fault.JoinErrors(d.problems...)
 	case len(d.accounts) == 0:
-		return File{}, fault.InvalidAs(ErrFile.Code, field, "contains neither a wallet nor keys")
+		return fault.InvalidAs(ErrFile.Code, field, "contains neither a wallet nor keys")
 	}
-	return d.file(o)
+	return nil
 }
 
 // textOf returns the file as text without a byte order mark and surrounding white space.

@@ -16,26 +16,34 @@ import (
 type walletSource struct {
 	File       string   `json:"file" description:"Text of a wallet file, a device file or a descriptor of another program; see docs/wallet-files.md for the formats. Files with private keys or seed words are refused."`
 	FileBase64 string   `json:"file_base64" description:"The same in base64."`
+	Files      []string `json:"files" maxItems:"20" description:"The same for several files, such as one from each device, which each have the key of one signer of a multisig wallet. Requires signatures_required."`
 	Parts      []string `json:"parts" description:"The same as the texts of QR codes, in any order: UR (crypto-account, crypto-output, crypto-hdkey, bytes), BBQr, or one plain text."`
 }
 
-// source returns the file of a request; zero if it has none.
-func (w walletSource) source() (walletfile.Source, error) {
+// source returns the file of a request; zero if it has none. Problems of the file are
+// returned by its method Read, together with others.
+func (w walletSource) source() walletfile.Source {
 	switch {
 	case w.File != "":
-		return walletfile.FromText(w.File), nil
+		return walletfile.FromText(w.File)
 	case w.FileBase64 != "":
 		return walletfile.FromBase64(w.FileBase64)
+	case len(w.Files) > 0:
+		files := make([]walletfile.Source, len(w.Files))
+		for i, text := range w.Files {
+			files[i] = walletfile.FromText(text)
+		}
+		return walletfile.FromFiles(files)
 	case len(w.Parts) > 0:
 		return walletfile.FromParts(w.Parts)
 	}
-	return walletfile.Source{}, nil
+	return walletfile.Source{}
 }
 
 // count returns how many of the fields are given.
 func (w walletSource) count() int {
 	n := 0
-	for _, given := range []bool{w.File != "", w.FileBase64 != "", len(w.Parts) > 0} {
+	for _, given := range []bool{w.File != "", w.FileBase64 != "", len(w.Files) > 0, len(w.Parts) > 0} {
 		if given {
 			n++
 		}
@@ -46,12 +54,12 @@ func (w walletSource) count() int {
 type createWalletRequest struct {
 	Name             string   `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members. Required unless a file contains it."`
 	Alias            string   `json:"alias" maxLength:"64" description:"Your own name for the wallet in paths. Default: the name in lower case, with _ for spaces."`
-	Descriptor       string   `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify exactly one of descriptor, keys, file, file_base64 and parts."`
+	Descriptor       string   `json:"descriptor" example:"wpkh([d34db33f/84h/0h/0h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL/<0;1>/*)" description:"Descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*. Public keys only. Specify exactly one of descriptor, keys, file, file_base64, files and parts."`
 	ChangeDescriptor string   `json:"change_descriptor" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
 	Keys             []string `json:"keys" description:"Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132, such as zpub, are also accepted. Several keys create a multisig wallet with sorted keys."`
 	walletSource
-	SignaturesRequired int            `json:"signatures_required" minimum:"1" maximum:"15" description:"With keys: number of signatures that a payment requires. Default for one key: 1."`
-	Script             string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses. With a file that contains several wallets: script type of the one to create; default wpkh or wsh if it has one, or else the first."`
+	SignaturesRequired int            `json:"signatures_required" minimum:"1" maximum:"15" description:"With keys or files: number of signatures that a payment requires. Default for one key: 1."`
+	Script             string         `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses. With a file that contains several wallets, or files with several keys: script type of the one to create; default wpkh or wsh if it has one, or else the first."`
 	Birthday           jsontext.Value `json:"birthday" oneof:"string,integer" example:"\"now\"" description:"Birthday of the wallet, before which it has no transactions: \"now\" for a new wallet, a block height, a date, or a time (RFC 3339). The rescan starts there. Required unless a file contains it."`
 }
 
@@ -76,8 +84,8 @@ func warningsOf(all []walletfile.Warning) []walletWarning {
 	return out
 }
 
-// CreateWallet serves POST /api/v1/wallets.
-func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWallet, error) {
+// plan returns the plan of a request, without its birthday.
+func (in createWalletRequest) plan() wallets.Plan {
 	given := in.count()
 	if in.Descriptor != "" {
 		given++
@@ -86,20 +94,22 @@ func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWall
 		given++
 	}
 	if given != 1 {
-		return newWallet{}, fault.InvalidField("descriptor", "exactly one of descriptor, keys, file, file_base64 and parts is required")
+		problem := fault.InvalidField("descriptor", "exactly one of descriptor, keys, file, file_base64, files and parts is required")
+		return wallets.Plan{Name: in.Name, Alias: in.Alias, File: walletfile.Unreadable(problem)}
 	}
-	file, err := in.source()
-	if err != nil {
-		return newWallet{}, err
-	}
-	plan := wallets.Plan{
-		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor, File: file,
+	return wallets.Plan{
+		Name: in.Name, Alias: in.Alias, Descriptor: in.Descriptor, Change: in.ChangeDescriptor, File: in.source(),
 		Keys: in.Keys, SignaturesRequired: in.SignaturesRequired, Script: in.Script,
 	}
-	if in.Birthday != nil || file.IsZero() {
+}
+
+// CreateWallet serves POST /api/v1/wallets.
+func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWallet, error) {
+	plan := in.plan()
+	if in.Birthday != nil || plan.File.IsZero() {
+		var err error
 		if plan.Birthday, err = parseBirthday("birthday", in.Birthday); err != nil {
-			_, other := a.o.Wallets.Inspect(ctx, caller(ctx), plan)
-			return newWallet{}, fault.JoinErrors(other, err)
+			return newWallet{}, a.o.Wallets.Problems(ctx, caller(ctx), plan, err)
 		}
 	}
 	about, err := a.o.Wallets.Inspect(ctx, caller(ctx), plan)
@@ -114,6 +124,8 @@ func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWall
 type inspectWalletRequest struct {
 	walletSource
 
+	SignaturesRequired int `json:"signatures_required" minimum:"1" maximum:"15" description:"With files: number of signatures that a payment requires."`
+
 	Script string `json:"script" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"Script type of the wallet to show, if the file contains several; default wpkh or wsh if it has one, or else the first."`
 }
 
@@ -127,6 +139,7 @@ type walletInspection struct {
 	Scripts            []string        `json:"scripts" required:"true" description:"Script types of all wallets and keys in the file, one of which the parameter script chooses."`
 	SignaturesRequired *int            `json:"signatures_required" required:"true" description:"Number of signatures that a payment requires; null for the key of one signer of a multisig wallet."`
 	Keys               []inspectedKey  `json:"keys" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
+	Accounts           []accountKey    `json:"accounts" required:"true" description:"Accounts of one key in the file, such as the accounts of a device for several script types. To create a multisig wallet, send the files of all signers in files, or one such key of each signer in keys."`
 	Descriptor         *string         `json:"descriptor" required:"true" description:"Descriptor of the receive addresses, with its checksum; null for the key of one signer of a multisig wallet."`
 	ChangeDescriptor   *string         `json:"change_descriptor" required:"true"`
 	Addresses          *firstAddress   `json:"addresses" required:"true" description:"The first addresses, to compare with the device or program that wrote the file; null for the key of one signer of a multisig wallet."`
@@ -140,6 +153,12 @@ type inspectedKey struct {
 	Name        *string `json:"name" required:"true" description:"Name of the signer or device; null if the file has none."`
 }
 
+// accountKey is a key of a device.
+type accountKey struct {
+	Script string `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh" description:"Script type that the key is for."`
+	Key    string `json:"key" required:"true" example:"[d34db33f/48h/0h/0h/2h]xpub6ERApfZwUNrhLCkDtcHTcxd75RbzS1ed54G1LkBUHQVHQKqhMkhgbmJbZRkrgZw4koxb5JaHWkY4ALHY2grBGRjaDMzQLcgJvLJuZZvRcEL" description:"The key with its origin, as keys of POST /api/v1/wallets takes it."`
+}
+
 // firstAddress contains the first addresses of both branches.
 type firstAddress struct {
 	Receive []string `json:"receive" required:"true" description:"The first three receive addresses."`
@@ -149,13 +168,9 @@ type firstAddress struct {
 // InspectWallet serves POST /api/v1/wallets/inspect.
 func (a *API) InspectWallet(ctx context.Context, in inspectWalletRequest) (walletInspection, error) {
 	if in.count() != 1 {
-		return walletInspection{}, fault.InvalidField("file", "exactly one of file, file_base64 and parts is required")
+		return walletInspection{}, fault.InvalidField("file", "exactly one of file, file_base64, files and parts is required")
 	}
-	file, err := in.source()
-	if err != nil {
-		return walletInspection{}, err
-	}
-	about, err := a.o.Wallets.Inspect(ctx, caller(ctx), wallets.Plan{File: file, Script: in.Script})
+	about, err := a.o.Wallets.Inspect(ctx, caller(ctx), wallets.Plan{File: in.source(), Script: in.Script, SignaturesRequired: in.SignaturesRequired})
 	if err != nil {
 		return walletInspection{}, err
 	}
@@ -165,7 +180,7 @@ func (a *API) InspectWallet(ctx context.Context, in inspectWalletRequest) (walle
 func inspectionOf(about wallets.Inspection) walletInspection {
 	out := walletInspection{
 		Format: string(about.Format), Name: optionalText(wallets.FitName(about.Name)), Script: string(about.Script),
-		Keys: make([]inspectedKey, len(about.Keys)), Warnings: warningsOf(about.Warnings),
+		Keys: make([]inspectedKey, len(about.Keys)), Accounts: make([]accountKey, len(about.Accounts)), Warnings: warningsOf(about.Warnings),
 	}
 	if about.BirthdayHeight >= 0 {
 		out.BirthdayHeight = &about.BirthdayHeight
@@ -175,6 +190,9 @@ func inspectionOf(about wallets.Inspection) walletInspection {
 	}
 	for _, s := range about.Scripts {
 		out.Scripts = append(out.Scripts, string(s))
+	}
+	for i, a := range about.Accounts {
+		out.Accounts[i] = accountKey{string(a.Script), a.Key.WithOrigin()}
 	}
 	for i, k := range about.Keys {
 		out.Keys[i] = inspectedKey{k.Fingerprint, k.Derivation, k.XPub, optionalText(wallets.FitName(k.Name))}
