@@ -30,18 +30,21 @@ func (p *program) exportCommand() *cobra.Command {
 		Short: "Export wallets for Bitcoin Core and other wallet software",
 		Long: `Export a user's wallets in formats that other programs read:
 
-  specter      specter.json      Specter Desktop's wallet file, with labels of addresses;
-                                 in Specter Desktop: Add wallet, Import from a file
-  account-map  account-map.json  label, blockheight, descriptor and devices, for
-                                 Specter Desktop, Sparrow, Fully Noded and others
-  labels       labels.jsonl      all labels (BIP-329); frozen UTXOs have "spendable": false
-  core         core.json         both descriptors, for importdescriptors of Bitcoin Core
-  descriptor   descriptor.txt    one descriptor for both branches (BIP-389)
-  bsms         wallet.bsms       BSMS 1.0 (BIP-129), with the first address
-  bip388       bip388.json       wallet policy
-  coldcard     coldcard.txt      multisig file of Coldcard, which many devices read
-  sparrow      sparrow.json      wallet of Sparrow
-  caravan      caravan.json      configuration of Caravan
+  specter        specter.json       Specter Desktop's wallet file, with labels of
+                                    addresses; in Specter Desktop: Add wallet, Import
+                                    from a file
+  account-map    account-map.json   label, blockheight, descriptor and devices, for
+                                    Specter Desktop, Sparrow, Fully Noded and others
+  labels         labels.jsonl       all labels (BIP-329); frozen UTXOs have
+                                    "spendable": false
+  core           core.json          both descriptors, for importdescriptors of Bitcoin Core
+  descriptor     descriptor.txt     one descriptor for both branches (BIP-389)
+  bsms           wallet.bsms        BSMS 1.0 (BIP-129), with the first address
+  bip388         bip388.json        wallet policy
+  coldcard       coldcard.txt       multisig file of Coldcard, which many devices read
+  sparrow        sparrow.json       wallet of Sparrow
+  caravan        caravan.json       configuration of Caravan
+  crypto-output  crypto-output.txt  text of a QR code (UR), for Sparrow, Keystone, Passport
 
 coldcard and caravan are for multisig wallets with sorted keys, and bsms, bip388, coldcard,
 sparrow and caravan require the origin of each key; other wallets have no such files.

@@ -107,7 +107,7 @@ func TestUsage_Messages(t *testing.T) {
 		{"audit archive --out x", "--before is required; see specterd audit archive --help"},
 		{"audit archive", "--before and --out are required; see specterd audit archive --help"},
 		{"audit verify --hash 12", "--hash must have 64 hexadecimal digits; nothing was verified"},
-		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow or caravan"},
+		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow, caravan or crypto-output"},
 		{"completion bsh", `unknown command "bsh" for "specterd completion"; did you mean specterd completion bash?`},
 	} {
 		t.Run(test.args, func(t *testing.T) {

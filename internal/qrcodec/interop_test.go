@@ -190,7 +190,7 @@ func TestInterop_Outputs(t *testing.T) {
 		network                           btc.Network
 		text                              string
 		output, account, keysOnly, single func(*testing.T) []string
-		ours                              func(*testing.T) joined
+		ours, exported                    func(*testing.T) joined
 	}
 	exchanges := []*exchange{
 		{functions: "wpkh", keys: []string{one}},
@@ -229,6 +229,9 @@ func TestInterop_Outputs(t *testing.T) {
 		e.single = call[[]string](&p, "encode", arguments("hdkey"))
 		parts := valueOf(NewURParts(valueOf(OutputResource(d))(t), 80))(t)
 		e.ours = call[joined](&p, "decode", map[string]any{"parts": parts.Texts(3 * parts.Len())})
+		both := valueOf(btc.ParseDescriptor(strings.ReplaceAll(e.text, "/0/*", "/<0;1>/*"), e.network))(t)
+		resource := valueOf(OutputResource(both))(t)
+		e.exported = call[joined](&p, "decode", map[string]any{"parts": []string{valueOf(NewURParts(resource, len(resource.CBOR)))(t).Text(1)}})
 	}
 	p.run(t)
 	for _, e := range exchanges {
@@ -257,6 +260,11 @@ func TestInterop_Outputs(t *testing.T) {
 			theirs := strings.ReplaceAll(e.ours(t).Texts[0], "'", "h")
 			if want := asXPub(t, strings.NewReplacer("[", "", "]", "").Replace(e.text)); theirs != want {
 				t.Errorf("the package got %s, want %s", theirs, want)
+			}
+			// The children of both branches are omitted, and the format crypto-output of exports is one part.
+			theirs, want := strings.ReplaceAll(e.exported(t).Texts[0], "'", "h"), strings.ReplaceAll(theirs, "/0/*", "")
+			if theirs != want {
+				t.Errorf("the package got %s of both branches, want %s", theirs, want)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/qrcodec"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -90,6 +91,28 @@ func (w Wallet) writeDescriptor(out io.Writer) error {
 		text += "\n" + w.Change
 	}
 	_, err := io.WriteString(out, text+"\n")
+	return err
+}
+
+// writeCryptoOutput writes the descriptor of both branches as a Uniform Resource in one part.
+func (w Wallet) writeCryptoOutput(out io.Writer) error {
+	text := btc.Multipath(w.Receive, w.Change)
+	if text == w.Receive {
+		return ErrBranches
+	}
+	d, err := btc.ParseDescriptor(text, w.network())
+	if err != nil {
+		return fmt.Errorf("parse the descriptors of wallet %s: %w", w.ID, err)
+	}
+	resource, err := qrcodec.OutputResource(d)
+	if err != nil {
+		return err
+	}
+	parts, err := qrcodec.NewURParts(resource, len(resource.CBOR))
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, parts.Text(1)+"\n")
 	return err
 }
 

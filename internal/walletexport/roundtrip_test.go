@@ -42,6 +42,7 @@ var formatsRead = map[walletexport.Format]walletfile.Format{
 	walletexport.Specter: walletfile.Specter, walletexport.AccountMap: walletfile.AccountMap, walletexport.Core: walletfile.Core,
 	walletexport.Descriptor: walletfile.Descriptor, walletexport.BSMS: walletfile.BSMS, walletexport.Policy: walletfile.Policy,
 	walletexport.Coldcard: walletfile.ColdcardMultisig, walletexport.Sparrow: walletfile.Sparrow, walletexport.Caravan: walletfile.Caravan,
+	walletexport.CryptoOutput: walletfile.CryptoOutput,
 }
 
 // TestWrite_ReadBack checks that each file is read back as the same wallet, for each format and
@@ -67,20 +68,43 @@ func TestWrite_ReadBack(t *testing.T) {
 					return
 				}
 				testkit.Check(t, err)
-				f, err := walletfile.Read(out.Bytes(), walletfile.Options{Network: btc.Regtest})
+				f, err := walletfile.FromBytes(out.Bytes()).Read(walletfile.Options{Network: btc.Regtest})
 				if err != nil {
 					t.Fatalf("%v\n%s", err, out.Bytes())
 				}
 				if f.Format != read || f.Policy.Receive.String() != w.Receive || f.Policy.Change.String() != w.Change {
 					t.Errorf("read back as %s:\n%s\n%s\nwant\n%s", f.Format, f.Policy.Receive, f.Policy.Change, w.Receive)
 				}
-				hasName := format != walletexport.Core && format != walletexport.Descriptor && format != walletexport.BSMS
+				hasName := format != walletexport.Core && format != walletexport.Descriptor && format != walletexport.BSMS && format != walletexport.CryptoOutput
 				hasBirthday := format == walletexport.Core || format == walletexport.Sparrow
 				if hasName != (f.Name == "Family Vault") || hasBirthday != f.Birthday.Equal(born) {
 					t.Errorf("name %q, birthday %v", f.Name, f.Birthday)
 				}
 			})
 		}
+	}
+}
+
+// TestWrite_CryptoOutput checks wallets that other formats cannot represent.
+func TestWrite_CryptoOutput(t *testing.T) {
+	t.Parallel()
+	key, _ := testkit.Key(t, 0)
+	_, bare, _ := strings.Cut(key, "]")
+	for _, descriptor := range []string{"wpkh(" + key + "/<2;3>/*)", "tr(" + key + "/7/<0;1>/*)", "wpkh(" + bare + "/<0;1>/*)"} {
+		t.Run(descriptor, func(t *testing.T) {
+			w := walletOf(t, descriptor)
+			var out bytes.Buffer
+			testkit.Check(t, w.Write(&out, walletexport.CryptoOutput))
+			f, err := walletfile.FromBytes(out.Bytes()).Read(walletfile.Options{Network: btc.Regtest})
+			if err != nil || !strings.HasPrefix(out.String(), "UR:CRYPTO-OUTPUT/") || strings.Count(out.String(), "\n") != 1 {
+				t.Fatalf("%v: %s", err, out.String())
+			}
+			want, err := btc.FromDescriptors(w.Receive, w.Change, btc.Regtest)
+			testkit.Check(t, err)
+			if fmt.Sprint(firstAddresses(t, f.Policy)) != fmt.Sprint(firstAddresses(t, want)) {
+				t.Errorf("got %s, want %s", f.Policy.Receive, w.Receive)
+			}
+		})
 	}
 }
 
@@ -148,7 +172,7 @@ func TestWrite_ManyKeys(t *testing.T) {
 		t.Run(fmt.Sprint(format), func(t *testing.T) {
 			var out bytes.Buffer
 			testkit.Check(t, w.Write(&out, format))
-			f, err := walletfile.Read(out.Bytes(), walletfile.Options{Network: btc.Regtest})
+			f, err := walletfile.FromBytes(out.Bytes()).Read(walletfile.Options{Network: btc.Regtest})
 			if err != nil || f.Policy.Receive.String() != w.Receive {
 				t.Errorf("%s: %v", format, err)
 			}

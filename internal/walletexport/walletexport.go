@@ -31,10 +31,13 @@ const (
 	Coldcard   Format = "coldcard"    // multisig file of Coldcard, which many devices read
 	Sparrow    Format = "sparrow"
 	Caravan    Format = "caravan"
+	// CryptoOutput is the descriptor as the text of a QR code (BCR-2020-010), which Sparrow
+	// and devices with a camera read.
+	CryptoOutput Format = "crypto-output"
 )
 
 // Formats lists all formats.
-var Formats = []Format{Specter, AccountMap, Labels, Core, Descriptor, BSMS, Policy, Coldcard, Sparrow, Caravan}
+var Formats = []Format{Specter, AccountMap, Labels, Core, Descriptor, BSMS, Policy, Coldcard, Sparrow, Caravan, CryptoOutput}
 
 // Names returns the names of all formats in a sentence.
 func Names() string {
@@ -70,7 +73,7 @@ func (f Format) FileName() string {
 	switch f {
 	case Labels:
 		return "labels.jsonl"
-	case Descriptor, Coldcard:
+	case Descriptor, Coldcard, CryptoOutput:
 		return string(f) + ".txt"
 	case BSMS:
 		return "wallet.bsms"
@@ -101,7 +104,7 @@ func (w Wallet) Write(out io.Writer, f Format) error {
 	write := map[Format]func(Wallet, io.Writer) error{
 		Specter: Wallet.writeSpecter, AccountMap: Wallet.writeAccountMap, Core: Wallet.writeCore, Labels: Wallet.writeLabels,
 		Descriptor: Wallet.writeDescriptor, BSMS: Wallet.writeBSMS, Policy: Wallet.writePolicy, Coldcard: Wallet.writeColdcard,
-		Sparrow: Wallet.writeSparrow, Caravan: Wallet.writeCaravan,
+		Sparrow: Wallet.writeSparrow, Caravan: Wallet.writeCaravan, CryptoOutput: Wallet.writeCryptoOutput,
 	}[f]
 	return write(w, out)
 }

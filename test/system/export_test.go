@@ -419,7 +419,7 @@ func TestExport_Refusals(t *testing.T) {
 	says(2, "is required, with FORMAT one of")
 	says(2, "omit either", "--to", to, "--format", "core", "--wallet", "x")
 	says(2, "--format requires --wallet", "--format", "core")
-	says(2, "must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow or caravan", "--format", "pdf", "--wallet", "x")
+	says(2, "must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow, caravan or crypto-output", "--format", "pdf", "--wallet", "x")
 	says(1, "no database", "--to", to)
 	initialize(t, e.dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	says(1, "user not found", "--to", to, "--user", "nobody")

@@ -26,7 +26,7 @@ func (walletDocument) JSONSchemaBytes() ([]byte, error) {
 
 type exportWalletRequest struct {
 	walletRequest
-	Format string `query:"format" json:"-" required:"true" enum:"specter,account-map,labels,core,descriptor,bsms,bip388,coldcard,sparrow,caravan" description:"Format of the file; see docs/wallet-files.md."`
+	Format string `query:"format" json:"-" required:"true" enum:"specter,account-map,labels,core,descriptor,bsms,bip388,coldcard,sparrow,caravan,crypto-output" description:"Format of the file; see docs/wallet-files.md."`
 }
 
 // ExportWallet serves GET /api/v1/wallets/{alias}/export.
@@ -65,7 +65,7 @@ func contentTypeOf(f walletexport.Format) string {
 	switch f {
 	case walletexport.Labels:
 		return linesType
-	case walletexport.Descriptor, walletexport.BSMS, walletexport.Coldcard:
+	case walletexport.Descriptor, walletexport.BSMS, walletexport.Coldcard, walletexport.CryptoOutput:
 		return textType + "; charset=utf-8"
 	default:
 		return jsonType
