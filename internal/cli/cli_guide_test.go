@@ -16,7 +16,7 @@ func TestCommandLineGuide(t *testing.T) {
 	s, keys := newShell(t, false)
 	s.serve(t)
 	s.createVault(t, keys, 2)
-	g := &cliGuide{s, t.TempDir(), s.environment("address="+s.newAddress(t), "URL="+s.url)}
+	g := &cliGuide{s, t.TempDir(), s.environment("URL=" + s.url)}
 
 	g.run(t, blocks[0], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
 	g.run(t, blocks[1], "nothing was stored or reserved", "pays        0.00100000 BTC to ")

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +82,7 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	w := newWalk(p.stdout, url, s)
 	fmt.Fprintf(p.stdout, "  specterd  %s\n  users     admin with the password %s\n            %s with the password %s\n",
 		url, s.adminPassword, demoUser, s.userPassword)
-	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  directory %s, removed at the end\n  log       %s\n\n",
+	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  directory %s, removed at the end; specterd's data is in data\n  log       %s\n\n",
 		demoBlocks, s.dir, s.logFile())
 	if once {
 		return w.run(ctx)
@@ -89,12 +90,30 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	if err := w.print(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md run against this server after this line:\n\n"+
-		"   export URL=%s ADMIN_PASSWORD=%s ALICE_PASSWORD=%s NODE_URL=%s\n\n", url, s.adminPassword, s.userPassword, s.node.URL())
+	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md and of other documents, and the commands of specterd,\n"+
+		"use this server after this line:\n\n   export %s%s\n\n", pathOfProgram(), strings.Join(s.environment(url), " "))
 	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)
 	return nil
+}
+
+// pathOfProgram returns an assignment that makes the shell find this program, or an empty text
+// if the program has another name.
+func pathOfProgram() string {
+	program, err := os.Executable()
+	if err != nil || filepath.Base(program) != "specterd" {
+		return ""
+	}
+	return `PATH="` + filepath.Dir(program) + `:$PATH" `
+}
+
+// environment returns the variables with which documents and commands use the demo.
+func (s *scene) environment(url string) []string {
+	return []string{
+		"URL=" + url, "ADMIN_PASSWORD=" + s.adminPassword, "ALICE_PASSWORD=" + s.userPassword, "NODE_URL=" + s.node.URL(),
+		"SPECTER_NODE_URL=" + s.node.URL(), "SPECTER_DATA_FOLDER=" + s.dataFolder(),
+	}
 }
 
 // demoPassword returns 12 random letters and digits, which have 60 bits of entropy.
@@ -115,6 +134,8 @@ type scene struct {
 	log               *os.File
 	app               *app.App
 }
+
+func (s *scene) dataFolder() string { return filepath.Join(s.dir, "data") }
 
 func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
 
@@ -171,7 +192,7 @@ func (s *scene) openApp(ctx context.Context, settings *pflag.FlagSet, stderr io.
 	environment := map[string]string{
 		"HOME": s.dir, "PORT": "0",
 		"SPECTER_API_ACTIVE":         "true",
-		"SPECTER_DATA_FOLDER":        filepath.Join(s.dir, "data"),
+		"SPECTER_DATA_FOLDER":        s.dataFolder(),
 		"SPECTER_NODE_URL":           s.node.URL(),
 		"SPECTER_NODE_WALLET_FOLDER": s.node.WalletFolder(),
 		"SPECTER_ADMIN_PASSWORD":     s.adminPassword,

@@ -42,6 +42,9 @@ func (n importNext) steps(folder *datadir.Folder) []string {
 			steps = append(steps, "to import user "+i.Name+" into the existing user: specterd import "+n.path+" --user "+i.Mapping)
 		}
 	}
+	if left := n.report.Count(importer.KindProposal, importer.Left); left > 0 {
+		steps = append(steps, text.Count(left, "pending PSBT")+" left: the node has none of their UTXOs unspent. If these payments are still open in Specter Desktop, the node is on another chain than Specter Desktop's: correct the node in the settings, and repeat the import")
+	}
 	if n.options.dryRun {
 		return append(steps, "import, by repeating the command without --dry-run")
 	}

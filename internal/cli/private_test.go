@@ -53,6 +53,9 @@ func TestPrivateFiles(t *testing.T) {
 	if exitStatus(err) != exitPartial || !strings.Contains(out, "contains a PRIVATE KEY") || !strings.Contains(out, "devices/zprv.json ") {
 		t.Errorf("the import: %v\n%s", err, out)
 	}
+	if !strings.Contains(out, "\nNext: 10 pending PSBTs left: ") {
+		t.Errorf("the import does not say what left PSBTs mean:\n%s", out)
+	}
 	if found := secrets.Find(fmt.Sprint(out, log, err)); len(found) > 0 {
 		t.Errorf("the import repeats %v", found)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// TestSigningGuide runs the code blocks of docs/signing.md. Two wallets of the node take the
-// place of devices: the first one gets and returns a file, and the second one QR codes.
+// TestSigningGuide runs the code blocks of docs/signing.md, in which two wallets of the node take
+// the place of devices. Between them, it posts the first signature again as QR codes.
 func TestSigningGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
-	blocks := walkThroughBlocks(t, "docs/signing.md", 4)
+	blocks := walkThroughBlocks(t, "docs/signing.md", 6)
 	node, dir := testkit.Bitcoind(t), t.TempDir()
 	environment := append(os.Environ(), serveWalkThroughsOn(t, node)...)
 	state := ""
@@ -38,28 +38,32 @@ func TestSigningGuide(t *testing.T) {
 		testkit.Check(t, os.WriteFile(filepath.Join(dir, name), data, 0o600))
 	}
 
-	state = run(blocks[0][2] + "declare -f api; declare -p proposals TOKEN id")
-	signed := node.Sign(t, read("payment.psbt"), "ann")
-	write("signed.psbt", signed)
-	if status := run(blocks[1][2]); status != "partially_signed" {
+	state = run(blocks[0][2] + blocks[1][2] + "declare -f api status sign; declare -p proposals TOKEN id")
+	if status := run(blocks[2][2]); status != "partially_signed" {
 		t.Errorf("the status is %s after the file", status)
 	}
-	if status := run(`api "$proposals/$id/signatures" -F psbt=@signed.psbt | jq -r .status`); status != "partially_signed" {
+	if status := run(`api "$proposals/$id/signatures" -F psbt=@signed.psbt | status`); status != "partially_signed" {
 		t.Errorf("the status is %s after the form", status)
 	}
+	if out := run(`api "$proposals/none/signatures" --data-binary @signed.psbt | status 2>&1 || true`); !strings.Contains(out, "proposal") || strings.Contains(out, "404") {
+		t.Errorf("an error is shown as %s", out)
+	}
 
-	run(blocks[2][2])
+	run(blocks[3][2])
 	shown := testkit.Value(qrcodec.Read(read("codes.txt")))(t)
-	device := node.Sign(t, shown.Data, "cleo")
-	parts := testkit.Value(qrcodec.NewURParts(qrcodec.PSBTResource(device), 200))(t)
+	parts := testkit.Value(qrcodec.NewURParts(qrcodec.PSBTResource(node.Sign(t, shown.Data, "ann")), 200))(t)
 	scanned := parts.Texts(3 * parts.Len())[parts.Len():] // as of a camera that missed the first codes
-	write("incomplete.txt", []byte(scanned[0]))
-	if out := run(`curl -sS -H "Authorization: Bearer $TOKEN" "$proposals/$id/signatures" --data-binary @incomplete.txt | jq -r .code`); out != "qr_parts_missing" {
+	write("scanned.txt", []byte(scanned[0]))
+	if out := run(`curl -sS -H "Authorization: Bearer $TOKEN" "$proposals/$id/signatures" --data-binary @scanned.txt | jq -r .code`); out != "qr_parts_missing" {
 		t.Errorf("one of several codes: %s", out)
 	}
 	write("scanned.txt", []byte(strings.Join(scanned, "\n")+"\n"))
-	if status := run(blocks[3][2]); status != "complete" {
+	if status := run(blocks[5][2]); status != "partially_signed" {
 		t.Errorf("the status is %s after the QR codes", status)
+	}
+	run(blocks[4][2])
+	if status := run(blocks[5][2]); status != "complete" {
+		t.Errorf("the status is %s after the second signature", status)
 	}
 }
 

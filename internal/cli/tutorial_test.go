@@ -32,6 +32,7 @@ func TestTutorial(t *testing.T) {
 		prints             []string
 	}{
 		{"README.md", "sh", []string{"invoice 17"}},
+		{"docs/tutorial.md", "sh", []string{`"result":"`, `"result":["`}},
 		{"docs/tutorial.md", "sh", tokensAndWallets},
 		{"docs/tutorial.md", "python", tokensAndWallets},
 		{"docs/tutorial.md", "sh", proposals},
@@ -46,7 +47,7 @@ func TestTutorial(t *testing.T) {
 	}
 	blocks := map[string][][]string{
 		"README.md":        walkThroughBlocks(t, "README.md", 1),
-		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 6),
+		"docs/tutorial.md": walkThroughBlocks(t, "docs/tutorial.md", 7),
 		"docs/sharing.md":  walkThroughBlocks(t, "docs/sharing.md", 1),
 	}
 	environment := append(os.Environ(), serveWalkThroughs(t)...)
@@ -120,13 +121,13 @@ func serveWalkThroughs(t *testing.T) []string {
 func serveWalkThroughsOn(t *testing.T, node *testkit.Node, further ...string) []string {
 	t.Helper()
 	const adminPassword, userPassword = "not-the-default", "known-to-alice"
-	made := &scene{node: node.Node, adminPassword: adminPassword, userPassword: userPassword}
+	made := &scene{dir: t.TempDir(), node: node.Node, adminPassword: adminPassword, userPassword: userPassword}
 	if err := made.meet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	settings := map[string]string{
 		"HOME": t.TempDir(), "PORT": "0", "SPECTER_API_ACTIVE": "true", "SPECTER_BCRYPT_COST": "4",
-		"SPECTER_ADMIN_PASSWORD": adminPassword, "SPECTER_NODE_URL": node.URL(), "SPECTER_LOG_LEVEL": "error",
+		"SPECTER_ADMIN_PASSWORD": adminPassword, "SPECTER_NODE_URL": node.URL(), "SPECTER_LOG_LEVEL": "error", "SPECTER_DATA_FOLDER": made.dataFolder(),
 	}
 	for _, setting := range further {
 		name, value, _ := strings.Cut(setting, "=")
@@ -160,7 +161,7 @@ func serveWalkThroughsOn(t *testing.T, node *testkit.Node, further ...string) []
 	if err := newWalk(io.Discard, address, made).print(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return []string{"URL=" + address, "ADMIN_PASSWORD=" + adminPassword, "ALICE_PASSWORD=" + userPassword, "NODE_URL=" + node.URL()}
+	return made.environment(address)
 }
 
 // pythonWithRequests returns the command of a Python that can import requests.
