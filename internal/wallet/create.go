@@ -211,14 +211,14 @@ func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, f walletfile.File
 
 // checkPlanned validates the birthday of a plan as far as possible without a call of the node.
 func (s *Service) checkPlanned(in NodeWallet, p Plan) error {
-	isOutdated := s.node.Ready(in) != nil // the height of the chain; draft returns the error
+	isCurrent := s.node.Ready(in) == nil // whether the height of the chain is known; draft returns the error
 	switch {
 	case p.Birthday == (Birthday{}):
 		return fault.InvalidField("birthday", "is required: now, the height of a block, or a date such as 2026-01-31")
-	case p.Adopt != "", isOutdated:
-		return nil
+	case p.Adopt == "" && isCurrent:
+		return s.checkBirthday(in, "birthday", p.Birthday)
 	}
-	return s.checkBirthday(in, "birthday", p.Birthday)
+	return nil
 }
 
 // setBirthday sets the birthday of a new wallet, and requests a rescan from there
