@@ -55,20 +55,29 @@ func VersionFor(texts []string) (Version, error) {
 	return Version(v), nil
 }
 
+// Encode returns the modules of a QR code of the given version, without its margin.
+func Encode(text string, v Version) (*coding.Code, error) {
+	if e := encodingOf(text); v < 1 || v > maxVersion || e.Bits(coding.Version(v)) > 8*coding.Version(v).DataBytes(coding.L) {
+		return nil, ErrTooLong
+	}
+	plan, err := coding.NewPlan(coding.Version(v), coding.L, 0)
+	if err != nil {
+		return nil, fmt.Errorf("draw a QR code: %w", err)
+	}
+	code, err := plan.Encode(encodingOf(text))
+	if err != nil {
+		return nil, fmt.Errorf("draw a QR code: %w", err)
+	}
+	return code, nil
+}
+
 // Draw returns a QR code of the given version as lines of characters. In color, it sets the
 // colors of both kinds of modules; otherwise light modules are blocks, as is right for light
 // text on a dark background.
 func Draw(text string, v Version, color bool) (string, error) {
-	if e := encodingOf(text); v < 1 || v > maxVersion || e.Bits(coding.Version(v)) > 8*coding.Version(v).DataBytes(coding.L) {
-		return "", ErrTooLong
-	}
-	plan, err := coding.NewPlan(coding.Version(v), coding.L, 0)
+	code, err := Encode(text, v)
 	if err != nil {
-		return "", fmt.Errorf("draw a QR code: %w", err)
-	}
-	code, err := plan.Encode(encodingOf(text))
-	if err != nil {
-		return "", fmt.Errorf("draw a QR code: %w", err)
+		return "", err
 	}
 	columns, rows := v.Size()
 	var b strings.Builder

@@ -149,6 +149,13 @@ func TestLabels(t *testing.T) {
 		if diff := cmp.Diff(want, all(w)); diff != "" {
 			t.Error(diff)
 		}
+		among := testkit.Value(b.LabelsAmong(t.Context(), w.ID, "addr", []string{"a0001", "a2499", "a2500", "t", "\""}))(t)
+		if diff := cmp.Diff(map[string]string{"a0001": "☕ 1", "a2499": "☕ 2499"}, among); diff != "" {
+			t.Error(diff)
+		}
+		if among = testkit.Value(b.LabelsAmong(t.Context(), other.ID, "addr", []string{"a0001"}))(t); len(among) > 0 {
+			t.Errorf("the other wallet has %v", among)
+		}
 		for _, err := range b.Labels(t.Context(), w.ID) {
 			testkit.Check(t, err)
 			break // checks that the iterator stops after an early break

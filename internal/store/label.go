@@ -89,6 +89,19 @@ func setLabel(ctx context.Context, q *db.Queries, walletID string, l btc.Label) 
 	return nil
 }
 
+// LabelsAmong implements wallet.Book.
+func (s *Store) LabelsAmong(ctx context.Context, walletID, kind string, refs []string) (map[string]string, error) {
+	rows, err := s.reads().LabelsAmong(ctx, db.LabelsAmongParams{WalletID: walletID, Type: kind, Refs: listOf(refs)})
+	if err != nil {
+		return nil, translate(fmt.Errorf("read labels: %w", err))
+	}
+	labels := make(map[string]string, len(rows))
+	for _, row := range rows {
+		labels[row.Ref] = row.Label
+	}
+	return labels, nil
+}
+
 // Labels implements wallet.Book. A label that is set during the iteration may be missing.
 func (s *Store) Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error] {
 	return func(yield func(btc.Label, error) bool) {

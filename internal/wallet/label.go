@@ -62,6 +62,16 @@ func (s *Service) Labels(ctx context.Context, access Access) (iter.Seq2[btc.Labe
 	}, nil
 }
 
+// AddressLabels returns the labels of those of the addresses that have one, by address. The
+// addresses need not belong to the wallet.
+func (s *Service) AddressLabels(ctx context.Context, access Access, addresses []string) (map[string]string, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.LabelsAmong(ctx, v.ID, labelAddress, addresses)
+}
+
 // SetLabels sets labels of a wallet, as returned by btc.ParseLabel, and deletes
 // labels that are empty. Labels of outputs with "spendable" freeze or unfreeze the
 // output. It requires the role proposer, or signer if an output is frozen or

@@ -145,6 +145,10 @@ func (r *fixture) operations() []operation {
 		}},
 		{"Transaction", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Transaction(ctx, r.access(who, "vault"), tx); return err }},
 		{"Labels", auth.RoleViewer, func(who *auth.Principal) error { _, err := r.Labels(ctx, r.access(who, "vault")); return err }},
+		{"AddressLabels", auth.RoleViewer, func(who *auth.Principal) error {
+			_, err := r.AddressLabels(ctx, r.access(who, "vault"), nil)
+			return err
+		}},
 		{"NextAddress", auth.RoleProposer, func(who *auth.Principal) error {
 			_, err := r.NextAddress(ctx, r.access(who, "vault"), "")
 			return err

@@ -155,6 +155,8 @@ type Book interface {
 	SetLabels(ctx context.Context, walletID string, labels []btc.Label, e auth.Event) error
 	// Labels yields all labels in the order of type and reference.
 	Labels(ctx context.Context, walletID string) iter.Seq2[btc.Label, error]
+	// LabelsAmong returns the labels of those objects of a type that have one, by reference.
+	LabelsAmong(ctx context.Context, walletID, kind string, refs []string) (map[string]string, error)
 }
 
 // History reads transactions from the index.

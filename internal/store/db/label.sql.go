@@ -78,6 +78,45 @@ func (q *Queries) Labels(ctx context.Context, arg LabelsParams) ([]LabelsRow, er
 	return items, nil
 }
 
+const LabelsAmong = `-- name: LabelsAmong :many
+SELECT ref, label FROM labels
+WHERE wallet_id = $1 AND type = $2 AND ref IN (SELECT value FROM json_each(CAST($3 AS TEXT)))
+`
+
+type LabelsAmongParams struct {
+	WalletID string
+	Type     string
+	Refs     string
+}
+
+type LabelsAmongRow struct {
+	Ref   string
+	Label string
+}
+
+func (q *Queries) LabelsAmong(ctx context.Context, arg LabelsAmongParams) ([]LabelsAmongRow, error) {
+	rows, err := q.db.QueryContext(ctx, LabelsAmong, arg.WalletID, arg.Type, arg.Refs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LabelsAmongRow{}
+	for rows.Next() {
+		var i LabelsAmongRow
+		if err := rows.Scan(&i.Ref, &i.Label); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const PutLabel = `-- name: PutLabel :exec
 INSERT INTO labels (wallet_id, type, ref, label, origin) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (wallet_id, type, ref) DO UPDATE SET label = excluded.label, origin = excluded.origin
