@@ -148,7 +148,7 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 func (a *App) console(o httpapi.Options) (*console.Console, error) {
 	return console.New(console.Options{
 		Log: a.Log, Now: a.Now, Sessions: auth.NewSessions(a.Log, a.Store, o.Login, a.Now), Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
-		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Node: o.Node, APIActive: o.Active, Version: o.Version,
+		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version,
 	})
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
@@ -42,9 +43,13 @@ type Options struct {
 	Proposals *proposal.Service
 	Events    *event.Service
 	Webhooks  *webhook.Service
+	Keys      *idempotency.Keys
 	Node      Node
 	// APIActive reports whether the API is enabled.
 	APIActive bool
+	// Origin is the origin that browsers use, such as https://specter.example.org; empty if it
+	// is the Host of their requests.
+	Origin string
 	// Version is the version of the program.
 	Version string
 }

@@ -19,7 +19,7 @@ func (l *look) functions(a *assets) template.FuncMap {
 		"amount": l.amount, "flow": l.flow, "btc": func(n btc.Amount) template.HTML { return dataOf(n, btcText(n), "BTC", "") },
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
-		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "percent": func(part float64) int { return int(part * 100) },
+		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "stepTitle": func(action string) string { return stepTitles[action] }, "percent": func(part float64) int { return int(part * 100) },
 	}
 }
 

@@ -75,7 +75,7 @@ func messagesIn(lang string) map[string]string {
 }
 
 func (l *look) parse(a *assets) (map[string]*template.Template, error) {
-	frame, err := template.New("").Funcs(l.functions(a)).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	frame, err := template.New("").Funcs(l.functions(a)).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the layout: %w", err)
 	}

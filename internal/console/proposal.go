@@ -1,7 +1,273 @@
 package console
 
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
 // proposalRoutes are the pages of payments: send, proposals, QR codes.
-var proposalRoutes = []route{}
+var proposalRoutes = slices.Concat([]route{
+	{method: get, path: "/p/{id}", audience: users, handle: (*call).findProposal},
+	{method: get, path: "/wallets/{alias}/proposals", audience: users, role: auth.RoleViewer, handle: (*call).listProposals},
+	{method: get, path: "/wallets/{alias}/proposals/{id}", audience: users, role: auth.RoleViewer, handle: (*call).showProposal},
+	{method: get, path: "/wallets/{alias}/proposals/{id}/psbt", audience: users, role: auth.RoleViewer, handle: (*call).downloadPSBT},
+	{method: get, path: "/wallets/{alias}/proposals/{id}/qr", audience: users, role: auth.RoleViewer, handle: (*call).showCodes},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/signatures", audience: users, role: auth.RoleSigner, handle: (*call).addSignatures},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/broadcast", audience: users, role: auth.RoleSigner, proof: true, handle: (*call).broadcast},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/cancel", audience: users, role: auth.RoleProposer, handle: (*call).cancelProposal},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/abandon", audience: users, role: auth.RoleSigner, handle: (*call).abandonProposal},
+	{method: get, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).showBump},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).bump},
+}, sendRoutes)
 
 // proposalNotices are the notices of these pages.
-var proposalNotices = map[string]string{}
+var proposalNotices = map[string]string{
+	"proposal-created":   "The proposal is created and its UTXOs are reserved. Nothing is broadcast before it has enough signatures.",
+	"signatures-known":   "The proposal already has these signatures. Nothing was changed.",
+	"broadcast":          "The payment is broadcast. It is confirmed as soon as a block contains it.",
+	"proposal-cancelled": "The proposal is cancelled, and its UTXOs are available again.",
+	"proposal-abandoned": "The payment is abandoned, and its UTXOs are available again.",
+}
+
+// signaturesAdded is the notice code after which the page of a proposal reports the latest
+// signatures.
+const signaturesAdded = "signatures-added"
+
+// proposalPage is the page of a proposal.
+type proposalPage struct {
+	payment
+
+	Base     string // path of the page
+	Link     string // address of the proposal that is the same for all members
+	Form     form   // the form that was refused, if any
+	Refused  string // which form was refused: signatures, or the name of another action
+	Required int    // signatures
+	Keys     []keyRow
+	Added    []keyRow // the keys of the signatures that were just added
+	People   []string // names of the other members who can sign and broadcast
+	CanSign  bool     // whether the user's role covers signing
+	MayEnd   bool     // whether the user may cancel it
+	MayBump  bool
+	Overdue  bool   // whether it has expired, even if that was not recorded yet
+	Codes    *codes // how to show the PSBT to a device; nil if it need not be signed
+	PSBTText string // in base64; empty if it is too long for the page
+	RawHex   string
+	Remedy   string // path of the form for a payment that invalidates the cancelled transaction
+}
+
+// keyRow is a key of the wallet and its signatures.
+type keyRow struct {
+	wallet.Key
+
+	Number int // starting at 1
+	Inputs int // number of inputs that it has signed
+	Signed bool
+	Last   *proposal.Signature
+}
+
+// Missing returns the number of signatures that are missing.
+func (p proposalPage) Missing() int { return max(0, p.Required-p.Signatures()) }
+
+// Stage returns the next action: sign, broadcast, wait for a block, or one of the ends.
+func (p proposalPage) Stage() string {
+	switch {
+	case p.Status.Open() && p.Overdue:
+		return "overdue"
+	case p.Status == proposal.Created || p.Status == proposal.PartiallySigned:
+		return "sign"
+	case p.Status == proposal.Complete:
+		return "broadcast"
+	case p.Status == proposal.Broadcast:
+		return "wait"
+	case p.Status == proposal.Confirmed:
+		return "done"
+	}
+	return "ended"
+}
+
+// Reserved returns the total amount of the inputs.
+func (p proposalPage) Reserved() (sum btc.Amount) {
+	for _, in := range p.Inputs {
+		sum += in.Amount
+	}
+	return sum
+}
+
+// findProposal redirects from the address of a proposal that is the same for all members to
+// its page in the caller's wallet.
+func (c *call) findProposal() error {
+	ctx := c.r.Context()
+	memberships, err := c.Wallets.Memberships(ctx, c.who)
+	if err != nil {
+		return err
+	}
+	for _, m := range memberships {
+		access, err := c.Wallets.Access(ctx, c.who, m.Alias)
+		if err != nil {
+			return err
+		}
+		p, err := c.Proposals.Get(ctx, access, c.param("id"))
+		if err == nil {
+			http.Redirect(c.w, c.r, walletPath(m.Alias, "proposals", p.ID), http.StatusSeeOther)
+			return nil
+		}
+		if !errors.Is(err, proposal.ErrNotFound) {
+			return err
+		}
+	}
+	return errNoPage
+}
+
+// proposal returns the proposal that the path names.
+func (c *call) proposal() (proposal.Proposal, error) {
+	p, err := c.Proposals.Get(c.r.Context(), c.access, c.param("id"))
+	return p, pageError(err)
+}
+
+// pageError returns errNoPage for a proposal that does not exist in the wallet.
+func pageError(err error) error {
+	if errors.Is(err, proposal.ErrNotFound) {
+		return errNoPage
+	}
+	return err
+}
+
+func (c *call) proposalPath(id string, parts ...string) string {
+	return c.walletPath(append([]string{"proposals", id}, parts...)...)
+}
+
+// origin returns the origin of the console's addresses.
+func (c *call) origin() string {
+	switch {
+	case c.Origin != "":
+		return c.Origin
+	case c.info.Secure:
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
+}
+
+// stepTitles are the actions in the history of a proposal.
+var stepTitles = map[string]string{
+	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures are still missing", "complete": "Enough signatures",
+	"broadcast": "Broadcast", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
+}
+
+func (c *call) showProposal() error {
+	p, err := c.proposal()
+	if err != nil {
+		return err
+	}
+	page, err := c.proposalPage(p)
+	if err != nil {
+		return err
+	}
+	if c.query("done") == signaturesAdded {
+		page.Added = page.latest()
+	}
+	return c.render("proposal", c.look.T("Proposal"), &page)
+}
+
+// refused handles an error of a form on the page of a proposal: it shows the page again with
+// the problem, if there is one to show.
+func (c *call) refused(action string, err error) error {
+	f, err := again(pageError(err))
+	if err != nil {
+		return err
+	}
+	p, err := c.proposal()
+	if err != nil {
+		return err
+	}
+	page, err := c.proposalPage(p)
+	if err != nil {
+		return err
+	}
+	page.Form, page.Refused = c.newForm(f), action
+	return c.renderAs(f, "proposal", c.look.T("Proposal"), &page)
+}
+
+// proposalPage returns the content of the page of a proposal.
+func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
+	ctx := c.r.Context()
+	page := proposalPage{
+		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Form: c.newForm(nil), Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
+		Overdue: !c.Now().Before(p.ExpiresAt), Keys: keysOf(c.view, p),
+	}
+	page.MayEnd = c.view.Role.Covers(auth.RoleSigner) || p.Creator.UserID == c.who.UserID && c.view.Role.Covers(auth.RoleProposer)
+	page.MayBump = c.view.Role.Covers(auth.RoleProposer) && (p.Status == proposal.Broadcast || p.Status.Open() && !page.Overdue && page.MayEnd)
+	var err error
+	if page.payment, err = c.paymentOf(p); err != nil {
+		return page, err
+	}
+	if page.People, err = c.others(); err != nil {
+		return page, err
+	}
+	if stage := page.Stage(); stage == "sign" || stage == "broadcast" {
+		page.addCodes(c, p)
+	}
+	if o := c.Proposals.Remedy(ctx, p); o != nil && c.view.Role.Covers(auth.RoleProposer) {
+		page.Remedy = c.sendPath("recipients[0].address", o.Recipients[0].Address, "utxos", o.UTXOs[0].String(), "send_max", "1")
+	}
+	return page, nil
+}
+
+// others returns the names of the other members who can sign and broadcast.
+func (c *call) others() ([]string, error) {
+	members, err := c.Wallets.Members(c.r.Context(), c.access)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, m := range members {
+		if m.UserID != c.who.UserID && m.Role.Covers(auth.RoleSigner) {
+			names = append(names, m.UserName)
+		}
+	}
+	return names, nil
+}
+
+// keysOf returns the keys of a wallet, with what each has signed.
+func keysOf(v wallet.View, p proposal.Proposal) []keyRow {
+	rows := make([]keyRow, len(v.Keys))
+	for i, k := range v.Keys {
+		n := p.Signed(i)
+		rows[i] = keyRow{Key: k, Number: i + 1, Inputs: n, Signed: n == len(p.Inputs), Last: p.LastSignature(i)}
+	}
+	return rows
+}
+
+// latest returns the keys whose signatures were added last, together.
+func (p proposalPage) latest() []keyRow {
+	var last []keyRow
+	for _, k := range p.Keys {
+		switch {
+		case k.Last == nil:
+		case len(last) == 0 || k.Last.At.After(last[0].Last.At):
+			last = []keyRow{k}
+		case k.Last.At.Equal(last[0].Last.At):
+			last = append(last, k)
+		}
+	}
+	return last
+}
+
+// expectedVersion returns the version of a proposal that a form was shown for.
+func (c *call) expectedVersion() (proposal.Versions, error) {
+	text := c.form.Get("version")
+	if text == "" {
+		return nil, nil
+	}
+	n, err := parseCount(text)
+	if err != nil {
+		return nil, fault.InvalidField("version", "must be a number")
+	}
+	return proposal.Versions{n}, nil
+}

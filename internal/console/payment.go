@@ -1,0 +1,136 @@
+package console
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// payment is what a proposal, or the preview of one, pays.
+type payment struct {
+	proposal.Proposal
+
+	Payees []payee
+	Change []change
+}
+
+// payee is an output that is not change.
+type payee struct {
+	proposal.Output
+
+	Label string
+	// UsedAt is the time of an earlier transaction that pays to the address; zero without one,
+	// and if that was not looked up.
+	UsedAt time.Time
+}
+
+// change is an output that returns to the wallet, and how its address is derived.
+type change struct {
+	proposal.Output
+
+	Keys  int // number of keys that it is derived from
+	Paths []keyPath
+}
+
+// keyPath is the derivation path of an address for one key.
+type keyPath struct{ Fingerprint, Path string }
+
+// paymentOf returns a payment with the labels of its recipients.
+func (c *call) paymentOf(p proposal.Proposal) (payment, error) {
+	list, err := c.payments([]proposal.Proposal{p})
+	if err != nil {
+		return payment{}, err
+	}
+	return list[0], nil
+}
+
+// payments returns payments with the labels of their recipients.
+func (c *call) payments(list []proposal.Proposal) ([]payment, error) {
+	var addresses []string
+	for _, p := range list {
+		for _, o := range p.Outputs {
+			if o.Kind != proposal.Change {
+				addresses = append(addresses, o.Address)
+			}
+		}
+	}
+	labels, err := c.Wallets.AddressLabels(c.r.Context(), c.access, addresses)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]payment, len(list))
+	for i, p := range list {
+		out[i].Proposal = p
+		for _, o := range p.Outputs {
+			if o.Kind == proposal.Change {
+				out[i].Change = append(out[i].Change, changeOf(o, c.view.Keys))
+			} else {
+				out[i].Payees = append(out[i].Payees, payee{Output: o, Label: labels[o.Address]})
+			}
+		}
+	}
+	return out, nil
+}
+
+func changeOf(o proposal.Output, keys []wallet.Key) change {
+	out := change{Output: o, Keys: len(keys)}
+	for _, k := range keys {
+		path := k.Derivation + "/" + strconv.Itoa(int(o.Own.Branch)) + "/" + strconv.FormatUint(uint64(o.Own.Index), 10)
+		out.Paths = append(out.Paths, keyPath{k.Fingerprint, path})
+	}
+	return out
+}
+
+// More returns the number of recipients after the first.
+func (p payment) More() int { return max(0, len(p.Payees)-1) }
+
+// Total returns what the payment costs the wallet: what the recipients receive, and the fee.
+func (p payment) Total() btc.Amount { return p.Sent() + p.Fee }
+
+// Rate returns the fee rate.
+func (p payment) Rate() string { return rateText(p.PaidRate()) }
+
+// ChangeSum returns the total of the change.
+func (p payment) ChangeSum() (sum btc.Amount) {
+	for _, o := range p.Change {
+		sum += o.Amount
+	}
+	return sum
+}
+
+// rateText returns a fee rate with at most two decimals.
+func rateText(r btc.FeeRate) string { return ((r + 5) / 10 * 10).String() }
+
+// IsUsed reports whether the address has received a payment before.
+func (p payee) IsUsed() bool { return !p.UsedAt.IsZero() }
+
+// maxUsedLookups is the maximum number of recipients for which a preview looks for earlier
+// payments.
+const maxUsedLookups = 20
+
+// noteUsed looks for earlier payments to the recipients.
+func (c *call) noteUsed(p *payment) error {
+	for i := range p.Payees[:min(len(p.Payees), maxUsedLookups)] {
+		o := &p.Payees[i]
+		if o.Address == "" {
+			continue
+		}
+		found, _, err := c.Wallets.Transactions(c.r.Context(), wallet.One(c.access), wallet.Filter{Address: o.Address}, wallet.HistoryCursor{}, 1)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			o.UsedAt = found[0].Time
+		}
+	}
+	return nil
+}
+
+// parseCount parses a number of 0 or more.
+func parseCount(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 31)
+	return int(n), err //nolint:gosec // 31 bits
+}

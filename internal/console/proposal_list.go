@@ -1,0 +1,91 @@
+package console
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/proposal"
+)
+
+// proposalsOnPage is the number of proposals on a page of the list.
+const proposalsOnPage = 25
+
+// proposalList is a page of the list of a wallet's proposals.
+type proposalList struct {
+	Form     form
+	Statuses []statusOption
+	Rows     []payment
+	Base     string
+	Next     string // path of the next page; empty on the last
+	Filtered bool
+	Required int // signatures
+}
+
+// statusOption is a choice of the filter by status.
+type statusOption struct {
+	Name, Title string
+	Selected    bool
+}
+
+// openOnly is the filter for all open statuses.
+const openOnly = "open"
+
+func (c *call) listProposals() error {
+	status, filter := c.query("status"), proposal.Filter{}
+	switch status {
+	case "":
+	case openOnly:
+		filter.Statuses = []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}
+	default:
+		var err error
+		if filter.Statuses, err = proposal.ParseStatuses("status", []string{status}); err != nil {
+			return err
+		}
+	}
+	after, ok := proposalCursor(c.query("after"))
+	if !ok {
+		return errNoPage
+	}
+	found, err := c.Proposals.List(c.r.Context(), c.access, filter, after, proposalsOnPage+1)
+	if err != nil {
+		return err
+	}
+	list := proposalList{Base: c.walletPath("proposals"), Filtered: status != "", Statuses: c.statusOptions(status), Required: c.view.SignaturesRequired}
+	if len(found) > proposalsOnPage {
+		found = found[:proposalsOnPage]
+		last := found[len(found)-1]
+		values := url.Values{"after": {strconv.FormatInt(last.CreatedAt.UnixMicro(), 10) + "_" + last.ID}}
+		if status != "" {
+			values.Set("status", status)
+		}
+		list.Next = list.Base + "?" + values.Encode()
+	}
+	if list.Rows, err = c.payments(found); err != nil {
+		return err
+	}
+	return c.render("proposals", c.look.T("Proposals"), &list)
+}
+
+// proposalCursor parses the position in the list of proposals. It is the zero value, the
+// beginning, for an empty text.
+func proposalCursor(text string) (at proposal.Cursor, ok bool) {
+	if text == "" {
+		return at, true
+	}
+	micros, id, _ := strings.Cut(text, "_")
+	n, err := strconv.ParseInt(micros, 10, 64)
+	return proposal.Cursor{CreatedAt: time.UnixMicro(n), ID: id}, err == nil
+}
+
+func (c *call) statusOptions(chosen string) []statusOption {
+	options := []statusOption{{"", c.look.T("All"), chosen == ""}, {openOnly, c.look.T("Open"), chosen == openOnly}}
+	for _, s := range proposal.Statuses {
+		options = append(options, statusOption{string(s), c.look.T(proposalBadges[s][2]), string(s) == chosen})
+	}
+	return options
+}
+
+// Signatures returns the number of signatures that every input of the proposal has.
+func (p payment) Signatures() int { return signaturesOf(&p.Proposal) }

@@ -1,0 +1,313 @@
+package console
+
+import (
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+var sendRoutes = []route{
+	{method: get, path: "/wallets/{alias}/send", audience: users, role: auth.RoleViewer, handle: (*call).showSend},
+	{method: post, path: "/wallets/{alias}/send", audience: users, role: auth.RoleProposer, handle: (*call).sendPayment},
+}
+
+// sendPage is the form of a payment, with its preview.
+type sendPage struct {
+	Form     form
+	Path     string
+	Rows     []recipientRow
+	Unit     string // of the amounts in the form
+	Fees     []feeOption
+	UTXOs    []utxoOption
+	MoreUTXO bool // whether the wallet has more UTXOs than the form offers
+	Chosen   int  // number of chosen UTXOs
+	Key      string
+	NotReady *fault.Error // why the node cannot be used now
+	Preview  *preview
+	Quiet    bool // whether problems are hints, because the user is still typing
+}
+
+// recipientRow is a recipient in the form, with the names of its fields.
+type recipientRow struct {
+	Number                 int // starting at 1
+	Address, Amount, Label string
+}
+
+// feeOption is a choice of a confirmation target, with the node's estimate.
+type feeOption struct {
+	Blocks  int
+	Minutes int
+	Rate    string // in sat/vB; empty if the node has no estimate
+}
+
+// utxoOption is a UTXO that the payment can spend.
+type utxoOption struct {
+	wallet.UTXO
+
+	Selected bool
+}
+
+// preview is the result of a dry run.
+type preview struct {
+	payment
+
+	Seen  string     // identifies the values of the form
+	After btc.Amount // available balance afterwards
+	Stale bool       // whether the form was changed after the preview that the user saw
+}
+
+// Actions of the form.
+const (
+	actionAdd     = "add"
+	actionRemove  = "remove "
+	actionPreview = "preview"
+	actionTyping  = "typing" // a preview while the user is typing
+	actionCreate  = "create"
+)
+
+// Fields of the form that are not fields of the payment.
+const (
+	actionField = "action"
+	seenField   = "seen"
+	unitField   = "unit"
+	evictField  = "evict" // permits evictions
+	ownRate     = "own"   // value of target_blocks for a fee rate instead of a target
+)
+
+const (
+	targetField = "target_blocks"
+	rateField   = "fee_rate_sat_vb"
+	utxosField  = "utxos"
+)
+
+// sendPath returns the path of the form with values: pairs of a name and a value.
+func (c *call) sendPath(pairs ...string) string {
+	values := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	return c.walletPath("send") + "?" + values.Encode()
+}
+
+func (c *call) showSend() error {
+	c.form = c.r.URL.Query()
+	c.form.Del("done")
+	for name, value := range map[string]string{unitField: c.look.unit, targetField: "6", "replaceable": "1"} {
+		if !c.form.Has(name) {
+			c.form.Set(name, value)
+		}
+	}
+	page, err := c.sendPage(nil)
+	if err != nil {
+		return err
+	}
+	return c.render("send", c.look.T("Send"), &page)
+}
+
+// sendPayment handles the form of a payment.
+func (c *call) sendPayment() error {
+	action := c.form.Get(actionField)
+	switch {
+	case action == actionAdd:
+		c.addRow()
+	case strings.HasPrefix(action, actionRemove):
+		c.removeRow(strings.TrimPrefix(action, actionRemove))
+	case action == actionCreate && c.form.Get(seenField) == c.seen():
+		return c.createProposal()
+	default:
+		return c.previewProposal(action)
+	}
+	page, err := c.sendPage(nil)
+	if err != nil {
+		return err
+	}
+	return c.render("send", c.look.T("Send"), &page)
+}
+
+// seen identifies the values of the form, without those that do not affect the payment.
+func (c *call) seen() string {
+	hash := c.formHash(keyField, actionField, seenField, evictField, passwordField)
+	return hex.EncodeToString(hash[:16])
+}
+
+// previewProposal shows the form with the result of a dry run, or its problems.
+func (c *call) previewProposal(action string) error {
+	if action != actionTyping {
+		c.dropEmptyRows()
+	}
+	made, err := c.dryRun()
+	f, err := again(err)
+	if err != nil {
+		return err
+	}
+	page, err := c.sendPage(f)
+	if err != nil {
+		return err
+	}
+	page.Quiet = action == actionTyping
+	if f != nil && !page.Quiet {
+		return c.renderAs(f, "send", c.look.T("Send"), &page)
+	}
+	if f == nil {
+		page.Preview = &made
+		made.Stale = action == actionCreate
+	}
+	return c.render("send", c.look.T("Send"), &page)
+}
+
+// dryRun returns the preview of the payment.
+func (c *call) dryRun() (preview, error) {
+	params, err := c.sendParams()
+	if err != nil {
+		return preview{}, err
+	}
+	params.DryRun = true
+	p, err := c.Proposals.Create(c.r.Context(), c.access, params)
+	if err != nil {
+		return preview{}, atUTXOs(err)
+	}
+	out := preview{Seen: c.seen()}
+	if out.payment, err = c.paymentOf(p); err != nil {
+		return preview{}, err
+	}
+	for i := range out.Payees { // labels of this form are not stored yet
+		if at := out.Payees[i].Recipient; at >= 0 && at < len(params.Recipients) && params.Recipients[at].Label != "" {
+			out.Payees[i].Label = params.Recipients[at].Label
+		}
+	}
+	out.After = c.view.Balances.Available() - out.Total()
+	return out, c.noteUsed(&out.payment)
+}
+
+// createProposal creates the proposal of the form, unless the same form was sent before.
+func (c *call) createProposal() error {
+	params, err := c.sendParams()
+	path := ""
+	if err == nil {
+		path, err = c.once(func() (string, error) {
+			p, err := c.Proposals.Create(c.r.Context(), c.access, params)
+			return c.proposalPath(p.ID), atUTXOs(err)
+		})
+	}
+	if err == nil {
+		return c.redirect(path, "proposal-created")
+	}
+	f, err := again(err)
+	if err != nil {
+		return err
+	}
+	if errors.Is(f, errSentBefore) {
+		c.form.Del(keyField)
+	}
+	page, err := c.sendPage(f)
+	if err != nil {
+		return err
+	}
+	return c.renderAs(f, "send", c.look.T("Send"), &page)
+}
+
+// atUTXOs renames the field of a problem with one of the UTXOs to the field of the form.
+func atUTXOs(err error) error {
+	if f, ok := err.(*fault.Error); ok && len(f.Fields) == 1 && strings.HasPrefix(f.Fields[0].Name, utxosField+"[") { //nolint:errorlint // a wrapped fault is not about the form
+		return f.ForField(utxosField)
+	}
+	return err
+}
+
+// sendPage returns the form with its values; f is nil if it was not refused.
+func (c *call) sendPage(f *fault.Error) (sendPage, error) {
+	page := sendPage{
+		Form: c.newForm(f), Path: c.walletPath("send"), Rows: c.rows(), Unit: c.formUnit(), Key: c.formKey(),
+		Fees: feeOptions(c.Node.Status()), NotReady: c.Node.Status().Ready(),
+	}
+	if !c.form.Has(targetField) {
+		c.form.Set(targetField, "6")
+	}
+	if len(page.Rows) == 0 {
+		page.Rows = []recipientRow{{Number: 1}}
+	}
+	return page, c.addUTXOs(&page)
+}
+
+// maxOffered is the maximum number of UTXOs that the form offers.
+const maxOffered = 100
+
+// addUTXOs fills in the UTXOs: those that were chosen, and others that can be spent.
+func (c *call) addUTXOs(page *sendPage) error {
+	chosen := c.form[utxosField]
+	found, err := c.Wallets.UTXOs(c.r.Context(), c.access, btc.Outpoint{}, 2*maxOffered)
+	if err != nil {
+		return err
+	}
+	page.Chosen, page.MoreUTXO = len(chosen), len(found) == 2*maxOffered
+	var known []string
+	for _, u := range found {
+		isChosen := slices.Contains(chosen, u.String())
+		if isChosen {
+			known = append(known, u.String())
+		}
+		if isChosen || u.Trusted && !u.Locked && len(page.UTXOs) < maxOffered {
+			page.UTXOs = append(page.UTXOs, utxoOption{u, isChosen})
+		}
+	}
+	for _, text := range chosen { // beyond the first ones, or spent meanwhile
+		if at, err := btc.ParseOutpoint(text); err == nil && !slices.Contains(known, text) {
+			page.UTXOs = append(page.UTXOs, utxoOption{wallet.UTXO{Outpoint: at}, true})
+		}
+	}
+	return nil
+}
+
+// NoEstimates reports whether the node has no fee estimates.
+func (p sendPage) NoEstimates() bool {
+	return !slices.ContainsFunc(p.Fees, func(o feeOption) bool { return o.Rate != "" })
+}
+
+// minutesOfBlock is the average time between blocks.
+const minutesOfBlock = 10
+
+// shownTargets are the confirmation targets that the form offers.
+var shownTargets = []int{2, 6, 24, 144, 1008}
+
+func feeOptions(s nodestatus.Status) []feeOption {
+	options := make([]feeOption, len(shownTargets))
+	for i, blocks := range shownTargets {
+		options[i] = feeOption{Blocks: blocks, Minutes: blocks * minutesOfBlock}
+		at := slices.Index(nodestatus.FeeTargets, blocks)
+		if at >= 0 && at < len(s.Fees.PerKvB) && s.Fees.PerKvB[at] > 0 {
+			options[i].Rate = rateText(max(btc.FeeRate(s.Fees.PerKvB[at]), btc.FeeRate(s.MempoolMinimum())))
+		}
+	}
+	return options
+}
+
+// Hours returns the duration in hours, and Days in days; 0 for a shorter one.
+func (o feeOption) Hours() int { return o.Minutes / 60 }
+
+// Days returns the duration in days; 0 for a shorter one.
+func (o feeOption) Days() int { return o.Minutes / (24 * 60) }
+
+// Spent returns the total of the inputs.
+func (p preview) Spent() (sum btc.Amount) {
+	for _, in := range p.Inputs {
+		sum += in.Amount
+	}
+	return sum
+}
+
+// Reused returns the recipients whose address was paid before.
+func (p preview) Reused() []payee {
+	return slices.DeleteFunc(slices.Clone(p.Payees), func(o payee) bool { return !o.IsUsed() })
+}
+
+// IsOwn reports whether the address belongs to the wallet.
+func (p payee) IsOwn() bool { return p.Kind == proposal.Own }
