@@ -30,8 +30,8 @@ type codes struct {
 	Shown   template.HTML
 	All     []drawnCode // on the page with all codes
 	TooMany bool        // more than maxCodes parts
-	Smaller int         // fragment size of smaller codes; 0 if there are none
-	Problem string      // why there are no codes
+	Smaller int         // fragment size of smaller codes; 0 if the codes cannot be smaller
+	Problem string      // why the PSBT cannot be shown as codes
 }
 
 // drawnCode is a QR code with its number, starting at 1.
@@ -229,7 +229,7 @@ func drawCode(text string, v qrterm.Version, part, of int) (template.HTML, error
 	fmt.Fprintf(&b, `<svg class="qr" viewBox="%d %d %d %d" role="img" aria-label="QR code, part %d of %d" data-part="%d" shape-rendering="crispEdges"><path d="`,
 		-margin, -margin, code.Size+2*margin, code.Size+2*margin, part, of, part)
 	for y := range code.Size {
-		x, at := 0, 0 // position, and the end of what is drawn of this row
+		x, at := 0, 0 // position, and the end of the drawn part of this row
 		for x < code.Size {
 			start := x
 			for x < code.Size && code.Black(x, y) {

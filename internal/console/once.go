@@ -37,9 +37,9 @@ const (
 )
 
 // once calls do, which creates something and returns the path of its page, unless the form
-// with the same key and the same values was sent before: then it returns the path of what was
-// created. If it is being created, once waits for it. A form whose creation failed can be sent
-// again.
+// with the same key and the same values was sent before: then it returns the path of that
+// page. If the earlier one is in progress, once waits for it. A form whose creation failed can
+// be sent again.
 func (c *call) once(do func() (path string, err error)) (path string, err error) {
 	key := c.form.Get(keyField)
 	if !idempotency.IsKey(key) {
@@ -69,22 +69,22 @@ func (c *call) once(do func() (path string, err error)) (path string, err error)
 	settled := false
 	defer func() { // also after a panic
 		if !settled {
-			c.logKey(claim.Release(background))
+			c.logKey(background, claim.Release(background))
 		}
 	}()
 	if path, err = do(); err != nil {
 		return "", err
 	}
 	settled = true
-	c.logKey(claim.Keep(background, idempotency.Answer{Status: http.StatusSeeOther, Body: []byte(path)}))
+	c.logKey(background, claim.Keep(background, idempotency.Answer{Status: http.StatusSeeOther, Body: []byte(path)}))
 	return path, nil
 }
 
 // logKey logs err, if it is not nil: the key of a form could not be stored or released. The
 // response is not affected.
-func (c *call) logKey(err error) {
+func (c *call) logKey(ctx context.Context, err error) {
 	if err != nil {
-		c.Log.ErrorContext(c.r.Context(), "form key not settled", "request_id", c.info.ID[0], "error", err)
+		c.Log.ErrorContext(ctx, "form key not settled", "request_id", c.info.ID[0], "error", err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// payment is what a proposal, or the preview of one, pays.
+// payment is a proposal, or the preview of a proposal, with its outputs as pages show them.
 type payment struct {
 	proposal.Proposal
 
@@ -132,5 +132,5 @@ func (c *call) noteUsed(p *payment) error {
 // parseCount parses a number of 0 or more.
 func parseCount(text string) (int, error) {
 	n, err := strconv.ParseUint(text, 10, 31)
-	return int(n), err //nolint:gosec // 31 bits
+	return int(n), err
 }

@@ -133,7 +133,7 @@ func (c *call) sendPayment() error {
 	return c.render("send", c.look.T("Send"), &page)
 }
 
-// seen identifies the values of the form, without those that do not affect the payment.
+// seen identifies the values of the form, except the ones that do not affect the payment.
 func (c *call) seen() string {
 	hash := c.formHash(keyField, actionField, seenField, evictField, passwordField)
 	return hex.EncodeToString(hash[:16])
@@ -241,7 +241,7 @@ func (c *call) sendPage(f *fault.Error) (sendPage, error) {
 // maxOffered is the maximum number of UTXOs that the form offers.
 const maxOffered = 100
 
-// addUTXOs fills in the UTXOs: those that were chosen, and others that can be spent.
+// addUTXOs fills in the UTXOs: the chosen ones, and others that can be spent.
 func (c *call) addUTXOs(page *sendPage) error {
 	chosen := c.form[utxosField]
 	found, err := c.Wallets.UTXOs(c.r.Context(), c.access, btc.Outpoint{}, 2*maxOffered)

@@ -1,0 +1,231 @@
+package console_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/qrcodec"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// signatures returns the number of signatures in the database.
+func (s *site) signatures(t *testing.T) (n int) {
+	t.Helper()
+	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM proposal_signatures").Scan(&n))
+	return n
+}
+
+// psbtOf returns the PSBT in the response of the API.
+func psbtOf(t *testing.T, p map[string]any) []byte {
+	t.Helper()
+	return testkit.Value(base64.StdEncoding.DecodeString(p["psbt"].(string)))(t)
+}
+
+// TestSign follows a payment from the proposal to the block, by two signers: one with a file,
+// the other with the texts of QR codes.
+func TestSign(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	onEachEngine(t, func(t *testing.T, s *site) {
+		alice, bob, carol := s.user(t, "alice", false), s.user(t, "bob", false), s.user(t, "carol", false)
+		w := alice.vault("treasury")
+		alice.member(w.alias, bob, "signer")
+		alice.member(w.alias, carol, "viewer")
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		made := alice.propose(w.alias)
+		id := made["id"].(string)
+		page := "/wallets/treasury/proposals/" + id
+
+		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat")
+		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
+		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0]))} {
+			t.Run("refused/"+name, func(t *testing.T) {
+				r := alice.upload(page+"/signatures", nil, file{"file", "x.psbt", []byte(content)})
+				if r.status < 400 || r.status >= 500 || len(r.all("", isAlert)) == 0 {
+					t.Errorf("status %d: %s", r.status, r.text())
+				}
+			})
+		}
+		if n := s.signatures(t); n != 0 {
+			t.Fatalf("bad files have left %d signatures", n)
+		}
+
+		download := alice.get(page + "/psbt")
+		if got := download.header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment") || download.body != string(psbtOf(t, made)) {
+			t.Errorf("the file is not the PSBT of the proposal: %s", got)
+		}
+		signed := node.Sign(t, []byte(download.body), w.signers[0])
+		p := alice.upload(page+"/signatures", nil, file{"file", "signed.psbt", signed})
+		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice")
+		if p.path() != page {
+			t.Errorf("after signing, the user is at %s", p.path())
+		}
+		alice.upload(page+"/signatures", nil, file{"file", "signed.psbt", signed}).want(200, "The proposal already has these signatures")
+
+		bob.post("/logout")
+		p = bob.get("/p/" + id) // the link that alice sent
+		if p.path() != "/login" {
+			t.Fatalf("/p leads to %s", p.path())
+		}
+		p = p.submit("/login", "user", "bob", "password", bob.password).want(200, "Next: sign with your device", "1 of 2 signatures")
+		texts := urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[2]))
+		p.submit(page+"/signatures", "psbt", texts[0]).want(400, "are missing")
+		slices.Reverse(texts)
+		p = p.submit(page+"/signatures", "psbt", strings.Join(texts, "\r\n"))
+		p.want(200, "The signature of this key is added", "It can be broadcast now", "Next: broadcast the payment", "Not required")
+		carol.get(page).want(200, "Ready to broadcast", "These members can broadcast it: alice, bob").lacks(page+"/broadcast", "Signed transaction in hexadecimal")
+		carol.post(page + "/broadcast").want(403)
+
+		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
+		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again")
+		p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block")
+		node.Mine(t, 1)
+		testkit.Eventually(t, "the page says that the payment is confirmed", func() bool {
+			return strings.Contains(alice.get(page).text(), "The payment is confirmed")
+		})
+		alice.get("/wallets/treasury/proposals").want(200, "Confirmed", "100 000 sat")
+	}, onNode(node))
+}
+
+// TestEndProposal cancels, bumps and abandons payments.
+func TestEndProposal(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
+	w := alice.vault("treasury")
+	alice.member(w.alias, bob, "proposer")
+	for range 3 {
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.1")
+	}
+	const list = "/wallets/treasury/proposals"
+
+	t.Run("cancel", func(t *testing.T) {
+		made := alice.propose(w.alias)
+		page := list + "/" + made["id"].(string)
+		bob.get(page).want(200, "Only signers, owners and the member who proposed it can cancel it").lacks(page + "/cancel")
+		bob.post(page + "/cancel").want(403)
+		p := alice.get(page)
+		signed := node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])
+		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", signed}).want(200, "The signatures of these keys are added")
+		p.submit(page+"/cancel").want(412, "the proposal has changed since you read it")
+		p = alice.get(page).submit(page + "/cancel")
+		p.want(200, "The proposal is cancelled", "The signed transaction is still valid", "cancelled by alice")
+		p = p.follow("Prepare that payment").want(200, "1 UTXO is chosen")
+		p.submit("/wallets/treasury/send", "target_blocks", "own", "fee_rate_sat_vb", "3", "action", "preview").want(200, "Change 0 sat", "An address of this wallet")
+		alice.post(page+"/cancel").want(409, "this requires the status")
+	})
+	t.Run("bump", func(t *testing.T) {
+		made := alice.propose(w.alias)
+		page := list + "/" + made["id"].(string)
+		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		alice.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
+		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
+		before := s.proposals(t)
+		p.submit(page+"/bump", "fee_rate_sat_vb", "5", "action", "preview").want(400, "must be at least")
+		p.submit(page+"/bump", "fee_rate_sat_vb", "x", "action", "preview").want(400, "with a decimal point")
+		p = p.submit(page+"/bump", "fee_rate_sat_vb", "20", "action", "preview").want(200, "20 sat/vB", "Additional fee", "100 000 sat")
+		if n := s.proposals(t); n != before {
+			t.Fatalf("the preview has stored %d proposals", n-before)
+		}
+		first := p.submit(page+"/bump", "action", "create").want(200, "The proposal is created", "Replaces", "20 sat/vB")
+		if second := p.submit(page+"/bump", "action", "create"); second.path() != first.path() || s.proposals(t) != before+1 {
+			t.Errorf("sent twice, the form has created %d proposals", s.proposals(t)-before)
+		}
+		alice.get(page).submit(page+"/abandon").want(409, "the transaction is in the mempool")
+	})
+}
+
+// TestProposals_Pages reads the list page by page.
+func TestProposals_Pages(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	onEachEngine(t, func(t *testing.T, s *site) {
+		alice := s.user(t, "alice", false)
+		w := alice.vault("treasury")
+		alice.get("/wallets/treasury/proposals").want(200, "No proposals yet")
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		const count = 28
+		for range count {
+			p := alice.propose(w.alias)
+			alice.api("DELETE", "/api/v1/wallets/treasury/proposals/"+p["id"].(string), nil)
+		}
+		alice.propose(w.alias)
+		seen := map[string]int{}
+		p := alice.get("/wallets/treasury/proposals").want(200, "Cancelled", "Signatures missing")
+		for pages := 1; ; pages++ {
+			for _, n := range p.all("a", nil) {
+				if href := attr(n, "href"); strings.HasPrefix(href, "/wallets/treasury/proposals/") {
+					seen[href]++
+				}
+			}
+			if !strings.Contains(p.text(), "Older proposals") {
+				break
+			}
+			if pages > 2 {
+				t.Fatal("the list does not end")
+			}
+			p = p.follow("Older proposals")
+		}
+		if len(seen) != count+1 {
+			t.Errorf("%d of %d proposals are listed", len(seen), count+1)
+		}
+		for href, n := range seen {
+			if n != 1 {
+				t.Errorf("%s is listed %d times", href, n)
+			}
+		}
+		alice.get("/wallets/treasury/proposals?status=open").want(200, "Signatures missing", "0 of 2 signatures").lacks("badge\">")
+		alice.get("/wallets/treasury/proposals?status=broadcast").want(200, "No proposal has this status")
+		alice.get("/wallets/treasury/proposals?status=x").want(400)
+		alice.get("/wallets/treasury/proposals?after=x").want(404)
+	}, onNode(node))
+}
+
+// TestProposal_Foreign requests the proposal of another wallet in every way.
+func TestProposal_Foreign(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice, mallory := s.user(t, "alice", false), s.user(t, "mallory", false)
+	w := alice.vault("treasury")
+	mallory.vault("own")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	id := alice.propose(w.alias)["id"].(string)
+	before := fmt.Sprint(alice.api("GET", "/api/v1/wallets/treasury/proposals/"+id, nil))
+	for _, path := range []string{"", "/psbt", "/qr", "/bump"} {
+		mallory.get("/wallets/own/proposals/"+id+path).want(404).lacks("treasury", "Treasury")
+	}
+	mallory.get("/p/" + id).want(404)
+	alice.get("/p/no-id").want(404)
+	for _, path := range []string{"/signatures", "/broadcast", "/cancel", "/abandon", "/bump"} {
+		mallory.post("/wallets/own/proposals/"+id+path, "psbt", "x", "fee_rate_sat_vb", "9").want(404)
+	}
+	if after := fmt.Sprint(alice.api("GET", "/api/v1/wallets/treasury/proposals/"+id, nil)); after != before {
+		t.Errorf("the proposal has changed:\n%s\n%s", before, after)
+	}
+}
+
+// urTexts returns the texts of QR codes as a device shows them.
+func urTexts(t *testing.T, psbt []byte) []string {
+	t.Helper()
+	parts := testkit.Value(qrcodec.NewURParts(qrcodec.PSBTResource(psbt), 200))(t)
+	texts := make([]string, parts.Len())
+	for i := range texts {
+		texts[i] = parts.Text(uint32(i + 1))
+	}
+	return texts
+}
+
+func isAlert(n *html.Node) bool { return attr(n, "role") == "alert" }

@@ -1,0 +1,209 @@
+package console_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// proposals returns the number of proposals in the database.
+func (s *site) proposals(t *testing.T) (n int) {
+	t.Helper()
+	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM proposals").Scan(&n))
+	return n
+}
+
+// purseAddress returns a new address of the node's wallet.
+func (v *visitor) purseAddress() (address string) {
+	v.t.Helper()
+	testkit.Check(v.t, json.Unmarshal(v.site.node.WalletCLI(v.t, purse, "getnewaddress"), &address))
+	return address
+}
+
+// grouped returns an address as pages show it.
+func grouped(address string) string {
+	var b strings.Builder
+	for ; len(address) > 4; address = address[4:] {
+		b.WriteString(address[:4])
+	}
+	return b.String() + address
+}
+
+// last returns pairs of a name and a value except the ones that a later pair of the same name
+// replaces.
+func last(pairs []string) (out []string) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		isReplaced := false
+		for k := i + 2; k+1 < len(pairs); k += 2 {
+			isReplaced = isReplaced || pairs[k] == pairs[i]
+		}
+		if !isReplaced {
+			out = append(out, pairs[i], pairs[i+1])
+		}
+	}
+	return out
+}
+
+const (
+	address1 = "recipients[0].address"
+	amount1  = "recipients[0].amount_sat"
+	label1   = "recipients[0].label"
+)
+
+// TestSend follows a user from the empty form to the proposal.
+func TestSend(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	onEachEngine(t, func(t *testing.T, s *site) {
+		alice := s.user(t, "alice", false)
+		w := alice.vault("treasury")
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
+		const send = "/wallets/treasury/send"
+		to := alice.purseAddress()
+
+		p := alice.get(send).want(200, "Recipients", "Preview").lacks(`value="create"`)
+		p = p.submit(send, address1, to, amount1, "1500000", label1, "Nordwind, invoice 4471", "target_blocks", "own", "fee_rate_sat_vb", "4", "action", "preview")
+		p.want(200, "Nordwind, invoice 4471", grouped(to), "1 500 000 sat", "Create proposal", "4 sat/vB", "1 UTXO is spent", "Nothing is stored yet")
+		if n := s.proposals(t); n != 0 {
+			t.Fatalf("the preview has stored %d proposals", n)
+		}
+
+		changed := p.submit(send, amount1, "2000000", "action", "create")
+		changed.want(200, "The form was changed after the preview", "2 000 000 sat")
+		if n := s.proposals(t); n != 0 {
+			t.Fatalf("a changed form has stored %d proposals", n)
+		}
+
+		var twice sync.WaitGroup
+		results := make([]*document, 3)
+		for i := range results {
+			twice.Go(func() { results[i] = p.submit(send, "action", "create") })
+		}
+		twice.Wait()
+		for _, r := range results {
+			r.want(200, "The proposal is created", "0 of 2 signatures", grouped(to), "Next: sign with your device")
+			if r.path() != results[0].path() {
+				t.Errorf("the same form leads to %s and %s", r.path(), results[0].path())
+			}
+		}
+		if n := s.proposals(t); n != 1 {
+			t.Fatalf("the form that was sent %d times has stored %d proposals", len(results), n)
+		}
+		p.submit(send, "action", "create").want(200, "The proposal is created")
+		again := changed.submit(send, "action", "create") // the user went back and changed the form
+		again.want(409, "This form was sent before with other values")
+		again.submit(send, "action", "preview").submit(send, "action", "create").want(200, "The proposal is created", "2 000 000 sat")
+		if n := s.proposals(t); n != 2 {
+			t.Fatalf("%d proposals", n)
+		}
+	}, onNode(node))
+}
+
+// TestSend_Forms checks the fields of the form, and the preview for their values.
+func TestSend_Forms(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	own := alice.address(w.alias, "")
+	first := alice.pay(w.alias, own, "0.5")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
+	const send = "/wallets/treasury/send"
+	to, other := alice.purseAddress(), alice.purseAddress()
+	utxo := ""
+	for _, item := range alice.api("GET", "/api/v1/wallets/treasury/utxos", nil)["items"].([]any) {
+		if u := item.(map[string]any); u["txid"] == first {
+			utxo = fmt.Sprintf("%s:%.0f", u["txid"], u["vout"])
+		}
+	}
+	fee := []string{"target_blocks", "own", "fee_rate_sat_vb", "2.5"}
+	preview := func(v *visitor, changes ...string) *document {
+		return v.get(send).submit(send, last(slices.Concat([]string{"action", "preview"}, fee, changes))...)
+	}
+
+	t.Run("more and fewer recipients", func(*testing.T) {
+		p := alice.get(send).submit(send, address1, to, amount1, "1000", "action", "add")
+		p.want(200, "Recipient 1: address", "Recipient 2: address")
+		p = p.submit(send, "recipients[1].address", other, "recipients[1].amount_sat", "2 000", "action", "add")
+		p = p.submit(send, append([]string{"action", "preview"}, fee...)...)
+		p.want(200, "2 recipients 3 000 sat", grouped(other)).lacks("Recipient 3")
+		p = p.submit(send, "action", "remove 1")
+		p.want(200, "Address or bitcoin: link").lacks(to, "Recipient 2")
+		p.submit(send, "action", "preview").want(200, "1 recipient 2 000 sat", grouped(other))
+	})
+	t.Run("CSV", func(*testing.T) {
+		preview(alice, "recipients_csv", "address;amount_btc;label\n"+to+";0.01;rent\n"+other+";0.02;\n").want(200, "2 recipients 3 000 000 sat", "rent")
+		preview(alice, "recipients_csv", "address,amount_sat\nnope,1\n").want(400, "line 2, column address")
+	})
+	t.Run("bitcoin: link", func(*testing.T) {
+		preview(alice, address1, "bitcoin:"+to+"?amount=0.01&label=shop").want(200, "1 000 000 sat", grouped(to))
+	})
+	t.Run("maximum", func(*testing.T) {
+		preview(alice, address1, to, "send_max", "1").want(200, "2 UTXOs are spent", "Change 0 sat")
+		preview(alice, address1, to, "send_max", "1", "utxos", utxo).want(200, "1 UTXO is spent", "1 UTXO is chosen")
+	})
+	t.Run("values in the address", func(*testing.T) {
+		p := alice.get(send + "?recipients%5B0%5D.address=" + to + "&send_max=1&utxos=" + utxo)
+		p.submit(send, append([]string{"action", "preview"}, fee...)...).want(200, "1 UTXO is spent", "Change 0 sat", grouped(to))
+	})
+	t.Run("BTC", func(*testing.T) {
+		alice.post("/display", "unit", "btc")
+		p := preview(alice, address1, to, amount1, "0.015").want(200, "Amount in BTC", "0.01500000 BTC")
+		alice.post("/display", "unit", "sat") // the amounts of an open form keep their unit
+		p.submit(send, "action", "preview").want(200, "1 500 000 sat")
+	})
+	t.Run("an address that was used", func(*testing.T) {
+		preview(alice, address1, own, amount1, "10000").want(200, "An address of this wallet was used before", "An address of this wallet")
+	})
+	t.Run("high fee", func(*testing.T) {
+		preview(alice, address1, to, amount1, "1000", "fee_rate_sat_vb", "90").want(200, "The fee is high for this amount")
+	})
+	t.Run("no more rights than the role", func(t *testing.T) {
+		bob := s.user(t, "bob", false)
+		alice.member(w.alias, bob, "viewer")
+		bob.get(send).want(200, "You cannot propose payments from this wallet").lacks(`<form class="cols"`)
+		bob.post(send, address1, to, amount1, "1000", "target_blocks", "6", "action", "preview").want(403)
+	})
+	for name, c := range map[string]struct {
+		changes []string
+		field   string
+		message string
+	}{
+		"no recipient":    {nil, "", "must have between 1 and"},
+		"comma":           {[]string{address1, to, amount1, "1,5"}, amount1, "must not have a comma"},
+		"no amount":       {[]string{address1, to}, amount1, "is required"},
+		"fraction":        {[]string{address1, to, amount1, "1.5"}, amount1, "must be a whole number of satoshis"},
+		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "must be a whole number of satoshis"},
+		"address":         {[]string{address1, "bcrt1qqq", amount1, "1000"}, address1, ""},
+		"dust":            {[]string{address1, to, amount1, "100"}, amount1, "this is dust"},
+		"fee rate":        {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1,2"}, "fee_rate_sat_vb", "with a decimal point"},
+		"high fee rate":   {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1000"}, "fee_rate_sat_vb", "must not exceed"},
+		"UTXO":            {[]string{address1, to, amount1, "1000", "utxos", strings.Repeat("ab", 32) + ":0"}, "", "is not an unspent output of this wallet"},
+		"too much":        {[]string{address1, to, amount1, "90000000"}, "", "insufficient funds"},
+	} {
+		t.Run("refused/"+name, func(t *testing.T) {
+			p := preview(alice, c.changes...)
+			if p.status < 400 || p.status >= 500 {
+				t.Fatalf("status %d: %s", p.status, p.text())
+			}
+			p.want(p.status, c.message).lacks(`value="create"`)
+			if c.field != "" && !strings.Contains(p.body, `id="`+c.field+`-problem"`) {
+				t.Errorf("no problem at %s: %s", c.field, p.text())
+			}
+			typing := alice.get(send).submit(send, last(slices.Concat(fee, c.changes, []string{"action", "typing"}))...)
+			typing.want(200, c.message).lacks(`role="alert"`, `value="create"`)
+		})
+	}
+	if n := s.proposals(t); n != 0 {
+		t.Errorf("%d proposals are stored", n)
+	}
+}
