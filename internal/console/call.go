@@ -186,3 +186,14 @@ func walletPath(alias string, parts ...string) string {
 	}
 	return path
 }
+
+// origin returns the origin of the console's URLs, as browsers have it.
+func (c *call) origin() string {
+	switch {
+	case c.Origin != "":
+		return c.Origin
+	case c.info.Secure:
+		return "https://" + c.r.Host
+	}
+	return "http://" + c.r.Host
+}

@@ -143,17 +143,6 @@ func (c *call) proposalPath(id string, parts ...string) string {
 	return c.walletPath(append([]string{"proposals", id}, parts...)...)
 }
 
-// origin returns the origin of the console's addresses.
-func (c *call) origin() string {
-	switch {
-	case c.Origin != "":
-		return c.Origin
-	case c.info.Secure:
-		return "https://" + c.r.Host
-	}
-	return "http://" + c.r.Host
-}
-
 // stepTitles are the actions in the history of a proposal.
 var stepTitles = map[string]string{
 	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures are still missing", "complete": "Enough signatures",

@@ -154,11 +154,3 @@ func plainAlias(alias string) bool {
 		return b != '_' && b != '-' && (b < '0' || b > '9') && (b < 'a' || b > 'z') && (b < 'A' || b > 'Z')
 	})
 }
-
-// origin returns the origin of the request's URL, as the browser has it.
-func (c *call) origin() string {
-	if c.info.Secure {
-		return "https://" + c.r.Host
-	}
-	return "http://" + c.r.Host
-}
