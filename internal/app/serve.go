@@ -137,7 +137,7 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 	o.Active, o.DataFolder, o.Loopback = a.Config.APIActive, a.Config.DataFolder, config.IsLoopback(a.Config.Host)
 	o.AllowedHosts, o.TrustedProxies, o.PublicOrigin = a.Config.AllowedHosts, a.Config.TrustedProxies, a.Config.PublicOrigin
 	if a.Config.Console {
-		if o.Console, err = a.console(o); err != nil {
+		if o.Console, err = a.console(ctx, o); err != nil {
 			return nil, err
 		}
 	}
@@ -145,9 +145,13 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 }
 
 // console returns the web console, which uses the services of the API.
-func (a *App) console(o httpapi.Options) (*console.Console, error) {
+func (a *App) console(ctx context.Context, o httpapi.Options) (*console.Console, error) {
+	first, err := a.firstRun(ctx, o.Login)
+	if err != nil {
+		return nil, err
+	}
 	return console.New(console.Options{
-		Log: a.Log, Now: a.Now, Sessions: auth.NewSessions(a.Log, a.Store, o.Login, a.Now), Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
+		Log: a.Log, Now: a.Now, Sessions: a.Sessions(o.Login), FirstRun: first, Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
 		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version,
 	})
 }

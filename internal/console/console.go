@@ -36,6 +36,7 @@ type Options struct {
 	Log       *slog.Logger
 	Now       func() time.Time
 	Sessions  *auth.Sessions
+	FirstRun  *auth.FirstRun
 	Users     *auth.Users
 	Tokens    *auth.Tokens
 	Audit     *auth.Audit
