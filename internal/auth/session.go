@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -83,12 +84,8 @@ type Seen struct {
 	Address string
 	Agent   string
 	// Shift is the time by which the clock was set back since the last request. The other
-	// times of the session are set back by it, so that its age stays the same.
+	// times of the session are set back by it, so that its age is right.
 	Shift time.Duration
-}
-
-func (s *Session) seen(now time.Time, address, agent string) Seen {
-	return Seen{At: now, Address: address, Agent: printable(agent), Shift: max(0, s.LastSeenAt.Sub(now))}
 }
 
 // apply changes s as the store changes its row.
@@ -154,11 +151,61 @@ type Sessions struct {
 	store SessionStore
 	login *Login
 	now   func() time.Time
+
+	steady func() time.Duration // by a clock that cannot be set
+	mu     sync.Mutex
+	marks  map[string]mark // by session id
 }
+
+// mark is the steady time at which this process first read a session with this LastSeenAt.
+type mark struct {
+	lastSeen time.Time
+	at       time.Duration
+}
+
+// maxMarks is the maximum number of marks. Beyond it, they are dropped; then the time of
+// sessions follows only the clock until their next request.
+const maxMarks = 10_000
 
 // NewSessions returns a Sessions that compares passwords with login.
 func NewSessions(log *slog.Logger, store SessionStore, login *Login, now func() time.Time) *Sessions {
-	return &Sessions{log: log, store: store, login: login, now: clock.Microseconds(now)}
+	return &Sessions{log: log, store: store, login: login, now: clock.Microseconds(now), steady: clock.Steady, marks: map[string]mark{}}
+}
+
+// WithSteady replaces the clock that cannot be set, and returns s. It is for tests.
+func (s *Sessions) WithSteady(steady func() time.Duration) *Sessions {
+	s.steady = steady
+	return s
+}
+
+// timeOf returns the time that counts for a session: now or, if the clock was set back, the
+// time of the last request plus the steady time since then.
+func (s *Sessions) timeOf(one *Session, now time.Time) time.Time {
+	if passed := one.LastSeenAt.Add(s.passed(one)); passed.After(now) {
+		return passed
+	}
+	return now
+}
+
+// passed returns the steady time since this process first knew a session with this
+// LastSeenAt.
+func (s *Sessions) passed(one *Session) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.marks[one.ID]
+	if !ok || !m.lastSeen.Equal(one.LastSeenAt) {
+		if len(s.marks) >= maxMarks {
+			clear(s.marks)
+		}
+		m = mark{one.LastSeenAt, s.steady()}
+		s.marks[one.ID] = m
+	}
+	return (s.steady() - m.at).Truncate(time.Microsecond)
+}
+
+// seen returns a request of a session.
+func (s *Sessions) seen(one *Session, now time.Time, address, agent string) Seen {
+	return Seen{At: now, Address: address, Agent: printable(agent), Shift: s.timeOf(one, now).Sub(now)}
 }
 
 // Start compares a password with Login.Password, whose errors it returns, and begins a
@@ -178,6 +225,7 @@ func (s *Sessions) Start(ctx context.Context, name, password, address, agent str
 	if err := s.store.CreateSession(ctx, user, one, hash, user.Event(now, "session.create", one.ID, one.Agent)); err != nil {
 		return "", nil, err
 	}
+	s.passed(&one) // begins to count
 	c := &Credential{Token: Token{UserID: user.UserID}, UserName: user.UserName, Admin: user.Admin, Active: true, AccessVersion: user.accessVersion, Session: &one}
 	return secret, c.principalAt(address, now), nil
 }
@@ -191,12 +239,12 @@ func (s *Sessions) Resume(ctx context.Context, secret, address, agent string) (*
 		return nil, nil, err
 	}
 	one := *c.Session
-	if now.Sub(one.LastSeenAt).Abs() >= usePrecision {
-		seen := one.seen(now, address, agent)
+	if seen := s.seen(&one, now, address, agent); max(now.Sub(one.LastSeenAt), seen.Shift) >= usePrecision {
 		if err := s.store.TouchSession(ctx, one, seen); err != nil { // the session is valid, but may end too early
 			s.log.WarnContext(ctx, "recording the last request of a session failed", "user_id", one.UserID, "error", err)
 		}
 		one.apply(seen)
+		s.passed(&one) // begins to count
 	}
 	c.Session = &one
 	return &one, c.principalAt(address, now), nil
@@ -225,7 +273,7 @@ func (s *Sessions) find(ctx context.Context, secret string, now time.Time) (*Cre
 		return nil, hash, errSessionEnded
 	case err != nil:
 		return nil, hash, err
-	case !c.sessionValid(now):
+	case !c.sessionValid(s.timeOf(c.Session, now)):
 		return nil, hash, errSessionEnded
 	}
 	return c, hash, nil
@@ -253,11 +301,18 @@ func (s *Sessions) Prove(ctx context.Context, secret, password, address, agent s
 		return "", errSessionEnded
 	}
 	newOne, after := newSecret()
-	err = s.store.ProveSession(ctx, user, *c.Session, before, after, c.Session.seen(s.now(), address, agent))
-	if errors.Is(err, ErrSessionNotFound) {
+	one := *c.Session
+	seen := s.seen(&one, s.now(), address, agent)
+	err = s.store.ProveSession(ctx, user, one, before, after, seen)
+	switch {
+	case errors.Is(err, ErrSessionNotFound):
 		return "", errSessionEnded
+	case err != nil:
+		return "", err
 	}
-	return newOne, err
+	one.apply(seen)
+	s.passed(&one) // begins to count
+	return newOne, nil
 }
 
 // End ends the session with this secret. It has no effect if there is none.

@@ -50,7 +50,7 @@ func (v *visitors) use(s *store.Store) {
 	v.recorder = auth.NewRecorder(log, s)
 	v.users = auth.NewUsers(s, v.passwords, now)
 	v.login = auth.NewLogin(log, s, v.passwords, nil, v.recorder, now)
-	v.sessions = auth.NewSessions(log, s, v.login, now)
+	v.sessions = auth.NewSessions(log, s, v.login, now).WithSteady(func() time.Duration { return 0 })
 }
 
 // process returns another process on the same database.
@@ -297,6 +297,37 @@ func TestSession_Clock(t *testing.T) {
 		v.wantEnded("set forward", secret)
 		v.now = v.now.Add(-24 * time.Hour)
 		v.wantResumed("and set right before it was deleted", secret)
+	})
+}
+
+// TestSession_ClockBackInPause checks that a pause counts although the clock was set back in
+// it, as long as the process runs.
+func TestSession_ClockBackInPause(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		v := newVisitors(b, "alice")
+		steady := time.Duration(0)
+		v.sessions.WithSteady(func() time.Duration { return steady })
+		pause := func(d, back time.Duration) {
+			b.now, steady = b.now.Add(d-back), steady+d
+		}
+		secret, _ := v.start("alice")
+		pause(auth.ProofLifetime, time.Hour)
+		if _, who := v.wantResumed("10 minutes later", secret); !errors.Is(who.RequirePassword(), auth.ErrProofRequired) {
+			t.Error("the password counts as entered after 10 minutes")
+		}
+		for age := auth.ProofLifetime; age < auth.SessionLifetime; age += 29 * time.Minute {
+			one, _ := v.wantResumed(age.String(), secret)
+			if got := one.LastSeenAt.Sub(one.CreatedAt); got != age || !one.LastSeenAt.Equal(b.now) {
+				t.Fatalf("the age is %v, want %v", got, age)
+			}
+			pause(29*time.Minute, 2*time.Hour)
+		}
+		v.wantEnded("after 12 hours of pauses", secret)
+
+		secret, _ = v.start("alice")
+		secret = testkit.Value(v.sessions.Prove(t.Context(), secret, goodPassword, clientAddress, clientAgent))(t)
+		pause(auth.SessionIdle, 6*time.Hour)
+		v.wantEnded("after half an hour of pause", secret)
 	})
 }
 
