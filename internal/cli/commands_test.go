@@ -58,6 +58,17 @@ func (s *shell) run(t *testing.T, args ...string) string {
 	return out
 }
 
+// change runs a command that must succeed, and checks whether it says that it changed the
+// database.
+func (s *shell) change(t *testing.T, changes bool, args ...string) string {
+	t.Helper()
+	out, errors, err := s.try(t.Context(), args...)
+	if err != nil || strings.Contains(errors, "Changed the database") != changes {
+		t.Errorf("specterd %s: %v; want that it changes the database: %t\n%s%s", strings.Join(args, " "), err, changes, out, errors)
+	}
+	return out
+}
+
 // refuse runs a command that must fail with a text in its error.
 func (s *shell) refuse(t *testing.T, text string, args ...string) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,14 @@ func (p *program) labelSetCommand(user *string) *cobra.Command {
 			access, err := d.access(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			labels, err := d.labels(cmd.Context(), access)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Ref == args[1] && l.Label != nil && *l.Label == args[2] }) {
+				fmt.Fprintf(p.stdout, "%s has this label already; nothing was changed.\n", args[1])
+				return nil
 			}
 			if err := d.setLabel(cmd.Context(), access, args[1], args[2]); err != nil {
 				return err

@@ -21,7 +21,8 @@ func TestLabelCommands(t *testing.T) {
 		txid, output := fmt.Sprint(field(utxo, "txid")), fmt.Sprint(field(utxo, "txid"), ":", field(utxo, "vout"))
 
 		for ref, label := range map[string]string{address: "invoice 17", txid: "first payment", output: "savings"} {
-			s.run(t, "label", "set", "vault", ref, label)
+			s.change(t, true, "label", "set", "vault", ref, label)
+			s.change(t, false, "label", "set", "vault", ref, label)
 			if out := s.run(t, "label", "list", "vault"); !strings.Contains(out, ref+" ") || !strings.Contains(out, " "+label+"\n") {
 				t.Errorf("%s is not labelled:\n%s", ref, out)
 			}

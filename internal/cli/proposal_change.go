@@ -99,8 +99,12 @@ func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			again := ""
+			if before.Status == proposal.Broadcast {
+				again = " again"
+			}
 			if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "Sent transaction %s.\n\n", sent.FinalTxid)
+				fmt.Fprintf(p.stdout, "Sent transaction %s%s.\n\n", sent.FinalTxid, again)
 			}
 			return p.printProposal(cmd, d, access, sent, "")
 		}),

@@ -34,7 +34,7 @@ func TestProposalCommands(t *testing.T) {
 		check(out, "pays        0.25000000 BTC to "+to, "missing     2 signatures", "by admin")
 
 		t.Run("idempotency key", func(t *testing.T) {
-			if again := uuidText.FindString(s.run(t, append(create, file+"2")...)); again != id {
+			if again := uuidText.FindString(s.change(t, false, append(create, file+"2")...)); again != id {
 				t.Errorf("the second command created proposal %s", again)
 			}
 			s.refuse(t, "other arguments", append(create[:len(create)-1:len(create)-1], "--fee-rate", "5")...)
@@ -61,9 +61,12 @@ func TestProposalCommands(t *testing.T) {
 		})
 		t.Run("QR codes", func(t *testing.T) { checkProposalQR(t, s, id, file) })
 		s.refuse(t, "not have enough signatures", "proposal", "broadcast", id)
-		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "ann")), "Added 1 signature.", "partially signed, 1 of 2", "added by admin", "missing     1 signature\n")
+		check(s.change(t, true, "proposal", "sign-in-file", s.sign(t, file, "ann")), "Added 1 signature.", "partially signed, 1 of 2", "added by admin", "missing     1 signature\n")
+		s.change(t, false, "proposal", "sign-in-file", s.sign(t, file, "ann"))
+		s.change(t, false, "proposal", "create", "vault", "--to", to+"=1000sat", "--dry-run", "--idempotency-key", "dry")
 		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "cleo"), "--id", id), "complete, 2 of 2 signatures", "specterd proposal broadcast "+id)
 		check(s.run(t, "proposal", "broadcast", id), "Sent transaction ")
+		check(s.run(t, "proposal", "broadcast", id), " again.\n")
 
 		t.Run("bump", func(t *testing.T) {
 			s.refuse(t, "--fee-rate: must be at least", "proposal", "bump", id, "--fee-rate", "10.001")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,9 @@ removes it. If a user already exceeds a new limit, nothing is deleted.`,
 				if err != nil {
 					return err
 				}
-				if u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Quotas: change}); err != nil {
+				if sameQuotas(u, change) {
+					fmt.Fprintf(p.stderr, "User %s has these quotas already; nothing was changed.\n", u.Name)
+				} else if u, err = a.Users.Change(cmd.Context(), operator(), args[0], auth.UserChange{Quotas: change}); err != nil {
 					return err
 				}
 			}
@@ -63,19 +66,37 @@ func setBy(q auth.QuotaUse) string {
 	return "server"
 }
 
+// sameQuotas reports whether a change sets only limits that the user has already.
+func sameQuotas(u auth.User, change map[auth.Quota]*int64) bool {
+	for quota, limit := range change {
+		own, set := u.Quotas[quota]
+		if set != (limit != nil) || set && own != *limit {
+			return false
+		}
+	}
+	return true
+}
+
 // quotaChange parses arguments such as tokens=5 and wallets=default. The limit is nil for
 // default.
 func quotaChange(args []string) (map[auth.Quota]*int64, error) {
 	change := map[auth.Quota]*int64{}
+	var names []string
+	for _, info := range auth.Quotas() {
+		names = append(names, string(info.Quota))
+	}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
+		if !slices.Contains(names, name) {
+			return nil, errUsage("%q is not a quota; the quotas are %s", name, joinAnd(names))
+		}
 		if value == "default" {
 			change[auth.Quota(name)] = nil
 			continue
 		}
 		limit, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s must be QUOTA=LIMIT or QUOTA=default", arg)
+			return nil, errUsage("%s must be QUOTA=LIMIT or QUOTA=default", arg)
 		}
 		change[auth.Quota(name)] = &limit
 	}

@@ -72,8 +72,12 @@ func (p *program) memberSetCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set ALIAS USER --role ROLE", Short: "Change the role of a member", Args: cobra.ExactArgs(2),
 		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			if _, err := d.member(cmd.Context(), access, args[1]); err != nil {
+			before, err := d.member(cmd.Context(), access, args[1])
+			if err != nil {
 				return err
+			}
+			if before.Role == auth.WalletRole(role) {
+				return p.printMember(cmd, before, "%s is %s of %s already; nothing was changed.\n", before.UserName, before.Role, args[0])
 			}
 			d.service.WithAdminsAddingMembers(false)
 			m, _, err := d.service.PutMember(cmd.Context(), access, args[1], auth.WalletRole(role))

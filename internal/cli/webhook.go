@@ -284,8 +284,15 @@ func (p *program) webhookSwitchCommand(verb, short string, enabled bool) *cobra.
 	return &cobra.Command{
 		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
-			w, err := s.Change(cmd.Context(), who, args[0], webhook.Change{Enabled: &enabled})
+			w, err := s.Get(cmd.Context(), who, args[0])
 			if err != nil {
+				return err
+			}
+			if w.Active() == enabled {
+				fmt.Fprintf(p.stdout, "Webhook %s is %s already; nothing was changed.\n", w.ID, webhookStatus(w))
+				return nil
+			}
+			if w, err = s.Change(cmd.Context(), who, args[0], webhook.Change{Enabled: &enabled}); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Webhook %s is %s.\n", w.ID, webhookStatus(w))

@@ -36,14 +36,15 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 	}
 	defer tx.end()
 	w := s.engine.bulk(conn, tx.Tx)
-	err = body(db.New(w))
+	noted := &noting{DBTX: w}
+	err = body(db.New(noted))
 	if flushed := w.flush(ctx); flushed != nil && !errors.Is(err, flushed) {
 		err = errors.Join(flushed, err) // further errors of body follow from the failed statement
 	}
 	if err != nil {
 		return err
 	}
-	return tx.commit(ctx)
+	return s.commit(ctx, tx, noted)
 }
 
 // preparedTx prepares each statement once. On SQLite, preparing is most of the cost of a

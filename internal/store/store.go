@@ -50,7 +50,7 @@ type Store struct {
 	// damage is the corruption that Verify found in the file, or nil.
 	damage atomic.Pointer[error]
 	disk   disk
-	// changed is set after the first commit of a transaction of tryTx.
+	// changed is set after the first commit of a transaction that Changed reports.
 	changed atomic.Bool
 	// eventSignal wakes the reader of new events of this process.
 	eventSignal chan struct{}
@@ -198,8 +198,6 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // reads returns read-only queries outside of a transaction.
 func (s *Store) reads() *db.Queries { return db.New(s.toRead(s.ro)) }
-
-func (s *Store) queries(d db.DBTX) *db.Queries { return db.New(s.engine.adapt(d)) }
 
 var (
 	_ wallet.Store = (*Store)(nil)

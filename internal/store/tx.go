@@ -136,13 +136,21 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 	if err := s.engine.admit(ctx, tx.Tx, attempt > concurrentAttempts); err != nil {
 		return fmt.Errorf("wait for other transactions: %w", err)
 	}
-	if err := body(s.queries(tx.Tx)); err != nil {
+	noted := &noting{DBTX: s.engine.adapt(tx.Tx)}
+	if err := body(db.New(noted)); err != nil {
 		return err
 	}
+	return s.commit(ctx, tx, noted)
+}
+
+// commit commits a transaction, and remembers whether it changed something.
+func (s *Store) commit(ctx context.Context, tx *openTx, noted *noting) error {
 	if err := tx.commit(ctx); err != nil {
 		return err
 	}
-	s.changed.Store(true)
+	if noted.changed {
+		s.changed.Store(true)
+	}
 	return nil
 }
 
@@ -208,10 +216,6 @@ func isAnswer(err error) bool {
 	}
 	return errors.Is(err, pgx.ErrTxCommitRollback) || errors.Is(err, sql.ErrTxDone)
 }
-
-// Changed reports whether this Store has committed a change, except for sealing entries of
-// the audit log.
-func (s *Store) Changed() bool { return s.changed.Load() }
 
 // IsBusy reports whether err means that another program has locked an SQLite database.
 func IsBusy(err error) bool {
