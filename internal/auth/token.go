@@ -353,6 +353,22 @@ func (s *Tokens) ListOf(ctx context.Context, userID string, after TokenCursor, l
 	return s.store.TokensOfUser(ctx, userID, after, limit)
 }
 
+// FillAliases sets the Aliases of tokens that are sorted by user. It is for the command line.
+func (s *Tokens) FillAliases(ctx context.Context, tokens []Token) error {
+	for len(tokens) > 0 {
+		user := tokens[0].UserID
+		end := slices.IndexFunc(tokens, func(t Token) bool { return t.UserID != user })
+		if end < 0 {
+			end = len(tokens)
+		}
+		if err := s.fillAliases(ctx, user, tokens[:end]); err != nil {
+			return err
+		}
+		tokens = tokens[end:]
+	}
+	return nil
+}
+
 // fillAliases sets the Aliases of each token that is limited to wallets. It omits
 // wallets that the user has left.
 func (s *Tokens) fillAliases(ctx context.Context, userID string, tokens []Token) error {

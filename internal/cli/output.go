@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -15,6 +16,13 @@ import (
 )
 
 const jsonFlag = "json"
+
+// properties returns a writer for the properties of one object, and a function that adds a
+// property.
+func (p *program) properties() (w *tabwriter.Writer, row func(name, format string, args ...any)) {
+	w = tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	return w, func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+}
 
 // addJSON adds the flag --json to a command that prints objects, and returns the command.
 func addJSON(cmd *cobra.Command) *cobra.Command {

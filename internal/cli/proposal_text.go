@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
@@ -15,8 +14,7 @@ import (
 // printProposalText prints a proposal for a reader: recipients, fee, signers, and missing
 // signatures. File is the file to which its PSBT was written, or empty.
 func (p *program) printProposalText(found proposal.Proposal, v wallet.View, file string) error {
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	w, row := p.properties()
 	if found.ID != "" {
 		row("proposal", "%s", found.ID)
 	}

@@ -15,10 +15,10 @@ import (
 
 func (p *program) tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "token", Short: "Create, list, rotate and revoke tokens",
+		Use: "token", Short: "Create, list, show, rotate and revoke tokens",
 	}
 	addDataFlags(cmd.PersistentFlags())
-	cmd.AddCommand(p.tokenCreateCommand(), p.tokenListCommand(), p.tokenRotateCommand(), p.tokenRevokeCommand())
+	cmd.AddCommand(p.tokenCreateCommand(), p.tokenListCommand(), p.tokenShowCommand(), p.tokenRotateCommand(), p.tokenRevokeCommand())
 	return cmd
 }
 
@@ -36,11 +36,14 @@ func (p *program) tokenListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			service, now := a.Tokens(), a.Now()
+			if err := service.FillAliases(cmd.Context(), tokens); err != nil {
+				return err
+			}
 			owned := make([]ownedToken, len(tokens))
 			for i, t := range tokens {
 				owned[i] = ownedToken{t, owners[i]}
 			}
-			service, now := a.Tokens(), a.Now()
 			return printRows(
 				p, cmd, owned, func(t ownedToken) any { return v1.ShowTokenOf(service, t.Token, t.user) },
 				col("ID", func(t ownedToken) string { return t.ID }),
@@ -48,6 +51,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 				col("DESCRIPTION", func(t ownedToken) string { return t.Description }),
 				col("EXPIRES", func(t ownedToken) string { return expiryOf(t.Token, now) }),
 				col("LAST USED", func(t ownedToken) string { return lastUseOf(t.Token) }),
+				col("WALLETS", func(t ownedToken) string { return walletsOf(t.Token) }),
 				col("SCOPES", func(t ownedToken) string { return t.Scopes.String() }),
 			)
 		}),

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -27,8 +26,7 @@ func (p *program) userShowCommand() *cobra.Command {
 			if wantsJSON(cmd) {
 				return p.printJSON(v1.ShowUserDetails(u, uses))
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+			w, row := p.properties()
 			row("name", "%s", u.Name)
 			row("role", "%s", roleOf(u))
 			row("status", "%s", statusOf(u))

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -146,8 +145,7 @@ func (p *program) walletShowCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-			row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+			w, row := p.properties()
 			row("name", "%s", v.Name)
 			row("status", "%s", walletStatus(v))
 			row("as of", "%s", asOf(v))

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -121,8 +120,7 @@ func (p *program) readFiles(plan *wallet.Plan, files []string) error {
 
 // printInspection prints a wallet and its warnings.
 func (p *program) printInspection(about wallet.Inspection) error {
-	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	w, row := p.properties()
 	if about.Format != "" {
 		row("format", "%s", about.Format)
 	}

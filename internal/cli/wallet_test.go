@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,18 @@ func TestWalletCommands(t *testing.T) {
 			s.refuse(t, `"specterd wallet list --user admin" shows the aliases`, "wallet", "utxos", "none")
 			s.refuse(t, "--limit must be", "wallet", "transactions", "--limit", "0")
 		})
+		t.Run("token limited to a wallet", func(t *testing.T) {
+			s.run(t, "token", "create", "shop", "--expires", "1 day", "--wallets", "vault")
+			listed, _ := field(decoded(t, s.run(t, "token", "list", "--json")), "items").([]any)
+			i := slices.IndexFunc(listed, func(token any) bool { return field(token, "description") == "shop" })
+			if wallets := field(listed[i], "wallets"); !reflect.DeepEqual(wallets, []any{"vault"}) {
+				t.Errorf("the list shows the wallets %v", wallets)
+			}
+			id, _ := field(listed[i], "id").(string)
+			if out := s.run(t, "token", "show", id); !strings.Contains(out, "\nwallets      vault\n") {
+				t.Errorf("token show prints\n%s", out)
+			}
+		})
 		testMembers(t, s)
 	})
 }
@@ -94,7 +107,8 @@ func testMembers(t *testing.T, s *shell) {
 	s.refuse(t, "is not a member of vault", "wallet", "member", "set", "vault", "carol", "--role", "owner")
 	s.refuse(t, "the role owner is required", "wallet", "member", "add", "vault", "carol", "--user", "bob")
 	s.refuse(t, "the role proposer is required", "wallet", "address", "vault", "--user", "bob")
-	s.run(t, "wallet", "member", "set", "vault", "bob", "--role", "signer")
+	s.change(t, true, "wallet", "member", "set", "vault", "bob", "--role", "signer")
+	s.change(t, false, "wallet", "member", "set", "vault", "bob", "--role", "signer")
 	s.refuse(t, "admin is the last owner of vault", "wallet", "member", "set", "vault", "admin", "--role", "viewer")
 	s.refuse(t, "admin is the last owner of vault", "wallet", "member", "rm", "vault", "admin", "--yes")
 	s.refuse(t, "repeat the command with --yes", "wallet", "member", "rm", "vault", "bob")

@@ -37,22 +37,44 @@ func ShowProposal(p proposal.Proposal, w wallets.View) any { return detailsOf(p,
 // ShowProposalSummary returns a proposal as ListProposals does.
 func ShowProposalSummary(p proposal.Proposal, w wallets.View) any { return proposalOf(p, w) }
 
-// ShowToken returns a token, as GetToken does.
-func ShowToken(tokens *auth.Tokens, t auth.Token) any {
-	return (&API{Options{Tokens: tokens}}).tokenOf(t)
-}
-
 // ShowNewToken returns a token with its text, as CreateToken does.
 func ShowNewToken(tokens *auth.Tokens, t auth.Token, secret string) any {
 	return tokenWithSecret{(&API{Options{Tokens: tokens}}).tokenOf(t), secret}
 }
 
-// ShowTokenOf returns a token, as ListUserTokens does, with the name of its user.
+// ShowTokenOf returns a token, as GetToken does, with the name of its user.
 func ShowTokenOf(tokens *auth.Tokens, t auth.Token, user string) any {
-	return struct {
-		User string `json:"user"`
-		userToken
-	}{user, (&API{Options{Tokens: tokens}}).userTokenOf(t)}
+	return tokenOfUser{user, (&API{Options{Tokens: tokens}}).tokenOf(t)}
+}
+
+type tokenOfUser struct {
+	User string `json:"user"`
+	token
+}
+
+// TokenFamily is the origin of a token, and what resulted from it.
+type TokenFamily struct {
+	CreatedBy auth.Entry // audit event of the creation; the zero value if it is unknown
+	Successor string     // id of the token that replaced it, or empty
+	Children  []string   // ids of the tokens that were created with it
+}
+
+// ShowTokenWithFamily is like ShowTokenOf, with related tokens.
+func ShowTokenWithFamily(tokens *auth.Tokens, t auth.Token, user string, family TokenFamily) any {
+	type creator struct {
+		User    *string `json:"user"`
+		Address *string `json:"address"`
+	}
+	out := struct {
+		tokenOfUser
+		RotatedTo *string  `json:"rotated_to"`
+		ChildIDs  []string `json:"child_ids"`
+		CreatedBy *creator `json:"created_by"`
+	}{tokenOfUser{user, (&API{Options{Tokens: tokens}}).tokenOf(t)}, optionalText(family.Successor), append([]string{}, family.Children...), nil}
+	if by := family.CreatedBy; by.Action != "" {
+		out.CreatedBy = &creator{optionalText(by.UserName), optionalText(by.Address)}
+	}
+	return out
 }
 
 // ShowWallet returns a wallet, as GetWallet does.
