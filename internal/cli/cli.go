@@ -75,7 +75,8 @@ func (p *program) run(ctx context.Context, args []string) error {
 	root.SetIn(p.stdin)
 	root.SetOut(p.raw)
 	root.SetErr(p.stderr)
-	return withRemedy(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	return withRemedy(asInputs(cmd, err))
 }
 
 // rootCommand returns the tree of all commands.

@@ -103,7 +103,7 @@ func checkExport(alias, format, folder string) error {
 		return errUsage("--format requires --wallet ALIAS; list the aliases with specterd wallet list")
 	case format != "":
 		if _, err := walletexport.ParseFormat(format); err != nil {
-			return errUsage("--%w", err)
+			return errUsage("%w", err)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, pa
 
 // get returns the user's wallet with this alias.
 func (d *walletCommands) get(ctx context.Context, alias string) (wallet.View, error) {
-	access, err := d.service.Access(ctx, d.who, alias)
+	access, err := d.access(ctx, alias)
 	if err != nil {
 		return wallet.View{}, err
 	}

@@ -117,10 +117,10 @@ func (d *walletCommands) setLabel(ctx context.Context, access wallet.Access, ref
 	default:
 		err = d.service.LabelAddress(ctx, access, ref, label)
 	}
-	if errors.Is(err, wallet.ErrAddressNotFound) {
-		return fmt.Errorf("%s is not an address, a transaction or an output of %s", ref, access.Alias())
+	if errors.Is(err, wallet.ErrAddressNotFound) || errors.Is(err, wallet.ErrTransactionNotFound) || errors.Is(err, wallet.ErrOutputNotFound) {
+		return fmt.Errorf("%s is not an address, a transaction or an output of %s; \"specterd wallet transactions %s\" and \"specterd wallet address %s --list\" show them", ref, access.Alias(), access.Alias(), access.Alias())
 	}
-	return asFlags(err)
+	return err
 }
 
 func (p *program) labelRemoveCommand(user *string) *cobra.Command {

@@ -44,7 +44,7 @@ func TestLabelCommands(t *testing.T) {
 		s.refuse(t, "has no label in vault", "label", "rm", "vault", txid, "--yes")
 		s.refuse(t, "LABEL must not be empty", "label", "set", "vault", txid, "")
 		s.refuse(t, "is not an address, a transaction or an output of vault", "label", "set", "vault", s.newAddress(t), "x")
-		s.refuse(t, "transaction not found", "label", "set", "vault", strings.Repeat("0", 64), "x")
+		s.refuse(t, "is not an address, a transaction or an output of vault", "label", "set", "vault", strings.Repeat("0", 64), "x")
 
 		// Importing the export restores the removed label; invalid lines are reported.
 		file := filepath.Join(t.TempDir(), "labels.jsonl")

@@ -125,10 +125,14 @@ func (d *walletCommands) accesses(ctx context.Context, aliases []string) ([]wall
 // access returns the user's access to a wallet.
 func (d *walletCommands) access(ctx context.Context, alias string) (wallet.Access, error) {
 	access, err := d.service.Access(ctx, d.who, alias)
-	if errors.Is(err, wallet.ErrNotFound) {
-		return access, fmt.Errorf("user %s has no wallet with the alias %s; \"specterd wallet list --user %s\" shows the aliases, and --user selects another user", d.who.UserName, alias, d.who.UserName)
+	if !errors.Is(err, wallet.ErrNotFound) {
+		return access, err
 	}
-	return access, err
+	members, err := d.service.Memberships(ctx, d.who)
+	if err != nil {
+		return access, err
+	}
+	return access, errNoWallet("", d.who.UserName, alias, members)
 }
 
 // findProposal returns a proposal and the access to its wallet, which may be any wallet

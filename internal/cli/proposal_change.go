@@ -93,9 +93,6 @@ func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 				return errors.New(n)
 			}
 			sent, err := d.proposals.Broadcast(cmd.Context(), access, before.ID, proposal.BroadcastParams{Evict: evict})
-			if errors.Is(err, proposal.ErrEvicts) {
-				return fmt.Errorf("%w (--evict)", err)
-			}
 			if err != nil {
 				return err
 			}
@@ -172,8 +169,7 @@ broadcast. An open proposal is replaced at once, a sent one when the replacement
 				return err
 			}
 			return p.addProposal(cmd, d, access, key, file, func(ctx context.Context) (proposal.Proposal, error) {
-				created, err := d.proposals.Bump(ctx, access, old.ID, proposal.BumpParams{FeeRate: rate, MaxFee: most, Evict: evict, DryRun: dryRun})
-				return created, asFlags(err)
+				return d.proposals.Bump(ctx, access, old.ID, proposal.BumpParams{FeeRate: rate, MaxFee: most, Evict: evict, DryRun: dryRun})
 			})
 		}),
 	}

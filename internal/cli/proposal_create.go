@@ -12,7 +12,6 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -56,8 +55,7 @@ amount_btc, and optionally label. The node must be running.`,
 				return err
 			}
 			return p.addProposal(cmd, d, access, c.key, c.file, func(ctx context.Context) (proposal.Proposal, error) {
-				created, err := d.proposals.Create(ctx, access, params)
-				return created, asFlags(err)
+				return d.proposals.Create(ctx, access, params)
 			})
 		}),
 	}
@@ -181,45 +179,6 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("--expires %s: must be a lifetime such as \"7 days\", or a time such as 2026-12-31T12:00:00Z", text)
 	}
 	return now.Add(lifetime), nil
-}
-
-// flagNames are the flags for fields of the API that have another name.
-var flagNames = map[string]string{
-	"fee_rate_sat_vb": "--fee-rate", "max_fee_sat": "--max-fee", "target_blocks": "--target-blocks", "expires_at": "--expires",
-	"subtract_fee_from": "--subtract-fee-from", "replaces": "--replaces", "recipients": "--to", proposal.FieldCSV: "--recipients", "utxos": "--from", "send_max": "--to",
-	"category": "--category", "since": "--since", "until": "--until", "tz": "--tz", "label": "--label", "role": "--role",
-	"description": "DESCRIPTION", "lifetime": "--expires", "scopes": "--scopes", "wallets": "--wallets",
-	"name": "--name", "alias": "--alias", "birthday": "--birthday", "file": "--file", "files": "--file", "script": "--script", "keys": "--key",
-	"descriptor": "--descriptor", "change_descriptor": "--change-descriptor", "signatures_required": "--signatures-required",
-	"device": "--device", "format": "--qr-format", "fragment_size": "--fragment-size",
-}
-
-// asFlags replaces the fields of an Invalid fault by the flags that set them.
-func asFlags(err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || len(f.Fields) == 0 {
-		return err
-	}
-	renamed := make([]*fault.Error, len(f.Fields))
-	for i, field := range f.Fields {
-		renamed[i] = f.WithField(flagOf(field.Name), "%s", field.Message).WithCause(nil) // the cause says less, with the name of the field
-	}
-	return fault.Join(renamed[0], renamed[1:]...)
-}
-
-// flagOf returns the flag that sets a field, or the field itself if there is none. A position
-// in a list becomes the number of the flag, from 1.
-func flagOf(field string) string {
-	name, rest, _ := strings.Cut(field, "[")
-	flag, known := flagNames[name]
-	if !known {
-		return field
-	}
-	var position int
-	if n, _ := fmt.Sscanf(rest, "%d]", &position); n == 1 {
-		flag = fmt.Sprintf("%s number %d", flag, position+1)
-	}
-	return flag
 }
 
 // addProposal calls create, at most once for an idempotency key, writes the PSBT to a file, if

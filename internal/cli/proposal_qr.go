@@ -50,12 +50,12 @@ func (q qrFlags) isWanted() (bool, error) {
 func (q qrFlags) draw(ctx context.Context, p *program, psbt []byte) error {
 	preset, err := qrcodec.ChoosePreset(q.device, qrcodec.Format(q.format), q.fragment)
 	if err != nil {
-		return asFlags(err)
+		return err
 	}
 	columns, rows := p.terminalSize()
 	sequence, err := fitted(psbt, preset, q.fragment != 0, columns, rows)
 	if err != nil {
-		return asFlags(err)
+		return err
 	}
 	isTerminal := columns > 0
 	if isTerminal && len(sequence.Texts) > 1 {

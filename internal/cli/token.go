@@ -28,7 +28,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 		Use: "list", Short: "List the tokens of all users", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if userName != "" {
-				if _, err := a.Users.Get(cmd.Context(), userName); err != nil {
+				if _, err := userNamed(cmd.Context(), a, userName); err != nil {
 					return err
 				}
 			}

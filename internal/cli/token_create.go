@@ -28,6 +28,9 @@ again. Without --scopes, it has node:read, wallets:*, addresses:write and propos
 			if params.Lifetime, err = lifetimeUntil(expires, a.Now()); err != nil {
 				return err
 			}
+			if err := checkScopes(scopes); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("scopes") {
 				if params.Scopes, err = auth.ParseScopes("--scopes", scopes); err != nil {
 					return err
@@ -36,8 +39,11 @@ again. Without --scopes, it has node:read, wallets:*, addresses:write and propos
 			if cmd.Flags().Changed("wallets") {
 				params.Wallets = append([]string{}, wallets...)
 			}
-			u, err := a.Users.Get(cmd.Context(), user)
+			u, err := userNamed(cmd.Context(), a, user)
 			if err != nil {
+				return err
+			}
+			if err := checkWallets(cmd.Context(), a, u, "--wallets", wallets); err != nil {
 				return err
 			}
 			tokens := a.Tokens()
@@ -46,7 +52,7 @@ again. Without --scopes, it has node:read, wallets:*, addresses:write and propos
 				return fmt.Errorf("user %s has a token with this description already; expired ones count until they are revoked", u.Name)
 			}
 			if err != nil {
-				return asFlags(err)
+				return err
 			}
 			return p.printNewToken(cmd, tokens, t, secret)
 		}),

@@ -102,6 +102,8 @@ func TestUsage_Messages(t *testing.T) {
 		{"wallet create", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --file x --descriptor y", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --descriptor x", "--birthday and --name are required; see specterd wallet create --help"},
+		{"wallet create --descriptor x --script wpkh", "--script and --signatures-required are only for --key: a descriptor contains both"},
+		{"wallet create --file=", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --key x --name x", "--birthday is required; see specterd wallet create --help"},
 		{"wallet transactions vault --csv --json", "only one of --csv, --json may be set; see specterd wallet transactions --help"},
 		{"audit archive --out x", "--before is required; see specterd audit archive --help"},

@@ -105,7 +105,7 @@ func (p *program) userRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Delete a user with all their tokens", Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
+			u, err := userNamed(cmd.Context(), a, args[0])
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ A limit set here replaces the limit of SPECTER_QUOTAS for this user; QUOTA=defau
 removes it. If a user already exceeds a new limit, nothing is deleted.`,
 		Example: "  specterd user quota alice wallets=20 tokens=default",
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
+			u, err := userNamed(cmd.Context(), a, args[0])
 			if err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ func (p *program) userShowCommand() *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "show NAME", Short: "Show a user", Args: cobra.ExactArgs(1),
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
+			u, err := userNamed(cmd.Context(), a, args[0])
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ A new password and --disabled delete all tokens of the user.`,
   specterd user set alice --admin
   specterd user set bob --disabled`,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
+			u, err := userNamed(cmd.Context(), a, args[0])
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,6 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
-	"github.com/specterd/specterd/internal/fault"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/text"
@@ -53,7 +52,7 @@ func addWalletFlags(cmd *cobra.Command, user *string) {
 // node is on another chain, but not if it is unreachable.
 func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
 	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-		u, err := a.Users.Get(cmd.Context(), *user)
+		u, err := userNamed(cmd.Context(), a, *user)
 		if err != nil {
 			return err
 		}
@@ -209,7 +208,7 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 		Use: "rm ALIAS", Short: "Delete a wallet for all members (funds are not affected)", Args: cobra.ExactArgs(1),
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			if files != "keep" && files != "delete" {
-				return fault.InvalidField("files", "must be keep or delete")
+				return errUsage("--files must be keep or delete")
 			}
 			access, err := d.access(cmd.Context(), args[0])
 			if err != nil {

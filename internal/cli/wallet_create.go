@@ -45,7 +45,7 @@ of a device is printed with its key as --key takes it.`,
 			}
 			about, err := d.service.Inspect(cmd.Context(), d.who, plan)
 			if err == nil {
-				err = p.printInspection(about)
+				err = p.printInspection(cmd, about)
 			} else if fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
 				return err
 			}
@@ -85,10 +85,11 @@ of a device is printed with its key as --key takes it.`,
 func checkWalletCreate(cmd *cobra.Command) error {
 	given := 0
 	for _, name := range []string{"file", "descriptor", "key"} {
-		if cmd.Flags().Changed(name) {
+		if value := cmd.Flag(name).Value; value.String() != "" && value.String() != "[]" {
 			given++
 		}
 	}
+	noKeys := !cmd.Flags().Changed("key") && !cmd.Flags().Changed("file")
 	var missing []string
 	for _, name := range []string{"birthday", "name"} {
 		if !cmd.Flags().Changed(name) && !cmd.Flags().Changed("file") {
@@ -96,6 +97,8 @@ func checkWalletCreate(cmd *cobra.Command) error {
 		}
 	}
 	switch {
+	case given == 1 && noKeys && (cmd.Flags().Changed("script") || cmd.Flags().Changed("signatures-required")):
+		return errUsage("--script and --signatures-required are only for --key: a descriptor contains both")
 	case given != 1:
 		return errUsage("exactly one of --file, --descriptor and --key is required; see %s --help", cmd.CommandPath())
 	case len(missing) > 0:
@@ -119,7 +122,7 @@ func (p *program) readFiles(plan *wallet.Plan, files []string) error {
 }
 
 // printInspection prints a wallet and its warnings.
-func (p *program) printInspection(about wallet.Inspection) error {
+func (p *program) printInspection(cmd *cobra.Command, about wallet.Inspection) error {
 	w, row := p.properties()
 	if about.Format != "" {
 		row("format", "%s", about.Format)
@@ -139,7 +142,7 @@ func (p *program) printInspection(about wallet.Inspection) error {
 		row("change", "%s", strings.Join(about.Change, " "))
 	}
 	for _, warning := range about.Warnings {
-		row("warning", "%s (%s)", warning.Message, warning.Code)
+		row("warning", "%s (%s)", inCommand(cmd, warning.Message), warning.Code)
 	}
 	if err := w.Flush(); err != nil || about.IsWallet() {
 		return err

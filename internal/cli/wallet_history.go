@@ -203,7 +203,7 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 			filter.Category, filter.Outputs = wallet.Category(category), true
 			var err error
 			filter.Since, filter.Until, err = v1.ParsePeriod(since, until, zone)
-			if err = errors.Join(asFlags(filter.Category.Check("category")), asFlags(err)); err != nil {
+			if err = errors.Join(filter.Category.Check("category"), err); err != nil {
 				return err
 			}
 			set := wallet.All(d.who)

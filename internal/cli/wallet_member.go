@@ -55,6 +55,9 @@ In the API, the user must accept an invitation, unless SPECTER_ADMINS_ADD_MEMBER
 			if _, err := d.member(cmd.Context(), access, args[1]); err == nil {
 				return fmt.Errorf("%s is a member of %s already; change the role with \"specterd wallet member set\"", args[1], args[0])
 			}
+			if _, err := userNamed(cmd.Context(), d.App, args[1]); err != nil {
+				return err
+			}
 			d.service.WithAdminsAddingMembers(true)
 			m, _, err := d.service.PutMember(cmd.Context(), access, args[1], auth.WalletRole(role))
 			if err != nil {
@@ -105,7 +108,7 @@ func memberError(err error, alias, user string) error {
 	if errors.Is(err, wallet.ErrLastOwner) {
 		return fmt.Errorf("%s is the last owner of %s; make another member an owner first, or delete the wallet", user, alias)
 	}
-	return asFlags(err)
+	return err
 }
 
 // member returns the member of this name.

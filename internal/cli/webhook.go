@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func (p *program) webhookListCommand() *cobra.Command {
 		Use: "list", Short: "List the webhooks of all users", Args: cobra.NoArgs,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if userName != "" {
-				if _, err := a.Users.Get(cmd.Context(), userName); err != nil {
+				if _, err := userNamed(cmd.Context(), a, userName); err != nil {
 					return err
 				}
 			}
@@ -105,8 +106,11 @@ func (p *program) webhookCreateCommand() *cobra.Command {
 		Use: "create USER URL", Short: "Create a webhook for a user and print its secret", Args: cobra.ExactArgs(2),
 		Example: "  specterd webhook create alice https://shop.example/hook --description shop --kinds transaction",
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
-			u, err := a.Users.Get(cmd.Context(), args[0])
+			u, err := userNamed(cmd.Context(), a, args[0])
 			if err != nil {
+				return err
+			}
+			if err := errors.Join(checkKinds(params.Kinds), checkWallets(cmd.Context(), a, u, "--wallets", params.Wallets)); err != nil {
 				return err
 			}
 			who := operator()
@@ -227,7 +231,11 @@ func (p *program) webhookRedeliverCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "redeliver ID DELIVERY", Short: "Send the event of a delivery again", Args: cobra.ExactArgs(2),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
-			if _, err := s.Redeliver(cmd.Context(), who, args[0], args[1]); err != nil {
+			_, err := s.Redeliver(cmd.Context(), who, args[0], args[1])
+			if errors.Is(err, webhook.ErrDeliveryNotFound) {
+				return fmt.Errorf("delivery %q not found; \"specterd webhook deliveries %s\" lists the deliveries of the last 30 days", args[1], args[0])
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "The server sends %s again.\n", args[1])
