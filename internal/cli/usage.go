@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/specterd/specterd/internal/text"
 )
 
 // exitUsage is the exit status of a command that did nothing because of a wrong command
@@ -30,6 +28,7 @@ func checkUsage(root *cobra.Command) {
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultHelpCmd()
 	root.SetFlagErrorFunc(flagError)
+	addSuggestions(root)
 	// A group is runnable only to refuse mistyped subcommands.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasSubCommands)}}", 1))
 	eachCommand(root, func(cmd *cobra.Command) {
@@ -59,17 +58,7 @@ func runGroup(cmd *cobra.Command, args []string) error {
 }
 
 func unknownCommand(group *cobra.Command, name string) error {
-	var names []string
-	for _, c := range group.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(append(names, c.Name()), c.Aliases...)
-		}
-	}
-	hint := "run " + group.CommandPath() + " --help for a list"
-	if near := text.Nearest(name, names); near != "" {
-		hint = "did you mean " + group.CommandPath() + " " + near + "?"
-	}
-	return errUsage("unknown command %q for %q; %s", name, group.CommandPath(), hint)
+	return errUsage("unknown command %q for %q; %s", name, group.CommandPath(), hintForCommand(group, name))
 }
 
 // checkArgs returns a validator of positional arguments that also checks the required
@@ -96,7 +85,10 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 		if len(missing) > 0 {
 			return errMissing(cmd, missing)
 		}
-		return groupError(cmd, cmd.ValidateFlagGroups())
+		if err := groupError(cmd, cmd.ValidateFlagGroups()); err != nil {
+			return err
+		}
+		return checkFileArguments(cmd, args)
 	}
 }
 
@@ -142,8 +134,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if near := text.Nearest(e.GetSpecifiedName(), names); near != "" && e.GetSpecifiedShortnames() == "" {
-			hint = "; did you mean --" + near + "?"
+		if found := hintForFlag(cmd, e.GetSpecifiedName(), names); found != "" {
+			hint = "; " + found
 		}
 	}
 	return errUsage("%w%s", err, hint)

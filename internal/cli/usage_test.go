@@ -97,7 +97,7 @@ func TestUsage_Messages(t *testing.T) {
 		{"user add", "an argument is missing; usage: specterd user add NAME [flags]"},
 		{"user list x", `unexpected argument "x"; usage: specterd user list [flags]`},
 		{"serve --prot 1", "unknown flag: --prot; did you mean --port?"},
-		{"serve -p 1", "unknown shorthand flag: 'p' in -p; see specterd serve --help"},
+		{"serve -p 1", "unknown shorthand flag: 'p' in -p; did you mean --port?"},
 		{"serve --port", "flag needs an argument: --port; see specterd serve --help"},
 		{"wallet create", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --file x --descriptor y", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
