@@ -86,6 +86,14 @@ func TestProposalCommands(t *testing.T) {
 			s.refuse(t, "no proposal", "proposal", "show", "0d19b53c-4531-4549-a327-500d46f60ead")
 			s.refuse(t, "has no wallet with the alias", "proposal", "create", "none", "--to", to+"=1BTC")
 			s.refuse(t, "--status: must be", "proposal", "list", "--status", "open")
+			for amount, want := range map[string]string{
+				"9BTC": "insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen: ", "1sat": "--to number 1: must be at least ",
+				"0,1BTC": "decimal point", "5": "must have a unit", "1mBTC": "the unit of an amount must be sat or BTC",
+			} {
+				s.refuse(t, want, "proposal", "create", "vault", "--to", to+"="+amount)
+			}
+			s.refuse(t, " BTC are available", "proposal", "create", "vault", "--to", to+"=9BTC")
+			s.run(t, "proposal", "create", "vault", "--to", to+"=5000sats", "--dry-run")
 			s.refuse(t, "--to number 1: ", "proposal", "create", "vault", "--to", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT=1BTC")
 		})
 		t.Run("recipients", func(t *testing.T) {

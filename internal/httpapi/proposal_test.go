@@ -433,7 +433,7 @@ func testAlphaProposal(t *testing.T, w *spending) {
 	replacing.want(t, 400, `"message":"fee_rate: must be at least`)
 	for _, amount := range []string{`1e-8, "unit": "btc"`, `293, "unit": "sat"`} {
 		w.call(t, "POST", path, w.role["proposer"], `{"recipients": [{"address": "`+payee+`", "amount": `+amount+`}], "fee_rate": 5}`).
-			wantMessage(t, 400, "recipients[0].amount: must be higher: this is dust, which the Bitcoin node does not relay")
+			wantMessage(t, 400, "recipients[0].amount: must be at least 294 sat for an address of this type: a lower amount is dust, which the Bitcoin node does not relay")
 	}
 }
 

@@ -56,23 +56,26 @@ func (d draft) atRecipient(err error) error {
 	if !ok || !errors.Is(f, ErrAmountTooSmall) {
 		return err
 	}
-	smallest, ratio := -1, 0.0
+	smallest, ratio, least := -1, 0.0, btc.Amount(0)
 	for i, r := range d.Recipients {
 		script, err := btc.ScriptOf(r.Address, d.network)
 		if err != nil || r.Amount == 0 { // an amount of 0 means the remainder
 			continue
 		}
-		if own := float64(r.Amount) / float64(btc.DustLimit(script)); smallest < 0 || own < ratio {
-			smallest, ratio = i, own
+		limit := btc.DustLimit(script)
+		if own := float64(r.Amount) / float64(limit); smallest < 0 || own < ratio {
+			smallest, ratio, least = i, own, limit
 		}
 	}
 	if smallest < 0 {
 		return err
 	}
-	const dust, belowFee = "must be higher: this is dust, which the Bitcoin node does not relay", "must be higher: it does not cover the fee that is subtracted from it"
-	text := dust
-	if len(d.SubtractFrom) > 0 {
-		text = belowFee
+	text := "must be higher: this is dust, which the Bitcoin node does not relay"
+	switch {
+	case len(d.SubtractFrom) > 0:
+		text = "must be higher: it does not cover the fee that is subtracted from it"
+	case ratio < 1:
+		text = fmt.Sprintf("must be at least %d sat for an address of this type: a lower amount is dust, which the Bitcoin node does not relay", int64(least))
 	}
 	return d.Recipients[smallest].about(f.WithField(fieldAmount, "%s", text), smallest, fieldAmount).WithCause(err)
 }

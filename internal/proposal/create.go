@@ -75,7 +75,8 @@ func (s *Service) Create(ctx context.Context, access wallet.Access, o CreatePara
 	p, err := s.draftAndAdd(ctx, draft{CreateParams: o, access: access, view: v, network: network, height: height})
 	if err != nil || o.DryRun {
 		done()
-		return p, s.withReserving(ctx, access.Caller(), v.ID, err)
+		err = s.withReserving(ctx, access.Caller(), v.ID, err)
+		return p, s.withFunds(ctx, access.Caller(), v.ID, o.UTXOs, err)
 	}
 	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)

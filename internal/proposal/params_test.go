@@ -73,6 +73,20 @@ func TestCreate_Invalid(t *testing.T) {
 				}
 			})
 		}
+		wantFunds := func(who *auth.Principal, o proposal.CreateParams, want string) {
+			w.t.Helper()
+			if _, err := v.Create(w.t.Context(), v.access(who, v.alias), o); !errors.Is(err, proposal.ErrInsufficientFunds) || err.(*fault.Error).Message != want { //nolint:errorlint // the message
+				w.t.Errorf("%v, want %s", err, want)
+			}
+		}
+		amounts := fmt.Sprintf("%s BTC are available, %s BTC frozen, %s BTC locked in Bitcoin Core", utxos[2].Amount, utxos[0].Amount, utxos[1].Amount)
+		wantFunds(v.alice, pay(4_000_000, 1000), proposal.ErrInsufficientFunds.Message+": "+amounts)
+		selected := pay(utxos[2].Amount, 1000)
+		selected.UTXOs = []btc.Outpoint{free}
+		wantFunds(v.alice, selected, fmt.Sprintf("insufficient funds for the payment and its fee: %s BTC are available in the selected UTXOs; select others, or lower the amount", utxos[2].Amount))
+		blind := *v.alice
+		blind.Scopes &^= auth.WalletsRead
+		wantFunds(&blind, pay(4_000_000, 1000), proposal.ErrInsufficientFunds.Message)
 		o := pay(10_000, 1000)
 		o.DryRun, o.Recipients[0].Label = true, "never to be seen"
 		first, err := v.Create(w.t.Context(), v.access(v.alice, v.alias), o)

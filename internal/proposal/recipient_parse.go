@@ -211,16 +211,25 @@ func ParseRecipient(text string) (r Recipient, isMax bool, err error) {
 	return r, false, err
 }
 
-// ParseAmount parses an amount above 0 with its unit in any case, such as 50000sat or
-// 0.0005BTC. It returns ErrRecipient.
+// ParseAmount parses an amount above 0 with its unit in any case, such as 50000sat, 50000sats
+// or 0.0005BTC. It returns ErrRecipient.
 func ParseAmount(text string) (a btc.Amount, err error) {
 	text = strings.ToLower(strings.TrimSpace(text))
-	if number, isBTC := strings.CutSuffix(text, "btc"); isBTC {
-		a, err = btc.ParseDecimalBTC(strings.TrimSpace(number))
-	} else if number, isSat := strings.CutSuffix(text, "sat"); isSat {
-		a, err = parseSat(strings.TrimSpace(number))
-	} else {
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyzµ₿ ")
+	switch unit := strings.TrimSpace(text[len(digits):]); {
+	case strings.ContainsAny(digits, ",_' "):
+		return 0, ErrRecipient.WithMessage("the amount must have a decimal point and no other separators, such as 0.0005BTC")
+	case unit == "":
 		return 0, ErrRecipient.WithMessage("the amount must have a unit, such as 50000sat or 0.0005BTC")
+	case unit == "btc":
+		a, err = btc.ParseDecimalBTC(digits)
+	case unit == "sat" || unit == "sats":
+		if strings.Contains(digits, ".") {
+			return 0, ErrRecipient.WithMessage("an amount in satoshis must be a whole number, such as 50000sat; with a decimal point, the unit is BTC")
+		}
+		a, err = parseSat(digits)
+	default:
+		return 0, ErrRecipient.WithMessage("the unit of an amount must be sat or BTC, such as 50000sat or 0.0005BTC")
 	}
 	if err != nil || a == 0 {
 		return 0, ErrRecipient.WithMessage("the amount must be above 0 and at most 21000000BTC, with whole satoshis, such as 50000sat or 0.0005BTC")

@@ -140,11 +140,22 @@ func TestParseRecipient(t *testing.T) {
 func TestParseAmount(t *testing.T) {
 	for text, want := range map[string]btc.Amount{
 		"1sat": 1, "50000 sat": 50_000, "0.0005BTC": 50_000, "1btc": btc.BTC, "21000000BTC": btc.MaxMoney,
-		"": 0, "5": 0, "sat": 0, "BTC": 0, "-1sat": 0, "0sat": 0, "0.1sat": 0, "0.000000001BTC": 0, "21000001BTC": 0, "1sats": 0, "1satbtc": 0, "1e9BTC": 0,
+		"": 0, "5": 0, "sat": 0, "BTC": 0, "-1sat": 0, "0sat": 0, "0.1sat": 0, "0.000000001BTC": 0, "21000001BTC": 0, "5000sats": 5000, "1 Sats": 1, "1satbtc": 0, "1e5sat": 0, "$1": 0, "1e9BTC": 0,
 	} {
 		t.Run(text, func(t *testing.T) {
 			if got, err := proposal.ParseAmount(text); got != want || (err == nil) != (want != 0) {
 				t.Errorf("%q: %d, %v", text, got, err)
+			}
+		})
+	}
+	for text, want := range map[string]string{
+		"0,1BTC": "the amount must have a decimal point and no other separators, such as 0.0005BTC", "1,000sat": "must have a decimal point", "1'000sat": "must have a decimal point",
+		"0.1": "must have a unit", "0.1mBTC": "the unit of an amount must be sat or BTC", "10 EUR": "the unit of an amount must be sat or BTC",
+		"0.5sat": "an amount in satoshis must be a whole number", "0sat": "must be above 0", "0.000000001BTC": "with whole satoshis",
+	} {
+		t.Run(text, func(t *testing.T) {
+			if _, err := proposal.ParseAmount(text); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %s", text, err, want)
 			}
 		})
 	}

@@ -1,0 +1,86 @@
+package proposal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+)
+
+// funds are the amounts of a wallet's UTXOs by what prevents a payment from spending them.
+type funds struct {
+	available, reserved, frozen, locked, unconfirmed, immature btc.Amount
+}
+
+// fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any.
+func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint) (funds, error) {
+	var f funds
+	var after btc.Outpoint
+	for {
+		utxos, err := s.store.UTXOs(ctx, walletID, after, utxosAtATime)
+		if err != nil {
+			return f, err
+		}
+		for _, c := range utxos {
+			if len(named) > 0 && !slices.Contains(named, c.Outpoint) {
+				continue
+			}
+			switch {
+			case c.Frozen:
+				f.frozen += c.Amount
+			case c.Reserved:
+				f.reserved += c.Amount
+			case c.Locked:
+				f.locked += c.Amount
+			case c.Immature:
+				f.immature += c.Amount
+			case !c.Trusted && len(named) == 0:
+				f.unconfirmed += c.Amount
+			default:
+				f.available += c.Amount
+			}
+		}
+		if len(utxos) < utxosAtATime {
+			return f, nil
+		}
+		after = utxos[len(utxos)-1].Outpoint
+	}
+}
+
+// String returns the amounts, except those that are 0.
+func (f funds) String() string {
+	parts := []string{f.available.String() + " BTC are available"}
+	for _, other := range []struct {
+		amount btc.Amount
+		what   string
+	}{
+		{f.reserved, "reserved by open proposals"}, {f.frozen, "frozen"}, {f.locked, "locked in Bitcoin Core"},
+		{f.unconfirmed, "unconfirmed"}, {f.immature, "immature"},
+	} {
+		if other.amount > 0 {
+			parts = append(parts, other.amount.String()+" BTC "+other.what)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// withFunds adds to ErrInsufficientFunds the amounts in the wallet, or in the UTXOs that the
+// request names, if the caller may read them. Other errors are returned unchanged.
+func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID string, named []btc.Outpoint, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, ErrInsufficientFunds) || !who.Scopes.Has(auth.WalletsRead) {
+		return err
+	}
+	found, lookupErr := s.fundsOf(ctx, walletID, named)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	if len(named) > 0 {
+		return f.WithMessage("insufficient funds for the payment and its fee: %s in the selected UTXOs; select others, or lower the amount", found)
+	}
+	return f.WithMessage("%s: %s", ErrInsufficientFunds.Message, found)
+}
