@@ -40,7 +40,7 @@ func texts[T ~string](values []T) []string {
 var argumentValues = map[string][]completer{
 	"user show": {userNames}, "user set": {userNames}, "user rm": {userNames}, "user quota": {userNames, quotaNames},
 	"token show": {tokenIDs}, "token revoke": {tokenIDs}, "token rotate": {tokenIDs}, "session delete": {sessionIDs},
-	"wallet show": {aliases}, "wallet rescan": {aliases}, "wallet rm": {aliases}, "wallet address": {aliases}, "wallet utxos": {aliases}, "wallet transactions": {aliases},
+	"wallet show": {aliases}, "wallet rescan": {aliases}, "wallet rm": {aliases}, "wallet address": {aliases}, "wallet balance": {aliases}, "wallet utxos": {aliases}, "wallet transactions": {aliases},
 	"wallet member list": {aliases}, "wallet member add": {aliases, userNames}, "wallet member set": {aliases, userNames}, "wallet member rm": {aliases, userNames},
 	"label list": {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
 	"proposal list": {aliases}, "proposal create": {aliases}, "proposal show": {proposalIDs()}, "proposal broadcast": {proposalIDs(proposal.Complete, proposal.Broadcast)},

@@ -12,7 +12,7 @@ import (
 // printing lists the commands that print objects. They have --json.
 var printing = []string{
 	"audit list", "import", "key show", "label import", "label list", "proposal broadcast", "proposal bump", "proposal cancel", "proposal create", "proposal list", "proposal show", "proposal sign-in-file",
-	"session list", "token create", "token list", "token rotate", "token show", "user list", "user quota", "user show", "wallet address", "wallet list", "wallet member add", "wallet member list", "wallet member set",
+	"session list", "token create", "token list", "token rotate", "token show", "user list", "user quota", "user show", "wallet address", "wallet balance", "wallet list", "wallet member add", "wallet member list", "wallet member set",
 	"wallet show", "wallet transactions", "wallet utxos", "webhook create", "webhook deliveries", "webhook list", "webhook show",
 }
 

@@ -195,10 +195,14 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	limit := 100
 	cmd := &cobra.Command{
 		Use: "transactions [ALIAS]", Short: "List transactions of one wallet or of all, latest first", Args: cobra.MaximumNArgs(1),
-		Example: "  specterd wallet transactions savings --since 2026-01-01 --until 2026-12-31 --tz Europe/Berlin --csv > 2026.csv",
+		Example: `  specterd wallet transactions savings --since 2026-01-01 --until 2026-12-31 --tz Europe/Berlin --csv > 2026.csv
+  specterd wallet transactions savings --ledger --since 2026-01-01`,
 		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			if limit < 1 {
 				return errUsage("--limit must be 1 or more")
+			}
+			if err := checkLedger(cmd); err != nil {
+				return err
 			}
 			filter.Category, filter.Outputs = wallet.Category(category), true
 			var err error
@@ -214,7 +218,10 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 				}
 				set = wallet.One(access)
 			}
-			if asCSV {
+			switch {
+			case isSet(cmd, ledgerFlag):
+				return p.printLedger(cmd, d, set, filter, zone, asCSV)
+			case asCSV:
 				return p.writeCSV(cmd, d, set, filter)
 			}
 			return p.listTransactions(cmd, d, set, filter, limit)
@@ -230,9 +237,11 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	f.BoolVar(&filter.Unconfirmed, "unconfirmed", false, "only unconfirmed transactions")
 	f.BoolVar(&filter.Dead, "dead", false, "also replaced, conflicted and abandoned transactions")
 	f.BoolVar(&filter.Ascending, "ascending", false, "list the earliest first")
-	f.IntVar(&limit, "limit", limit, "maximum number, except with --csv")
+	f.IntVar(&limit, "limit", limit, "maximum number of transactions in a table or in JSON")
 	f.BoolVar(&asCSV, "csv", false, "print all as CSV, with the columns of the API")
+	f.Bool(ledgerFlag, false, "list each payment with the running balance, the earliest first, without a limit")
 	addJSON(cmd).MarkFlagsMutuallyExclusive("csv", jsonFlag)
+	cmd.MarkFlagsMutuallyExclusive("csv", "limit")
 	return cmd
 }
 

@@ -77,6 +77,39 @@ func TestWalletCommands(t *testing.T) {
 			s.refuse(t, `"specterd wallet list --user admin" shows the aliases`, "wallet", "utxos", "none")
 			s.refuse(t, "--limit must be", "wallet", "transactions", "--limit", "0")
 		})
+		t.Run("balance", func(t *testing.T) {
+			if out := s.run(t, "wallet", "balance", "vault"); !strings.Contains(out, "available  2.00000000 BTC\ntrusted    2.00000000 BTC\nreserved   0.00000000 BTC\n") || !strings.Contains(out, "\nas of      block ") {
+				t.Errorf("wallet balance prints\n%s", out)
+			}
+			got, _ := decoded(t, s.run(t, "wallet", "balance", "vault", "--json")).(map[string]any)
+			if got["wallet"] != "vault" || field(got, "as_of", "height") == nil {
+				t.Errorf("wallet balance prints %v", got)
+			}
+			delete(got, "wallet")
+			delete(got, "as_of")
+			if want := field(s.get(t, "/api/v1/wallets/vault"), "balances"); !reflect.DeepEqual(any(got), want) {
+				t.Errorf("the balances are %v, want %v", got, want)
+			}
+		})
+		t.Run("ledger", func(t *testing.T) {
+			items, _ := field(decoded(t, s.run(t, "wallet", "transactions", "vault", "--ledger", "--json")), "items").([]any)
+			var balances []any
+			for _, item := range items {
+				balances = append(balances, field(item, "balance_sat"))
+			}
+			if !reflect.DeepEqual(balances, []any{1e8, 2e8}) || field(items[0], "kind") != "receive" || field(items[0], "fee_sat") != nil {
+				t.Errorf("the ledger is %v", items)
+			}
+			if out := s.run(t, "wallet", "transactions", "vault", "--ledger"); !strings.Contains(out, " receive  1.00000000       2.00000000  confirmed ") {
+				t.Errorf("the ledger is\n%s", out)
+			}
+			if lines := strings.Split(s.run(t, "wallet", "transactions", "--ledger", "--csv"), "\r\n"); len(lines) != 4 || !strings.HasPrefix(lines[0], "date,wallet,kind,amount_btc,fee_btc,balance_btc,") {
+				t.Errorf("%q", lines)
+			}
+			s.refuse(t, "--limit must not be used with --ledger", "wallet", "transactions", "--ledger", "--limit", "3")
+			s.refuse(t, "--category must not be used with --ledger", "wallet", "transactions", "--ledger", "--category", "send")
+			s.refuse(t, "only one of --csv, --limit may be set", "wallet", "transactions", "--csv", "--limit", "3")
+		})
 		t.Run("token limited to a wallet", func(t *testing.T) {
 			s.run(t, "token", "create", "shop", "--expires", "1 day", "--wallets", "vault")
 			listed, _ := field(decoded(t, s.run(t, "token", "list", "--json")), "items").([]any)

@@ -86,6 +86,10 @@ func TestEvents(t *testing.T) {
 		}
 
 		lines := s.do(t, request{method: "GET", path: path + "?after=3", auth: []string{k}, header: map[string]string{"Accept": "application/jsonl"}}).want(t, 200)
+		for _, accept := range []string{"application/jsonl", "text/event-stream"} {
+			s.do(t, request{method: "GET", path: path + "?limit=1", auth: []string{k}, header: map[string]string{"Accept": accept}}).
+				want(t, 400, "limit: must not be used with a stream or JSON Lines, which are complete; use after")
+		}
 		if n := strings.Count(lines.body, "\n"); n != 2 || !strings.HasPrefix(lines.body, `{"id":"4",`) {
 			t.Errorf("JSON Lines: %s", lines.body)
 		}

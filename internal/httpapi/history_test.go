@@ -98,6 +98,8 @@ func testAllTransactions(t *testing.T, s *server, p testUser, v vault) {
 			got := s.do(t, request{method: "GET", path: "/api/v1/transactions?order=" + order, auth: []string{k}, header: map[string]string{"Accept": accept}}).want(t, 200)
 			return slices.DeleteFunc(slices.Collect(strings.Lines(got.body)), func(line string) bool { return strings.HasPrefix(line, "time,") })
 		}
+		s.do(t, request{method: "GET", path: "/api/v1/transactions?limit=3", auth: []string{k}, header: map[string]string{"Accept": accept}}).
+			wantProblem(t, 400, "invalid_input").want(t, 400, "limit: must not be used with CSV or JSON Lines")
 		if asc := get("asc"); len(asc) != 8 || !slices.Equal(reversed(asc), get("desc")) {
 			t.Errorf("%s: ascending %v", accept, asc)
 		}

@@ -388,7 +388,10 @@ const KeepFor = 30 * 24 * time.Hour
 // webhook are not sent.
 func (s *Service) Recover(ctx context.Context, who *auth.Principal, id string, since time.Time) (int64, error) {
 	now := s.now()
-	if since.After(now) || since.Before(now.Add(-KeepFor)) {
+	if since.After(now) {
+		return 0, fault.InvalidField("since", "must not be in the future")
+	}
+	if since.Before(now.Add(-KeepFor)) {
 		return 0, fault.InvalidField("since", "must be within the last 30 days")
 	}
 	w, err := s.active(ctx, who, id)

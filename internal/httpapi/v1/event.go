@@ -111,7 +111,11 @@ func (a *API) events(ctx context.Context, walletID string, in eventsRequest) (ro
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	switch mediaType := preferred(in.Accept, jsonType, eventStreamType, linesType, ndjsonType); mediaType {
+	mediaType := preferred(in.Accept, jsonType, eventStreamType, linesType, ndjsonType)
+	if mediaType != jsonType && q.Limit != defaultLimit {
+		return route.Streamed{}, fault.InvalidField("limit", "must not be used with a stream or JSON Lines, which are complete; use after")
+	}
+	switch mediaType {
 	case eventStreamType:
 		q.After, q.Limit = cmp.Or(in.LastID, q.After), streamPage
 		return route.Streamed{

@@ -80,6 +80,15 @@ func ShowTokenWithFamily(tokens *auth.Tokens, t auth.Token, user string, family 
 // ShowWallet returns a wallet, as GetWallet does.
 func ShowWallet(v wallets.View) any { return walletOf(v) }
 
+// ShowBalances returns the balances of a wallet, as in GetWallet, and their block.
+func ShowBalances(v wallets.View) any {
+	return struct {
+		Wallet string `json:"wallet"`
+		balances
+		AsOf *asOf `json:"as_of"`
+	}{v.Alias, walletOf(v).Balances, asOfTip(v.Synced)}
+}
+
 // ShowMember returns a member of a wallet.
 func ShowMember(m wallets.Member) any { return memberOf(m) }
 
@@ -98,6 +107,46 @@ func ShowTransaction(r wallets.Record) any { return transactionOf(r) }
 // WriteCSV writes a history as CSV, as ListTransactions does.
 func WriteCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
 	return writeCSV(w, false, records)
+}
+
+// WriteLedger writes a ledger as CSV, as ListTransactions does, with dates in a time zone.
+func WriteLedger(w *bufio.Writer, zone *time.Location, entries iter.Seq2[wallets.Entry, error]) error {
+	return writeLedger(w, false, zone, entries)
+}
+
+// ShowLedgerEntry returns an entry of a ledger, with the columns of its CSV as fields.
+func ShowLedgerEntry(e wallets.Entry) any {
+	out := ledgerEntry{
+		Time: e.Time.UTC(), Wallet: e.Alias, Kind: string(e.Kind), Amount: e.Amount, Fee: e.Fee, Balance: e.Balance,
+		Address: optionalText(e.Address), Label: e.Label, Counterparty: optionalText(e.Counterparty),
+		Txid: optionalText(e.Txid), Vout: e.Vout, Status: optionalText(string(e.Status)), TransactionLabel: e.TxLabel,
+	}
+	if e.Block != nil {
+		out.BlockHeight = &e.Block.Height
+	}
+	if e.Proposal != nil {
+		out.ProposalID, out.ProposedBy = &e.Proposal.ID, &e.Proposal.UserName
+	}
+	return out
+}
+
+type ledgerEntry struct {
+	Time             time.Time   `json:"time"`
+	Wallet           string      `json:"wallet"`
+	Kind             string      `json:"kind"`
+	Amount           btc.Amount  `json:"amount_sat"`
+	Fee              *btc.Amount `json:"fee_sat"`
+	Balance          btc.Amount  `json:"balance_sat"`
+	Address          *string     `json:"address"`
+	Label            string      `json:"label"`
+	Counterparty     *string     `json:"counterparty_wallet"`
+	Txid             *string     `json:"txid"`
+	Vout             *uint32     `json:"vout"`
+	Status           *string     `json:"status"`
+	BlockHeight      *int        `json:"block_height"`
+	TransactionLabel string      `json:"transaction_label"`
+	ProposalID       *string     `json:"proposal_id"`
+	ProposedBy       *string     `json:"proposed_by"`
 }
 
 // ParsePeriod parses a period as the parameters since, until and tz of a history.

@@ -150,6 +150,9 @@ func (a *API) history(ctx context.Context, set wallets.Set, in history) (route.S
 	if mediaType != jsonType && in.Cursor != "" {
 		return route.Streamed{}, fault.InvalidField("cursor", "must not be used with CSV or JSON Lines, which are not paginated")
 	}
+	if mediaType != jsonType && limit != defaultLimit {
+		return route.Streamed{}, fault.InvalidField("limit", "must not be used with CSV or JSON Lines, which are complete; use since and until")
+	}
 	after, err := historyCursor(in.page)
 	if err != nil {
 		return route.Streamed{}, err
