@@ -76,6 +76,7 @@ func TestWebhooks_Invalid(t *testing.T) {
 		`{"description": "x", "url": "https://shop.example", "wallets": ["hers"]}`:                  "wallets",
 		`{"description": "x", "url": "https://shop.example", "kinds": ["transactions"]}`:            "kinds",
 		`{"description": "x", "url": "https://shop.example", "kinds": []}`:                          "kinds",
+		`{"description": "x", "url": "https://shop.example", "wallets": []}`:                        "wallets",
 		`{"description": "x", "url": "https://shop.example", "order": "reverse"}`:                   "order",
 		`{"description": "x", "url": "https://shop.example", "order": ""}`:                          "order",
 		`{"description": "x", "url": "https://shop.example", "wallets": "vault"}`:                   "wallets",
@@ -88,7 +89,7 @@ func TestWebhooks_Invalid(t *testing.T) {
 	s.call(t, "POST", webhooksPath, p.basic(), fmt.Sprintf(`{"description": %q, "url": "https://shop.example"}`, taken)).wantProblem(t, 409, "description_exists")
 	s.call(t, "PATCH", hook, p.basic(), `{}`).wantProblem(t, 400, "no_changes")
 	for body, field := range map[string]string{
-		`{"url": "https://127.0.0.2/"}`: "url", `{"kinds": [""]}`: "kinds", `{"wallets": ["hers"]}`: "wallets", `{"order": "x"}`: "order", `{"description": ""}`: "description",
+		`{"url": "https://127.0.0.2/"}`: "url", `{"kinds": [""]}`: "kinds", `{"wallets": ["hers"]}`: "wallets", `{"wallets": []}`: "wallets", `{"order": "x"}`: "order", `{"description": ""}`: "description",
 	} {
 		s.call(t, "PATCH", hook, p.basic(), body).wantProblem(t, 400, "invalid_input").want(t, 400, `"field":"`+field+`"`)
 	}

@@ -123,6 +123,9 @@ func (s *Service) walletIDs(ctx context.Context, who *auth.Principal, aliases []
 	if aliases == nil {
 		return who.Wallets, nil
 	}
+	if len(aliases) == 0 {
+		return nil, fault.InvalidField("wallets", "must be omitted for all wallets, or contain at least one")
+	}
 	members, err := s.o.Store.Memberships(ctx, who.UserID)
 	if err != nil {
 		return nil, err

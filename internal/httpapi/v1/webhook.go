@@ -77,7 +77,7 @@ func webhookCursor(p page) (webhooks.Cursor, error) {
 type createWebhookRequest struct {
 	Description string   `json:"description" required:"true" minLength:"1" maxLength:"128" example:"shop" description:"What the webhook is for; unique among your webhooks."`
 	URL         string   `json:"url" required:"true" maxLength:"2000" example:"https://shop.example/hooks/specterd" description:"Address to which events are sent. It must use https, unless the operator of the server allows the host."`
-	Wallets     []string `json:"wallets" description:"Aliases of the only wallets whose events are sent. Default: all of yours, as far as the token permits."`
+	Wallets     []string `json:"wallets" description:"Aliases of the only wallets whose events are sent, at least one. Default: all of yours, as far as the token permits."`
 	Kinds       []string `json:"kinds" example:"[\"transaction\", \"proposal.signed\"]" description:"Kinds and groups of kinds that are sent. Default: every kind that your token permits."`
 	Order       *string  `json:"order" enum:"wallet,none" description:"wallet: an event is sent when the one before it of the same wallet was delivered, or has failed for the last time. none: events are sent independently. Default: wallet."`
 }
@@ -109,7 +109,7 @@ type changeWebhookRequest struct {
 	webhookRequest
 	Description *string    `json:"description" minLength:"1" maxLength:"128" example:"shop" description:"What the webhook is for; unique among your webhooks."`
 	URL         *string    `json:"url" maxLength:"2000" description:"Address to which events are sent, also waiting ones."`
-	Wallets     listChange `json:"wallets" description:"Aliases of the only wallets whose events are sent; null for all of yours, as far as the token permits."`
+	Wallets     listChange `json:"wallets" description:"Aliases of the only wallets whose events are sent, at least one; null for all of yours, as far as the token permits."`
 	Kinds       listChange `json:"kinds" description:"Kinds and groups of kinds that are sent; null for every kind that your token permits."`
 	Order       *string    `json:"order" enum:"wallet,none" description:"The order of delivery."`
 	Enabled     *bool      `json:"enabled" description:"true: events are sent again, beginning with the waiting ones. With a password, the webhook then no longer depends on the token that created it. false: events wait until the webhook is enabled."`
