@@ -97,7 +97,7 @@ next verification.`,
 				if err != nil {
 					return err
 				}
-				return p.printAudit(r, hash)
+				return p.printAudit(cmd, r, hash)
 			}
 			return p.withApp(func(cmd *cobra.Command, a *app.App, _ []string) error {
 				audit := auth.NewAudit(a.Store)
@@ -108,19 +108,26 @@ next verification.`,
 				if err != nil {
 					return err
 				}
-				return p.printAudit(r, hash)
+				return p.printAudit(cmd, r, hash)
 			})(cmd, args)
 		},
 	}
 	cmd.Flags().StringArrayVar(&files, "file", nil, "verify this archive and not the database; may be given several times")
 	cmd.Flags().StringVar(&hash, "hash", "", "hash from an earlier verification, which must be in the chain")
-	return cmd
+	return addJSON(cmd)
 }
 
 // printAudit prints the result of a verification, and returns errAudit if there are problems.
-func (p *program) printAudit(r auth.AuditReport, hash string) error {
+func (p *program) printAudit(cmd *cobra.Command, r auth.AuditReport, hash string) error {
 	if hash != "" && !r.Found && hash != r.Anchor.Hash {
 		r.Problems = append(r.Problems, "no event has the hash "+hash+": events were removed or rewritten, or the hash is from another database")
+	}
+	if wantsJSON(cmd) {
+		err := p.printJSON(auditReportOf(r))
+		if len(r.Problems) > 0 {
+			return errors.Join(err, errAudit)
+		}
+		return err
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.stdout, problem)
@@ -136,4 +143,33 @@ func (p *program) printAudit(r auth.AuditReport, hash string) error {
 		fmt.Fprintf(p.stdout, "The last event is from %s. Its hash is\n%s\n", r.Last.At.UTC().Format(timeLayout), r.Last.Hash)
 	}
 	return nil
+}
+
+// auditReport is the output of audit verify --json.
+type auditReport struct {
+	Entries  int64       `json:"entries"`
+	Anchor   *chainPlace `json:"anchor"` // end of the archive that the entries continue; nil without one
+	Last     *chainPlace `json:"last"`   // nil without entries
+	Problems []string    `json:"problems"`
+}
+
+// chainPlace is a position in the hash chain of the audit log.
+type chainPlace struct {
+	Position int64  `json:"position"`
+	Hash     string `json:"hash"`
+}
+
+func chainPlaceOf(e auth.Entry) *chainPlace {
+	if e.Position == 0 {
+		return nil
+	}
+	return &chainPlace{e.Position, e.Hash}
+}
+
+func auditReportOf(r auth.AuditReport) auditReport {
+	out := auditReport{Entries: r.Entries, Anchor: chainPlaceOf(r.Anchor), Problems: append([]string{}, r.Problems...)}
+	if r.Entries > 0 {
+		out.Last = chainPlaceOf(r.Last)
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/text"
 )
 
@@ -35,6 +36,9 @@ archives.`,
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(auditArchiveOf(r, path))
+			}
 			if r.Entries == 0 {
 				fmt.Fprintln(p.stdout, "No events are older than that date; no file was written.")
 				return nil
@@ -48,5 +52,19 @@ archives.`,
 	for _, name := range []string{"before", "out"} {
 		_ = cmd.MarkFlagRequired(name) // fails only for unknown flags
 	}
-	return cmd
+	return addJSON(cmd)
+}
+
+// auditArchive is the output of audit archive --json.
+type auditArchive struct {
+	File    *string     `json:"file"` // nil if no events were old enough
+	Entries int64       `json:"entries"`
+	Last    *chainPlace `json:"last"`
+}
+
+func auditArchiveOf(r auth.AuditReport, path string) auditArchive {
+	if r.Entries == 0 {
+		return auditArchive{}
+	}
+	return auditArchive{&path, r.Entries, chainPlaceOf(r.Last)}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -53,12 +54,15 @@ format. To schedule backups by the server, set SPECTER_BACKUP_EVERY=24h.`,
 			if notRecorded != nil {
 				fmt.Fprintln(p.stderr, "The backup is complete, but doctor and the metrics will not report it:", notRecorded)
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(backupOf(path, m))
+			}
 			fmt.Fprintf(p.stdout, "Wrote %s: %s.\n", path, describeBackup(m))
 			return nil
 		},
 	}
 	addDataFlags(cmd.Flags())
-	return cmd
+	return addJSON(cmd)
 }
 
 // backupPath returns the path given as an argument, or a new path in the backup
@@ -73,17 +77,43 @@ func backupPath(a *app.App, args []string) (string, error) {
 	return backup.Folder(a.Config.Backup.Folder).Name(a.Now()), nil
 }
 
+// describedTables are the tables whose numbers of rows describe a backup.
+var describedTables = []struct{ name, what string }{
+	{"users", "user"}, {"wallets", "wallet"}, {"transactions", "transaction"}, {"proposals", "proposal"}, {"tokens", "token"}, {"audit", "audit event"},
+}
+
+// rowsOf returns the number of rows of a table in a backup.
+func rowsOf(m backup.Manifest, table string) int64 {
+	rows := m.RowsOf(table)
+	if table == "proposals" {
+		rows += m.RowsOf("psbts") // the table's name before schema 21
+	}
+	return rows
+}
+
 // describeBackup summarizes the contents of a backup in one line.
 func describeBackup(m backup.Manifest) string {
 	var parts []string
-	for _, table := range []struct{ name, what string }{
-		{"users", "user"}, {"wallets", "wallet"}, {"transactions", "transaction"}, {"proposals", "proposal"}, {"tokens", "token"}, {"audit", "audit event"},
-	} {
-		rows := m.RowsOf(table.name)
-		if table.name == "proposals" {
-			rows += m.RowsOf("psbts") // the table's name before schema 21
-		}
-		parts = append(parts, text.Count(rows, table.what))
+	for _, table := range describedTables {
+		parts = append(parts, text.Count(rowsOf(m, table.name), table.what))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// shownBackup is a backup in the output of --json.
+type shownBackup struct {
+	File    string           `json:"file"`
+	MadeAt  time.Time        `json:"made_at"`
+	Program string           `json:"program"`
+	Engine  string           `json:"engine"`
+	Schema  int64            `json:"schema"`
+	Rows    map[string]int64 `json:"rows"`
+}
+
+func backupOf(path string, m backup.Manifest) shownBackup {
+	out := shownBackup{path, m.MadeAt.UTC(), m.Program, m.Engine, m.Schema, map[string]int64{}}
+	for _, table := range describedTables {
+		out.Rows[table.name] = rowsOf(m, table.name)
+	}
+	return out
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/config"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/node/zmq"
 	"github.com/specterd/specterd/internal/proposal"
@@ -38,19 +39,17 @@ func (p *program) doctorCommand() *cobra.Command {
 This command changes nothing. Each line begins with ok, warning or error; the exit
 status is 1 if there is an error. The settings must be the same as for the server.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			checks := []any{}
 			d := &doctor{say: func(verdict, what, format string, args ...any) {
-				fmt.Fprintf(p.stdout, "%-8s %-14s %s\n", verdict, what, text.Escape(fmt.Sprintf(format, args...)))
+				message := fmt.Sprintf(format, args...)
+				checks = append(checks, doctorCheck{verdict, what, message})
+				if !wantsJSON(cmd) {
+					fmt.Fprintf(p.stdout, "%-8s %-14s %s\n", verdict, what, text.Escape(message))
+				}
 			}}
-			cfg, err := config.Load(cmd.Flags(), p.getenv)
-			if err != nil {
-				d.error("settings", "%v", err)
-				return errDoctor
-			}
-			d.App = app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
-			d.settings(cfg, config.UnknownVariables(p.environment))
-			err = d.examine(cmd.Context())
-			if d.Store != nil {
-				err = errors.Join(err, d.Store.Close())
+			err := d.run(cmd, p)
+			if wantsJSON(cmd) {
+				err = errors.Join(p.printJSON(v1.ShowList(checks)), err)
 			}
 			if err == nil && d.failed {
 				err = errDoctor
@@ -59,7 +58,30 @@ status is 1 if there is an error. The settings must be the same as for the serve
 		},
 	}
 	config.AddFlags(cmd.Flags())
-	return cmd
+	return addJSON(cmd)
+}
+
+// doctorCheck is a line of doctor --json.
+type doctorCheck struct {
+	Verdict string `json:"verdict"` // ok, warning or error
+	Check   string `json:"check"`
+	Message string `json:"message"`
+}
+
+// run loads the settings and runs the checks.
+func (d *doctor) run(cmd *cobra.Command, p *program) error {
+	cfg, err := config.Load(cmd.Flags(), p.getenv)
+	if err != nil {
+		d.error("settings", "%v", err)
+		return nil
+	}
+	d.App = app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
+	d.settings(cfg, config.UnknownVariables(p.environment))
+	err = d.examine(cmd.Context())
+	if d.Store != nil {
+		err = errors.Join(err, d.Store.Close())
+	}
+	return err
 }
 
 // doctor checks an installation and prints the results.

@@ -111,6 +111,9 @@ Tokens imported from Specter Desktop are not signed with these keys and stay val
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(keyRotationOf(r))
+			}
 			fmt.Fprintf(p.stdout, "New tokens are now signed with the key %s instead of %s.\n", r.To, r.From)
 			for _, d := range r.Dropped {
 				if d.Ended > 0 {
@@ -125,5 +128,25 @@ Tokens imported from Specter Desktop are not signed with these keys and stay val
 		}),
 	}
 	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke all tokens signed until now, and drop all old keys")
-	return addYes(cmd)
+	return addJSON(addYes(cmd))
+}
+
+// keyRotation is the output of key rotate --json.
+type keyRotation struct {
+	From    string       `json:"from"`
+	To      string       `json:"to"`
+	Dropped []droppedKey `json:"dropped"`
+}
+
+type droppedKey struct {
+	Fingerprint   string `json:"fingerprint"`
+	TokensRevoked int    `json:"tokens_revoked"`
+}
+
+func keyRotationOf(r app.KeyRotation) keyRotation {
+	out := keyRotation{r.From, r.To, []droppedKey{}}
+	for _, d := range r.Dropped {
+		out.Dropped = append(out.Dropped, droppedKey{d.Fingerprint, d.Ended})
+	}
+	return out
 }

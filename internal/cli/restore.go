@@ -62,13 +62,19 @@ rescans the chain for their history.`,
 				return err
 			}
 			of := fmt.Sprintf("made at %s by %s from %s", f.MadeAt.UTC().Format(timeLayout), text.Escape(f.Program), text.Escape(f.Engine))
-			if checkOnly {
+			switch {
+			case checkOnly && wantsJSON(cmd):
+				return p.printJSON(backupOf(args[0], f.Manifest))
+			case checkOnly:
 				fmt.Fprintf(p.stdout, "%s is an intact backup %s: %s.\n", args[0], of, describeBackup(f.Manifest))
 				return nil
 			}
 			r, err := a.Restore(cmd.Context(), operator(), f, filepath.Base(args[0]))
 			if err != nil {
 				return err
+			}
+			if wantsJSON(cmd) {
+				return p.printJSON(restoredOf(a, f, args[0], r))
 			}
 			fmt.Fprintf(p.stdout, "Restored the backup %s.\n", of)
 			p.printRestored(a, r)
@@ -77,7 +83,40 @@ rescans the chain for their history.`,
 	}
 	addDataFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&checkOnly, "check", false, "only verify the file and show its contents")
-	return cmd
+	return addJSON(cmd)
+}
+
+// restored is the output of restore --json.
+type restored struct {
+	Backup        shownBackup  `json:"backup"`
+	Users         []string     `json:"users"`
+	Wallets       []string     `json:"wallets"`
+	TokensRemoved []lostTokens `json:"tokens_removed"`
+	OpenProposals int64        `json:"open_proposals"`
+	Webhooks      int64        `json:"webhooks_disabled"`
+	SigningKey    string       `json:"signing_key"` // where it is
+}
+
+type lostTokens struct {
+	User         string   `json:"user"`
+	Descriptions []string `json:"descriptions"`
+}
+
+func restoredOf(a *app.App, f *backup.File, path string, r store.Restored) restored {
+	out := restored{
+		Backup: backupOf(path, f.Manifest), Users: append([]string{}, r.Users...), Wallets: []string{}, TokensRemoved: []lostTokens{},
+		OpenProposals: r.Proposals, Webhooks: r.Webhooks, SigningKey: a.KeyLocation(),
+	}
+	if !a.HasConfiguredKeys() {
+		out.SigningKey = a.KeyFile()
+	}
+	for _, w := range r.Wallets {
+		out.Wallets = append(out.Wallets, w.Name)
+	}
+	for _, lost := range r.Tokens {
+		out.TokensRemoved = append(out.TokensRemoved, lostTokens{lost.UserName, append([]string{}, lost.Descriptions...)})
+	}
+	return out
 }
 
 // printRestored prints what was restored, what is missing, and the next steps.

@@ -98,7 +98,7 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 			if err := p.confirmRevocation(cmd, a, ids, owners); err != nil {
 				return err
 			}
-			tokens := a.Tokens()
+			tokens, all := a.Tokens(), auth.Deleted{}
 			for i, id := range ids {
 				who := operator()
 				who.UserID = owners[i]
@@ -106,15 +106,22 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 				if err != nil {
 					return revokeError(id, err)
 				}
+				all.Ended, all.Kept = append(all.Ended, deleted.Ended...), append(all.Kept, deleted.Kept...)
+				if wantsJSON(cmd) {
+					continue
+				}
 				fmt.Fprintf(p.stdout, "Revoked %s.\n", id)
 				p.printOtherTokens("also revoked", id, deleted.Ended)
 				p.printOtherTokens("kept", id, deleted.Kept)
+			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowDeletedTokens(all))
 			}
 			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&keepSuccessors, "keep-successors", false, "keep tokens that resulted from rotation by the token itself or by another token")
-	return addYes(cmd)
+	return addJSON(addYes(cmd))
 }
 
 // confirmRevocation asks whether to revoke tokens, which it describes.

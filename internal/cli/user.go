@@ -42,13 +42,16 @@ func (p *program) userAddCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowUser(u))
+			}
 			fmt.Fprintf(p.stdout, "Added user %s.\n", u.Name)
 			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&admin, "admin", false, "make the user an admin")
 	addPasswordFlag(cmd, &fromStdin)
-	return cmd
+	return addJSON(cmd)
 }
 
 func (p *program) userListCommand() *cobra.Command {

@@ -69,7 +69,7 @@ A new password and --disabled delete all tokens of the user.`,
 	f.BoolVar(&s.disabled, "disabled", false, "disable the user; with =false enable the user")
 	f.BoolVar(&s.password, "password", false, "set a new password, for which the command prompts")
 	addPasswordFlag(cmd, &s.fromStdin)
-	return addYes(cmd)
+	return addJSON(addYes(cmd))
 }
 
 // change returns the changes of role and status, without values that u has already.
@@ -90,6 +90,9 @@ func (p *program) setUser(cmd *cobra.Command, a *app.App, u auth.User, s userSet
 	case !cmd.Flags().Changed("admin") && !cmd.Flags().Changed("disabled") && !setsPassword:
 		return errUsage("nothing to change: use --password, --admin or --disabled")
 	case !setsPassword && change.IsEmpty():
+		if wantsJSON(cmd) {
+			return p.printJSON(v1.ShowUser(u))
+		}
 		fmt.Fprintf(p.stdout, "User %s is %s, %s already; nothing was changed.\n", u.Name, roleOf(u), statusOf(u))
 		return nil
 	}
@@ -106,6 +109,9 @@ func (p *program) setUser(cmd *cobra.Command, a *app.App, u auth.User, s userSet
 	}
 	if u, err = a.Users.Change(cmd.Context(), operator(), u.Name, change); err != nil {
 		return err
+	}
+	if wantsJSON(cmd) {
+		return p.printJSON(v1.ShowUser(u))
 	}
 	p.printChange(u, setsPassword, tokens)
 	return nil

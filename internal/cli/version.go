@@ -14,10 +14,34 @@ import (
 var version = "development"
 
 func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "version", Short: "Print version and build information", Args: cobra.NoArgs,
-		Run: func(*cobra.Command, []string) { fmt.Fprint(p.stdout, versionText()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if wantsJSON(cmd) {
+				return p.printJSON(shownVersionOf(builtFrom()))
+			}
+			_, err := fmt.Fprint(p.stdout, versionText())
+			return err
+		},
+	})
+}
+
+// shownVersion is the output of version --json.
+type shownVersion struct {
+	Version    string  `json:"version"`
+	Commit     *string `json:"commit"` // nil if unknown
+	CommitTime *string `json:"commit_time"`
+	Modified   bool    `json:"modified"`
+	Go         string  `json:"go"`
+	Platform   string  `json:"platform"`
+}
+
+func shownVersionOf(c commit) shownVersion {
+	out := shownVersion{Version: version, Modified: c.modified, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if c.revision != "" {
+		out.Commit, out.CommitTime = &c.revision, &c.time
 	}
+	return out
 }
 
 // versionText returns version, commit, Go version and platform, one per line. The commit

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -181,6 +182,10 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 				if err := d.service.StopRescan(cmd.Context(), access); err != nil {
 					return err
 				}
+				if wantsJSON(cmd) {
+					v, err := d.service.Get(cmd.Context(), access)
+					return errors.Join(err, p.printJSON(v1.ShowWallet(v)))
+				}
 				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
 				return nil
 			}
@@ -192,6 +197,9 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowWallet(v))
+			}
 			return p.followScan(cmd.Context(), d, v)
 		}),
 	}
@@ -199,7 +207,7 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	f.StringVar(&from, "from", "0", "start of the rescan: a block height, or a date")
 	f.Uint32Var(&addresses, "addresses", 0, "also watch all addresses with an index below this number")
 	f.BoolVar(&stop, "stop", false, "stop a running rescan instead")
-	return cmd
+	return addJSON(cmd)
 }
 
 func (p *program) walletRemoveCommand(user *string) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/fault"
+	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletfile"
 )
@@ -44,9 +45,9 @@ of a device is printed with its key as --key takes it.`,
 				}
 			}
 			about, err := d.service.Inspect(cmd.Context(), d.who, plan)
-			if err == nil {
+			if err == nil && !wantsJSON(cmd) {
 				err = p.printInspection(cmd, about)
-			} else if fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
+			} else if err != nil && fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
 				return err
 			}
 			v, createErr := d.service.Create(cmd.Context(), d.who, plan)
@@ -55,6 +56,10 @@ of a device is printed with its key as --key takes it.`,
 				return asFlags(createErr)
 			case err != nil:
 				return err
+			case wantsJSON(cmd) && plan.DryRun:
+				return p.printJSON(v1.ShowInspection(about))
+			case wantsJSON(cmd):
+				return p.printJSON(v1.ShowNewWallet(v, plan, about))
 			case plan.DryRun:
 				fmt.Fprintln(p.stdout, "Nothing was created, because of --dry-run.")
 				return nil
@@ -77,7 +82,7 @@ of a device is printed with its key as --key takes it.`,
 	f.StringVar(&plan.Script, "script", "", "with --key: wpkh, sh-wpkh, pkh or tr for one key; wsh, sh-wsh or sh for several. With --file: which of several wallets or keys in it")
 	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date; not required if the file has it")
 	f.BoolVar(&plan.DryRun, "dry-run", false, "check and print the wallet without creating it")
-	return cmd
+	return addJSON(cmd)
 }
 
 // checkWalletCreate refuses a command line without exactly one description of the wallet, or

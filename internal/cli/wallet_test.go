@@ -77,6 +77,21 @@ func TestWalletCommands(t *testing.T) {
 			s.refuse(t, `"specterd wallet list --user admin" shows the aliases`, "wallet", "utxos", "none")
 			s.refuse(t, "--limit must be", "wallet", "transactions", "--limit", "0")
 		})
+		t.Run("create and rescan as JSON", func(t *testing.T) {
+			create := []string{"wallet", "create", "--name", "Second", "--birthday", "now", "--script", "wpkh", "--json", "--key", keys[0]}
+			inspected := decoded(t, s.run(t, append(create, "--dry-run")...))
+			if first, _ := field(inspected, "addresses", "receive").([]any); len(first) != 3 || field(inspected, "script") != "wpkh" {
+				t.Errorf("a dry run prints %v", inspected)
+			}
+			created, _ := decoded(t, s.run(t, create...)).(map[string]any)
+			if created["alias"] != "second" || created["warnings"] == nil || created["change_descriptor_implied"] != false {
+				t.Errorf("wallet create prints %v", created)
+			}
+			if scanned := decoded(t, s.run(t, "wallet", "rescan", "second", "--json")); field(scanned, "alias") != "second" {
+				t.Errorf("wallet rescan prints %v", scanned)
+			}
+			s.run(t, "wallet", "rm", "second", "--yes")
+		})
 		t.Run("balance", func(t *testing.T) {
 			if out := s.run(t, "wallet", "balance", "vault"); !strings.Contains(out, "available  2.00000000 BTC\ntrusted    2.00000000 BTC\nreserved   0.00000000 BTC\n") || !strings.Contains(out, "\nas of      block ") {
 				t.Errorf("wallet balance prints\n%s", out)

@@ -94,7 +94,7 @@ func webhookStatus(w webhook.Webhook) string {
 	case !w.Active():
 		return fmt.Sprintf("disabled %s: %s", w.DisabledAt.UTC().Format(timeLayout), w.Reason)
 	case !w.FailingSince.IsZero():
-		return "failing since " + w.FailingSince.UTC().Format(timeLayout)
+		return "active, failing since " + w.FailingSince.UTC().Format(timeLayout)
 	}
 	return "active"
 }
@@ -161,20 +161,25 @@ func (p *program) webhookShowCommand() *cobra.Command {
 }
 
 func (p *program) webhookTestCommand() *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: "test ID", Short: "Send a test message and print the response", Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
 			r, err := s.Test(cmd.Context(), who, args[0])
 			if err != nil {
 				return err
 			}
+			if wantsJSON(cmd) {
+				err = p.printJSON(v1.ShowAttempt(r))
+			}
 			if r.Status/100 != 2 {
 				return fmt.Errorf("the receiver did not accept the message: %s", resultOf(r))
 			}
-			fmt.Fprintf(p.stdout, "%s after %s\n", resultOf(r), r.Took.Round(time.Millisecond))
-			return nil
+			if !wantsJSON(cmd) {
+				fmt.Fprintf(p.stdout, "%s after %s\n", resultOf(r), r.Took.Round(time.Millisecond))
+			}
+			return err
 		}),
-	}
+	})
 }
 
 // resultOf describes the result of an attempt in a few words.
@@ -276,37 +281,46 @@ func (p *program) webhookRotateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, secret, err := s.RotateSecret(cmd.Context(), who, args[0], period)
+			w, secret, err := s.RotateSecret(cmd.Context(), who, args[0], period)
 			if err != nil {
 				return err
+			}
+			if wantsJSON(cmd) {
+				return p.printJSON(v1.ShowNewWebhook(w, secret.Key))
 			}
 			fmt.Fprintf(p.stdout, "Secret: %s\nIt is not shown again.\n", secret.Key)
 			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&gracePeriod, "grace-period", gracePeriod, "how long messages are also signed with the current secret")
-	return cmd
+	return addJSON(cmd)
 }
 
 func (p *program) webhookSwitchCommand(verb, short string, enabled bool) *cobra.Command {
-	return &cobra.Command{
+	return addJSON(&cobra.Command{
 		Use: verb + " ID", Short: short, Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
 			w, err := s.Get(cmd.Context(), who, args[0])
 			if err != nil {
 				return err
 			}
-			if w.Active() == enabled {
+			unchanged := w.Active() == enabled
+			if !unchanged {
+				if w, err = s.Change(cmd.Context(), who, args[0], webhook.Change{Enabled: &enabled}); err != nil {
+					return err
+				}
+			}
+			switch {
+			case wantsJSON(cmd):
+				return p.printJSON(v1.ShowWebhook(w))
+			case unchanged:
 				fmt.Fprintf(p.stdout, "Webhook %s is %s already; nothing was changed.\n", w.ID, webhookStatus(w))
-				return nil
+			default:
+				fmt.Fprintf(p.stdout, "Webhook %s is %s.\n", w.ID, webhookStatus(w))
 			}
-			if w, err = s.Change(cmd.Context(), who, args[0], webhook.Change{Enabled: &enabled}); err != nil {
-				return err
-			}
-			fmt.Fprintf(p.stdout, "Webhook %s is %s.\n", w.ID, webhookStatus(w))
 			return nil
 		}),
-	}
+	})
 }
 
 func (p *program) webhookDeleteCommand() *cobra.Command {

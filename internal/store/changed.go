@@ -16,7 +16,7 @@ func (s *Store) Changed() bool { return s.changed.Load() }
 // internalStatements lock rows or are internal work that no caller requested. The claim of an
 // idempotency key is undone if the request fails.
 var internalStatements = []string{
-	"HoldWallet", "HoldQuotaUse", "TouchSettings", "SealAudit", "NoteLock", "RaiseQuotaUse", "SetQuotaUse",
+	"HoldWallet", "HoldQuotaUse", "PutSettingOnce", "TouchSettings", "SealAudit", "NoteLock", "RaiseQuotaUse", "SetQuotaUse",
 	"ClaimIdempotencyKey", "DropIdempotencyKeys", "ReleaseIdempotencyKey",
 }
 

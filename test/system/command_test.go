@@ -36,14 +36,14 @@ var someCommands = []struct {
 	{args: []string{"token", "revoke", "TOKEN", "--yes"}},
 	{args: []string{"audit", "list"}},
 	{args: []string{"audit", "verify"}},
-	{args: []string{"audit", "archive", "--before", "2001-01-01", "--out", "FILE"}},
+	{args: []string{"audit", "archive", "--before", "2001-01-01", "--out", "./FILE"}},
 	{args: []string{"wallet", "list"}},
 	{args: []string{"wallet", "transactions"}},
 	{args: []string{"proposal", "list"}},
-	{args: []string{"export", "--to", "FILE"}},
+	{args: []string{"export", "--to", "./FILE"}},
 	{args: []string{"webhook", "list"}},
 	{args: []string{"webhook", "create", "admin", "https://shop.example/hook"}},
-	{args: []string{"backup", "FILE"}},
+	{args: []string{"backup", "./FILE"}},
 	{args: []string{"doctor"}, reports: true},
 	{args: []string{"key", "show"}},
 	{args: []string{"key", "rotate"}, needsKey: true},
@@ -74,7 +74,7 @@ func TestCommands_WithoutKey(t *testing.T) {
 					switch arg {
 					case "TOKEN":
 						args[i] = made.ID
-					case "FILE":
+					case "./FILE":
 						args[i] = filepath.Join(t.TempDir(), "file")
 					}
 				}

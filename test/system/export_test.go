@@ -423,7 +423,7 @@ func TestExport_Refusals(t *testing.T) {
 	says(1, "no database", "--to", to)
 	initialize(t, e.dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
 	says(1, `user "nobody" not found`, "--to", to, "--user", "nobody")
-	says(1, "wallet not found among your wallets", "--to", to, "--wallet", "../../etc")
+	says(1, `user admin has no wallet with the alias "../../etc"`, "--to", to, "--wallet", "../../etc")
 	says(0, "nothing was written", "--to", to)
 	key, _ := testkit.Key(t, 0)
 	e.run(0, "wallet", "create", "--name", "Savings", "--birthday", "now", "--descriptor", "wpkh("+key+"/<0;1>/*)")

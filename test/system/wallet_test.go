@@ -61,11 +61,11 @@ func TestWalletCommands(t *testing.T) {
 	run(`(?m)^savings +Savings +owner +wpkh +0\.00000000 +rescanning, 0 % +never$`, "list")
 	refuse("you already have a wallet with these descriptors; its alias is savings", "create", "--name", "Other", "--descriptor", savings, "--birthday", "now")
 	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birthday", "now")
-	refuse("birthday: must be", "create", "--name", "x", "--descriptor", savings, "--birthday", "yesterday")
-	refuse("descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birthday", "now")
+	refuse("--birthday: must be", "create", "--name", "x", "--descriptor", savings, "--birthday", "yesterday")
+	refuse("--descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birthday", "now")
 	refuse(`user "nobody" not found`, "list", "--user", "nobody")
-	refuse("user admin has no wallet with the alias nothing", "show", "nothing")
-	refuse("user admin has no wallet with the alias nothing", "rm", "nothing")
+	refuse(`user admin has no wallet with the alias "nothing"`, "show", "nothing")
+	refuse(`user admin has no wallet with the alias "nothing"`, "rm", "nothing")
 	inCore := func(want int) func() bool {
 		return func() bool {
 			folders, err := filepath.Glob(filepath.Join(node.WalletFolder(), "specterd-*"))
@@ -73,7 +73,7 @@ func TestWalletCommands(t *testing.T) {
 			return len(folders) == want
 		}
 	}
-	refuse("files: must be keep or delete", "rm", "savings", "--files=maybe")
+	refuse("--files must be keep or delete", "rm", "savings", "--files=maybe")
 	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--yes", "--files=delete", "--node-wallet-folder=")
 	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birthday", "now")
 	run("Deleted wallet gone.\nChanged the database .*\n$", "rm", "gone", "--yes", "--files=delete")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
@@ -77,8 +78,19 @@ func ShowTokenWithFamily(tokens *auth.Tokens, t auth.Token, user string, family 
 	return out
 }
 
+// ShowDeletedTokens returns the revoked and the kept tokens, as DeleteToken does.
+func ShowDeletedTokens(d auth.Deleted) any { return tokensDeletedOf(d) }
+
 // ShowWallet returns a wallet, as GetWallet does.
 func ShowWallet(v wallets.View) any { return walletOf(v) }
+
+// ShowNewWallet returns a wallet with its warnings, as CreateWallet does.
+func ShowNewWallet(v wallets.View, p wallets.Plan, about wallets.Inspection) any {
+	return newWalletOf(v, p, about)
+}
+
+// ShowInspection returns the wallet in a file, as InspectWallet does.
+func ShowInspection(about wallets.Inspection) any { return inspectionOf(about) }
 
 // ShowBalances returns the balances of a wallet, as in GetWallet, and their block.
 func ShowBalances(v wallets.View) any {
@@ -178,6 +190,9 @@ func ShowWebhookOf(w webhooks.Webhook, user string) any {
 func ShowNewWebhook(w webhooks.Webhook, secret string) any {
 	return webhookWithSecret{webhookOf(w), secret}
 }
+
+// ShowAttempt returns the result of a test message, as TestWebhook does.
+func ShowAttempt(r egress.Result) any { return attemptResultOf(r) }
 
 // ShowDelivery returns a delivery of a list.
 func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }

@@ -117,8 +117,12 @@ func (a *API) CreateWallet(ctx context.Context, in createWalletRequest) (newWall
 		return newWallet{}, err
 	}
 	v, err := a.o.Wallets.Create(ctx, caller(ctx), plan)
+	return newWalletOf(v, plan, about), err
+}
+
+func newWalletOf(v wallets.View, plan wallets.Plan, about wallets.Inspection) newWallet {
 	implied := plan.ImpliesChange() || slices.ContainsFunc(about.Warnings, func(w walletfile.Warning) bool { return w.Code == "change_implied" })
-	return newWallet{walletOf(v), implied, warningsOf(about.Warnings)}, err
+	return newWallet{walletOf(v), implied, warningsOf(about.Warnings)}
 }
 
 type inspectWalletRequest struct {
