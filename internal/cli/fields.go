@@ -23,8 +23,8 @@ var inputs = map[string][]string{
 	"utxos": {"--from"}, "user": {"USER", "NAME", "--user"}, "alias": {"--alias", "ALIAS"}, "files": {"--files", "--file"},
 }
 
-// phrases are texts of errors and warnings that tell how to use the API, and what to write
-// instead for a command.
+// phrases are remedies in errors and warnings that are for the API, and their texts for
+// commands.
 var phrases = []struct {
 	api  *regexp.Regexp
 	text string

@@ -94,7 +94,7 @@ type restored struct {
 	TokensRemoved []lostTokens `json:"tokens_removed"`
 	OpenProposals int64        `json:"open_proposals"`
 	Webhooks      int64        `json:"webhooks_disabled"`
-	SigningKey    string       `json:"signing_key"` // where it is
+	SigningKey    string       `json:"signing_key"` // its location
 }
 
 type lostTokens struct {

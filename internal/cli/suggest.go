@@ -41,7 +41,7 @@ var usualWords = map[string][]string{
 
 // elsewhere are words of users that are the task of another command or flag, which the text
 // names.
-var elsewhere = map[string]string{
+var elsewhere = map[string]string{ //nolint:gosec // the words token and password are not credentials
 	"config":               "settings are flags of each command, environment variables, or lines of specterd.env; specterd doctor shows where they come from, and specterd node-config prints the configuration of the node",
 	"init":                 "specterd serve creates the database at its first start, and specterd user list --init at once",
 	"login":                "commands need no login; specterd token create creates a token for the API",
@@ -146,7 +146,7 @@ func commandsOf(root *cobra.Command, name string) (paths []string) {
 }
 
 // hintForFlag says which flag to use instead of an unknown one, or returns an empty text.
-func hintForFlag(cmd *cobra.Command, name string, names []string) string {
+func hintForFlag(name string, names []string) string {
 	for _, flag := range usualFlags[strings.ToLower(name)] {
 		if slices.Contains(names, flag) {
 			return "did you mean --" + flag + "?"

@@ -134,7 +134,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		if found := hintForFlag(cmd, e.GetSpecifiedName(), names); found != "" {
+		if found := hintForFlag(e.GetSpecifiedName(), names); found != "" {
 			hint = "; " + found
 		}
 	}

@@ -40,8 +40,13 @@ confirmed  UTXOs with at least one confirmation`,
 				name   string
 				amount btc.Amount
 			}{
-				{"available", b.Available()}, {"trusted", b.Trusted}, {"reserved", b.Reserved}, {"frozen", b.Frozen},
-				{"pending", b.UntrustedPending}, {"immature", b.Immature}, {"confirmed", b.Confirmed},
+				{"available", b.Available()},
+				{"trusted", b.Trusted},
+				{"reserved", b.Reserved},
+				{"frozen", b.Frozen},
+				{"pending", b.UntrustedPending},
+				{"immature", b.Immature},
+				{"confirmed", b.Confirmed},
 			} {
 				row(one.name, "%s BTC", bitcoins(one.amount))
 			}

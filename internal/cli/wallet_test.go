@@ -149,7 +149,7 @@ func testMembers(t *testing.T, s *shell) {
 			strings.NewReader("correct horse battery\n"), new(testkit.Log), new(testkit.Log)))
 	}
 	s.refuse(t, "--role: must be viewer, proposer, signer or owner", "wallet", "member", "add", "vault", "bob", "--role", "boss")
-	s.refuse(t, `user "nobody" not found; "specterd user list" shows the names`, "wallet", "member", "add", "vault", "nobody")
+	s.refuse(t, `user "zoe" not found; "specterd user list" shows the names`, "wallet", "member", "add", "vault", "zoe")
 	s.run(t, "wallet", "member", "add", "vault", "bob")
 	s.refuse(t, "is a member of vault already", "wallet", "member", "add", "vault", "Bob", "--role", "owner")
 	s.refuse(t, "is not a member of vault", "wallet", "member", "set", "vault", "carol", "--role", "owner")

@@ -51,15 +51,18 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 	}
 }
 
-// String returns the amounts, except those that are 0.
+// String returns the amounts, without amounts of 0.
 func (f funds) String() string {
 	parts := []string{f.available.String() + " BTC are available"}
 	for _, other := range []struct {
 		amount btc.Amount
 		what   string
 	}{
-		{f.reserved, "reserved by open proposals"}, {f.frozen, "frozen"}, {f.locked, "locked in Bitcoin Core"},
-		{f.unconfirmed, "unconfirmed"}, {f.immature, "immature"},
+		{f.reserved, "reserved by open proposals"},
+		{f.frozen, "frozen"},
+		{f.locked, "locked in Bitcoin Core"},
+		{f.unconfirmed, "unconfirmed"},
+		{f.immature, "immature"},
 	} {
 		if other.amount > 0 {
 			parts = append(parts, other.amount.String()+" BTC "+other.what)

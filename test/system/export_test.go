@@ -422,7 +422,7 @@ func TestExport_Refusals(t *testing.T) {
 	says(2, "must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow, caravan or crypto-output", "--format", "pdf", "--wallet", "x")
 	says(1, "no database", "--to", to)
 	initialize(t, e.dir, "SPECTER_ADMIN_PASSWORD="+testPassword)
-	says(1, `user "nobody" not found`, "--to", to, "--user", "nobody")
+	says(1, `user "zoe" not found`, "--to", to, "--user", "zoe")
 	says(1, `user admin has no wallet with the alias "../../etc"`, "--to", to, "--wallet", "../../etc")
 	says(0, "nothing was written", "--to", to)
 	key, _ := testkit.Key(t, 0)

@@ -63,7 +63,7 @@ func TestWalletCommands(t *testing.T) {
 	refuse("you already have a wallet with this alias", "create", "--name", "SAVINGS!", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "7/<0;1>"), "--birthday", "now")
 	refuse("--birthday: must be", "create", "--name", "x", "--descriptor", savings, "--birthday", "yesterday")
 	refuse("--descriptor: ", "create", "--name", "x", "--descriptor", "nonsense", "--birthday", "now")
-	refuse(`user "nobody" not found`, "list", "--user", "nobody")
+	refuse(`user "zoe" not found`, "list", "--user", "zoe")
 	refuse(`user admin has no wallet with the alias "nothing"`, "show", "nothing")
 	refuse(`user admin has no wallet with the alias "nothing"`, "rm", "nothing")
 	inCore := func(want int) func() bool {
