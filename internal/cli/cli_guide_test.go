@@ -12,7 +12,7 @@ import (
 
 // TestCommandLineGuide runs the code blocks of docs/cli.md.
 func TestCommandLineGuide(t *testing.T) {
-	blocks := walkThroughBlocks(t, "docs/cli.md", 7)
+	blocks := walkThroughBlocks(t, "docs/cli.md", 8)
 	s, keys := newShell(t, false)
 	s.serve(t)
 	s.createVault(t, keys, 2)
@@ -26,9 +26,10 @@ func TestCommandLineGuide(t *testing.T) {
 	}
 	g.run(t, blocks[2], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
 	g.run(t, blocks[3], "invoice 18", "OUTPOINT ", "\nbcrt1")
-	g.run(t, blocks[4], "Labelled bcrt1", "Removed the label of bcrt1", "Imported ", "invoice 19")
-	g.run(t, blocks[5], "Ended 0 sessions of admin.")
-	g.run(t, blocks[6], `"label":"invoice 17"`, `"alias":"vault"`)
+	g.run(t, blocks[4], "\nreserved ", "\nfrozen ", " send ", " BALANCE ")
+	g.run(t, blocks[5], "Labelled bcrt1", "Removed the label of bcrt1", "Imported ", "invoice 19")
+	g.run(t, blocks[6], "Ended 0 sessions of admin.")
+	g.run(t, blocks[7], `"label":"invoice 17"`, `"alias":"vault"`)
 }
 
 // environment returns the settings for a child process, with further variables.

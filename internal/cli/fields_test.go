@@ -84,6 +84,7 @@ func TestInputs_Errors(t *testing.T) {
 // withoutInput are the fields of faults that no command takes.
 var withoutInput = map[string]string{
 	"":            "replaced by a position in recipients",
+	"code":        "only on the console's page of the first run",
 	"count":       "only for QR codes in the API",
 	"file_base64": "an alternative to file in the API",
 	"final_after": "a setting of wallets in the API",

@@ -51,7 +51,7 @@ func sessionsOf(cmd *cobra.Command, a *app.App, userName string) ([]auth.Session
 		all, err := a.Store.AllSessions(cmd.Context())
 		return auth.ValidSessions(all, a.Now()), err
 	}
-	u, err := a.Users.Get(cmd.Context(), userName)
+	u, err := userNamed(cmd.Context(), a, userName)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +82,9 @@ func (p *program) sessionDeleteCommand() *cobra.Command {
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, ids []string) error {
 			switch {
 			case (userName != "") != all:
-				return errors.New("--user NAME and --all end all sessions of a user, and need each other")
+				return errUsage("--user NAME and --all end all sessions of a user, and need each other")
 			case all == (len(ids) > 0):
-				return errors.New("name sessions, which \"specterd session list\" lists, or a user: --user NAME --all")
+				return errUsage("name sessions, which \"specterd session list\" lists, or a user: --user NAME --all")
 			case all:
 				return p.endAllSessions(cmd, a, userName)
 			}
@@ -129,7 +129,7 @@ func sessionError(id string, err error) error {
 }
 
 func (p *program) endAllSessions(cmd *cobra.Command, a *app.App, userName string) error {
-	u, err := a.Users.Get(cmd.Context(), userName)
+	u, err := userNamed(cmd.Context(), a, userName)
 	if err != nil {
 		return err
 	}

@@ -85,12 +85,12 @@ func TestSessionCommands(t *testing.T) {
 			t.Errorf("it completes to %q", got)
 		}
 
-		s.refuse(t, "user not found", "session", "list", "--user", "unknown")
+		s.refuse(t, `user "unknown" not found`, "session", "list", "--user", "unknown")
 		s.refuse(t, "name sessions, which", "session", "delete", "--yes")
 		s.refuse(t, "name sessions, which", "session", "delete", bobID, "--user", "bob", "--all", "--yes")
 		s.refuse(t, "need each other", "session", "delete", "--user", "bob", "--yes")
 		s.refuse(t, "need each other", "session", "delete", bobID, "--all", "--yes")
-		s.refuse(t, "user not found", "session", "delete", "--user", "unknown", "--all", "--yes")
+		s.refuse(t, `user "unknown" not found`, "session", "delete", "--user", "unknown", "--all", "--yes")
 		s.refuse(t, `end x: session not found; it may have ended, and "specterd session list" shows the ids`, "session", "delete", bobID, "x", "--yes")
 		s.refuse(t, "End session "+bobID+" of bob? There is no terminal", "session", "delete", bobID)
 		s.refuse(t, "End all sessions of bob? There is no terminal", "session", "delete", "--user", "bob", "--all")
