@@ -41,7 +41,7 @@ of a device is printed with its key as --key takes it.`,
 			if birthday != "" {
 				var err error
 				if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
-					return asFlags(d.service.Problems(cmd.Context(), d.who, plan, err))
+					return d.service.Problems(cmd.Context(), d.who, plan, err)
 				}
 			}
 			about, err := d.service.Inspect(cmd.Context(), d.who, plan)
@@ -53,7 +53,7 @@ of a device is printed with its key as --key takes it.`,
 			v, createErr := d.service.Create(cmd.Context(), d.who, plan)
 			switch {
 			case createErr != nil:
-				return asFlags(createErr)
+				return createErr
 			case err != nil:
 				return err
 			case wantsJSON(cmd) && plan.DryRun:

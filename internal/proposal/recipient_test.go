@@ -313,7 +313,7 @@ func TestCreate_RecipientProblems(t *testing.T) {
 				}
 				if name == "CSV" && !strings.Contains(f.Message, "line 2, column address: must be a valid") ||
 					name == "CSV" && !strings.Contains(f.Message, "line 5, column amount_btc: must be 100000 satoshis") ||
-					name == "dust in a CSV" && !strings.Contains(f.Message, "line 2, column amount_sat: must be higher") {
+					name == "dust in a CSV" && !strings.Contains(f.Message, "line 2, column amount_sat: must be at least 294 sat") {
 					t.Error(f.Message)
 				}
 			}
