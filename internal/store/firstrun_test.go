@@ -155,6 +155,22 @@ func TestFirstRun_NotPending(t *testing.T) {
 	}
 }
 
+// TestFirstRun_SetMeanwhile checks that the second of two browsers that began at the same time
+// does not replace the password of the first.
+func TestFirstRun_SetMeanwhile(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		v := newInstallation(b)
+		first := auth.NewFirstRun(v.users, v.login, true, "")
+		slow := auth.NewUsers(meanwhile{b.Store, func() { testkit.Check(t, first.Set(t.Context(), "", goodPassword, local)) }}, v.passwords, func() time.Time { return b.now })
+		if err := auth.NewFirstRun(slow, v.login, true, "").Set(t.Context(), "", "another horse battery", local); !errors.Is(err, auth.ErrFirstRunDone) {
+			t.Errorf("the second browser: %v", err)
+		}
+		if !v.signsIn(goodPassword) || v.signsIn("another horse battery") {
+			t.Error("the second browser replaced the password")
+		}
+	})
+}
+
 // TestFirstRun_Concurrent checks that only one of several browsers sets the password, also
 // in several processes.
 func TestFirstRun_Concurrent(t *testing.T) {

@@ -204,6 +204,48 @@ func TestSQLViews(t *testing.T) {
 	})
 }
 
+func TestSQLViews_Sessions(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		v := newVisitors(b, "alice")
+		b.now = time.Now() // the view uses the clock of the database
+		_, who := v.start("alice")
+		const query = "SELECT session_id, user_name, status, address, agent, created_at FROM v_sessions"
+		at := b.now.UTC().Format("2006-01-02T15:04:05Z")
+		if got, want := b.rows(query), who.SessionID+" alice active "+clientAddress+" "+clientAgent+" "+at; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		micro := func(d time.Duration) int64 { return b.now.Add(d).UnixMicro() }
+		set := func(created, seen time.Duration) func() {
+			return func() {
+				b.exec("UPDATE sessions SET created_at = $1, last_seen_at = $2", micro(created), micro(seen))
+			}
+		}
+		for _, c := range []struct {
+			name, status string
+			change       func()
+		}{
+			{"in use", "active", set(-11*time.Hour-59*time.Minute, -time.Minute)},
+			{"nearly idle", "active", set(-time.Hour, -29*time.Minute)},
+			{"idle", "ended", set(-time.Hour, -31*time.Minute)},
+			{"old", "ended", set(-12*time.Hour-time.Minute, -time.Minute)},
+			{"in the future", "active", set(time.Hour, 2*time.Hour)},
+			{"old in the future", "ended", set(time.Hour, 14*time.Hour)},
+			{"another role", "ended", func() {
+				set(0, 0)()
+				b.exec("UPDATE users SET is_admin = FALSE WHERE name = 'alice'")
+			}},
+		} {
+			c.change()
+			if got := b.rows("SELECT status FROM v_sessions"); got != c.status {
+				t.Errorf("%s: %s", c.name, got)
+			}
+		}
+		if _, err := b.shell.ExecContext(t.Context(), "SELECT secret_hash FROM v_sessions"); err == nil {
+			t.Error("the view shows the hash of the secret")
+		}
+	})
+}
+
 func TestSQLViews_Wallets(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		bob, alice := b.user("bob", false), b.user("Alice", false)
