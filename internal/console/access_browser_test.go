@@ -7,6 +7,7 @@ func TestBrowser_Access(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	admin := s.admin(t)
+	s.user(t, "bob", false).get("/tokens/new").submit("/tokens", "description", "bot").want(200)
 	for _, fields := range [][]string{
 		{"description", "Accounting export"},
 		{"description", "Proposals of the ERP system", "preset", "proposer", "lifetime", "other", "other", "2h"},
@@ -14,7 +15,10 @@ func TestBrowser_Access(t *testing.T) {
 	} {
 		admin.get("/tokens/new").submit("/tokens", fields...).want(200)
 	}
-	paths := []string{"/tokens", "/tokens/new", "/tokens/new?preset=own", admin.get("/tokens").follow("Everything").path()}
+	paths := []string{
+		"/tokens", "/tokens/new", "/tokens/new?preset=own", admin.get("/tokens").follow("Everything").path(),
+		"/users", "/users/bob", "/users/admin", "/audit", "/audit?action=nothing", "/audit/verify", "/node", "/settings",
+	}
 	b := s.chromium(t)
 	b.open("/login")
 	b.signIn("admin", adminPassword)

@@ -129,7 +129,11 @@ func (c *call) readForm() error {
 
 // param returns a parameter of the path.
 func (c *call) param(name string) string {
-	text, err := url.PathUnescape(c.r.PathValue(name))
+	text := c.r.PathValue(name)
+	if c.r.URL.RawPath == "" { // the router used the path without escapes
+		return text
+	}
+	text, err := url.PathUnescape(text)
 	if err != nil {
 		return ""
 	}

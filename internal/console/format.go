@@ -20,6 +20,7 @@ func (l *look) functions(a *assets) template.FuncMap {
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
 		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "stepTitle": func(action string) string { return stepTitles[action] }, "percent": func(part float64) int { return int(part * 100) },
+		"quotaName": l.quotaName, "userPath": userPath, "second": l.second,
 	}
 }
 
@@ -123,6 +124,8 @@ func groups(text string) template.HTML {
 // day returns the date of a time in UTC, and minute also its time.
 func (l *look) day(at time.Time) template.HTML    { return l.timeOf(at, "2 Jan 2006") }
 func (l *look) minute(at time.Time) template.HTML { return l.timeOf(at, "2 Jan 2006 15:04 UTC") }
+
+func (l *look) second(at time.Time) template.HTML { return l.timeOf(at, "2 Jan 2006 15:04:05 UTC") }
 
 func (l *look) timeOf(at time.Time, layout string) template.HTML {
 	if at.IsZero() {
