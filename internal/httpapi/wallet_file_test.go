@@ -126,16 +126,21 @@ func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
 	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of file, file_base64, files and parts is required")
 	s.call(t, "POST", inspect, k, `{"file_base64": "?"}`).want(t, 400, `"field":"file_base64"`)
 	s.call(t, "POST", inspect, k, `{"file": "x", "scriptx": "wpkh"}`).want(t, 400, `"field":"scriptx"`, "unknown field")
-	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "alias": "Not One", "birthday": "yesterday"`)).
+	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "name": " x", "alias": "Not One", "birthday": "yesterday"`)).
 		want(t, 400, "exactly one of descriptor, keys, file", `"field":"name"`, `"field":"alias"`, `"field":"birthday"`)
-	s.call(t, "POST", create, k, `{"file_base64": "?", "alias": "Not One", "birthday": 1000000}`).
+	s.call(t, "POST", create, k, `{"file_base64": "?", "name": " x", "alias": "Not One", "birthday": 1000000}`).
 		want(t, 400, `"field":"file_base64"`, `"field":"name"`, `"field":"alias"`, `"field":"birthday","message":"must be between 0 and`)
 	s.call(t, "POST", create, k, `{"parts": ["ur:x"], "name": " x", "birthday": "2100-01-01"}`).
 		want(t, 400, `"field":"parts"`, `"field":"name"`, `"field":"birthday","message":"must not be in the future`)
 	s.call(t, "POST", create, k, fileBody(t, "key-multisig.txt", `, "name": "x", "birthday": "now"`)).wantProblem(t, 400, "not_one_wallet")
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "signatures_required": 2, "alias": "Not One", "birthday": "yesterday"`)).
-		want(t, 400, `"field":"name"`, `"field":"alias"`, `"field":"birthday"`, `"field":"signatures_required","message":"must be omitted if there is a file`)
+		want(t, 400, `"field":"alias"`, `"field":"birthday"`, `"field":"signatures_required","message":"must be omitted if there is a file`)
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "alias": "Not One"`)).want(t, 400, `"field":"name"`, `"field":"alias"`, `"field":"birthday"`)
+	var unread struct{ Errors []struct{ Field string } } // what the file may contain is not reported as missing
+	testkit.Check(t, json.Unmarshal([]byte(s.call(t, "POST", create, k, `{"file": "x"}`).want(t, 400).body), &unread))
+	if len(unread.Errors) != 1 || unread.Errors[0].Field != "file" {
+		t.Errorf("got %+v", unread)
+	}
 	broken := strings.Replace(fileBody(t, "caravan.json", `, "name": "x", "birthday": "now"`), "tpub", "tpuc", 2)
 	s.call(t, "POST", create, k, broken).want(t, 400, `"field":"file","message":"key 1 must`, `"field":"file","message":"key 2 must`)
 	s.call(t, "POST", create, k, `{"name": "x", "keys": ["x", "y"], "signatures_required": 3, "script": "wsx", "birthday": "now"}`).

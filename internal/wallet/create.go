@@ -196,17 +196,26 @@ func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, f walletfile.File
 	if errors.Is(err, btc.ErrPrivateKey) {
 		return p, f, "", err // other problems would distract from it
 	}
+	mayName := err != nil && !p.File.IsZero() && !p.File.IsSeveral() // whether the file may contain what the plan lacks
+	if err == nil {
+		tip, _ := s.node.Chain(in)
+		p = p.withFile(f, s.now(), tip)
+	}
 	if err == nil && !f.IsWallet() {
 		err = walletfile.ErrNotOneWallet
 	}
-	tip, _ := s.node.Chain(in)
-	p = p.withFile(f, s.now(), tip)
 	alias, aliasErr := aliasFor(p.Name, p.Alias)
-	nameErr := checkName(p.Name)
+	nameErr, birthdayErr := checkName(p.Name), s.checkPlanned(in, p)
 	if p.Name == "" && p.Alias == "" {
 		aliasErr = nil // it follows from the name
 	}
-	return p, f, alias, fault.JoinErrors(nameErr, aliasErr, err, s.checkPlanned(in, p))
+	if p.Name == "" && mayName {
+		nameErr = nil
+	}
+	if p.Birthday == (Birthday{}) && mayName {
+		birthdayErr = nil
+	}
+	return p, f, alias, fault.JoinErrors(nameErr, aliasErr, err, birthdayErr)
 }
 
 // checkPlanned validates the birthday of a plan as far as possible without a call of the node.

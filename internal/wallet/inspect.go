@@ -58,7 +58,10 @@ func (s *Service) Inspect(ctx context.Context, who *auth.Principal, p Plan) (Ins
 func (s *Service) Problems(ctx context.Context, who *auth.Principal, p Plan, problem error) error {
 	p.Birthday, p.DryRun = Birthday{Now: true}, true
 	_, err := s.Create(ctx, who, p)
-	if err != nil && (fault.KindOf(err) != fault.Invalid || errors.Is(err, btc.ErrPrivateKey)) {
+	switch kind := fault.KindOf(err); {
+	case err == nil, kind == fault.Conflict, kind == fault.Unavailable: // these depend on more than the request
+		return problem
+	case kind != fault.Invalid, errors.Is(err, btc.ErrPrivateKey):
 		return err
 	}
 	return fault.JoinErrors(err, problem)

@@ -131,8 +131,9 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// FuzzRead checks that no file makes Read panic, that errors are faults about the file, and
-// that a wallet that was read can be read again from its descriptors.
+// FuzzRead checks that no file makes Read panic, also together with the file of another signer,
+// that errors are faults about the file, and that a wallet that was read can be read again from
+// its descriptors.
 func FuzzRead(f *testing.F) {
 	for _, c := range fileTests {
 		f.Add(testkit.Must(readRaw(btc.Main, c.name)), "")
@@ -140,7 +141,13 @@ func FuzzRead(f *testing.F) {
 	for _, c := range privateFiles(f, btc.Main) {
 		f.Add([]byte(c.File), "wsh")
 	}
+	other := walletfile.FromText(keyOf(f, 1, "48h/0h/0h/2h", btc.Main))
 	f.Fuzz(func(t *testing.T, data []byte, script string) {
+		sources := []walletfile.Source{walletfile.FromBytes(data), other}
+		both, err := walletfile.FromFiles(sources).Read(walletfile.Options{Network: btc.Main, Script: btc.Script(script), SignaturesRequired: 2})
+		if f, ok := errors.AsType[*fault.Error](err); err != nil && (!ok || f.Kind != fault.Invalid || len(f.Fields) == 0) || err == nil && len(both.Policy.Keys) != 2 {
+			t.Fatalf("%+v, %v", both, err)
+		}
 		file, err := walletfile.Read(data, walletfile.Options{Network: btc.Main, Script: btc.Script(script)})
 		if err != nil {
 			f, ok := errors.AsType[*fault.Error](err)

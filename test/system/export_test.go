@@ -434,7 +434,7 @@ func TestExport_Refusals(t *testing.T) {
 
 	const partial = "the export is PARTIAL"
 	says(3, partial, "--to", to)
-	for name, want := range map[string]string{"savings": "account-map.json bip388.json core.json descriptor.txt labels.jsonl sparrow.json specter.json wallet.bsms", "odd": "core.json descriptor.txt labels.jsonl"} {
+	for name, want := range map[string]string{"savings": "account-map.json bip388.json core.json crypto-output.txt descriptor.txt labels.jsonl sparrow.json specter.json wallet.bsms", "odd": "core.json crypto-output.txt descriptor.txt labels.jsonl"} {
 		var got []string
 		entries, err := os.ReadDir(filepath.Join(to, name))
 		testkit.Check(t, err)
