@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
@@ -61,11 +62,12 @@ type Console struct {
 	mux    *chi.Mux
 	assets *assets
 	looks  *looks
+	scans  *admission.Gate // limits the pictures whose QR codes are read
 }
 
 // New returns the console. It returns an error only for a mistake in a template.
 func New(o Options) (*Console, error) {
-	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets()}
+	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets(), scans: admission.New(scanLimits())}
 	c.looks = newLooks(c.assets)
 	for _, to := range routes {
 		h := c.handle(to)

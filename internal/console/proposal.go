@@ -25,7 +25,7 @@ var proposalRoutes = slices.Concat([]route{
 	{method: post, path: "/wallets/{alias}/proposals/{id}/abandon", audience: users, role: auth.RoleSigner, handle: (*call).abandonProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).showBump},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).bump},
-}, sendRoutes)
+}, sendRoutes, scanRoutes)
 
 // proposalNotices are the notices of these pages.
 var proposalNotices = map[string]string{

@@ -41,12 +41,8 @@ func (c *call) postedSignatures() ([]byte, error) {
 	if text := strings.TrimSpace(c.form.Get("psbt")); text != "" {
 		return []byte(text), nil
 	}
-	var files []*multipart.FileHeader
-	if c.r.MultipartForm != nil {
-		files = c.r.MultipartForm.File["file"]
-	}
 	var texts [][]byte
-	for _, header := range files {
+	for _, header := range c.files("file") {
 		data, err := readFile(header)
 		if err != nil {
 			return nil, err
