@@ -1,0 +1,160 @@
+package console_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/specterd/specterd/internal/qrterm"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestBrowser_Payment is a payment from the form to the broadcast, in Chromium: the preview
+// appears while the user types; the codes for the device are animated; the first signature
+// arrives through the camera, the second as a file.
+func TestBrowser_Payment(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	camera := filepath.Join(t.TempDir(), "camera.mjpeg")
+	testkit.Check(t, os.WriteFile(camera, film([]string{"nothing yet"}), 0o600))
+	b := s.chromium(t, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", camera))
+	b.open("/wallets/treasury/send")
+	b.signIn("alice", alice.password)
+	b.see("Recipients")
+	to := alice.purseAddress()
+	b.fillNamed(address1, to)
+	b.see("is required") // a hint, while the user is typing
+	b.fillNamed(amount1, "150000")
+	b.see("1 UTXO is spent")
+	if n := s.proposals(t); n != 0 {
+		t.Fatalf("the live preview has stored %d proposals", n)
+	}
+	b.press("Create proposal")
+	b.see("Next: sign with your device")
+	page := b.address()
+	page, _, _ = strings.Cut(page, "?")
+
+	b.see("Part 2 of")
+	b.press("Pause")
+	b.see("Play")
+	shown := evaluate[string](b, `document.querySelector("[data-label]").textContent`)
+	b.press("Next part")
+	if after := evaluate[string](b, `document.querySelector("[data-label]").textContent`); after == shown {
+		t.Errorf("after Next part, the page still shows %s", after)
+	}
+
+	psbt := []byte(alice.get(page + "/psbt").body)
+	testkit.Check(t, os.WriteFile(camera, film(urTexts(t, node.Sign(t, psbt, w.signers[1]))), 0o600))
+	b.press("Scan with the camera")
+	b.see("The signature of this key is added")
+	b.see("1 more signature is required")
+
+	signed := filepath.Join(t.TempDir(), "signed.psbt")
+	testkit.Check(t, os.WriteFile(signed, node.Sign(t, psbt, w.signers[2]), 0o600))
+	b.do(chromedp.SetUploadFiles("#file", []string{signed}))
+	b.press("Add signature")
+	b.see("It can be broadcast now")
+	b.press("Broadcast")
+	b.see("Waiting for a block")
+	node.Mine(t, 1)
+	b.see("The payment is confirmed") // without a reload
+}
+
+// fillNamed types a text into an input by its name.
+func (b *chromium) fillNamed(name, text string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(fmt.Sprintf(`[name=%q]`, name), text))
+}
+
+// TestBrowser_Photos takes the signature from photos of the codes.
+func TestBrowser_Photos(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	made := alice.propose(w.alias)
+	dir := t.TempDir()
+	var photos []string
+	for i, text := range urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[0])) {
+		photos = append(photos, filepath.Join(dir, fmt.Sprintf("photo %d.jpg", i)))
+		testkit.Check(t, os.WriteFile(photos[i], codePicture(t, text), 0o600))
+	}
+	empty := filepath.Join(dir, "empty.jpg")
+	testkit.Check(t, os.WriteFile(empty, asJPEG(image.NewGray(image.Rect(0, 0, 640, 360))), 0o600))
+	b := s.chromium(t)
+	b.open("/p/" + made["id"].(string))
+	b.signIn("alice", alice.password)
+	b.see("Next: sign with your device")
+	b.do(chromedp.SetUploadFiles("#file", []string{empty}))
+	b.press("Add signature")
+	b.see("No QR code was found in this file")
+	b.do(chromedp.SetUploadFiles("#file", photos))
+	b.press("Add signature")
+	b.see("The signature of this key is added")
+}
+
+// TestBrowser_PaymentPages looks at the pages of payments.
+func TestBrowser_PaymentPages(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	first, second := alice.propose(w.alias)["id"].(string), alice.propose(w.alias)
+	const list = "/wallets/treasury/proposals"
+	page := list + "/" + second["id"].(string)
+	alice.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, second), w.signers[0], w.signers[1])})
+	b := s.chromium(t)
+	b.open("/wallets/treasury/send")
+	b.signIn("alice", alice.password)
+	b.see("Recipients")
+	for _, path := range []string{"/wallets/treasury/send", list, list + "/" + first, list + "/" + first + "/bump", list + "/" + first + "/qr?device=coldcard", page} {
+		b.inspect(path)
+	}
+}
+
+// film returns a video in which a camera sees the codes of the texts one after the other, in
+// the format of Chromium's fake camera.
+func film(texts []string) []byte {
+	const w, h, repeat = 1280, 720, 8
+	v := testkit.Must(qrterm.VersionFor(texts))
+	var out bytes.Buffer
+	for _, text := range texts {
+		code := testkit.Must(qrterm.Encode(text, v))
+		scale := 600 / (code.Size + 8)
+		left, top := (w-scale*code.Size)/2, (h-scale*code.Size)/2
+		frame := image.NewRGBA(image.Rect(0, 0, w, h))
+		for y := range h {
+			for x := range w {
+				shade := color.RGBA{235, 235, 230, 255}
+				if x >= left && y >= top && code.Black((x-left)/scale, (y-top)/scale) {
+					shade = color.RGBA{25, 25, 30, 255}
+				}
+				frame.SetRGBA(x, y, shade)
+			}
+		}
+		for range repeat {
+			_ = jpeg.Encode(&out, frame, &jpeg.Options{Quality: 80}) // a buffer has no errors
+		}
+	}
+	return out.Bytes()
+}
