@@ -80,8 +80,8 @@ func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) 
 
 func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool) error {
 	w := newWalk(p.stdout, url, s)
-	fmt.Fprintf(p.stdout, "  specterd  %s\n  users     admin with the password %s\n            %s with the password %s\n",
-		url, s.adminPassword, demoUser, s.userPassword)
+	fmt.Fprintf(p.stdout, "  console   %s/\n  API       %s/api/\n  users     admin with the password %s\n            %s with the password %s\n",
+		url, url, s.adminPassword, demoUser, s.userPassword)
 	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  directory %s, removed at the end; specterd's data is in data\n  log       %s\n\n",
 		demoBlocks, s.dir, s.logFile())
 	if once {
@@ -92,6 +92,7 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	}
 	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md and of other documents, and the commands of specterd,\n"+
 		"use this server after this line:\n\n   export %s%s\n\n", pathOfProgram(), strings.Join(s.environment(url), " "))
+	fmt.Fprintf(p.stdout, "The same wallets, proposals and tokens are in the web console: %s/\nSign in as admin with the password %s.\n\n", url, s.adminPassword)
 	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)

@@ -133,3 +133,39 @@ func (v *visitor) propose(alias string) map[string]any {
 		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000}}, "fee_rate_sat_vb": 5,
 	})
 }
+
+// try sends a request with a JSON body to the API, and returns the status of the response.
+func (v *visitor) try(method, path string, body any) int {
+	v.t.Helper()
+	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), method, v.site.url+path, bytes.NewReader(testkit.Must(json.Marshal(body)))))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+v.token)
+	status, _ := v.site.send(v.t, r)
+	return status
+}
+
+// status returns the status of the response to a request of the API with a token.
+func (s *site) status(t *testing.T, path, token string) int {
+	t.Helper()
+	r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil))
+	r.Header.Set("Authorization", "Bearer "+token)
+	status, _ := s.send(t, r)
+	return status
+}
+
+// body returns the body of the response to a request of the API with a token.
+func (s *site) body(t *testing.T, path, token string) string {
+	t.Helper()
+	r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil))
+	r.Header.Set("Authorization", "Bearer "+token)
+	_, body := s.send(t, r)
+	return body
+}
+
+func (s *site) send(t *testing.T, r *http.Request) (status int, body string) {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(r)
+	testkit.Check(t, err)
+	defer func() { _ = answer.Body.Close() }()
+	return answer.StatusCode, string(testkit.Must(io.ReadAll(answer.Body)))
+}

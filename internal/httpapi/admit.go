@@ -35,7 +35,8 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !isLimited(to) {
 		return s.answer(ctx, w, r, to, strict)
 	}
-	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { httpcall.Of(r.Context()).Rest(s.Now()) }}
+	info := httpcall.Of(ctx)
+	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { info.Rest(s.Now()) }}
 	if to.Handler.Media != nil {
 		worker.kind = admission.Stream
 	}
