@@ -3,7 +3,7 @@ package console
 import "slices"
 
 // accessRoutes are the pages of access: tokens, webhooks, users, the audit log, the node, and the settings of the user.
-var accessRoutes = slices.Concat(tokenRoutes, userRoutes, auditRoutes, nodeRoutes, settingsRoutes)
+var accessRoutes = slices.Concat(tokenRoutes, userRoutes, auditRoutes, nodeRoutes, settingsRoutes, invitationRoutes, firstRunRoutes)
 
 // accessNotices are the notices of these pages.
-var accessNotices = merged(tokenNotices, userNotices, settingsNotices)
+var accessNotices = merged(tokenNotices, userNotices, settingsNotices, invitationNotices, firstRunNotices)

@@ -58,6 +58,11 @@ func (c *call) showSignIn() error {
 			return c.redirect(localPath(c.query("next")), "")
 		}
 	}
+	if first, err := c.goesToFirstRun(); err != nil {
+		return err
+	} else if first {
+		return c.redirect(firstRunPath, "")
+	}
 	return c.render("signin", c.look.T("Sign in"), signInPage{Form: c.newForm(nil), Next: localPath(c.query("next")), Host: c.r.Host})
 }
 

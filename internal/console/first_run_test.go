@@ -1,0 +1,74 @@
+package console_test
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"testing"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestFirstRun sets the password of the first admin.
+func TestFirstRun(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		v := s.visitor(t)
+		p := v.get("/").want(200, "Welcome", "Choose the password of its first administrator").lacks("Setup code")
+		if p.path() != "/first-run" {
+			t.Fatalf("/ leads to %s", p.path())
+		}
+		testkit.Must(s.Users.Create(t.Context(), auth.Operator("test"), "bob", "the password of bob 41", false))
+		p.follow("Sign in as another user").submit("/login", "user", "bob", "password", "the password of bob 41").want(200, "Home")
+		v.get("/").submit("/logout")
+		if p := v.get("/tokens"); p.path() != "/login" {
+			t.Errorf("/tokens leads to %s, where no other user could sign in", p.path())
+		}
+		if status := basic(t, s, "admin"); status != 200 {
+			t.Errorf("before the first run, the API answers admin with %d", status)
+		}
+		p.submit("/first-run", "password", "admin").want(400, "must be at least 8 characters long")
+		p.submit("/first-run", "password", "adminadmin").want(400, "too easy to guess")
+		home := p.submit("/first-run", "password", adminPassword).want(200, "Home", "Your password is set.")
+		if home.path() != "/" {
+			t.Errorf("the first run ends at %s", home.path())
+		}
+		v.get("/users").want(200, "All users")
+		if status := basic(t, s, "admin"); status != 401 {
+			t.Errorf("after the first run, the API answers admin with %d", status)
+		}
+		other := s.visitor(t)
+		other.post("/first-run", "password", "quiet orange ladder 8").want(200, "has been set already", "Sign in")
+		other.get("/").want(200, "Sign in")
+		if p := other.get("/first-run"); p.path() != "/login" {
+			t.Errorf("after the first run, /first-run leads to %s", p.path())
+		}
+		other.signIn("admin", adminPassword)
+	}, with("SPECTER_ADMIN_PASSWORD", ""))
+}
+
+// basic requests the tokens of the first admin with a password, and returns the status.
+func basic(t *testing.T, s *site, password string) int {
+	t.Helper()
+	r := testkit.Must(http.NewRequestWithContext(context.Background(), http.MethodGet, s.url+"/api/v1/tokens", nil))
+	r.SetBasicAuth("admin", password)
+	answer, err := http.DefaultClient.Do(r)
+	testkit.Check(t, err)
+	testkit.Check(t, answer.Body.Close())
+	return answer.StatusCode
+}
+
+// TestFirstRun_Code shows that the setup code of the log is required behind a proxy.
+func TestFirstRun_Code(t *testing.T) {
+	t.Parallel()
+	s := open(t, with("SPECTER_ADMIN_PASSWORD", ""), with("SPECTER_TRUSTED_PROXIES", "127.0.0.1"))
+	found := regexp.MustCompile(`"setup_code":"([^"]*)"`).FindStringSubmatch(s.log.String())
+	if found == nil {
+		t.Fatal("the log has no setup code")
+	}
+	p := s.visitor(t).get("/").want(200, "Setup code")
+	p.submit("/first-run", "password", adminPassword).want(400, "is wrong").lacks(adminPassword)
+	p.submit("/first-run", "password", adminPassword, "code", "AAAA").want(400, "is wrong")
+	p.submit("/first-run", "password", adminPassword, "code", found[1]).want(200, "Your password is set.")
+}
