@@ -249,14 +249,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 	if err != nil {
 		return w, err
 	}
-	if w.Details, err = d.service.Details(ctx, access, 1); err != nil {
-		return w, err
-	}
-	w.Network = d.node.Provider.Network()
-	if w.Devices, err = d.service.Devices(ctx, d.who); err != nil {
-		return w, err
-	}
-	if w.Labels, err = d.service.Labels(ctx, access); err != nil {
+	if w, err = walletexport.Load(ctx, d.service, access); err != nil {
 		return w, err
 	}
 	if v.Rescanning() {

@@ -161,7 +161,7 @@ input.
 An empty label removes the existing one; "spendable": false freezes an output. Invalid
 lines are reported, all others are imported.`,
 		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			lines, err := p.readLimited(args[1], v1.MaxLabelFile)
+			lines, err := p.readLimited(args[1], wallet.MaxLabelFile)
 			if err != nil {
 				return err
 			}

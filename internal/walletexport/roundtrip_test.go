@@ -60,6 +60,10 @@ func TestWrite_ReadBack(t *testing.T) {
 				w.Name, w.Born = "Family Vault", born
 				var out bytes.Buffer
 				err := w.Write(&out, format)
+				checked := walletexport.Wallet{Details: wallet.Details{View: w.View}, Network: w.Network}.Check(format)
+				if fmt.Sprint(checked) != fmt.Sprint(err) {
+					t.Errorf("Check returns %v, Write %v", checked, err)
+				}
 				isSorted := strings.Contains(w.Receive, "sortedmulti")
 				if (format == walletexport.Coldcard || format == walletexport.Caravan) && !isSorted {
 					if !errors.Is(err, walletexport.ErrNotSortedMultisig) || out.Len() > 0 {
@@ -127,6 +131,9 @@ func TestWrite_Unsuitable(t *testing.T) {
 				var out bytes.Buffer
 				if err := w.Write(&out, format); !errors.Is(err, want) || out.Len() > 0 {
 					t.Errorf("%s, %s: %v", format, descriptor, err)
+				}
+				if err := (walletexport.Wallet{Details: wallet.Details{View: w.View}, Network: w.Network}).Check(format); !errors.Is(err, want) {
+					t.Errorf("%s, %s: Check returns %v", format, descriptor, err)
 				}
 			}
 		})

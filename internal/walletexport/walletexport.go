@@ -1,11 +1,13 @@
 // Package walletexport writes a wallet in the formats of other programs, which package
-// walletfile reads. It uses neither SQL nor HTTP nor RPC: the caller provides the data.
+// walletfile reads. It uses neither SQL nor HTTP nor RPC: [Load] reads the data from the service
+// of wallets.
 //
 // If a format cannot represent a wallet, writing it returns [ErrBranches], [ErrOrigin] or
 // [ErrNotSortedMultisig], so that no program watches wrong addresses.
 package walletexport
 
 import (
+	"context"
 	"io"
 	"iter"
 	"strings"
@@ -82,6 +84,18 @@ func (f Format) FileName() string {
 	}
 }
 
+// ContentType returns the media type of a file in this format.
+func (f Format) ContentType() string {
+	switch f {
+	case Labels:
+		return "application/jsonl"
+	case Descriptor, BSMS, Coldcard, CryptoOutput:
+		return "text/plain; charset=utf-8"
+	default:
+		return "application/json"
+	}
+}
+
 // Wallet is the data for all formats.
 type Wallet struct {
 	// Details must have the addresses of both branches up to and including the next one.
@@ -96,6 +110,31 @@ type Wallet struct {
 	// Born is the time of the block before which the wallet has no transactions; zero
 	// requests a rescan of the whole chain.
 	Born time.Time
+}
+
+// Load returns the data of a wallet, without the time of its birthday.
+func Load(ctx context.Context, s *wallet.Service, access wallet.Access) (w Wallet, err error) {
+	w.Network = s.Network()
+	if w.Details, err = s.Details(ctx, access, 1); err != nil {
+		return Wallet{}, err
+	}
+	if w.Devices, err = s.Devices(ctx, access.Caller()); err != nil {
+		return Wallet{}, err
+	}
+	w.Labels, err = s.Labels(ctx, access)
+	return w, err
+}
+
+// Check returns the error with which Write refuses a format for the wallet. Only the wallet's
+// View is required.
+func (w Wallet) Check(f Format) error {
+	switch f {
+	case Specter, AccountMap:
+		return w.checkBranches()
+	case Labels, Core:
+		return nil
+	}
+	return w.Write(io.Discard, f) // formats that contain neither addresses nor labels
 }
 
 // Write writes the wallet in one format, in UTF-8 and with a line break at the end. ErrBranches,

@@ -5,18 +5,17 @@ import (
 	"context"
 	"encoding/csv"
 	"iter"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -34,10 +33,10 @@ func (a *API) export(ctx context.Context, set wallets.Set, f wallets.Filter, med
 		return route.Streamed{}, err
 	}
 	name := historyName(set.Alias(), "transactions", in.period)
-	out := route.Streamed{ContentType: mediaType, Header: attachment(name + ".jsonl")}
+	out := route.Streamed{ContentType: mediaType, Header: httpcall.Attachment(name + ".jsonl")}
 	out.Body = func(w *bufio.Writer) error { return writeLines(w, records) }
 	if mediaType == csvType {
-		out = route.Streamed{ContentType: csvContentType, Header: attachment(name + ".csv")}
+		out = route.Streamed{ContentType: csvContentType, Header: httpcall.Attachment(name + ".csv")}
 		out.Body = func(w *bufio.Writer) error { return writeCSV(w, in.BOM, records) }
 	}
 	setAsOf(out.Header, tip)
@@ -62,23 +61,6 @@ func historyName(alias, what string, p period) string {
 		what = alias + "-" + what
 	}
 	return what + p.inFileName()
-}
-
-// attachment returns the header Content-Disposition (RFC 6266), which makes browsers save
-// a response under name. If name is not ASCII, the header also has an ASCII name, for
-// clients that do not implement RFC 8187.
-func attachment(name string) http.Header {
-	value := mime.FormatMediaType("attachment", map[string]string{"filename": name})
-	ascii := strings.Map(func(r rune) rune {
-		if r > unicode.MaxASCII {
-			return '_'
-		}
-		return r
-	}, name)
-	if ascii != name {
-		value = mime.FormatMediaType("attachment", map[string]string{"filename": ascii}) + strings.TrimPrefix(value, "attachment")
-	}
-	return http.Header{"Content-Disposition": {value}}
 }
 
 func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {

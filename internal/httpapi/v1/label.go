@@ -2,16 +2,14 @@ package v1
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -66,7 +64,7 @@ func (a *API) ExportLabels(ctx context.Context, _ walletRequest) (route.Streamed
 		return route.Streamed{}, err
 	}
 	return route.Streamed{
-		ContentType: linesType, Header: attachment(access(ctx).Alias() + "-labels.jsonl"),
+		ContentType: linesType, Header: httpcall.Attachment(access(ctx).Alias() + "-labels.jsonl"),
 		Body: func(w *bufio.Writer) error { return WriteLabels(w, labels) },
 	}, nil
 }
@@ -93,12 +91,8 @@ type importLabelsRequest struct {
 	Lines []byte `body:"application/jsonl,application/x-ndjson,text/plain" json:"-" description:"One BIP-329 JSON object per line, at most 10000 lines."`
 }
 
-// maxLabelsBody is the maximum size of an import of labels, in bytes. It is enough for
-// wallets.MaxLabels lines with long labels.
-const maxLabelsBody = 16 << 20
-
 // MaxBody implements route.Limited.
-func (importLabelsRequest) MaxBody() int64 { return maxLabelsBody }
+func (importLabelsRequest) MaxBody() int64 { return wallets.MaxLabelFile }
 
 type importedLabels struct {
 	Imported int            `json:"imported" required:"true" description:"Number of lines whose label or spendable was set."`
@@ -129,52 +123,14 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (importe
 
 // importLabels sets the labels of lines in the format of BIP-329.
 func importLabels(ctx context.Context, service *wallets.Service, access wallets.Access, lines []byte) (importedLabels, error) {
-	if n := bytes.Count(lines, []byte("\n")); n > wallets.MaxLabels {
-		return importedLabels{}, fault.New(fault.Invalid, "too_many_labels", "must not have more than %d lines; split the file", wallets.MaxLabels)
-	}
-	labels, numbers, out, err := parseLabels(lines)
-	if err != nil {
-		return importedLabels{}, err
-	}
-	foreign, cleaned, err := service.ImportLabels(ctx, access, labels)
-	if err != nil {
-		return importedLabels{}, err
-	}
-	out.Imported = len(labels)
-	for _, i := range foreign {
-		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "spendable is ignored: the output does not belong to this wallet"})
-		if labels[i].Label == nil {
-			out.Imported--
-		}
-	}
-	for _, i := range cleaned {
-		out.Ignored = append(out.Ignored, reportedLine{numbers[i], "control characters, invisible characters and marks of text direction of the label are omitted"})
-	}
-	slices.SortStableFunc(out.Ignored, func(a, b reportedLine) int { return a.Line - b.Line })
-	return out, nil
+	r, err := service.ImportLabelFile(ctx, access, lines)
+	return importedLabels{r.Imported, reportedLines(r.Ignored), reportedLines(r.Failed)}, err
 }
 
-// parseLabels returns the labels, the line number of each, and, in out, the lines that are
-// ignored or invalid. Invalid lines are not an error.
-func parseLabels(lines []byte) (labels []btc.Label, numbers []int, out importedLabels, err error) {
-	number := 0
-	for line := range bytes.Lines(lines) {
-		number++
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		l, err := btc.ParseLabel(line)
-		f, isFault := errors.AsType[*fault.Error](err)
-		switch {
-		case err == nil:
-			labels, numbers = append(labels, l), append(numbers, number)
-		case !isFault:
-			return nil, nil, out, err
-		case errors.Is(err, btc.ErrLabelType):
-			out.Ignored = append(out.Ignored, reportedLine{number, f.Message})
-		default:
-			out.Failed = append(out.Failed, reportedLine{number, f.Message})
-		}
+func reportedLines(lines []wallets.LabelLine) []reportedLine {
+	out := make([]reportedLine, len(lines))
+	for i, l := range lines {
+		out[i] = reportedLine(l)
 	}
-	return labels, numbers, out, nil
+	return out
 }

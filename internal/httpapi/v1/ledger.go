@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -29,7 +30,7 @@ func (a *API) ledger(ctx context.Context, set wallets.Set, in history) (route.St
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	out := route.Streamed{ContentType: csvContentType, Header: attachment(historyName(set.Alias(), "ledger", in.period) + ".csv")}
+	out := route.Streamed{ContentType: csvContentType, Header: httpcall.Attachment(historyName(set.Alias(), "ledger", in.period) + ".csv")}
 	out.Body = func(w *bufio.Writer) error { return writeLedger(w, in.BOM, zone, entries) }
 	setAsOf(out.Header, tip)
 	return out, nil

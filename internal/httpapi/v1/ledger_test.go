@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -115,7 +116,7 @@ func TestFileNames(t *testing.T) {
 		`attachment; filename="_ \"x\"-ledger"; filename*=utf-8''%C3%A9%20%22x%22-ledger`: {alias: `é "x"`},
 	} {
 		t.Run(want, func(t *testing.T) {
-			if got := attachment(historyName(in.alias, "ledger", in.period)).Get("Content-Disposition"); got != want {
+			if got := httpcall.Attachment(historyName(in.alias, "ledger", in.period)).Get("Content-Disposition"); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})

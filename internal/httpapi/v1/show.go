@@ -215,6 +215,3 @@ func ImportLabels(ctx context.Context, s *wallets.Service, access wallets.Access
 	out, err := importLabels(ctx, s, access, lines)
 	return LabelImport{out, out.Imported, out.report(), len(out.Failed) > 0}, err
 }
-
-// MaxLabelFile is the maximum size of a file for ImportLabels, in bytes.
-const MaxLabelFile = maxLabelsBody

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/walletexport"
 )
 
@@ -35,17 +36,11 @@ func (a *API) ExportWallet(ctx context.Context, in exportWalletRequest) (route.S
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	w := walletexport.Wallet{Network: a.o.Wallets.Network()}
-	if w.Details, err = a.o.Wallets.Details(ctx, access(ctx), 1); err != nil {
+	w, err := walletexport.Load(ctx, a.o.Wallets, access(ctx))
+	if err != nil {
 		return route.Streamed{}, err
 	}
-	if w.Devices, err = a.o.Wallets.Devices(ctx, caller(ctx)); err != nil {
-		return route.Streamed{}, err
-	}
-	if w.Labels, err = a.o.Wallets.Labels(ctx, access(ctx)); err != nil {
-		return route.Streamed{}, err
-	}
-	out := route.Streamed{ContentType: contentTypeOf(format), Header: attachment(access(ctx).Alias() + "-" + format.FileName())}
+	out := route.Streamed{ContentType: format.ContentType(), Header: httpcall.Attachment(access(ctx).Alias() + "-" + format.FileName())}
 	if format == walletexport.Labels {
 		out.Body = func(out *bufio.Writer) error { return w.Write(out, format) }
 		return out, nil
@@ -59,15 +54,4 @@ func (a *API) ExportWallet(ctx context.Context, in exportWalletRequest) (route.S
 		return err
 	}
 	return out, nil
-}
-
-func contentTypeOf(f walletexport.Format) string {
-	switch f {
-	case walletexport.Labels:
-		return linesType
-	case walletexport.Descriptor, walletexport.BSMS, walletexport.Coldcard, walletexport.CryptoOutput:
-		return textType + "; charset=utf-8"
-	default:
-		return jsonType
-	}
 }
