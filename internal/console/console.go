@@ -23,6 +23,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/idempotency"
+	"github.com/specterd/specterd/internal/keymutex"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
@@ -63,6 +64,8 @@ type Console struct {
 	assets *assets
 	looks  *looks
 	scans  *admission.Gate // limits the pictures whose QR codes are read
+	// creating is locked by the id of a user who creates a wallet.
+	creating keymutex.Mutex
 }
 
 // New returns the console. It returns an error only for a mistake in a template.

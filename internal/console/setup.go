@@ -1,7 +1,17 @@
 package console
 
+import (
+	"maps"
+	"slices"
+)
+
 // setupRoutes are the pages that set up a wallet: new wallet, members, settings of a wallet.
-var setupRoutes = []route{}
+var setupRoutes = slices.Concat(newWalletRoutes, memberRoutes, walletSettingsRoutes, findRoutes)
 
 // setupNotices are the notices of these pages.
-var setupNotices = map[string]string{}
+var setupNotices = func() map[string]string {
+	all := maps.Clone(newWalletNotices)
+	maps.Copy(all, memberNotices)
+	maps.Copy(all, walletSettingsNotices)
+	return all
+}()

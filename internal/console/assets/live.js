@@ -81,3 +81,6 @@ if (url) {
   });
   addEventListener("pagehide", close);
 }
+
+// Progress has no events.
+setInterval(() => { if (!document.hidden && document.querySelector("[data-live] progress")) refresh(); }, 5000);

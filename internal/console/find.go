@@ -1,0 +1,116 @@
+package console
+
+import (
+	"errors"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+var findRoutes = []route{{method: get, path: "/find", audience: users, handle: (*call).find}}
+
+// findPage lists what a search found in several wallets, or nothing.
+type findPage struct {
+	Query string
+	Found []foundItem
+}
+
+// foundItem is an address, a transaction, a proposal or a wallet.
+type foundItem struct{ What, Wallet, Path string }
+
+var (
+	txidText = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	idText   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+)
+
+// find leads to the page of an address, a transaction, an output or a proposal in the wallets of
+// the user, or to a wallet by its name.
+func (c *call) find() error {
+	p := findPage{Query: strings.TrimSpace(c.query("q"))}
+	var err error
+	if p.Query != "" {
+		p.Found, err = c.findAll(p.Query)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(p.Found) == 1:
+		return c.redirect(p.Found[0].Path, "")
+	}
+	return c.render("find", c.look.T("Search"), p)
+}
+
+func (c *call) findAll(query string) ([]foundItem, error) {
+	lower := strings.ToLower(query)
+	if at, err := btc.ParseOutpoint(lower); err == nil {
+		lower = at.Txid
+	}
+	switch {
+	case txidText.MatchString(lower):
+		return c.findInWallets(c.look.T("Transaction"), func(access wallet.Access) (string, error) {
+			_, err := c.Wallets.Transaction(c.r.Context(), access, lower)
+			return walletPath(access.Alias(), "transactions", lower), err
+		})
+	case idText.MatchString(lower):
+		return c.findInWallets(c.look.T("Proposal"), func(access wallet.Access) (string, error) {
+			_, err := c.Proposals.Get(c.r.Context(), access, lower)
+			return walletPath(access.Alias(), "proposals", lower), err
+		})
+	}
+	found, err := c.findAddress(query)
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	return c.findWallet(lower)
+}
+
+// findInWallets calls look for each wallet of the user. It returns the path of an object, or a
+// NotFound fault.
+func (c *call) findInWallets(what string, look func(wallet.Access) (string, error)) (found []foundItem, err error) {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range views {
+		access, err := c.Wallets.Access(c.r.Context(), c.who, v.Alias)
+		if err != nil {
+			return nil, err
+		}
+		path, err := look(access)
+		switch {
+		case err == nil:
+			found = append(found, foundItem{what, v.Name, path})
+		case fault.KindOf(err) != fault.NotFound:
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+func (c *call) findAddress(query string) (found []foundItem, err error) {
+	all, err := c.Wallets.FindAddress(c.r.Context(), c.who, query)
+	if errors.Is(err, wallet.ErrAddressNotFound) || fault.KindOf(err) == fault.Invalid {
+		return nil, nil
+	}
+	for _, a := range all {
+		path := walletPath(a.Alias, "receive") + "?" + url.Values{"address": {a.Address.Address}}.Encode()
+		found = append(found, foundItem{c.look.T("Address"), a.Alias, path})
+	}
+	return found, err
+}
+
+// findWallet returns the wallets whose name or alias contains a text in lower case.
+func (c *call) findWallet(lower string) (found []foundItem, err error) {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	for _, v := range views {
+		if strings.Contains(strings.ToLower(v.Name), lower) || strings.Contains(v.Alias, auth.FoldName(lower)) {
+			found = append(found, foundItem{c.look.T("Wallet"), v.Name, walletPath(v.Alias)})
+		}
+	}
+	return found, err
+}

@@ -1,0 +1,158 @@
+package console
+
+import (
+	"bytes"
+	"html/template"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"rsc.io/qr"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/walletexport"
+)
+
+// exportWallet sends the wallet as a file, with the bytes that the API sends.
+func (c *call) exportWallet() error {
+	format, err := walletexport.ParseFormat(c.form.Get("format"))
+	if err != nil {
+		return c.refuseSettings("export", err)
+	}
+	w, err := walletexport.Load(c.r.Context(), c.Wallets, c.access)
+	var file bytes.Buffer
+	if err == nil {
+		err = w.Write(&file, format)
+	}
+	if err != nil {
+		return c.refuseSettings("export", err)
+	}
+	h := c.w.Header()
+	maps.Copy(h, httpcall.Attachment(c.access.Alias()+"-"+format.FileName()))
+	h.Set("Content-Type", format.ContentType())
+	h.Set("Content-Length", strconv.Itoa(file.Len()))
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(file.Bytes()) // fails only if the client disconnected
+	return nil
+}
+
+// importLabels imports an uploaded file of labels, and reports the lines that were not imported.
+func (c *call) importLabels() error {
+	data, err := c.uploadedLabels()
+	var result wallet.LabelImport
+	if err == nil {
+		result, err = c.Wallets.ImportLabelFile(c.r.Context(), c.access, data)
+	}
+	if err != nil {
+		return c.refuseSettings("labels", err)
+	}
+	p, err := c.walletSettingsPage("labels", nil)
+	if err != nil {
+		return err
+	}
+	result.Ignored, result.Failed = firstLines(result.Ignored), firstLines(result.Failed)
+	p.Labels = &result
+	return c.render("wallet-settings", c.look.T("Settings"), p)
+}
+
+// firstLines returns the reported lines that a page shows.
+func firstLines(lines []wallet.LabelLine) []wallet.LabelLine {
+	const most = 100
+	return lines[:min(len(lines), most)]
+}
+
+func (c *call) uploadedLabels() ([]byte, error) {
+	file, _, err := c.r.FormFile("labels")
+	if err != nil {
+		return nil, fault.InvalidField("labels", "is required: choose a file")
+	}
+	data, err := io.ReadAll(file)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
+		err = fault.InvalidField("labels", "is empty")
+	}
+	return data, err
+}
+
+// sheetPage is a backup sheet, to be printed.
+type sheetPage struct {
+	Descriptors []sheetDescriptor
+	Receive     []wallet.Address
+	Change      []wallet.Address
+	Now         time.Time
+	Birthday    int
+	Network     btc.Network
+}
+
+// sheetDescriptor is a descriptor with its QR code, which is empty if the descriptor is too long
+// for one.
+type sheetDescriptor struct {
+	Text string
+	QR   template.HTML
+}
+
+// sheetAddresses is the number of addresses of each branch on a backup sheet.
+const sheetAddresses = 3
+
+// openBackupSheet leads to the sheet after the password was entered.
+func (c *call) openBackupSheet() error { return c.redirect(c.walletPath("settings", "sheet"), "") }
+
+func (c *call) backupSheet() error {
+	if !c.session.ProvedWithin(c.Now()) {
+		c.askPassword(errProof)
+		return nil
+	}
+	p := sheetPage{Now: c.Now(), Birthday: c.view.Birthday, Network: c.Wallets.Network()}
+	texts := []string{btc.Multipath(c.view.Receive, c.view.Change)}
+	if texts[0] == c.view.Receive {
+		texts = append(texts, c.view.Change)
+	}
+	for _, text := range texts {
+		p.Descriptors = append(p.Descriptors, sheetDescriptor{text, qrSVG(text, c.look.T("QR code of the descriptor"))})
+	}
+	for _, branch := range []wallet.Branch{wallet.ReceiveBranch, wallet.ChangeBranch} {
+		found, err := c.Wallets.Addresses(c.r.Context(), c.access, wallet.AddressFilter{Branch: &branch}, nil, sheetAddresses)
+		if err != nil {
+			return err
+		}
+		if branch == wallet.ReceiveBranch {
+			p.Receive = found
+		} else {
+			p.Change = found
+		}
+	}
+	return c.render("wallet-sheet", c.look.T("Backup sheet"), p)
+}
+
+// qrSVG returns a QR code with its quiet zone, or an empty string for a text that is too long.
+func qrSVG(text, label string) template.HTML {
+	const quiet = 4
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		return ""
+	}
+	size := strconv.Itoa(code.Size + 2*quiet)
+	var b strings.Builder
+	b.WriteString(`<svg class="qr" viewBox="0 0 ` + size + ` ` + size + `" shape-rendering="crispEdges" role="img" aria-label="` + template.HTMLEscapeString(label) + `"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
+	for y := range code.Size {
+		for x := 0; x < code.Size; x++ {
+			start := x
+			for x < code.Size && code.Black(x, y) {
+				x++
+			}
+			if x > start {
+				b.WriteString("M" + strconv.Itoa(start+quiet) + " " + strconv.Itoa(y+quiet) + "h" + strconv.Itoa(x-start) + "v1H" + strconv.Itoa(start+quiet) + "z")
+			}
+		}
+	}
+	b.WriteString(`"/></svg>`)
+	return template.HTML(b.String()) //nolint:gosec // digits and constants, and an escaped label
+}
