@@ -35,7 +35,7 @@ type chromium struct {
 }
 
 // browserPatience is the maximum time that a test waits for a page.
-const browserPatience = 30 * time.Second
+const browserPatience = 2 * time.Minute
 
 // chromium starts Debian's Chromium, which make test-deps installs.
 func (s *site) chromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium {

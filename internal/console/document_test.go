@@ -36,6 +36,9 @@ func (v *visitor) do(r *http.Request) *document {
 	body := string(testkit.Must(io.ReadAll(answer.Body)))
 	d := &document{by: v, at: answer.Request.URL, status: answer.StatusCode, header: answer.Header, body: body}
 	d.root = testkit.Must(html.Parse(strings.NewReader(body)))
+	if strings.HasPrefix(d.header.Get("Content-Type"), "text/html") && strings.Contains(body, "%!") {
+		v.t.Errorf("%s %s: a message has the wrong arguments: %s", r.Method, r.URL, d.text())
+	}
 	return d
 }
 

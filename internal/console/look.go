@@ -129,12 +129,16 @@ func (l *look) T(text string, args ...any) string {
 	return fmt.Sprintf(text, args...)
 }
 
-// N returns one of two messages by a number, which is the first argument of both.
+// N returns one of two messages by a number, which is the first argument of a message with %d.
 func (l *look) N(n int, one, many string, args ...any) string {
+	text := many
 	if n == 1 {
-		return l.T(one, append([]any{n}, args...)...)
+		text = one
 	}
-	return l.T(many, append([]any{n}, args...)...)
+	if strings.Contains(text, "%d") {
+		args = append([]any{n}, args...)
+	}
+	return l.T(text, args...)
 }
 
 // notices are what pages report after a form succeeded, by the code in the URL.

@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -42,6 +44,7 @@ func TestBrowser_Payment(t *testing.T) {
 	if n := s.proposals(t); n != 0 {
 		t.Fatalf("the live preview has stored %d proposals", n)
 	}
+	b.audit("payment-preview")
 	b.press("Create proposal")
 	b.see("Next: sign with your device")
 	page := b.address()
@@ -61,6 +64,7 @@ func TestBrowser_Payment(t *testing.T) {
 	b.press("Scan with the camera")
 	b.see("The signature of this key is added")
 	b.see("1 more signature is required")
+	b.audit("payment-signed")
 
 	signed := filepath.Join(t.TempDir(), "signed.psbt")
 	testkit.Check(t, os.WriteFile(signed, node.Sign(t, psbt, w.signers[2]), 0o600))
@@ -69,8 +73,18 @@ func TestBrowser_Payment(t *testing.T) {
 	b.see("It can be broadcast now")
 	b.press("Broadcast")
 	b.see("Waiting for a block")
+	b.audit("payment-broadcast")
 	node.Mine(t, 1)
 	b.see("The payment is confirmed") // without a reload
+}
+
+// audit checks the accessibility of the page as it is, and writes a screenshot.
+func (b *chromium) audit(name string) {
+	b.t.Helper()
+	for _, v := range b.axe() {
+		b.t.Errorf("%s: %s (%s): %s", name, v.Help, v.ID, strings.Join(v.Nodes, " | "))
+	}
+	b.screenshot(name)
 }
 
 // fillNamed types a text into an input by its name.
@@ -157,4 +171,56 @@ func film(texts []string) []byte {
 		}
 	}
 	return out.Bytes()
+}
+
+// recorder is a script that records a canvas, on which it draws the pictures one after the
+// other, as a video, and chooses that video in the form.
+const recorder = `(async () => {
+	const canvas = document.createElement("canvas");
+	[canvas.width, canvas.height] = [800, 800];
+	const context = canvas.getContext("2d");
+	const pictures = await Promise.all(%s.map(async (url) => createImageBitmap(new Blob([Uint8Array.from(atob(url), (c) => c.charCodeAt(0))], {type: "image/jpeg"}))));
+	const recording = new MediaRecorder(canvas.captureStream(20), {mimeType: "video/webm", videoBitsPerSecond: 8e6});
+	const parts = [];
+	recording.addEventListener("dataavailable", (e) => parts.push(e.data));
+	recording.start();
+	for (const picture of pictures) {
+		for (let i = 0; i < 8; i++) {
+			context.drawImage(picture, 0, 0, 800, 800);
+			await new Promise((resolve) => { setTimeout(resolve, 50); });
+		}
+	}
+	const stopped = new Promise((resolve) => { recording.addEventListener("stop", resolve); });
+	recording.stop();
+	await stopped;
+	const chosen = new DataTransfer();
+	chosen.items.add(new File(parts, "codes.webm", {type: "video/webm"}));
+	document.getElementById("file").files = chosen.files;
+	return true;
+})()`
+
+// TestBrowser_Video takes the signature from a recorded video.
+func TestBrowser_Video(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	made := alice.propose(w.alias)
+	var pictures [][]byte
+	for _, text := range urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[0])) {
+		pictures = append(pictures, codePicture(t, text))
+	}
+	b := s.chromium(t)
+	b.open("/p/" + made["id"].(string))
+	b.signIn("alice", alice.password)
+	b.see("Next: sign with your device")
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](fmt.Sprintf(recorder, testkit.Must(json.Marshal(pictures))), chromedp.EvalAwaitPromise))
+	testkit.Check(t, err)
+	b.press("Add signature")
+	b.see("The signature of this key is added")
 }

@@ -8,7 +8,6 @@ const photoWidth = 1600;
 const maxBytes = 60_000;
 const interval = 125; // milliseconds between posted frames
 const videoStep = 0.1; // seconds between the frames of a video file
-const longest = 300; // seconds
 const texts = new Set();
 let running = 0; // number of the current scan; a new one ends the others
 let lastPost = 0;
@@ -110,10 +109,11 @@ async function scanVideo(file, number, reader) {
     video.addEventListener("error", reject, { once: true });
   });
   await event("loadeddata");
-  for (let at = 0.01; number === running && at < Math.min(video.duration, longest); at += videoStep) {
+  for (let at = 0.01; number === running && at < Math.min(video.duration, 300); at += videoStep) {
     const there = event("seeked");
     video.currentTime = at;
     await there;
+    if (video.currentTime < at - 1) break; // beyond the end of a video that does not state its length
     if (await add(await read(video, width, reader))) return true;
   }
   return false;
