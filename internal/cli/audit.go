@@ -50,7 +50,7 @@ func (p *program) auditListCommand() *cobra.Command {
 		}),
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&limit, "limit", limit, "maximum number of events")
+	flags.IntVar(&limit, "limit", limit, "maximum number of events, 1 or more")
 	flags.StringVar(&f.UserName, "user", "", "only actions of this user")
 	flags.StringVar(&f.Action, "action", "", "only this action, such as token.create, or this group of actions, such as token")
 	flags.StringVar(&f.Target, "target", "", "only actions on this target: a user name, or the id of a token, wallet or proposal")
@@ -112,7 +112,7 @@ next verification.`,
 			})(cmd, args)
 		},
 	}
-	cmd.Flags().StringArrayVar(&files, "file", nil, "verify this archive and not the database; may be given several times")
+	cmd.Flags().StringArrayVar(&files, "file", nil, "verify this archive and not the database; may be repeated")
 	cmd.Flags().StringVar(&hash, "hash", "", "hash from an earlier verification, which must be in the chain")
 	return addJSON(cmd)
 }

@@ -88,8 +88,8 @@ func (p *program) rootCommand() *cobra.Command {
 Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands
-audit, backup, doctor, export, import, key, label, proposal, token, user, wallet and
-webhook are safe to run while the server is running.
+audit, backup, doctor, export, import, key, label, proposal, session, token, user,
+wallet and webhook are safe to run while the server is running.
 
 The help of each command lists its settings as flags, with the equivalent environment
 variables. Variables can also be set in a file: specterd.env in the data directory, or

@@ -52,6 +52,9 @@ ignores the environment and does not touch the data or node of another specterd.
 	cmd.Flags().BoolVar(&once, "once", false, "run the walk-through and exit")
 	// Any other setting could make the demo touch existing data or another node.
 	config.AddFlags(cmd.Flags(), "port", "log-level")
+	port := cmd.Flags().Lookup("port")
+	port.Usage, port.DefValue = "port to listen on; default a free port", ""
+	cmd.Flags().Lookup("log-level").Usage = "log level: debug, info, warn or error" // the environment is ignored
 	return cmd
 }
 

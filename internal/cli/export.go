@@ -56,8 +56,8 @@ format. Only you can read the files (0600). Existing files are not overwritten: 
 directory of the same name exists, nothing is written.
 
 specterd has no private keys, so the files have none, but they reveal all addresses of
-the wallets. They contain neither history nor proposals: GET /api/v1/transactions
-returns the history as CSV, and each proposal has its own PSBT.
+the wallets. They contain neither history nor proposals: "specterd wallet transactions
+--csv" prints the history, and "specterd proposal show ID --psbt FILE" writes a PSBT.
 
 The export only reads, and the server may be running. The node is used for one thing:
 the time of the wallet's first block, in core.json. Without the node, core.json makes

@@ -79,6 +79,9 @@ func labelText(l btc.Label) string {
 func (p *program) labelSetCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "set ALIAS REF LABEL", Short: "Set the label of an address, a transaction or an output", Args: cobra.ExactArgs(3),
+		Long: `Set the label of an address, a transaction or an output.
+
+REF is an address, a transaction id, or an output as txid:vout.`,
 		Example: "  specterd label set savings bc1q… 'invoice 17'",
 		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
 			if args[2] == "" {
@@ -126,6 +129,9 @@ func (d *walletCommands) setLabel(ctx context.Context, access wallet.Access, ref
 func (p *program) labelRemoveCommand(user *string) *cobra.Command {
 	return addYes(&cobra.Command{
 		Use: "rm ALIAS REF", Short: "Remove a label", Args: cobra.ExactArgs(2),
+		Long: `Remove a label.
+
+REF is an address, a transaction id, or an output as txid:vout.`,
 		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			labels, err := d.labels(cmd.Context(), access)
 			if err != nil {

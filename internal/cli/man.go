@@ -2,6 +2,7 @@ package cli
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -25,7 +26,7 @@ func (p *program) manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "man", Short: "Print the manual page, for man -l", Args: cobra.NoArgs, Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			functions := template.FuncMap{"roff": roff, "text": roffText, "flags": flagsOf, "settings": settingsOf}
+			functions := template.FuncMap{"roff": roff, "text": roffText, "flags": flagsOf, "default": defaultOf, "settings": settingsOf}
 			page, err := template.New("man").Funcs(functions).Parse(manSource)
 			if err != nil {
 				return err
@@ -57,6 +58,15 @@ func leaves(parent *cobra.Command) []*cobra.Command {
 func flagsOf(cmd *cobra.Command) []*pflag.Flag {
 	_, flags := splitFlags(cmd)
 	return flags
+}
+
+// defaultOf returns the default of a flag, or an empty text if it is the zero value, as in the
+// help of commands.
+func defaultOf(f *pflag.Flag) string {
+	if f.Value.Type() != "string" && slices.Contains([]string{"0", "false", "[]"}, f.DefValue) {
+		return ""
+	}
+	return f.DefValue
 }
 
 // settingsOf returns the flags of a command that are settings, separated by commas.

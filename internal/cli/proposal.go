@@ -69,7 +69,7 @@ func (p *program) proposalListCommand(user *string) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringSliceVar(&statuses, "status", nil, "only proposals in these statuses, such as created,complete")
-	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number for each wallet")
+	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number for each wallet, 1 or more")
 	return addJSON(cmd)
 }
 
@@ -77,7 +77,7 @@ func (p *program) proposalListCommand(user *string) *cobra.Command {
 // wallets of the user.
 func (d *walletCommands) listProposals(ctx context.Context, args []string, statuses []proposal.Status, limit int) ([]listed, error) {
 	if limit < 1 {
-		return nil, errors.New("--limit must be 1 or more")
+		return nil, errUsage("--limit must be 1 or more")
 	}
 	accesses, err := d.accesses(ctx, args)
 	if err != nil {

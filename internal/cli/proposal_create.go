@@ -36,7 +36,7 @@ func (p *program) proposalCreateCommand(user *string) *cobra.Command {
 		Use: "create ALIAS --to ADDRESS=AMOUNT", Short: "Create a proposal and reserve its UTXOs", Args: cobra.ExactArgs(1),
 		Long: `Create a proposal and reserve its UTXOs.
 
-AMOUNT has a unit: 50000sat or 0.0005BTC; with max, one address receives the remainder of
+AMOUNT has a unit: 50000sat or 0.0005BTC. With max, one address receives the remainder of
 the selected UTXOs, or of the available balance. Instead of ADDRESS=AMOUNT, --to accepts a
 bitcoin: URI that states the amount, and data:HEX, which stores data in the transaction
 (OP_RETURN). --recipients reads a CSV file with the columns address, amount_sat or
@@ -60,16 +60,16 @@ amount_btc, and optionally label. The node must be running.`,
 		}),
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&c.to, "to", nil, "recipient and amount: ADDRESS=50000sat, ADDRESS=0.0005BTC, ADDRESS=max, a bitcoin: URI or data:HEX; can be repeated")
+	f.StringArrayVar(&c.to, "to", nil, "recipient and amount: ADDRESS=50000sat, ADDRESS=0.0005BTC, ADDRESS=max, a bitcoin: URI or data:HEX; may be repeated")
 	f.StringVar(&c.recipients, recipientsFlag, "", "CSV file with the recipients, instead of --to")
 	f.BoolVar(&c.allowDuplicates, "allow-duplicates", false, "allow several recipients to have the same address")
-	f.StringArrayVar(&c.labels, "label", nil, "label of a recipient: ADDRESS=LABEL; can be repeated")
-	f.StringSliceVar(&c.from, "from", nil, "the only UTXOs to spend, each as txid:vout (\"specterd wallet utxos\"); default Bitcoin Core selects")
-	f.StringSliceVar(&c.subtract, "subtract-fee-from", nil, "addresses of the recipients that pay the fee; default the wallet pays it")
-	f.StringVar(&c.feeRate, "fee-rate", "", "fee rate in sat/vB; default the node's estimate for --target-blocks")
+	f.StringArrayVar(&c.labels, "label", nil, "label of a recipient: ADDRESS=LABEL; may be repeated")
+	f.StringSliceVar(&c.from, "from", nil, "the only UTXOs to spend, each as txid:vout (\"specterd wallet utxos\"), separated by commas; default Bitcoin Core selects")
+	f.StringSliceVar(&c.subtract, "subtract-fee-from", nil, "addresses of the recipients that pay the fee, separated by commas; default the wallet pays it")
+	f.StringVar(&c.feeRate, "fee-rate", "", "fee rate in sat/vB, up to the maximum of the wallet and the server; default the node's estimate for --target-blocks")
 	f.IntVar(&c.targetBlocks, "target-blocks", 0, "confirmation target in blocks, 1 to 1008; default 6, if there is no --fee-rate")
 	f.StringVar(&c.maxFee, "max-fee", "", "maximum fee, such as 5000sat; it can only lower the maximum of the wallet and the server")
-	f.StringVar(&c.expires, "expires", "", "lifetime or time of expiry, such as \"7 days\" or 2026-12-31T12:00:00Z; default SPECTER_PROPOSAL_DAYS")
+	f.StringVar(&c.expires, "expires", "", "lifetime or time of expiry, such as \"7 days\" or 2026-12-31T12:00:00Z, up to 366 days; default SPECTER_PROPOSAL_DAYS")
 	f.StringVar(&c.replaces, "replaces", "", "id of a proposal, or txid of an unconfirmed transaction, to replace")
 	f.BoolVar(&c.replaceable, "replaceable", true, "signal that the transaction can be replaced (BIP-125)")
 	f.BoolVar(&c.evict, "evict", false, "allow a replacement to evict later payments of others")

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,13 @@ func (p *program) tokenCreateCommand() *cobra.Command {
 		Long: `Create a token and print it once.
 
 The token is the only output to standard output, and is not stored: it cannot be shown
-again. Without --scopes, it has node:read, wallets:*, addresses:write and proposals:*.`,
+again. Without --scopes, it has node:read, wallets:*, addresses:write and proposals:*.
+
+Scopes are separated by commas; GROUP:* selects all scopes of a group:
+
+  ` + wrapWords(auth.AllScopes.Names(), 84) + `
+
+Only tokens of admins can have ` + auth.AdminScopes.String() + `.`,
 		Example: `  specterd token create shop --user alice --expires '90 days' --scopes addresses:write --wallets savings`,
 		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
 			params := auth.CreateTokenParams{Description: args[0]}
@@ -59,11 +66,27 @@ again. Without --scopes, it has node:read, wallets:*, addresses:write and propos
 	}
 	f := cmd.Flags()
 	f.StringVar(&user, "user", auth.FirstAdmin, "user to whom the token belongs")
-	f.StringVar(&expires, "expires", "", "lifetime or time of expiry, such as \"90 days\" or 2026-12-31T12:00:00Z")
+	f.StringVar(&expires, "expires", "", "lifetime or time of expiry, such as \"90 days\" or 2026-12-31T12:00:00Z, up to SPECTER_TOKEN_MAX_LIFETIME")
 	f.StringSliceVar(&scopes, "scopes", nil, "scopes, such as addresses:write,proposals:*")
 	f.StringSliceVar(&wallets, "wallets", nil, "aliases of the only wallets that the token can use (default all)")
 	_ = cmd.MarkFlagRequired("expires")
 	return addJSON(cmd)
+}
+
+// wrapWords joins words to indented lines of at most width characters.
+func wrapWords(words []string, width int) string {
+	var b strings.Builder
+	column := 0
+	for i, word := range words {
+		if column += len(word) + 1; column > width {
+			b.WriteString("\n  ")
+			column = len(word) + 1
+		} else if i > 0 {
+			b.WriteString(" ")
+		}
+		b.WriteString(word)
+	}
+	return b.String()
 }
 
 // forTokensOf returns the operator with the scopes of a user, whose token must not have

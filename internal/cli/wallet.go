@@ -177,6 +177,9 @@ func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	var stop bool
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
+		Long: `Rescan the blockchain for a wallet and show progress.
+
+The server performs the rescan, or begins it when it starts. The role owner is required.`,
 		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
 			if stop {
 				if err := d.service.StopRescan(cmd.Context(), access); err != nil {

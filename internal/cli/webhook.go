@@ -129,7 +129,7 @@ func (p *program) webhookCreateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&params.Description, "description", "webhook", "what it is for; unique among the webhooks of the user")
 	cmd.Flags().StringSliceVar(&params.Wallets, "wallets", nil, "aliases of the only wallets whose events are sent (default all)")
-	cmd.Flags().StringSliceVar(&params.Kinds, "kinds", nil, "kinds and groups of kinds that are sent, such as transaction,proposal.signed (default all)")
+	cmd.Flags().StringSliceVar(&params.Kinds, "kinds", nil, "kinds and groups of kinds that are sent, such as transaction,proposal.signed (default all); docs/events.md lists them")
 	cmd.Flags().StringVar(&order, "order", order, "order of delivery: wallet or none")
 	return addJSON(cmd)
 }
@@ -196,6 +196,9 @@ func (p *program) webhookDeliveriesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "deliveries ID", Short: "List deliveries of a webhook, the latest event first", Args: cobra.ExactArgs(1),
 		RunE: p.withWebhook(func(cmd *cobra.Command, s *webhook.Service, who *auth.Principal, args []string) error {
+			if limit < 1 {
+				return errUsage("--limit must be 1 or more")
+			}
 			deliveries, err := s.Deliveries(cmd.Context(), who, args[0], webhook.Status(status), "", limit)
 			if err != nil {
 				return err
@@ -211,8 +214,8 @@ func (p *program) webhookDeliveriesCommand() *cobra.Command {
 			)
 		}),
 	}
-	cmd.Flags().StringVar(&status, "status", "", "only pending, delivered, failed or skipped ones")
-	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number")
+	cmd.Flags().StringVar(&status, "status", "", "only deliveries with this status: pending, delivered, failed or skipped")
+	cmd.Flags().IntVar(&limit, "limit", 100, "maximum number of deliveries, 1 or more")
 	return addJSON(cmd)
 }
 
