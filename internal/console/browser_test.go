@@ -149,13 +149,14 @@ const pageText = `(document.body?.innerText ?? "").replace(/[\u2068\u2069]/g, ""
 
 func quoted(text string) string { return string(testkit.Must(json.Marshal(text))) }
 
-// press clicks the first visible button or link with this text, as a person does.
+// press clicks a visible button, or else a link, with this text, as a person does.
 func (b *chromium) press(text string) {
 	b.t.Helper()
 	b.see(text)
 	found := evaluate[bool](b, fmt.Sprintf(`(() => {
-		const all = [...document.querySelectorAll("main button, main a, main summary, nav button, nav a, header button")];
-		const it = all.find(e => e.checkVisibility() && e.innerText.trim() === %[1]s) ?? all.find(e => e.checkVisibility() && e.innerText.includes(%[1]s));
+		const seen = selector => [...document.querySelectorAll(selector)].filter(e => e.checkVisibility());
+		const all = [...seen("main button, nav button, header button"), ...seen("main a, main summary, nav a")];
+		const it = all.find(e => e.innerText.trim() === %[1]s) ?? all.find(e => e.innerText.includes(%[1]s));
 		document.querySelector("[data-test-target]")?.removeAttribute("data-test-target");
 		it?.setAttribute("data-test-target", "");
 		return it !== undefined;

@@ -58,7 +58,10 @@ function open() {
   stream.addEventListener("error", () => {
     missed = true;
     state.hidden = false;
-    if (stream.readyState === EventSource.CLOSED) setTimeout(reopen, 5000);
+    if (stream.readyState === EventSource.CLOSED) { // refused: perhaps the session has ended
+      schedule();
+      setTimeout(reopen, 5000);
+    }
   });
 }
 
