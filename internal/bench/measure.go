@@ -20,6 +20,7 @@ const (
 	nameCreate     = "create"
 	nameWallet     = "wallet"
 	namePage       = "page"        // the first page of a history
+	nameConsole    = "console"     // pages of the web console
 	nameDeepPage   = "deep-page"   // a page from the middle of a history
 	nameAlpha      = "v1alpha"     // a wallet with its whole history
 	nameFullTxList = "full-txlist" // full_txlist of v1alpha
@@ -63,6 +64,7 @@ var sections = []section{
 	{[]string{nameCreate}, measureCreate},
 	{[]string{nameBeside}, measureBeside},
 	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},
+	{[]string{nameConsole}, measureConsole},
 	{[]string{nameFullTxList, nameCSV, nameLines, nameLedger}, measureExports},
 	{[]string{nameSync}, measureSync},
 	{[]string{nameBlock}, measureBlock},
