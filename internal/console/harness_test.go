@@ -136,11 +136,13 @@ func (s *site) serve(t *testing.T) {
 	})
 }
 
-// errors returns the lines of the log with internal errors.
+// errors returns the lines of the log with internal errors. A test that moves the clock makes the
+// server report that it jumped.
 func (s *site) errors() []string {
 	var out []string
 	for line := range strings.Lines(s.log.String()) {
-		if strings.Contains(line, `"level":"ERROR"`) {
+		jumped := s.late.Load() != 0 && strings.Contains(line, "system clock jumped")
+		if strings.Contains(line, `"level":"ERROR"`) && !jumped {
 			out = append(out, line)
 		}
 	}

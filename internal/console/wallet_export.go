@@ -7,14 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
-
-	"rsc.io/qr"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpcall"
+	"github.com/specterd/specterd/internal/qrterm"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletexport"
 )
@@ -116,7 +114,13 @@ func (c *call) backupSheet() error {
 		texts = append(texts, c.view.Change)
 	}
 	for _, text := range texts {
-		p.Descriptors = append(p.Descriptors, sheetDescriptor{text, qrSVG(text, c.look.T("QR code of the descriptor"))})
+		d := sheetDescriptor{Text: text}
+		if version, err := qrterm.VersionFor([]string{text}); err == nil {
+			if d.QR, err = drawCode(text, version, 1, 1); err != nil {
+				return err
+			}
+		}
+		p.Descriptors = append(p.Descriptors, d)
 	}
 	for _, branch := range []wallet.Branch{wallet.ReceiveBranch, wallet.ChangeBranch} {
 		found, err := c.Wallets.Addresses(c.r.Context(), c.access, wallet.AddressFilter{Branch: &branch}, nil, sheetAddresses)
@@ -130,29 +134,4 @@ func (c *call) backupSheet() error {
 		}
 	}
 	return c.render("wallet-sheet", c.look.T("Backup sheet"), p)
-}
-
-// qrSVG returns a QR code with its quiet zone, or an empty string for a text that is too long.
-func qrSVG(text, label string) template.HTML {
-	const quiet = 4
-	code, err := qr.Encode(text, qr.L)
-	if err != nil {
-		return ""
-	}
-	size := strconv.Itoa(code.Size + 2*quiet)
-	var b strings.Builder
-	b.WriteString(`<svg class="qr" viewBox="0 0 ` + size + ` ` + size + `" shape-rendering="crispEdges" role="img" aria-label="` + template.HTMLEscapeString(label) + `"><path fill="#fff" d="M0 0h` + size + `v` + size + `H0z"/><path fill="#000" d="`)
-	for y := range code.Size {
-		for x := 0; x < code.Size; x++ {
-			start := x
-			for x < code.Size && code.Black(x, y) {
-				x++
-			}
-			if x > start {
-				b.WriteString("M" + strconv.Itoa(start+quiet) + " " + strconv.Itoa(y+quiet) + "h" + strconv.Itoa(x-start) + "v1H" + strconv.Itoa(start+quiet) + "z")
-			}
-		}
-	}
-	b.WriteString(`"/></svg>`)
-	return template.HTML(b.String()) //nolint:gosec // digits and constants, and an escaped label
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"image"
 	"io"
 	"net/http"
 	"strings"
@@ -81,6 +82,7 @@ func TestWalletSettings_Export(t *testing.T) {
 		v.post("/wallets/single/settings/export", "format", "coldcard").want(409, "the format is for multisig wallets")
 		s.late.Add(int64(11 * time.Minute))
 		asked := v.get(settingsPath).want(200, "You entered it more than 10 minutes ago")
+		v.post(settingsPath+"/export", "format", "descriptor").want(403, "Enter your password again").lacks("tpub")
 		asked.submit(settingsPath+"/export", "format", "descriptor").want(403, "Enter your password again").lacks("tpub")
 		if got := asked.submit(settingsPath+"/export", "format", "descriptor", "_password", v.password); got.status != 200 || !strings.HasPrefix(got.body, "wsh(sortedmulti(2,") {
 			t.Errorf("%d %s", got.status, got.body)
@@ -176,8 +178,9 @@ func TestWalletSettings_Sheet(t *testing.T) {
 	v := s.user(t, "olga", false)
 	v.createVault("Vault")
 	sheet := v.get(settingsPath).submit(settingsPath+"/sheet").want(200, "Backup sheet of the wallet Vault", "the seed words of 2 of the 3 devices")
-	if sheet.path() != settingsPath+"/sheet" || len(sheet.all("svg", func(n *html.Node) bool { return attr(n, "class") == "qr" })) != 1 {
-		t.Errorf("%s lacks the QR code", sheet.at)
+	codes := sheet.all("svg", func(n *html.Node) bool { return attr(n, "class") == "qr" })
+	if sheet.path() != settingsPath+"/sheet" || len(codes) != 1 {
+		t.Fatalf("%s has %d QR codes", sheet.at, len(codes))
 	}
 	if got, want := sheet.addressesOf(), v.compareVault("x").want(409).descriptorOf(); len(got) != 6 || sheet.descriptorOf() != want {
 		t.Errorf("%d addresses, descriptor %s, want %s", len(got), sheet.descriptorOf(), want)
@@ -193,8 +196,11 @@ func TestWalletSettings_Sheet(t *testing.T) {
 		t.Errorf("the user is at %s", p.path())
 	}
 	v.get(settingsPath).want(404)
-	again := v.get(newWalletPath).send(nil, "text", sheet.descriptorOf(), "step", "check").want(200, "2 of 3 signatures").send(nil, "name", "Again", "since", "now", "step", "compare")
+	photo := file{"file", "photo.jpg", asJPEG(drawn(t, codes[0]))}
+	again := v.get(newWalletPath).send([]file{photo}, "step", "check").want(200, "2 of 3 signatures", "photo.jpg (output descriptor)").send(nil, "name", "Again", "since", "now", "step", "compare")
 	if got, want := strings.Join(again.addressesOf(), " "), strings.Join(sheet.addressesOf(), " "); got != want {
 		t.Errorf("the addresses are %s, want %s", got, want)
 	}
+	blank := file{"file", "blank.jpg", asJPEG(image.NewGray(image.Rect(0, 0, 300, 300)))}
+	v.get(newWalletPath).send([]file{blank}, "step", "check").want(400, "blank.jpg: no QR code was found in the picture")
 }

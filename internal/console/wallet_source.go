@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"mime/multipart"
 	"path"
 	"regexp"
@@ -63,11 +62,9 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 		f, err := givenFromHidden(value)
 		files, problems = append(files, f), append(problems, err)
 	}
-	if c.r.MultipartForm != nil {
-		for _, header := range c.r.MultipartForm.File["file"] {
-			f, err := uploaded(header)
-			files, problems = append(files, f), append(problems, err)
-		}
+	for _, header := range c.files("file") {
+		f, err := c.uploaded(header)
+		files, problems = append(files, f), append(problems, err)
 	}
 	for _, text := range pastedTexts(c.form.Get("text")) {
 		files = append(files, givenFile{Data: []byte(text)})
@@ -90,17 +87,19 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 	return nil, fault.JoinErrors(problems...)
 }
 
-// uploaded returns an uploaded file.
-func uploaded(header *multipart.FileHeader) (givenFile, error) {
-	file, err := header.Open()
-	if err != nil {
-		return givenFile{}, err
+// uploaded returns an uploaded file. For a photo of a QR code, it returns the text of the code.
+func (c *call) uploaded(header *multipart.FileHeader) (givenFile, error) {
+	f := givenFile{Name: wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")))}
+	var err error
+	if f.Data, err = readFile(header); err != nil || !isImage(f.Data) {
+		return f, err
 	}
-	data, err := io.ReadAll(file)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return givenFile{}, err
+	text, err := c.scan(f.Data)
+	f.Data = []byte(text)
+	if found, ok := errors.AsType[*fault.Error](err); ok && found.Kind != fault.Unavailable && found.Kind != fault.TooMany {
+		err = fault.InvalidAs(found.Code, "file", "%s: %s", f.Name, found.Message)
 	}
-	return givenFile{Name: wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/"))), Data: data}, nil
+	return f, err
 }
 
 // keyText matches an extended public key with or without an origin.
