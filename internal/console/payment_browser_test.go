@@ -133,17 +133,22 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	w := alice.vault("treasury")
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
-	first, second := alice.propose(w.alias)["id"].(string), alice.propose(w.alias)
+	first, second := alice.propose(w.alias), alice.propose(w.alias)
 	const list = "/wallets/treasury/proposals"
-	page := list + "/" + second["id"].(string)
+	pending, page := list+"/"+first["id"].(string), list+"/"+second["id"].(string)
 	alice.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, second), w.signers[0], w.signers[1])})
 	b := s.chromium(t)
 	b.open("/wallets/treasury/send")
 	b.signIn("alice", alice.password)
 	b.see("Recipients")
-	for _, path := range []string{"/wallets/treasury/send", list, list + "/" + first, list + "/" + first + "/bump", list + "/" + first + "/qr?device=coldcard", page} {
+	for _, path := range []string{"/wallets/treasury/send", list, pending, pending + "/bump", pending + "/qr?device=coldcard", page} {
 		b.inspect(path)
 	}
+	b.open(pending)
+	b.see("Next: sign with your device")
+	alice.upload(pending+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, first), w.signers[0], w.signers[1])})
+	b.press("Show the next action")
+	b.see("Next: broadcast the payment")
 }
 
 // film returns a video in which a camera sees the codes of the texts one after the other, in

@@ -229,3 +229,43 @@ func urTexts(t *testing.T, psbt []byte) []string {
 }
 
 func isAlert(n *html.Node) bool { return attr(n, "role") == "alert" }
+
+// TestEvictions increases the fee of a payment whose change another member has spent.
+func TestEvictions(t *testing.T) {
+	t.Parallel()
+	node := testkit.Bitcoind(t)
+	fund(t, node)
+	s := open(t, onNode(node))
+	alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
+	w := alice.vault("treasury")
+	alice.member(w.alias, bob, "signer")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	const list = "/wallets/treasury/proposals/"
+	send := func(v *visitor) string {
+		made := v.propose(w.alias)
+		page := list + made["id"].(string)
+		v.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		v.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
+		return page
+	}
+	page := send(alice)
+	spent := send(bob)
+
+	p := alice.get(page+"/bump").submit(page+"/bump", "fee_rate_sat_vb", "40", "action", "preview")
+	p.want(200, "Evicts an unconfirmed payment", "Show the proposal by bob", "The payments above may be evicted")
+	p.submit(page+"/bump", "action", "create").want(409, "would evict later payments that are not your own")
+	p = p.submit(page+"/bump", "action", "create", "evict", "1").want(200, "The proposal is created", "Evicts an unconfirmed payment", "Next: sign with your device")
+	if warning, sign := strings.Index(p.text(), "Evicts an unconfirmed"), strings.Index(p.text(), "Next: sign"); warning > sign {
+		t.Error("the warning is below the form")
+	}
+	replacement := p.path()
+	signed := node.Sign(t, []byte(alice.get(replacement+"/psbt").body), w.signers[0], w.signers[2])
+	alice.upload(replacement+"/signatures", nil, file{"file", "s.psbt", signed}).want(200, "The payments that it evicts may be dropped")
+	alice.get(replacement).submit(replacement+"/broadcast").want(200, "Waiting for a block")
+	for _, gone := range []string{page, spent} {
+		testkit.Eventually(t, "the evicted payments have ended", func() bool {
+			text := alice.get(gone).text()
+			return strings.Contains(text, "Replaced") || strings.Contains(text, "Conflicted")
+		})
+	}
+}
