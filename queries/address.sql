@@ -4,6 +4,7 @@ SELECT CAST(@wallet_id AS TEXT), CAST(@branch AS BIGINT), CAST(@first_index AS B
 FROM json_each(CAST(@addresses AS TEXT)) WHERE TRUE
 ON CONFLICT (wallet_id, branch, address_index) DO NOTHING;
 
+-- SQLite looks up the first index only if its expression has no affinity, which + 0 removes.
 -- name: Addresses :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed
@@ -11,8 +12,7 @@ FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
 WHERE a.wallet_id = @wallet_id
-  AND a.branch >= @first_branch AND a.branch <= @last_branch
-  AND (a.branch > @first_branch OR a.address_index >= @first_index)
+  AND (a.branch, a.address_index) >= (@first_branch, CAST(@first_index AS BIGINT) + 0) AND a.branch <= @last_branch
   AND (CAST(@any_used AS BOOLEAN) OR a.used = @used)
   AND (CAST(@any_revealed AS BOOLEAN) OR
        (a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END) = CAST(@revealed AS BOOLEAN))
@@ -38,6 +38,18 @@ FROM outputs AS o
 JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
 WHERE o.wallet_id = @wallet_id AND o.address = @address AND t.status NOT IN ('replaced', 'conflicted', 'abandoned');
 
+-- Like ReceivedBy, for several addresses.
+-- name: ReceivedByEach :many
+SELECT o.address,
+  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
+  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
+  count(DISTINCT o.txid) AS transactions
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = @wallet_id AND o.address IN (SELECT value FROM json_each(CAST(@addresses AS TEXT)))
+  AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
+GROUP BY o.address;
+
 -- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,
@@ -49,9 +61,12 @@ LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref
 WHERE a.address = @address AND m.user_id = @user_id AND w.stage = 'ready'
 ORDER BY m.alias;
 
+-- Reads backwards from the last revealed address, because max() would read all addresses.
 -- name: UnusedInARow :one
 SELECT CAST(w.receive_next - coalesce((
-  SELECT max(a.address_index) + 1 FROM addresses AS a WHERE a.wallet_id = w.wallet_id AND a.branch = 0 AND a.used
+  SELECT a.address_index + 1 FROM addresses AS a
+  WHERE a.wallet_id = w.wallet_id AND a.branch = 0 AND a.used AND a.address_index < w.receive_next
+  ORDER BY a.address_index DESC LIMIT 1
 ), 0) AS BIGINT) AS unused
 FROM wallets AS w WHERE w.wallet_id = @wallet_id;
 

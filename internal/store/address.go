@@ -63,7 +63,7 @@ func (s *Store) AddressesOf(ctx context.Context, walletID string, f wallet.Addre
 		p.Label = *f.Label
 	}
 	if after != nil {
-		p.FirstBranch, p.FirstIndex = uint8(after.Branch), after.Index+1 // indexes are below 2^31
+		p.FirstBranch, p.FirstIndex = uint8(after.Branch), int64(after.Index)+1
 	}
 	if f.Branch != nil {
 		p.LastBranch = uint8(*f.Branch)
@@ -96,7 +96,7 @@ func addressOf(row db.AddressesRow) wallet.Address {
 // AddressAt implements wallet.Book.
 func (s *Store) AddressAt(ctx context.Context, walletID string, at wallet.Place) (wallet.Address, error) {
 	list, err := addresses(ctx, s.reads(), db.AddressesParams{
-		WalletID: walletID, FirstBranch: uint8(at.Branch), LastBranch: uint8(at.Branch), FirstIndex: at.Index,
+		WalletID: walletID, FirstBranch: uint8(at.Branch), LastBranch: uint8(at.Branch), FirstIndex: int64(at.Index),
 		AnyUsed: true, AnyRevealed: true, AnyLabel: true, MaxRows: 1,
 	})
 	if err != nil {
@@ -127,6 +127,19 @@ func (s *Store) ReceivedBy(ctx context.Context, walletID, address string) (walle
 		return wallet.Received{}, translate(fmt.Errorf("add up the payments to an address: %w", err))
 	}
 	return wallet.Received{Total: btc.Amount(row.ReceivedSat), Confirmed: btc.Amount(row.ConfirmedSat), Transactions: int(row.Transactions)}, nil
+}
+
+// ReceivedByEach implements wallet.Book.
+func (s *Store) ReceivedByEach(ctx context.Context, walletID string, addresses []string) (map[string]wallet.Received, error) {
+	rows, err := s.reads().ReceivedByEach(ctx, db.ReceivedByEachParams{WalletID: walletID, Addresses: listOf(addresses)})
+	if err != nil {
+		return nil, translate(fmt.Errorf("add up the payments to addresses: %w", err))
+	}
+	received := make(map[string]wallet.Received, len(rows))
+	for _, row := range rows {
+		received[row.Address] = wallet.Received{Total: btc.Amount(row.ReceivedSat), Confirmed: btc.Amount(row.ConfirmedSat), Transactions: int(row.Transactions)}
+	}
+	return received, nil
 }
 
 // FindAddress implements wallet.Book.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -114,4 +115,63 @@ func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until t
 		held[row.Txid] += row.AmountSat
 	}
 	return held, nil
+}
+
+// BalanceAfter implements wallet.Ledgers. It calculates back from the current balance, because
+// users read the latest pages of a history more often than the first ones.
+func (s *Store) BalanceAfter(ctx context.Context, walletID string, at wallet.HistoryCursor) (btc.Amount, error) {
+	var balance btc.Amount
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		w, err := walletByID(ctx, q, walletID)
+		if err != nil {
+			return err
+		}
+		later, err := q.FlowAfter(ctx, db.FlowAfterParams{WalletID: walletID, AfterTime: sqltype.Time{Time: at.Time}, AfterTxid: at.Txid})
+		if err != nil {
+			return fmt.Errorf("sum up later transactions: %w", err)
+		}
+		balance = w.Balances.Total() - btc.Amount(later)
+		rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: endOfTime}})
+		if err != nil {
+			return fmt.Errorf("list the inputs of inactive transactions: %w", err)
+		}
+		for _, row := range rows {
+			if row.Time.After(at.Time) || row.Time.Equal(at.Time) && row.Txid > at.Txid {
+				balance += row.AmountSat
+			}
+		}
+		return nil
+	})
+	return balance, err
+}
+
+// FlowsByStep implements wallet.Ledgers.
+func (s *Store) FlowsByStep(ctx context.Context, walletIDs []string, since time.Time, step time.Duration, steps int) (map[string][]btc.Amount, error) {
+	flows := make(map[string][]btc.Amount, len(walletIDs))
+	for _, id := range walletIDs {
+		flows[id] = make([]btc.Amount, steps)
+	}
+	starts := make([]string, steps)
+	for i := range starts {
+		starts[i] = strconv.FormatInt(since.Add(time.Duration(i)*step).UnixMicro(), 10)
+	}
+	p := db.FlowsByStepParams{Last: int64(steps - 1), Step: step.Microseconds(), WalletIds: listOf(walletIDs), Starts: listOf(starts)}
+	err := s.inReadTx(ctx, func(q *db.Queries) error {
+		rows, err := q.FlowsByStep(ctx, p)
+		if err != nil {
+			return fmt.Errorf("sum up transactions by time: %w", err)
+		}
+		for _, row := range rows {
+			flows[row.WalletID][row.Step] += btc.Amount(row.FlowSat)
+		}
+		held, err := q.HeldSince(ctx, db.HeldSinceParams{WalletIds: p.WalletIds, Since: sqltype.Time{Time: since}})
+		if err != nil {
+			return fmt.Errorf("list the inputs of inactive transactions: %w", err)
+		}
+		for _, row := range held {
+			flows[row.WalletID][min(int(row.Time.Sub(since)/step), steps-1)] -= row.AmountSat
+		}
+		return nil
+	})
+	return flows, err
 }

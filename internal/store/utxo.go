@@ -63,7 +63,7 @@ func utxoOf(row db.UTXOsRow) wallet.UTXO {
 		Outpoint: btc.Outpoint{Txid: row.Txid, Vout: row.Vout}, Address: row.Address,
 		Place:  wallet.Place{Branch: wallet.Branch(row.Branch), Index: row.AddressIndex},
 		Amount: row.AmountSat, Time: row.Time.Time, Status: wallet.Status(row.Status), Confirmations: int(row.Confirmations),
-		Label: row.Label, Trusted: row.Trusted, Immature: row.Immature, Locked: row.Locked, Frozen: row.Frozen, Reserved: row.Reserved,
+		Label: row.Label, Trusted: row.Trusted, Immature: row.Immature, Locked: row.Locked, Frozen: row.Frozen, Reserved: row.ReservedBy != "", ReservedBy: row.ReservedBy,
 	}
 	if row.BlockHeight != nil {
 		c.Height = *row.BlockHeight

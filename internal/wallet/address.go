@@ -87,6 +87,28 @@ func (s *Service) Address(ctx context.Context, access Access, address string) (A
 	return a, received, err
 }
 
+// ReceivedBy returns the amounts that addresses of a wallet received, without the ids of the
+// transactions. Addresses that received nothing are omitted. Unlike Address, it requires the
+// spelling of Bitcoin Core.
+func (s *Service) ReceivedBy(ctx context.Context, access Access, addresses []string) (map[string]Received, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.ReceivedByEach(ctx, v.ID, addresses)
+}
+
+// RevealedWarning returns the warning about the address of a wallet that was revealed last;
+// see [NewAddress.Warning].
+func (s *Service) RevealedWarning(ctx context.Context, access Access) (string, error) {
+	v, err := s.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return "", err
+	}
+	unused, err := s.store.UnusedInARow(ctx, v.ID)
+	return NewAddress{Unused: unused, rescanning: v.Rescanning()}.Warning(), err
+}
+
 // NewAddress is an address that was revealed.
 type NewAddress struct {
 	Place

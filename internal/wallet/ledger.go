@@ -79,6 +79,11 @@ type Ledgers interface {
 	// time it returns the sum of all entries, which equals the sum of the wallet's
 	// unspent outputs.
 	BalanceUntil(ctx context.Context, walletID string, until time.Time) (btc.Amount, error)
+	// BalanceAfter returns the balance after the transaction at a place of a wallet's history.
+	BalanceAfter(ctx context.Context, walletID string, at HistoryCursor) (btc.Amount, error)
+	// FlowsByStep returns the sums of the entries of wallets in a number of steps since a time,
+	// by the wallet's id. The last step has no end.
+	FlowsByStep(ctx context.Context, walletIDs []string, since time.Time, step time.Duration, steps int) (map[string][]btc.Amount, error)
 	// LedgerLinks returns the links of transactions. Owners and Senders may include
 	// wallets that the caller must not see.
 	LedgerLinks(ctx context.Context, part []Record) (LedgerLinks, error)

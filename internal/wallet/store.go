@@ -123,6 +123,9 @@ type Book interface {
 	AddressOf(ctx context.Context, walletID, address string) (Address, error)
 	// ReceivedBy returns the amounts that an address of a wallet received.
 	ReceivedBy(ctx context.Context, walletID, address string) (Received, error)
+	// ReceivedByEach returns the amounts that addresses of a wallet received, without Txids.
+	// Addresses that received nothing are omitted.
+	ReceivedByEach(ctx context.Context, walletID string, addresses []string) (map[string]Received, error)
 	// Details completes the details of a wallet, except for the History, from one
 	// consistent snapshot, with the addresses of each branch up to end, exclusive.
 	Details(ctx context.Context, v View, end [2]uint32) (Details, error)
@@ -133,6 +136,11 @@ type Book interface {
 	// FilteredUTXOs returns unspent outputs in the order of their outpoints,
 	// beginning after the given one.
 	FilteredUTXOs(ctx context.Context, walletID string, f UTXOFilter, after btc.Outpoint, limit int) ([]UTXO, error)
+	// SortedUTXOs returns the unspent outputs of a selection in its order, beginning after the
+	// given one; nil means from the beginning.
+	SortedUTXOs(ctx context.Context, walletID string, sel UTXOSelection, after *UTXO, limit int) ([]UTXO, error)
+	// UTXOTotal returns the number and the total amount of the unspent outputs of a selection.
+	UTXOTotal(ctx context.Context, walletID string, sel UTXOSelection) (int, btc.Amount, error)
 	// UTXO returns one unspent output, or ErrUTXONotFound.
 	UTXO(ctx context.Context, walletID string, at btc.Outpoint) (UTXO, error)
 	// OwnOutputs returns those of the outpoints that belong to the wallet, spent or

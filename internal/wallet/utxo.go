@@ -34,6 +34,8 @@ type UTXO struct {
 	Locked   bool // excluded from Core's coin selection (RPC lockunspent): Frozen, Reserved, or locked by other software
 	Frozen   bool // a member excluded it from spending
 	Reserved bool // an open proposal spends it
+	// ReservedBy is the id of that proposal; empty for none.
+	ReservedBy string
 }
 
 // UTXOFilter selects unspent outputs of a list; the zero value selects all.

@@ -72,6 +72,10 @@ type Balances struct {
 // Available is the amount that payments can spend.
 func (b Balances) Available() btc.Amount { return b.Trusted - b.Reserved - b.Frozen }
 
+// Total is the sum of all unspent outputs, which is also the running balance of a ledger at
+// its end.
+func (b Balances) Total() btc.Amount { return b.Trusted + b.UntrustedPending + b.Immature }
+
 // Wallet is the database row of a wallet.
 type Wallet struct {
 	ID    string

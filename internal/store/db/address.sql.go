@@ -77,8 +77,7 @@ FROM addresses AS a
 JOIN wallets AS w ON w.wallet_id = a.wallet_id
 LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref = a.address
 WHERE a.wallet_id = $1
-  AND a.branch >= $2 AND a.branch <= $3
-  AND (a.branch > $2 OR a.address_index >= $4)
+  AND (a.branch, a.address_index) >= ($2, CAST($3 AS BIGINT) + 0) AND a.branch <= $4
   AND (CAST($5 AS BOOLEAN) OR a.used = $6)
   AND (CAST($7 AS BOOLEAN) OR
        (a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END) = CAST($8 AS BOOLEAN))
@@ -90,8 +89,8 @@ LIMIT CAST($11 AS BIGINT)
 type AddressesParams struct {
 	WalletID    string
 	FirstBranch uint8
+	FirstIndex  int64
 	LastBranch  uint8
-	FirstIndex  uint32
 	AnyUsed     bool
 	Used        bool
 	AnyRevealed bool
@@ -110,12 +109,13 @@ type AddressesRow struct {
 	Revealed     bool
 }
 
+// SQLite looks up the first index only if its expression has no affinity, which + 0 removes.
 func (q *Queries) Addresses(ctx context.Context, arg AddressesParams) ([]AddressesRow, error) {
 	rows, err := q.db.QueryContext(ctx, Addresses,
 		arg.WalletID,
 		arg.FirstBranch,
-		arg.LastBranch,
 		arg.FirstIndex,
+		arg.LastBranch,
 		arg.AnyUsed,
 		arg.Used,
 		arg.AnyRevealed,
@@ -300,13 +300,69 @@ func (q *Queries) ReceivedBy(ctx context.Context, arg ReceivedByParams) (Receive
 	return i, err
 }
 
+const ReceivedByEach = `-- name: ReceivedByEach :many
+SELECT o.address,
+  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
+  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
+  count(DISTINCT o.txid) AS transactions
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = $1 AND o.address IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
+  AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
+GROUP BY o.address
+`
+
+type ReceivedByEachParams struct {
+	WalletID  string
+	Addresses string
+}
+
+type ReceivedByEachRow struct {
+	Address      string
+	ReceivedSat  int64
+	ConfirmedSat int64
+	Transactions int64
+}
+
+// Like ReceivedBy, for several addresses.
+func (q *Queries) ReceivedByEach(ctx context.Context, arg ReceivedByEachParams) ([]ReceivedByEachRow, error) {
+	rows, err := q.db.QueryContext(ctx, ReceivedByEach, arg.WalletID, arg.Addresses)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ReceivedByEachRow{}
+	for rows.Next() {
+		var i ReceivedByEachRow
+		if err := rows.Scan(
+			&i.Address,
+			&i.ReceivedSat,
+			&i.ConfirmedSat,
+			&i.Transactions,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const UnusedInARow = `-- name: UnusedInARow :one
 SELECT CAST(w.receive_next - coalesce((
-  SELECT max(a.address_index) + 1 FROM addresses AS a WHERE a.wallet_id = w.wallet_id AND a.branch = 0 AND a.used
+  SELECT a.address_index + 1 FROM addresses AS a
+  WHERE a.wallet_id = w.wallet_id AND a.branch = 0 AND a.used AND a.address_index < w.receive_next
+  ORDER BY a.address_index DESC LIMIT 1
 ), 0) AS BIGINT) AS unused
 FROM wallets AS w WHERE w.wallet_id = $1
 `
 
+// Reads backwards from the last revealed address, because max() would read all addresses.
 func (q *Queries) UnusedInARow(ctx context.Context, walletID string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, UnusedInARow, walletID)
 	var unused int64

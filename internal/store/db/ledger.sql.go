@@ -12,6 +12,26 @@ import (
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
+const FlowAfter = `-- name: FlowAfter :one
+SELECT CAST(coalesce(sum(flow_sat), 0) AS BIGINT) AS flow_sat FROM transactions
+WHERE wallet_id = $1 AND time >= $2 AND (time > $2 OR txid > $3)
+  AND (status = 'confirmed' OR (status = 'mempool' AND category <> 'generate'))
+`
+
+type FlowAfterParams struct {
+	WalletID  string
+	AfterTime sqltype.Time
+	AfterTxid string
+}
+
+// Like FlowUntil, for the transactions after a place in the history.
+func (q *Queries) FlowAfter(ctx context.Context, arg FlowAfterParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, FlowAfter, arg.WalletID, arg.AfterTime, arg.AfterTxid)
+	var flow_sat int64
+	err := row.Scan(&flow_sat)
+	return flow_sat, err
+}
+
 const FlowUntil = `-- name: FlowUntil :one
 
 SELECT CAST(coalesce(sum(flow_sat), 0) AS BIGINT) AS flow_sat FROM transactions
@@ -32,8 +52,61 @@ func (q *Queries) FlowUntil(ctx context.Context, arg FlowUntilParams) (int64, er
 	return flow_sat, err
 }
 
+const FlowsByStep = `-- name: FlowsByStep :many
+SELECT CAST(w.value AS TEXT) AS wallet_id, CAST(s.key AS BIGINT) AS step, CAST(coalesce((
+  SELECT sum(t.flow_sat) FROM transactions AS t
+  WHERE t.wallet_id = w.value AND t.time >= CAST(s.value AS BIGINT)
+    AND t.time < CAST(s.value AS BIGINT) + CASE WHEN CAST(s.key AS BIGINT) = CAST($1 AS BIGINT) THEN 4000000000000000000 ELSE CAST($2 AS BIGINT) END
+    AND (t.status = 'confirmed' OR (t.status = 'mempool' AND t.category <> 'generate'))
+), 0) AS BIGINT) AS flow_sat
+FROM json_each(CAST($3 AS TEXT)) AS w CROSS JOIN json_each(CAST($4 AS TEXT)) AS s
+`
+
+type FlowsByStepParams struct {
+	Last      int64
+	Step      int64
+	WalletIds string
+	Starts    string
+}
+
+type FlowsByStepRow struct {
+	WalletID string
+	Step     int64
+	FlowSat  int64
+}
+
+// Like FlowUntil, for several wallets and in steps of equal length. The starts of the steps are a JSON array; the last
+// step has no end. A sum for each step is several times as fast as a GROUP BY, which would sort all transactions.
+func (q *Queries) FlowsByStep(ctx context.Context, arg FlowsByStepParams) ([]FlowsByStepRow, error) {
+	rows, err := q.db.QueryContext(ctx, FlowsByStep,
+		arg.Last,
+		arg.Step,
+		arg.WalletIds,
+		arg.Starts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []FlowsByStepRow{}
+	for rows.Next() {
+		var i FlowsByStepRow
+		if err := rows.Scan(&i.WalletID, &i.Step, &i.FlowSat); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const HeldByInactive = `-- name: HeldByInactive :many
-SELECT t.txid, o.amount_sat
+SELECT t.txid, t.time, o.amount_sat
 FROM transactions AS t
 CROSS JOIN inputs AS i
 CROSS JOIN outputs AS o
@@ -52,6 +125,7 @@ type HeldByInactiveParams struct {
 
 type HeldByInactiveRow struct {
 	Txid      string
+	Time      sqltype.Time
 	AmountSat btc.Amount
 }
 
@@ -66,7 +140,56 @@ func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) 
 	items := []HeldByInactiveRow{}
 	for rows.Next() {
 		var i HeldByInactiveRow
-		if err := rows.Scan(&i.Txid, &i.AmountSat); err != nil {
+		if err := rows.Scan(&i.Txid, &i.Time, &i.AmountSat); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const HeldSince = `-- name: HeldSince :many
+SELECT t.wallet_id, t.time, o.amount_sat
+FROM transactions AS t
+CROSS JOIN inputs AS i
+CROSS JOIN outputs AS o
+CROSS JOIN transactions AS p
+WHERE t.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time >= $2
+  AND i.wallet_id = t.wallet_id AND i.txid = t.txid
+  AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
+  AND p.wallet_id = o.wallet_id AND p.txid = o.txid
+  AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'))
+`
+
+type HeldSinceParams struct {
+	WalletIds string
+	Since     sqltype.Time
+}
+
+type HeldSinceRow struct {
+	WalletID  string
+	Time      sqltype.Time
+	AmountSat btc.Amount
+}
+
+// Like HeldByInactive, for several wallets.
+func (q *Queries) HeldSince(ctx context.Context, arg HeldSinceParams) ([]HeldSinceRow, error) {
+	rows, err := q.db.QueryContext(ctx, HeldSince, arg.WalletIds, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HeldSinceRow{}
+	for rows.Next() {
+		var i HeldSinceRow
+		if err := rows.Scan(&i.WalletID, &i.Time, &i.AmountSat); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -193,11 +193,189 @@ func (q *Queries) LockedOf(ctx context.Context, walletIds string) ([]Locked, err
 	return items, nil
 }
 
+const SortedUTXOs = `-- name: SortedUTXOs :many
+WITH s AS (
+  SELECT u.wallet_id, u.txid, u.vout,
+    CAST($1 AS BIGINT) * CASE WHEN CAST($2 AS BOOLEAN) THEN u.amount_sat ELSE u.time END AS place
+  FROM utxos AS u
+  WHERE u.wallet_id = $3 AND u.amount_sat >= $4 AND u.amount_sat <= $5
+    AND (CAST($6 AS BOOLEAN) OR CAST($7 AS BOOLEAN) = EXISTS (
+      SELECT 1 FROM frozen AS f WHERE f.wallet_id = u.wallet_id AND f.txid = u.txid AND f.vout = u.vout))
+    AND (CAST($8 AS BOOLEAN) OR CAST($9 AS BOOLEAN) = EXISTS (
+      SELECT 1 FROM reserved AS r WHERE r.wallet_id = u.wallet_id AND r.txid = u.txid AND r.vout = u.vout AND r.proposal_id IS NOT NULL))
+    AND (CAST($10 AS BOOLEAN)
+      OR u.address IN (SELECT l.ref FROM labels AS l WHERE l.wallet_id = $3 AND l.label = $11 AND l.type = 'addr')
+      OR u.txid || ':' || CAST(u.vout AS TEXT) IN (SELECT l.ref FROM labels AS l WHERE l.wallet_id = $3 AND l.label = $11 AND l.type = 'output'))
+), p AS (
+  SELECT s.wallet_id, s.txid, s.vout, s.place FROM s
+  WHERE s.place >= CAST($12 AS BIGINT)
+    AND (s.place > CAST($12 AS BIGINT) OR s.txid > CAST($13 AS TEXT) OR (s.txid = CAST($13 AS TEXT) AND s.vout > CAST($14 AS BIGINT)))
+  ORDER BY s.place, s.txid, s.vout
+  LIMIT CAST($15 AS BIGINT)
+)
+SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
+  CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
+  CAST(f.txid IS NOT NULL OR r.proposal_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
+  CAST(coalesce(r.proposal_id, '') AS TEXT) AS reserved_by,
+  coalesce(o.label, a.label, '') AS label
+FROM p
+JOIN utxo_states AS c ON c.wallet_id = p.wallet_id AND c.txid = p.txid AND c.vout = p.vout
+LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout
+LEFT JOIN frozen AS f ON f.wallet_id = c.wallet_id AND f.txid = c.txid AND f.vout = c.vout
+LEFT JOIN reserved AS r ON r.wallet_id = c.wallet_id AND r.txid = c.txid AND r.vout = c.vout
+LEFT JOIN labels AS o ON o.wallet_id = c.wallet_id AND o.type = 'output' AND o.ref = c.txid || ':' || CAST(c.vout AS TEXT)
+LEFT JOIN labels AS a ON a.wallet_id = c.wallet_id AND a.type = 'addr' AND a.ref = c.address
+ORDER BY p.place, p.txid, p.vout
+`
+
+type SortedUTXOsParams struct {
+	Sign        int64
+	ByAmount    bool
+	WalletID    string
+	Least       btc.Amount
+	Most        btc.Amount
+	AnyFrozen   bool
+	Frozen      bool
+	AnyReserved bool
+	Reserved    bool
+	AnyLabel    bool
+	Label       string
+	AfterPlace  int64
+	AfterTxid   string
+	AfterVout   int64
+	MaxRows     int64
+}
+
+type SortedUTXOsRow struct {
+	Txid          string
+	Vout          uint32
+	Address       string
+	Branch        uint8
+	AddressIndex  uint32
+	AmountSat     btc.Amount
+	Time          sqltype.Time
+	Status        string
+	BlockHeight   *int
+	Confirmations int64
+	Immature      bool
+	Trusted       bool
+	Locked        bool
+	Frozen        bool
+	ReservedBy    string
+	Label         string
+}
+
+// Selects and sorts among the rows of the wallet, and only then adds what other tables know. The place of a row is its
+// amount or its time, which is negative for a descending order.
+func (q *Queries) SortedUTXOs(ctx context.Context, arg SortedUTXOsParams) ([]SortedUTXOsRow, error) {
+	rows, err := q.db.QueryContext(ctx, SortedUTXOs,
+		arg.Sign,
+		arg.ByAmount,
+		arg.WalletID,
+		arg.Least,
+		arg.Most,
+		arg.AnyFrozen,
+		arg.Frozen,
+		arg.AnyReserved,
+		arg.Reserved,
+		arg.AnyLabel,
+		arg.Label,
+		arg.AfterPlace,
+		arg.AfterTxid,
+		arg.AfterVout,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SortedUTXOsRow{}
+	for rows.Next() {
+		var i SortedUTXOsRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Vout,
+			&i.Address,
+			&i.Branch,
+			&i.AddressIndex,
+			&i.AmountSat,
+			&i.Time,
+			&i.Status,
+			&i.BlockHeight,
+			&i.Confirmations,
+			&i.Immature,
+			&i.Trusted,
+			&i.Locked,
+			&i.Frozen,
+			&i.ReservedBy,
+			&i.Label,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const UTXOTotal = `-- name: UTXOTotal :one
+SELECT count(*) AS utxos, CAST(coalesce(sum(u.amount_sat), 0) AS BIGINT) AS amount_sat
+FROM utxos AS u
+WHERE u.wallet_id = $1 AND u.amount_sat >= $2 AND u.amount_sat <= $3
+  AND (CAST($4 AS BOOLEAN) OR CAST($5 AS BOOLEAN) = EXISTS (
+    SELECT 1 FROM frozen AS f WHERE f.wallet_id = u.wallet_id AND f.txid = u.txid AND f.vout = u.vout))
+  AND (CAST($6 AS BOOLEAN) OR CAST($7 AS BOOLEAN) = EXISTS (
+    SELECT 1 FROM reserved AS r WHERE r.wallet_id = u.wallet_id AND r.txid = u.txid AND r.vout = u.vout AND r.proposal_id IS NOT NULL))
+  AND (CAST($8 AS BOOLEAN)
+    OR u.address IN (SELECT l.ref FROM labels AS l WHERE l.wallet_id = $1 AND l.label = $9 AND l.type = 'addr')
+    OR u.txid || ':' || CAST(u.vout AS TEXT) IN (SELECT l.ref FROM labels AS l WHERE l.wallet_id = $1 AND l.label = $9 AND l.type = 'output'))
+`
+
+type UTXOTotalParams struct {
+	WalletID    string
+	Least       btc.Amount
+	Most        btc.Amount
+	AnyFrozen   bool
+	Frozen      bool
+	AnyReserved bool
+	Reserved    bool
+	AnyLabel    bool
+	Label       string
+}
+
+type UTXOTotalRow struct {
+	Utxos     int64
+	AmountSat int64
+}
+
+// Sums up the rows of SortedUTXOs.
+func (q *Queries) UTXOTotal(ctx context.Context, arg UTXOTotalParams) (UTXOTotalRow, error) {
+	row := q.db.QueryRowContext(ctx, UTXOTotal,
+		arg.WalletID,
+		arg.Least,
+		arg.Most,
+		arg.AnyFrozen,
+		arg.Frozen,
+		arg.AnyReserved,
+		arg.Reserved,
+		arg.AnyLabel,
+		arg.Label,
+	)
+	var i UTXOTotalRow
+	err := row.Scan(&i.Utxos, &i.AmountSat)
+	return i, err
+}
+
 const UTXOs = `-- name: UTXOs :many
 SELECT c.txid, c.vout, c.address, c.branch, c.address_index, c.amount_sat, c.time, c.status, c.block_height,
   CAST(c.confirmations AS BIGINT) AS confirmations, CAST(c.immature AS BOOLEAN) AS immature, CAST(c.trusted AS BOOLEAN) AS trusted,
   CAST(f.txid IS NOT NULL OR r.proposal_id IS NOT NULL OR (k.txid IS NOT NULL AND r.txid IS NULL) AS BOOLEAN) AS locked, CAST(f.txid IS NOT NULL AS BOOLEAN) AS frozen,
-  CAST(r.proposal_id IS NOT NULL AS BOOLEAN) AS reserved,
+  CAST(coalesce(r.proposal_id, '') AS TEXT) AS reserved_by,
   coalesce(o.label, a.label, '') AS label
 FROM utxo_states AS c
 LEFT JOIN locked AS k ON k.wallet_id = c.wallet_id AND k.txid = c.txid AND k.vout = c.vout
@@ -241,7 +419,7 @@ type UTXOsRow struct {
 	Trusted       bool
 	Locked        bool
 	Frozen        bool
-	Reserved      bool
+	ReservedBy    string
 	Label         string
 }
 
@@ -282,7 +460,7 @@ func (q *Queries) UTXOs(ctx context.Context, arg UTXOsParams) ([]UTXOsRow, error
 			&i.Trusted,
 			&i.Locked,
 			&i.Frozen,
-			&i.Reserved,
+			&i.ReservedBy,
 			&i.Label,
 		); err != nil {
 			return nil, err
