@@ -3,17 +3,10 @@ package v1
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"iter"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/go-json-experiment/json"
-
-	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
@@ -32,18 +25,16 @@ func (a *API) export(ctx context.Context, set wallets.Set, f wallets.Filter, med
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	name := historyName(set.Alias(), "transactions", in.period)
+	name := historyexport.FileName(set.Alias(), "transactions", in.Since, in.Until)
 	out := route.Streamed{ContentType: mediaType, Header: httpcall.Attachment(name + ".jsonl")}
-	out.Body = func(w *bufio.Writer) error { return writeLines(w, records) }
+	out.Body = func(w *bufio.Writer) error { return historyexport.WriteLines(w, records) }
 	if mediaType == csvType {
-		out = route.Streamed{ContentType: csvContentType, Header: httpcall.Attachment(name + ".csv")}
-		out.Body = func(w *bufio.Writer) error { return writeCSV(w, in.BOM, records) }
+		out = route.Streamed{ContentType: historyexport.CSVContent, Header: httpcall.Attachment(name + ".csv")}
+		out.Body = func(w *bufio.Writer) error { return historyexport.WriteCSV(w, in.BOM, records) }
 	}
 	setAsOf(out.Header, tip)
 	return out, nil
 }
-
-const csvContentType = csvType + "; charset=utf-8; header=present"
 
 // setAsOf sets the headers that correspond to the field as_of of a JSON page, unless the
 // height of tip is negative, which means that the tip is unknown.
@@ -52,128 +43,4 @@ func setAsOf(h http.Header, tip wallets.Tip) {
 		h.Set("X-As-Of-Height", strconv.Itoa(tip.Height))
 		h.Set("X-As-Of-Hash", tip.Hash)
 	}
-}
-
-// historyName returns the name of an exported file, without its extension. alias is empty
-// for an export of all wallets.
-func historyName(alias, what string, p period) string {
-	if alias != "" {
-		what = alias + "-" + what
-	}
-	return what + p.inFileName()
-}
-
-func writeLines(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
-	for r, err := range records {
-		if err != nil {
-			return err
-		}
-		if err := json.MarshalWrite(w, transactionOf(r)); err != nil {
-			return err
-		}
-		if err := w.WriteByte('\n'); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// csvColumns are the names of the columns. Each amount has two columns: in satoshis,
-// and in bitcoins for use in spreadsheets. The columns address and address_label can
-// contain several values; see addressesOf and outputLabelsOf.
-var csvColumns = []string{
-	"time", "wallet", "txid", "status", "confirmations", "category", "flow_sat", "flow_btc", "fee_sat", "fee_btc",
-	"vsize", "address", "address_label", "label", "block_height", "block_hash", "block_time", "replaceable", "conflicts",
-}
-
-// writeCSV writes a history as CSV, one line for each transaction.
-func writeCSV(w *bufio.Writer, bom bool, records iter.Seq2[wallets.Record, error]) error {
-	return writeTable(w, bom, csvColumns, records, csvLine)
-}
-
-// writeTable writes CSV (RFC 4180): a byte order mark if bom is set, a line with the names
-// of the columns, and a line for each row.
-func writeTable[Row any](w *bufio.Writer, bom bool, columns []string, rows iter.Seq2[Row, error], line func(Row) []string) error {
-	if bom {
-		if _, err := w.WriteString("\ufeff"); err != nil {
-			return err
-		}
-	}
-	to := csv.NewWriter(w) // uses w as its buffer; the caller flushes w
-	to.UseCRLF = true
-	if err := to.Write(columns); err != nil {
-		return err
-	}
-	for row, err := range rows {
-		if err != nil {
-			return err
-		}
-		if err := to.Write(line(row)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func csvLine(r wallets.Record) []string {
-	line := []string{
-		csvTime(r.Time), csvText(r.Alias), r.Txid, string(r.Status), strconv.Itoa(r.Confirmations), string(r.Category),
-		csvSat(r.Flow), r.Flow.String(), "", "",
-		strconv.Itoa(r.VSize), csvText(addressesOf(r)), csvText(outputLabelsOf(r)), csvText(r.Label), "", "", "",
-		r.Replaceable, strings.Join(r.Conflicts, " "),
-	}
-	if r.Fee != nil {
-		line[8], line[9] = csvSat(*r.Fee), r.Fee.String()
-	}
-	if r.Block != nil {
-		line[14], line[15], line[16] = strconv.Itoa(r.Block.Height), r.Block.Hash, csvTime(r.Block.Time)
-	}
-	return line
-}
-
-// addressesOf returns the paid addresses, separated by spaces: the external addresses if
-// the category is send, otherwise the wallet's own. If there are none, it returns the
-// address that represents the transaction in a list.
-func addressesOf(r wallets.Record) string {
-	var addresses []string
-	for _, o := range r.Outputs {
-		if foreign := o.Own == nil; foreign == (r.Category == wallets.Send) {
-			addresses = appendNew(addresses, o.Address)
-		}
-	}
-	if len(addresses) == 0 {
-		return r.Address
-	}
-	return strings.Join(addresses, " ")
-}
-
-// outputLabelsOf returns the labels of the outputs and of their addresses, each once,
-// separated by " | ".
-func outputLabelsOf(r wallets.Record) string {
-	var labels []string
-	for _, o := range r.Outputs {
-		labels = appendNew(appendNew(labels, o.Label), o.AddressLabel)
-	}
-	return strings.Join(labels, " | ")
-}
-
-// appendNew appends text unless it is empty or already in texts.
-func appendNew(texts []string, text string) []string {
-	if text == "" || slices.Contains(texts, text) {
-		return texts
-	}
-	return append(texts, text)
-}
-
-func csvTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func csvSat(a btc.Amount) string { return strconv.FormatInt(int64(a), 10) }
-
-// csvText escapes text that a user entered, so that spreadsheets do not evaluate it as a
-// formula.
-func csvText(text string) string {
-	if strings.IndexAny(text, "=+-@\t\r\n＝＋－＠") == 0 {
-		return "'" + text
-	}
-	return text
 }

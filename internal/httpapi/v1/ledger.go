@@ -3,11 +3,9 @@ package v1
 import (
 	"bufio"
 	"context"
-	"iter"
-	"strconv"
-	"time"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpcall"
 	wallets "github.com/specterd/specterd/internal/wallet"
@@ -30,8 +28,8 @@ func (a *API) ledger(ctx context.Context, set wallets.Set, in history) (route.St
 	if err != nil {
 		return route.Streamed{}, err
 	}
-	out := route.Streamed{ContentType: csvContentType, Header: httpcall.Attachment(historyName(set.Alias(), "ledger", in.period) + ".csv")}
-	out.Body = func(w *bufio.Writer) error { return writeLedger(w, in.BOM, zone, entries) }
+	out := route.Streamed{ContentType: historyexport.CSVContent, Header: httpcall.Attachment(historyexport.FileName(set.Alias(), "ledger", in.Since, in.Until) + ".csv")}
+	out.Body = func(w *bufio.Writer) error { return historyexport.WriteLedger(w, in.BOM, zone, entries) }
 	setAsOf(out.Header, tip)
 	return out, nil
 }
@@ -59,36 +57,4 @@ func (h history) ledgerParams() (wallets.LedgerParams, error) {
 	var err error
 	p.Since, p.Until, err = h.times()
 	return p, err
-}
-
-// ledgerColumns are the names of the columns; docs/accounting.md describes them.
-var ledgerColumns = []string{
-	"date", "wallet", "kind", "amount_btc", "fee_btc", "balance_btc", "amount_sat", "fee_sat", "balance_sat", "address", "label", "counterparty_wallet",
-	"txid", "vout", "status", "block_height", "transaction_label", "proposal_id", "proposed_by",
-}
-
-func writeLedger(w *bufio.Writer, bom bool, zone *time.Location, entries iter.Seq2[wallets.Entry, error]) error {
-	return writeTable(w, bom, ledgerColumns, entries, func(e wallets.Entry) []string { return ledgerLine(e, zone) })
-}
-
-func ledgerLine(e wallets.Entry, zone *time.Location) []string {
-	var fee, feeSat, vout, height, proposal, proposer string
-	if e.Fee != nil {
-		fee, feeSat = e.Fee.String(), csvSat(*e.Fee)
-	}
-	if e.Vout != nil {
-		vout = strconv.FormatUint(uint64(*e.Vout), 10)
-	}
-	if e.Block != nil {
-		height = strconv.Itoa(e.Block.Height)
-	}
-	if e.Proposal != nil {
-		proposal, proposer = e.Proposal.ID, e.Proposal.UserName
-	}
-	return []string{
-		e.Time.In(zone).Format(time.DateTime), csvText(e.Alias), string(e.Kind),
-		e.Amount.String(), fee, e.Balance.String(), csvSat(e.Amount), feeSat, csvSat(e.Balance),
-		csvText(e.Address), csvText(e.Label), csvText(e.Counterparty),
-		e.Txid, vout, string(e.Status), height, csvText(e.TxLabel), proposal, csvText(proposer),
-	}
 }

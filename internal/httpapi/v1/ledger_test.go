@@ -1,59 +1,14 @@
 package v1
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpcall"
-	wallets "github.com/specterd/specterd/internal/wallet"
 )
-
-func TestWriteLedger(t *testing.T) {
-	zone, err := period{Zone: "Asia/Kathmandu"}.zone()
-	if err != nil {
-		t.Fatal(err)
-	}
-	entries := []wallets.Entry{
-		{Kind: wallets.EntryOpening, Alias: "vault", Time: at, Amount: 200_000_000, Balance: 200_000_000},
-		{
-			Kind: wallets.EntryTransfer, Alias: "-vault", Time: at, Amount: -150_000_000, Fee: new(btc.Amount(332)), Balance: 49_999_668, Address: "bcrt1qxyz",
-			Label: "=1+1", Counterparty: "@other", Txid: "ab", TxLabel: `a "b"`, Vout: new(uint32), Status: wallets.Confirmed, Block: &wallets.Block{Height: 7},
-			Proposal: &wallets.ProposalRef{ID: "id", UserName: "+alice"},
-		},
-	}
-	const want = "date,wallet,kind,amount_btc,fee_btc,balance_btc,amount_sat,fee_sat,balance_sat,address,label,counterparty_wallet,txid,vout,status,block_height," +
-		"transaction_label,proposal_id,proposed_by\r\n" +
-		"2026-12-01 04:44:59,vault,opening,2.0,,2.0,200000000,,200000000,,,,,,,,,,\r\n" +
-		"2026-12-01 04:44:59,'-vault,transfer,-1.5,0.00000332,0.49999668,-150000000,332,49999668,bcrt1qxyz,'=1+1,'@other,ab,0,confirmed,7," +
-		"\"a \"\"b\"\"\",id,'+alice\r\n"
-	broken := errors.New("broken")
-	for _, bom := range []bool{false, true} {
-		t.Run(fmt.Sprintf("byte order mark %t", bom), func(t *testing.T) {
-			var out bytes.Buffer
-			w := bufio.NewWriter(&out)
-			err := writeLedger(w, bom, zone, func(yield func(wallets.Entry, error) bool) {
-				for _, e := range entries {
-					yield(e, nil)
-				}
-				yield(wallets.Entry{}, broken)
-			})
-			if !errors.Is(err, broken) || w.Flush() != nil {
-				t.Errorf("got %v", err)
-			}
-			got, marked := strings.CutPrefix(out.String(), "\ufeff")
-			if got != want || marked != bom {
-				t.Errorf("mark %t, got  %s\nwant %s", marked, got, want)
-			}
-		})
-	}
-}
 
 func TestLedgerParams(t *testing.T) {
 	ok := history{View: "ledger", Accept: "text/csv", period: period{Since: "2026-03-29", Until: "2026-03-29", Zone: "Europe/Berlin"}}
@@ -102,21 +57,18 @@ func TestTimeZones(t *testing.T) {
 }
 
 func TestFileNames(t *testing.T) {
-	for want, in := range map[string]struct {
-		alias string
-		period
-	}{
+	for want, in := range map[string]struct{ alias, since, until string }{
 		"attachment; filename=ledger":                                                     {},
 		"attachment; filename=vault-ledger":                                               {alias: "vault"},
-		"attachment; filename=vault-ledger-from-2026-01-01":                               {alias: "vault", period: period{Since: "2026-01-01"}},
-		"attachment; filename=ledger-to-2026-01-31T120000Z":                               {period: period{Until: "2026-01-31T12:00:00Z"}},
-		"attachment; filename=v-ledger-2026-01-01-to-2026-12-31":                          {alias: "v", period: period{Since: "2026-01-01", Until: "2026-12-31"}},
+		"attachment; filename=vault-ledger-from-2026-01-01":                               {alias: "vault", since: "2026-01-01"},
+		"attachment; filename=ledger-to-2026-01-31T120000Z":                               {until: "2026-01-31T12:00:00Z"},
+		"attachment; filename=v-ledger-2026-01-01-to-2026-12-31":                          {alias: "v", since: "2026-01-01", until: "2026-12-31"},
 		`attachment; filename="a \"b\"-ledger"`:                                           {alias: `a "b"`},
 		"attachment; filename=_-ledger; filename*=utf-8''%E2%82%BF-ledger":                {alias: "₿"},
 		`attachment; filename="_ \"x\"-ledger"; filename*=utf-8''%C3%A9%20%22x%22-ledger`: {alias: `é "x"`},
 	} {
 		t.Run(want, func(t *testing.T) {
-			if got := httpcall.Attachment(historyName(in.alias, "ledger", in.period)).Get("Content-Disposition"); got != want {
+			if got := httpcall.Attachment(historyexport.FileName(in.alias, "ledger", in.since, in.until)).Get("Content-Disposition"); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		})

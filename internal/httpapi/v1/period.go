@@ -1,7 +1,6 @@
 package v1
 
 import (
-	"strings"
 	"time"
 	_ "time/tzdata" // embeds all time zones
 
@@ -44,18 +43,4 @@ func (p period) times() (since, until time.Time, err error) {
 		return since, until, fault.InvalidField("since", "must be earlier than until")
 	}
 	return since, until, nil
-}
-
-// inFileName returns the period as a part of a file name, or "" for an unlimited period.
-func (p period) inFileName() string {
-	name := ""
-	switch {
-	case p.Since != "" && p.Until != "":
-		name = "-" + p.Since + "-to-" + p.Until
-	case p.Since != "":
-		name = "-from-" + p.Since
-	case p.Until != "":
-		name = "-to-" + p.Until
-	}
-	return strings.ReplaceAll(name, ":", "") // some file systems refuse colons
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
+	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
@@ -118,12 +119,12 @@ func ShowTransaction(r wallets.Record) any { return transactionOf(r) }
 
 // WriteCSV writes a history as CSV, as ListTransactions does.
 func WriteCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
-	return writeCSV(w, false, records)
+	return historyexport.WriteCSV(w, false, records)
 }
 
 // WriteLedger writes a ledger as CSV, as ListTransactions does, with dates in a time zone.
 func WriteLedger(w *bufio.Writer, zone *time.Location, entries iter.Seq2[wallets.Entry, error]) error {
-	return writeLedger(w, false, zone, entries)
+	return historyexport.WriteLedger(w, false, zone, entries)
 }
 
 // ShowLedgerEntry returns an entry of a ledger, with the columns of its CSV as fields.
