@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
@@ -224,29 +223,5 @@ func drawCode(text string, v qrterm.Version, part, of int) (template.HTML, error
 	if err != nil {
 		return "", err
 	}
-	const margin = 4
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="qr" viewBox="%d %d %d %d" role="img" aria-label="QR code, part %d of %d" data-part="%d" shape-rendering="crispEdges"><path d="`,
-		-margin, -margin, code.Size+2*margin, code.Size+2*margin, part, of, part)
-	for y := range code.Size {
-		x, at := 0, 0 // position, and the end of the drawn part of this row
-		for x < code.Size {
-			start := x
-			for x < code.Size && code.Black(x, y) {
-				x++
-			}
-			switch {
-			case x == start:
-				x++
-				continue
-			case at == 0:
-				fmt.Fprintf(&b, "M%d %d.5h%d", start, y, x-start)
-			default:
-				fmt.Fprintf(&b, "m%d 0h%d", start-at, x-start)
-			}
-			at = x
-		}
-	}
-	b.WriteString(`"/></svg>`)
-	return template.HTML(b.String()), nil //nolint:gosec // digits and constants
+	return svgOf(code, fmt.Sprintf(`aria-label="QR code, part %d of %d" data-part="%d"`, part, of, part)), nil
 }

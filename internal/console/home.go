@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"html/template"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -13,10 +14,22 @@ import (
 type homePage struct {
 	Waiting     []waitingProposal
 	Invitations []wallet.Invitation
-	Wallets     []wallet.View
+	Wallets     []homeWallet
 	Total       btc.Amount
+	Week        btc.Amount // by which Total changed in the last seven days
 	Rescans     []wallet.View
 }
+
+// homeWallet is a wallet with its balance in the last seven days.
+type homeWallet struct {
+	wallet.View
+
+	Week    wallet.Trend
+	Waiting int // number of proposals that wait for the user
+}
+
+// Spark returns a small chart of the balance.
+func (w homeWallet) Spark() template.HTML { return sparkline(w.Week) }
 
 // waitingProposal is a proposal that waits for the user: for a signature, or to be broadcast.
 type waitingProposal struct {
@@ -109,14 +122,34 @@ func (c *call) home() error {
 	if h.Invitations, err = c.Wallets.OwnInvitations(ctx, c.who); err != nil {
 		return err
 	}
-	if h.Wallets, err = c.Wallets.List(ctx, c.who, "", 0); err != nil {
+	if err = c.addWallets(&h); err != nil {
 		return err
 	}
-	for _, v := range h.Wallets {
-		h.Total += v.Balances.Trusted + v.Balances.UntrustedPending + v.Balances.Immature
+	return c.render("home", c.look.T("Home"), h)
+}
+
+// addWallets adds the wallets with their balances and how they changed in the last seven days.
+func (c *call) addWallets(h *homePage) error {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	if err != nil {
+		return err
+	}
+	trends, err := c.Wallets.Trends(c.r.Context(), wallet.All(c.who), c.Now().Add(-week), weekStep)
+	if err != nil {
+		return err
+	}
+	waiting := map[string]int{}
+	for _, p := range h.Waiting {
+		waiting[p.Alias]++
+	}
+	for _, v := range views {
+		w := homeWallet{View: v, Week: trends[v.ID], Waiting: waiting[v.Alias]}
+		h.Wallets = append(h.Wallets, w)
+		h.Total += v.Balances.Total()
+		h.Week += w.Week.Change()
 		if v.Rescanning() {
 			h.Rescans = append(h.Rescans, v)
 		}
 	}
-	return c.render("home", c.look.T("Home"), h)
+	return nil
 }

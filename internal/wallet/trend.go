@@ -39,6 +39,7 @@ func (s *Service) Trends(ctx context.Context, set Set, since time.Time, step tim
 	if err != nil {
 		return nil, err
 	}
+	since, step = since.Truncate(time.Microsecond), step.Truncate(time.Microsecond) // as stored, so that the steps have no gaps
 	steps, err := trendSteps(s.now().Sub(since), step)
 	if err != nil {
 		return nil, err
