@@ -39,6 +39,10 @@ func TestFind(t *testing.T) {
 	find(olga, " ").want(200, "Search").lacks("Nothing was found")
 	olga.vault("treasury_2")
 	find(olga, "treas").want(200, "2 results", "in the wallet Treasury_2")
+	olga.api("PATCH", "/api/v1/wallets/treasury_2", map[string]any{"name": "Grün & Co"})
+	if p := find(olga, "GRÜN"); p.path() != "/wallets/treasury_2" {
+		t.Errorf("the name of a wallet leads to %s", p.path())
+	}
 	olga.get("/").want(200).submitSearch(t, address)
 }
 
