@@ -5,7 +5,9 @@ import "testing"
 // TestBrowser_Access looks at the pages of access in Chromium, with data.
 func TestBrowser_Access(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	r := newReceiver(t)
+	r.status.Store(500)
+	s := open(t, allowing(r))
 	admin := s.admin(t)
 	s.user(t, "bob", false).get("/tokens/new").submit("/tokens", "description", "bot").want(200)
 	for _, fields := range [][]string{
@@ -19,6 +21,11 @@ func TestBrowser_Access(t *testing.T) {
 		"/tokens", "/tokens/new", "/tokens/new?preset=own", admin.get("/tokens").follow("Everything").path(),
 		"/users", "/users/bob", "/users/admin", "/audit", "/audit?action=nothing", "/audit/verify", "/node", "/settings",
 	}
+	admin.get("/webhooks/new").submit("/webhooks", "description", "shop", "url", r.url, "events", "only", "kinds", "token").want(200)
+	admin.get("/tokens/new").submit("/tokens", "description", "another token").want(200)
+	hook := admin.get("/webhooks").follow("shop").path()
+	eventually(t, admin, hook, "Status 500")
+	paths = append(paths, "/webhooks", "/webhooks/new", hook, hook+"/edit", admin.get(hook).follow("token.created").path())
 	b := s.chromium(t)
 	b.open("/login")
 	b.signIn("admin", adminPassword)

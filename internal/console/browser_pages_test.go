@@ -46,7 +46,7 @@ func (b *chromium) inspect(path string) {
 	}
 }
 
-var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
+var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|msg_[A-Za-z0-9_-]+`)
 
 func screenshotName(path string, width int64, theme string) string {
 	name := anyID.ReplaceAllString(strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace(strings.Trim(path, "/")), "id")

@@ -20,7 +20,7 @@ func (l *look) functions(a *assets) template.FuncMap {
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
 		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "stepTitle": func(action string) string { return stepTitles[action] }, "percent": func(part float64) int { return int(part * 100) },
-		"quotaName": l.quotaName, "userPath": userPath, "second": l.second,
+		"quotaName": l.quotaName, "userPath": userPath, "second": l.second, "deliveryBadge": l.deliveryBadge, "skipReason": l.skipReason,
 	}
 }
 

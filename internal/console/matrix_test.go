@@ -95,7 +95,7 @@ func newMatrix(t *testing.T, s *site) *matrix {
 		}
 	}
 	m.values = map[string]string{
-		"alias": w.alias, "txid": txid, "address": address, "id": p["id"].(string), "outpoint": txid + ":0", "user": "owner", "name": "owner", "sheet": "sheet",
+		"alias": w.alias, "txid": txid, "address": address, "id": p["id"].(string), "outpoint": txid + ":0", "user": "owner", "name": "owner", "delivery": "msg_8NxLTWvyAuqRuiOCdUwGOq-J", "sheet": "sheet",
 	}
 	m.private = []string{"Treasury", "secret invoice", address, p["id"].(string)}
 	return m
