@@ -38,6 +38,9 @@ func TestBrowser_Setup(t *testing.T) {
 	b.inspectHere("new-wallet-compare")
 	b.press("They match: create the wallet")
 	testkit.Eventually(t, "the wallet was created", func() bool { return strings.Contains(b.address(), "done=wallet-created") })
+	admin := s.admin(t)
+	admin.member("family_vault", s.user(t, "ben", false), "signer")
+	admin.api("POST", "/api/v1/wallets/family_vault/invitations", map[string]any{"user": "cleo", "role": "viewer"})
 	for _, path := range []string{"/members", "/settings", "/settings/sheet"} {
 		b.inspect("/wallets/family_vault" + path)
 	}

@@ -192,7 +192,7 @@ func (c *call) abortRescan() error {
 
 func (c *call) deleteWallet() error {
 	if strings.TrimSpace(c.form.Get("confirm")) != c.view.Name {
-		return c.refuseSettings("delete", fault.InvalidField("confirm", "must be the name of the wallet; nothing was deleted"))
+		return c.refuseSettings("delete", fault.InvalidField("confirm", "must be the name of the wallet; nothing was deleted").WithMessage("The name differs, so nothing was deleted."))
 	}
 	if err := c.Wallets.Delete(c.r.Context(), c.access, c.form.Get("files") == "delete"); err != nil {
 		return c.refuseSettings("delete", err)

@@ -76,7 +76,7 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 	}
 	switch {
 	case len(files) == 0 && len(problems) == 0:
-		problems = append(problems, fault.InvalidField("file", "is required: choose a file, or paste a text"))
+		problems = append(problems, fault.InvalidField("file", "is required: choose a file, or paste a text").WithMessage("Choose a file, or paste a text."))
 	case len(files) > maxGivenFiles:
 		problems = append(problems, fault.InvalidField("file", "must be at most %d files", maxGivenFiles))
 	case size > maxGivenSize:
@@ -189,7 +189,8 @@ func (c *call) givenPlan(files []givenFile) (wallet.Plan, error) {
 	}
 	required, err := strconv.Atoi(strings.TrimSpace(c.form.Get("signatures_required")))
 	if err != nil || required < 1 || required > len(files) {
-		return p, fault.InvalidField("signatures_required", "must be a number from 1 to the number of keys, %d", len(files))
+		return p, fault.InvalidField("signatures_required", "must be a number from 1 to the number of keys, %d", len(files)).
+			WithMessage("State how many signatures a payment requires.")
 	}
 	p.SignaturesRequired = required
 	return p, nil
