@@ -34,3 +34,31 @@ func TestBrowser_Access(t *testing.T) {
 		b.inspect(path)
 	}
 }
+
+// TestBrowser_FirstToken sets the first admin's password and creates a token for a script, with
+// three clicks after the sign-in.
+func TestBrowser_FirstToken(t *testing.T) {
+	t.Parallel()
+	s := open(t, with("SPECTER_ADMIN_PASSWORD", ""))
+	b := s.chromium(t)
+	b.open("/")
+	b.see("Welcome")
+	b.inspectHere("first-run")
+	b.fill("password", adminPassword)
+	b.press("Set password and sign in")
+	b.see("Your password is set.")
+	b.press("Access tokens")
+	b.see("You have no tokens")
+	b.press("Create token")
+	b.see("What is the token for?")
+	b.fill("description", "backup script")
+	b.press("Create token")
+	b.see("Copy the token now")
+	b.inspectHere("token-secret")
+	token := evaluate[string](b, `document.getElementById("token").textContent`)
+	if status := s.bearer(t, "/api/v1/wallets", token); status != 200 {
+		t.Errorf("the API answers the token with %d", status)
+	}
+	b.press("Done")
+	b.see("backup script")
+}

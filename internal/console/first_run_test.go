@@ -67,7 +67,7 @@ func TestFirstRun_Code(t *testing.T) {
 	if found == nil {
 		t.Fatal("the log has no setup code")
 	}
-	p := s.visitor(t).get("/").want(200, "Setup code")
+	p := s.visitor(t).get("/").want(200, "Setup code").lacks("anyone on this machine")
 	p.submit("/first-run", "password", adminPassword).want(400, "is wrong").lacks(adminPassword)
 	p.submit("/first-run", "password", adminPassword, "code", "AAAA").want(400, "is wrong")
 	p.submit("/first-run", "password", adminPassword, "code", found[1]).want(200, "Your password is set.")
