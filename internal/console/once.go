@@ -30,6 +30,9 @@ func (c *call) formKey() string {
 // errSentBefore is returned by once for a form that was changed after it was sent.
 var errSentBefore = fault.New(fault.Conflict, "form_sent_before", "This form was sent before with other values. Check the list of proposals before you send it again.")
 
+// errInProgress is returned by once if the same form is being processed for too long.
+var errInProgress = fault.New(fault.Unavailable, "form_in_progress", "The same form was sent before and is still being processed. Check the list of proposals in a minute.")
+
 // Waiting for the same form that was sent twice.
 const (
 	onceInterval = 100 * time.Millisecond
@@ -53,7 +56,7 @@ func (c *call) once(do func() (path string, err error)) (path string, err error)
 		select {
 		case <-time.After(onceInterval):
 		case <-ctx.Done():
-			return "", idempotency.ErrRunning
+			return "", errInProgress
 		}
 		claim, answer, err = c.Keys.Begin(ctx, request)
 	}
