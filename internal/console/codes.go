@@ -68,7 +68,7 @@ func (p *proposalPage) addCodes(c *call, of proposal.Proposal) {
 		part = 1
 	}
 	p.Codes.Part = part
-	drawn, err := drawAll(p.Codes.Texts, part-1, part)
+	drawn, err := c.look.drawAll(p.Codes.Texts, part-1, part)
 	if err != nil {
 		p.Codes.Problem = c.look.T("The codes do not fit into QR codes. Use the file.")
 		return
@@ -193,7 +193,7 @@ func (c *call) showCodes() error {
 	}
 	q := c.codesOf(p)
 	if q.Problem == "" && !q.TooMany {
-		if q.All, err = drawAll(q.Texts, 0, len(q.Texts)); err != nil {
+		if q.All, err = c.look.drawAll(q.Texts, 0, len(q.Texts)); err != nil {
 			return fault.InvalidField("size", "must be smaller: the codes do not fit into QR codes").WithCause(err)
 		}
 	}
@@ -201,27 +201,19 @@ func (c *call) showCodes() error {
 }
 
 // drawAll draws some of the texts as QR codes, all in the size of the largest.
-func drawAll(texts []string, first, end int) ([]drawnCode, error) {
+func (l *look) drawAll(texts []string, first, end int) ([]drawnCode, error) {
 	v, err := qrterm.VersionFor(texts)
 	if err != nil {
 		return nil, err
 	}
 	drawn := make([]drawnCode, 0, end-first)
 	for i := first; i < end; i++ {
-		svg, err := drawCode(texts[i], v, i+1, len(texts))
+		code, err := qrterm.Encode(texts[i], v)
 		if err != nil {
 			return nil, err
 		}
-		drawn = append(drawn, drawnCode{i + 1, svg})
+		label := template.HTMLEscapeString(l.T("QR code, part %d of %d", i+1, len(texts)))
+		drawn = append(drawn, drawnCode{i + 1, svgOf(code, `aria-label="`+label+`"`)})
 	}
 	return drawn, nil
-}
-
-// drawCode draws a text as a QR code with its margin.
-func drawCode(text string, v qrterm.Version, part, of int) (template.HTML, error) {
-	code, err := qrterm.Encode(text, v)
-	if err != nil {
-		return "", err
-	}
-	return svgOf(code, fmt.Sprintf(`aria-label="QR code, part %d of %d" data-part="%d"`, part, of, part)), nil
 }

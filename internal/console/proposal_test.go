@@ -86,7 +86,10 @@ func TestSign(t *testing.T) {
 
 		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
 		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again")
-		p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block")
+		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block")
+		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
+			t.Errorf("%d links to the transaction", len(n))
+		}
 		node.Mine(t, 1)
 		testkit.Eventually(t, "the page says that the payment is confirmed", func() bool {
 			return strings.Contains(alice.get(page).text(), "The payment is confirmed")

@@ -12,7 +12,6 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpcall"
-	"github.com/specterd/specterd/internal/qrterm"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletexport"
 )
@@ -115,10 +114,8 @@ func (c *call) backupSheet() error {
 	}
 	for _, text := range texts {
 		d := sheetDescriptor{Text: text}
-		if version, err := qrterm.VersionFor([]string{text}); err == nil {
-			if d.QR, err = drawCode(text, version, 1, 1); err != nil {
-				return err
-			}
+		if code, err := drawQR(text, c.look.T("QR code of the descriptor")); err == nil { // some descriptors are too long
+			d.QR = code
 		}
 		p.Descriptors = append(p.Descriptors, d)
 	}
