@@ -26,6 +26,8 @@ type call struct {
 	access  wallet.Access   // on the route of a wallet
 	view    wallet.View     // on the route of a wallet
 	form    url.Values      // of a POST; empty for a GET
+	// position is the position in the event log before the page was read; see notePosition.
+	position string
 }
 
 const (
@@ -47,6 +49,11 @@ func (c *call) enter() error {
 			if err := c.requireProof(); err != nil {
 				return err
 			}
+		}
+	}
+	if c.session != nil && c.to.path != livePath {
+		if err := c.notePosition(); err != nil {
+			return err
 		}
 	}
 	return c.openWallet()

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -13,11 +14,19 @@ import (
 // liveWrite is the time that one write to an open stream may take.
 const liveWrite = 30 * time.Second
 
+// notePosition stores the position in the event log from which the stream of the page continues. It
+// must be called before the page reads anything, so that no change between the two is missed.
+func (c *call) notePosition() error {
+	found, err := c.Events.Wait(c.r.Context(), c.who, event.Query{After: event.Latest, Limit: 1}, 0, func() {})
+	c.position = found.Next
+	return err
+}
+
 // streamEvents sends a message for every event that the caller may see, as server-sent events.
 // A message contains no data: the page then requests its parts again, so that nothing is
 // shown that the page itself would not show. It ends with the message end if the session ended.
 func (c *call) streamEvents() error {
-	reader, err := c.Events.Open(c.who, event.Query{After: event.Latest, Limit: 100})
+	reader, err := c.Events.Open(c.who, event.Query{After: cmp.Or(c.query("after"), event.Latest), Limit: 100})
 	if err != nil {
 		return err
 	}

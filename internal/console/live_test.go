@@ -20,7 +20,14 @@ type stream struct {
 // live opens the stream of changes.
 func (v *visitor) live() *stream {
 	v.t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), http.MethodGet, v.site.url+"/live", nil))
+	s := v.liveAt("/live")
+	s.await(": open")
+	return s
+}
+
+func (v *visitor) liveAt(path string) *stream {
+	v.t.Helper()
+	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), http.MethodGet, v.site.url+path, nil))
 	r.Header.Set("Accept", "text/event-stream")
 	answer, err := v.client.Do(r)
 	testkit.Check(v.t, err)
@@ -28,9 +35,7 @@ func (v *visitor) live() *stream {
 	if got := answer.Header.Get("Content-Type"); answer.StatusCode != http.StatusOK || got != "text/event-stream" {
 		v.t.Fatalf("the stream: %d %s", answer.StatusCode, got)
 	}
-	s := &stream{v.t, answer.Body, bufio.NewScanner(answer.Body)}
-	s.await(": open")
-	return s
+	return &stream{v.t, answer.Body, bufio.NewScanner(answer.Body)}
 }
 
 // await reads until a line is the given one, and returns the lines before it.
@@ -71,6 +76,18 @@ func TestLive(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLive_SincePage shows that the stream of a page reports a change between the page and the
+// start of its stream.
+func TestLive_SincePage(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		v := s.user(t, "bob", false)
+		at := attr(v.get("/").all("body", nil)[0], "data-live-url")
+		v.api("GET", "/api/v1/tokens", nil) // creates a token
+		v.liveAt(at).await("event: change")
+	})
 }
 
 // TestLive_OfOthers shows that the stream does not report changes that the user may not see.

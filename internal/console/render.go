@@ -28,6 +28,7 @@ type page struct {
 	Wallet   *wallet.View // of the page of a wallet
 	Node     nodestatus.Status
 	Notice   string // what the last form did
+	Position string // in the event log; the stream of the page continues from there
 	Insecure bool   // whether passwords can be read on the network
 	Version  string
 	Now      time.Time
@@ -143,7 +144,7 @@ func (c *call) frame(title string, body any) (page, error) {
 	if c.who == nil {
 		return p, nil
 	}
-	p.User = c.who
+	p.User, p.Position = c.who, c.position
 	if c.access != (wallet.Access{}) {
 		p.Wallet = &c.view
 	}

@@ -83,6 +83,9 @@ if (url) {
     reopen();
   });
   addEventListener("pagehide", close);
+  addEventListener("submit", (event) => { // signing out ends the stream, which must not load the page again
+    if (new URL(event.target.action).pathname === "/logout") close();
+  });
 }
 
 // Progress has no events.
