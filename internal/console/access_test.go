@@ -3,9 +3,12 @@ package console_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -41,4 +44,27 @@ func (s *site) child(t *testing.T, token, body string) string {
 		t.Fatalf("creating a token with a token: %d %s", status, text)
 	}
 	return found[1]
+}
+
+// TestAccess_HostileTexts shows that names and descriptions are text on the pages of access, and
+// never markup.
+func TestAccess_HostileTexts(t *testing.T) {
+	t.Parallel()
+	s := open(t, with("SPECTER_WEBHOOK_HOSTS", "127.0.0.1:1"))
+	admin := s.admin(t)
+	for _, text := range []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.User}} %s %d`, "שלום עולם", strings.Repeat("x", 64), `' onclick='alert(1)`} {
+		admin.get("/users").submit("/users", "name", text, "password", "seven grey donkeys walk").want(200, text)
+		admin.get("/tokens/new").submit("/tokens", "description", text).want(200, text)
+		admin.get("/webhooks/new").submit("/webhooks", "description", text, "url", "http://127.0.0.1:1/"+url.PathEscape(text)).want(200, text)
+	}
+	for _, path := range []string{"/users", "/tokens", "/webhooks", "/audit", "/audit?user=" + url.QueryEscape(`"><script>alert(1)</script>`)} {
+		p := admin.get(path).want(200)
+		p.lacks("<script>alert", "<img src=x", "' onclick='")
+		if n := len(p.all("script", func(n *html.Node) bool { return n.FirstChild != nil })); n > 0 {
+			t.Errorf("%s has %d scripts with a text", path, n)
+		}
+	}
+	for _, link := range []string{"/users", "/tokens", "/webhooks"} {
+		admin.get(link).follow(`<script>alert(1)</script>`).want(200, `<script>alert(1)</script>`).lacks("<script>alert")
+	}
 }
