@@ -141,6 +141,7 @@ func TestUTXOs(t *testing.T) {
 		alice.get(page+"?state=frozen").want(200, "No UTXO matches")
 
 		made := alice.propose(w.alias)
+		alice.get(page+"?state=available").want(200, "2 UTXOs")
 		p = alice.get(page+"?state=reserved").want(200, "1 UTXO", "Reserved")
 		if p = p.follow("by a proposal"); !strings.HasSuffix(p.path(), made["id"].(string)) {
 			t.Errorf("the link leads to %s", p.path())
