@@ -54,6 +54,12 @@ type receiveAddress struct {
 	Keys     []signerPath
 }
 
+// IsChange reports whether the address is on the change branch.
+func (a receiveAddress) IsChange() bool { return a.Branch == wallet.ChangeBranch }
+
+// Shared reports whether the address is for payers. Others can be found, but not shared.
+func (a receiveAddress) Shared() bool { return a.Revealed && !a.IsChange() }
+
 // signerPath is the path of an address for one of the wallet's keys.
 type signerPath struct {
 	wallet.Key
@@ -149,7 +155,7 @@ func (c *call) revealedBelow(limit uint32, count uint32) ([]wallet.Address, erro
 
 func (c *call) addAddress(p *receivePage, address string) error {
 	a, received, err := c.Wallets.Address(c.r.Context(), c.access, address)
-	if errors.Is(err, wallet.ErrAddressNotFound) || err == nil && !a.Revealed {
+	if errors.Is(err, wallet.ErrAddressNotFound) {
 		return errNoPage
 	}
 	if err != nil {
@@ -165,8 +171,11 @@ func (c *call) addAddress(p *receivePage, address string) error {
 	return nil
 }
 
-// addURI adds the payment URI and its QR code.
+// addURI adds the payment URI and its QR code to an address for payers.
 func (c *call) addURI(p *receivePage) error {
+	if !p.Address.Shared() {
+		return nil
+	}
 	amount, err := c.amountOf("amount", p.Form.Value("amount"))
 	if err == nil {
 		err = c.checkMessage(p.Form.Value("message"))

@@ -80,12 +80,19 @@ func TestReceive(t *testing.T) {
 		other := s.user(t, "bob", false)
 		foreign := other.vault("elsewhere")
 		theirs := other.address(foreign.alias, "secret")
-		for _, address := range []string{theirs, "nonsense", alice.nextAddress(w.alias)} {
+		for _, address := range []string{theirs, "nonsense"} {
 			alice.get(page + "?address=" + address).want(404).lacks("secret")
 			if address != theirs {
 				continue
 			}
 			alice.post(label, "address", address, "label", "x").want(404)
+		}
+		if p := alice.get(page+"?address="+alice.nextAddress(w.alias)).want(200, "This address was not revealed yet"); p.paymentURI() != "" || p.wholeAddress() == "" {
+			t.Errorf("an address that was not revealed can be shared: %s", p.paymentURI())
+		}
+		change := alice.api("GET", "/api/v1/wallets/treasury/addresses?branch=change&limit=1", nil)["items"].([]any)[0].(map[string]any)["address"].(string)
+		if p := alice.get(page+"?address="+change).want(200, "Change address 0", "Do not share it"); p.paymentURI() != "" {
+			t.Errorf("a change address can be shared: %s", p.paymentURI())
 		}
 		carol.get(at).want(200, "rent", "Your role in this wallet is viewer").lacks(label, "new-label")
 		carol.post(page, "next", "1").want(403)
