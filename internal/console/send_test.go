@@ -184,7 +184,7 @@ func TestSend_Forms(t *testing.T) {
 		"fraction":        {[]string{address1, to, amount1, "1.5"}, amount1, "must be a whole number of satoshis"},
 		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "must be a whole number of satoshis"},
 		"address":         {[]string{address1, "bcrt1qqq", amount1, "1000"}, address1, ""},
-		"dust":            {[]string{address1, to, amount1, "100"}, amount1, "this is dust"},
+		"dust":            {[]string{address1, to, amount1, "100"}, amount1, "a lower amount is dust"},
 		"fee rate":        {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1,2"}, "fee_rate_sat_vb", "with a decimal point"},
 		"high fee rate":   {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1000"}, "fee_rate_sat_vb", "must not exceed"},
 		"UTXO":            {[]string{address1, to, amount1, "1000", "utxos", strings.Repeat("ab", 32) + ":0"}, "", "is not an unspent output of this wallet"},
