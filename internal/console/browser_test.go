@@ -185,7 +185,13 @@ func (b *chromium) signIn(name, password string) {
 // size sets the width of the page in CSS pixels.
 func (b *chromium) size(width int64) {
 	b.t.Helper()
-	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
+	b.screen(width, 1)
+}
+
+// screen sets the width of the page in CSS pixels, and the number of pixels of the screen for each.
+func (b *chromium) screen(width int64, pixels float64) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: pixels, Mobile: width < 600})
 	testkit.Check(b.t, err)
 }
 

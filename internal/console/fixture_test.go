@@ -153,10 +153,11 @@ func (s *site) status(t *testing.T, path, token string) int {
 	return status
 }
 
-// body returns the body of the response to a request of the API with a token.
-func (s *site) body(t *testing.T, path, token string) string {
+// body returns the body of the response to a request of the API with a token, in a media type.
+func (s *site) body(t *testing.T, path, token, mediaType string) string {
 	t.Helper()
 	r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil))
+	r.Header.Set("Accept", mediaType)
 	r.Header.Set("Authorization", "Bearer "+token)
 	_, body := s.send(t, r)
 	return body
