@@ -44,9 +44,9 @@ func (r auditRow) OK() bool { return r.Outcome == "ok" }
 func (r auditRow) By() string {
 	switch {
 	case r.TokenID != "":
-		return "token"
+		return "with a token"
 	case r.Session != "":
-		return "session"
+		return "in a session"
 	}
 	return ""
 }

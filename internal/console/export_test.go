@@ -1,5 +1,7 @@
 package console
 
+import "sync"
+
 // Route is a route of the console, for tests.
 type Route struct {
 	Method, Path                  string
@@ -15,3 +17,8 @@ func Routes() []Route {
 	}
 	return out
 }
+
+var german = sync.OnceValue(func() *catalogue { return catalogueOf("de") })
+
+// German returns the German message of a text of the console.
+func German(english string) string { return german().find(english) }

@@ -46,7 +46,7 @@ func (f form) Is(name, value string) bool {
 func (f form) Refused() bool { return f.fault != nil }
 
 // Message returns why the form was refused.
-func (f form) Message() string { return f.look.T(f.fault.Message) }
+func (f form) Message() string { return f.look.fault(f.fault) }
 
 // Problems returns the problems of individual fields.
 func (f form) Problems() []fault.Field {

@@ -122,21 +122,25 @@ func groups(text string) template.HTML {
 }
 
 // day returns the date of a time in UTC, and minute also its time.
-func (l *look) day(at time.Time) template.HTML    { return l.timeOf(at, "2 Jan 2006") }
-func (l *look) minute(at time.Time) template.HTML { return l.timeOf(at, "2 Jan 2006 15:04 UTC") }
+func (l *look) day(at time.Time) template.HTML    { return l.timeOf(at, l.T("2 Jan 2006")) }
+func (l *look) minute(at time.Time) template.HTML { return l.timeOf(at, l.T("2 Jan 2006 15:04 UTC")) }
 
-func (l *look) second(at time.Time) template.HTML { return l.timeOf(at, "2 Jan 2006 15:04:05 UTC") }
+func (l *look) second(at time.Time) template.HTML {
+	return l.timeOf(at, l.T("2 Jan 2006 15:04:05 UTC"))
+}
 
 func (l *look) timeOf(at time.Time, layout string) template.HTML {
 	if at.IsZero() {
 		return ""
 	}
 	at = at.UTC()
-	text := at.Format(layout)
-	if month := at.Format("Jan"); l.T(month) != month {
-		text = strings.Replace(text, month, l.T(month), 1)
-	}
-	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`) //nolint:gosec // escaped
+	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `">` + template.HTMLEscapeString(l.dateText(at, layout)) + `</time>`) //nolint:gosec // escaped
+}
+
+// dateText returns a time in a layout, with the month in the language of l.
+func (l *look) dateText(at time.Time, layout string) string {
+	month := at.Format("Jan")
+	return strings.Replace(at.Format(layout), month, l.T(month), 1)
 }
 
 // badge returns a state as an icon and a word. Kind is ok, warn, bad, info, or empty for a
@@ -152,7 +156,7 @@ var proposalBadges = map[proposal.Status][3]string{
 	proposal.Created:         {"warn", "miss", "Signatures missing"},
 	proposal.PartiallySigned: {"warn", "clock", "Partially signed"},
 	proposal.Complete:        {"info", "check", "Ready to broadcast"},
-	proposal.Broadcast:       {"warn", "clock", "Broadcast"},
+	proposal.Broadcast:       {"warn", "clock", "Broadcast, unconfirmed"},
 	proposal.Confirmed:       {"ok", "check", "Confirmed"},
 	proposal.Cancelled:       {"", "stop", "Cancelled"},
 	proposal.Expired:         {"", "stop", "Expired"},

@@ -13,16 +13,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/specterd/specterd/internal/fault"
 )
 
 //go:embed templates
 var templateFiles embed.FS
-
-//go:embed messages
-var messageFiles embed.FS
 
 // Languages and units that a user can choose. The first is the default.
 var (
@@ -39,15 +34,16 @@ type looks struct {
 // look renders pages in one language and unit.
 type look struct {
 	lang, unit string
-	messages   map[string]string // by the English text
-	pages      func() (map[string]*template.Template, error)
+	*catalogue
+	pages func() (map[string]*template.Template, error)
 }
 
 func newLooks(a *assets) *looks {
 	all := &looks{byKey: map[[2]string]*look{}}
 	for _, lang := range languages {
+		messages := catalogueOf(lang)
 		for _, unit := range units {
-			l := &look{lang: lang, unit: unit, messages: messagesIn(lang)}
+			l := &look{lang: lang, unit: unit, catalogue: messages}
 			l.pages = sync.OnceValues(func() (map[string]*template.Template, error) { return l.parse(a) })
 			all.byKey[[2]string{lang, unit}] = l
 		}
@@ -59,19 +55,6 @@ func newLooks(a *assets) *looks {
 func (l *looks) check() error {
 	_, err := l.byKey[[2]string{languages[0], units[0]}].pages()
 	return err
-}
-
-// messagesIn returns the messages of a language by the English text.
-func messagesIn(lang string) map[string]string {
-	messages := map[string]string{}
-	data, err := messageFiles.ReadFile("messages/" + lang + ".json")
-	if err != nil {
-		return messages // English
-	}
-	if err := json.Unmarshal(data, &messages); err != nil {
-		panic(fmt.Sprintf("messages/%s.json: %v", lang, err)) // a mistake in the file, which the tests would find
-	}
-	return messages
 }
 
 func (l *look) parse(a *assets) (map[string]*template.Template, error) {
@@ -104,41 +87,6 @@ func (l *look) execute(w io.Writer, name string, p page) error {
 		return fmt.Errorf("no template %s", name)
 	}
 	return t.ExecuteTemplate(w, "layout", p)
-}
-
-// Marks that isolate text of users from the direction of the text around it (UAX #9).
-const (
-	isolate    = "\u2068"
-	popIsolate = "\u2069"
-)
-
-// T returns the message in the language of l. The English text is its key. Texts among the
-// arguments are isolated, because users wrote some of them.
-func (l *look) T(text string, args ...any) string {
-	if translated, ok := l.messages[text]; ok {
-		text = translated
-	}
-	if len(args) == 0 {
-		return text
-	}
-	for i, a := range args {
-		if s, ok := a.(string); ok {
-			args[i] = isolate + s + popIsolate
-		}
-	}
-	return fmt.Sprintf(text, args...)
-}
-
-// N returns one of two messages by a number, which is the first argument of a message with %d.
-func (l *look) N(n int, one, many string, args ...any) string {
-	text := many
-	if n == 1 {
-		text = one
-	}
-	if strings.Contains(text, "%d") {
-		args = append([]any{n}, args...)
-	}
-	return l.T(text, args...)
 }
 
 // notices are what pages report after a form succeeded, by the code in the URL.

@@ -146,7 +146,7 @@ func (c *call) proposalPath(id string, parts ...string) string {
 // stepTitles are the actions in the history of a proposal.
 var stepTitles = map[string]string{
 	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures are still missing", "complete": "Enough signatures",
-	"broadcast": "Broadcast", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
+	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
 }
 
 func (c *call) showProposal() error {

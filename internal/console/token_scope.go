@@ -37,7 +37,7 @@ var scopeGroups = []scopeGroup{
 		{auth.ProposalsRead, "Read proposals", "Payments that wait for signatures, without the signatures."},
 		{auth.ProposalsCreate, "Create proposals", "Also bump and cancel. Nothing is sent without signatures."},
 		{auth.ProposalsSign, "Add signatures", "Pass on signatures that a device has made."},
-		{auth.ProposalsBroadcast, "Broadcast", "Send complete proposals to the network."},
+		{auth.ProposalsBroadcast, "Broadcast proposals", "Send complete proposals to the network."},
 	}},
 	{"Events", []scopeInfo{
 		{auth.EventsRead, "Read events", "Follow payments, confirmations and proposals as they happen."},

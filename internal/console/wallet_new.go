@@ -244,7 +244,7 @@ func (p newWalletPage) Since() string {
 	case b.Height != nil:
 		return p.look.T("The history is read from block %d on.", *b.Height)
 	case b.Time != nil:
-		return p.look.T("The history is read from %s on.", b.Time.Format("2 Jan 2006"))
+		return p.look.T("The history is read from %s on.", p.look.dateText(*b.Time, p.look.T("2 Jan 2006")))
 	}
 	return p.look.T("The wallet is new, so no history is read.")
 }

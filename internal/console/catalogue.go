@@ -1,0 +1,173 @@
+package console
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/specterd/specterd/internal/fault"
+)
+
+//go:embed messages
+var messageFiles embed.FS
+
+// catalogue has the messages of a language: the texts of the console, and those of services
+// that pages show, such as the problems of forms.
+type catalogue struct {
+	messages map[string]string // by the English text
+	services map[string]string // by the English text
+	filled   []filledMessage   // of services
+}
+
+// filledMessage is a message with placeholders, for English texts in which they are filled in.
+type filledMessage struct {
+	english *regexp.Regexp
+	text    string // with $1 and so on instead of the placeholders
+}
+
+// readMessages returns the messages in a file by the English text.
+func readMessages(name string) map[string]string {
+	messages := map[string]string{}
+	data, err := messageFiles.ReadFile("messages/" + name)
+	if err == nil {
+		err = json.Unmarshal(data, &messages)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("messages/%s: %v", name, err)) // a mistake in the file, which the tests would find
+	}
+	return messages
+}
+
+// placeholder matches a placeholder of package fmt, with its index if it has one.
+var placeholder = regexp.MustCompile(`%(?:\[(\d+)\])?([a-z%])`)
+
+// catalogueOf returns the messages of a language. The ones in English, their keys, need no file.
+func catalogueOf(lang string) *catalogue {
+	if lang == languages[0] {
+		return &catalogue{}
+	}
+	c := &catalogue{messages: readMessages(lang + ".json"), services: readMessages(lang + "-services.json")}
+	c.fill()
+	return c
+}
+
+// fill prepares the messages of services with placeholders. The most specific, which has the
+// longest English text, comes first.
+func (c *catalogue) fill() {
+	texts := slices.SortedFunc(maps.Keys(c.services), func(a, b string) int {
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})
+	for _, english := range texts {
+		if placeholder.MatchString(english) {
+			c.filled = append(c.filled, filledMessage{patternOf(english), templateOf(c.services[english])})
+		}
+	}
+}
+
+// patternOf returns a pattern that matches an English text whose placeholders are filled in.
+func patternOf(english string) *regexp.Regexp {
+	var b strings.Builder
+	at := 0
+	for _, m := range placeholder.FindAllStringSubmatchIndex(english, -1) {
+		b.WriteString(regexp.QuoteMeta(english[at:m[0]]))
+		switch english[m[4]:m[5]] {
+		case "%":
+			b.WriteString("%")
+		case "d":
+			b.WriteString(`(-?\d+)`)
+		default:
+			b.WriteString(`(.+)`)
+		}
+		at = m[1]
+	}
+	b.WriteString(regexp.QuoteMeta(english[at:]))
+	return regexp.MustCompile(`^` + b.String() + `$`)
+}
+
+// templateOf returns a message with the references of package regexp instead of placeholders.
+func templateOf(message string) string {
+	next := 0
+	return placeholder.ReplaceAllStringFunc(strings.ReplaceAll(message, "$", "$$"), func(found string) string {
+		m := placeholder.FindStringSubmatch(found)
+		if m[2] == "%" {
+			return "%"
+		}
+		if next++; m[1] != "" {
+			return "${" + m[1] + "}"
+		}
+		return fmt.Sprintf("${%d}", next)
+	})
+}
+
+// find returns the message for an English text: the text of a page, or the text of a service
+// in which placeholders are filled in. Without a message, it returns the English text.
+func (c *catalogue) find(english string) string {
+	for _, messages := range []map[string]string{c.messages, c.services} {
+		if message, ok := messages[english]; ok {
+			return message
+		}
+	}
+	for _, m := range c.filled {
+		if at := m.english.FindStringSubmatchIndex(english); at != nil {
+			return string(m.english.ExpandString(nil, m.text, english, at))
+		}
+	}
+	return english
+}
+
+// Marks that isolate text of users from the direction of the text around it (UAX #9).
+const (
+	isolate    = "\u2068"
+	popIsolate = "\u2069"
+)
+
+// T returns the message in the language of l. The English text is its key. Texts among the
+// arguments are isolated, because users wrote some of them.
+func (l *look) T(text string, args ...any) string {
+	if len(args) == 0 {
+		return l.find(text)
+	}
+	if message, ok := l.messages[text]; ok {
+		text = message
+	}
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = isolate + s + popIsolate
+		}
+	}
+	return fmt.Sprintf(text, args...)
+}
+
+// N returns one of two messages by a number, which is the first argument of a message with %d.
+func (l *look) N(n int, one, many string, args ...any) string {
+	text := many
+	if n == 1 {
+		text = one
+	}
+	if strings.Contains(text, "%d") {
+		args = append([]any{n}, args...)
+	}
+	return l.T(text, args...)
+}
+
+// fault returns the message of a fault. The names of fields are those of the API.
+func (l *look) fault(f *fault.Error) string {
+	if len(f.Fields) == 0 {
+		return l.T(f.Message)
+	}
+	english, texts := make([]string, len(f.Fields)), make([]string, len(f.Fields))
+	for i, field := range f.Fields {
+		english[i] = field.Name + ": " + field.Message
+		texts[i] = field.Name + ": " + l.T(field.Message)
+	}
+	if f.Message != strings.Join(english, "; ") { // a message of its own
+		return l.T(f.Message)
+	}
+	return strings.Join(texts, "; ")
+}
