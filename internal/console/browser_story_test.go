@@ -185,6 +185,7 @@ func TestBrowser_Story(t *testing.T) {
 	a.see("5 sat/vB")
 	a.press("Create proposal")
 	a.see("Next: sign with your device")
+	a.view("readme-proposal")
 	link := a.text(".share")
 
 	// Bert opens the link on a phone. The device reads the payment as BBQr and as UR.
@@ -205,6 +206,8 @@ func TestBrowser_Story(t *testing.T) {
 	c.size(390)
 	c.open(strings.TrimPrefix(link, s.url))
 	c.signIn("bert", passwordB)
+	c.see("Scan with the camera")
+	c.view("readme-phone")
 	c.press("Scan with the camera")
 	c.see("1 more signature is required.")
 	a.see("1 of 2 signatures") // without a reload
@@ -221,6 +224,9 @@ func TestBrowser_Story(t *testing.T) {
 	a.mark()
 	node.Mine(t, 1)
 	a.see("The payment is confirmed")
+	a.open("/wallets/treasury")
+	a.see("Solar panels")
+	a.view("readme-overview")
 
 	// The CSV of a filtered history equals the API's.
 	ada := s.visitor(t)

@@ -209,9 +209,24 @@ func (b *chromium) screenshot(name string) {
 	defer cancel()
 	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	testkit.Check(b.t, err)
+	b.save(name, picture)
+}
+
+func (b *chromium) save(name string, picture []byte) {
+	b.t.Helper()
 	folder := filepath.Join("..", "..", ".cache", "screenshots")
 	testkit.Check(b.t, os.MkdirAll(folder, 0o755))
 	testkit.Check(b.t, os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644))
+}
+
+// view writes a picture of the visible part of the page into .cache/screenshots.
+func (b *chromium) view(name string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
+	defer cancel()
+	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	testkit.Check(b.t, err)
+	b.save(name, picture)
 }
 
 // scrollsSideways reports whether the page is wider than the window.
