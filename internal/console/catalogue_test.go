@@ -57,7 +57,7 @@ func TestCatalogue_Services(t *testing.T) {
 	own, all := found{}, found{}
 	faultsIn(t, ".", own)
 	dirs := map[string]bool{}
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".go") {
 			dirs[filepath.Dir(path)] = true
 		}

@@ -122,7 +122,8 @@ func groups(text string) template.HTML {
 }
 
 // day returns the date of a time in UTC, and minute also its time.
-func (l *look) day(at time.Time) template.HTML    { return l.timeOf(at, l.T("2 Jan 2006")) }
+func (l *look) day(at time.Time) template.HTML { return l.timeOf(at, l.T("2 Jan 2006")) }
+
 func (l *look) minute(at time.Time) template.HTML { return l.timeOf(at, l.T("2 Jan 2006 15:04 UTC")) }
 
 func (l *look) second(at time.Time) template.HTML {
