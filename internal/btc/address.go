@@ -51,7 +51,7 @@ func ScriptOf(address string, network Network) ([]byte, error) {
 	}
 	for _, other := range encodings {
 		if decodeAddress(address, other) != nil {
-			return nil, fault.InvalidAs(ErrWrongNetwork.Code, "address", "is not an address of the network %s", network)
+			return nil, fault.InvalidAs(ErrWrongNetwork.Code, "address", "is a %s address; this node is on %s", other.name, network.text())
 		}
 	}
 	return nil, ErrAddress

@@ -31,6 +31,7 @@ func ParseNetwork(name string) (Network, error) {
 // encoding holds the parameters for encoding addresses and keys (Bitcoin Core,
 // kernel/chainparams.cpp).
 type encoding struct {
+	name       string // for people
 	hrp        string // of bech32 addresses
 	pubKeyHash byte   // the version of base58 addresses
 	scriptHash byte
@@ -41,11 +42,19 @@ var (
 	xpubVersion = [4]byte{0x04, 0x88, 0xb2, 0x1e}
 	tpubVersion = [4]byte{0x04, 0x35, 0x87, 0xcf}
 
-	mainEncoding    = encoding{hrp: "bc", pubKeyHash: 0x00, scriptHash: 0x05, xpub: xpubVersion}
-	testEncoding    = encoding{hrp: "tb", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
-	regtestEncoding = encoding{hrp: "bcrt", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
+	mainEncoding    = encoding{name: "mainnet", hrp: "bc", pubKeyHash: 0x00, scriptHash: 0x05, xpub: xpubVersion}
+	testEncoding    = encoding{name: "testnet", hrp: "tb", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
+	regtestEncoding = encoding{name: "regtest", hrp: "bcrt", pubKeyHash: 0x6f, scriptHash: 0xc4, xpub: tpubVersion}
 	encodings       = []encoding{mainEncoding, testEncoding, regtestEncoding}
 )
+
+// text returns the name of the network for people.
+func (n Network) text() string {
+	if n == Main {
+		return mainEncoding.name
+	}
+	return string(n)
+}
 
 func (n Network) encoding() encoding {
 	switch n {

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-
-	"github.com/specterd/specterd/internal/fault"
 )
 
 //go:embed messages
@@ -154,20 +152,4 @@ func (l *look) N(n int, one, many string, args ...any) string {
 		args = append([]any{n}, args...)
 	}
 	return l.T(text, args...)
-}
-
-// fault returns the message of a fault. The names of fields are those of the API.
-func (l *look) fault(f *fault.Error) string {
-	if len(f.Fields) == 0 {
-		return l.T(f.Message)
-	}
-	english, texts := make([]string, len(f.Fields)), make([]string, len(f.Fields))
-	for i, field := range f.Fields {
-		english[i] = field.Name + ": " + field.Message
-		texts[i] = field.Name + ": " + l.T(field.Message)
-	}
-	if f.Message != strings.Join(english, "; ") { // a message of its own
-		return l.T(f.Message)
-	}
-	return strings.Join(texts, "; ")
 }

@@ -340,7 +340,7 @@ func textOf(e ast.Expr) (string, bool) {
 var knownDynamic = []string{
 	// Texts of tables.
 	"audit.html: .", "format.go: b[2]", "format.go: month", "format.go: role", "format.go: text", "invitation.go: roleMeanings[string(all[at].Role)]",
-	"look.go: text", "members.html: .Text", "node.html: .Source", "parts.html: .Text", "parts.html: .Title", "proposal.html: stepTitle .Action",
+	"look.go: text", "words.go: strings.ToUpper(plain[:1]) + plain[1:]", "words.go: text", "members.html: .Text", "node.html: .Source", "parts.html: .Text", "parts.html: .Title", "proposal.html: stepTitle .Action",
 	"proposal_list.go: proposalBadges[s][2]", "token-new.html: .", "token-new.html: .Text", "token-new.html: .Title", "token_scope.go: p.Title",
 	"token_scope.go: s.Title", "user.go: name", "wallet-settings.html: .Text", "wallet_new.go: formatTexts[f]", "wallet_new.go: scriptTexts[s]",
 	"wallet_new.go: texts[0]", "wallet_new.go: texts[1]",
@@ -349,8 +349,8 @@ var knownDynamic = []string{
 	// Composite literals of the type state.
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",
 	// Messages of services.
-	"codes.go: f.Message", "error.html: .Fault.Message", "form.go: p.Message", "node.html: .Message", "parts.html: .Message", "payment.html: .Message",
-	"receive.html: .", "scan.go: f.Message", "send.html: .Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()",
+	"node.html: .Message", "payment.html: .Message",
+	"receive.html: .", "send.html: .Message", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()",
 	// A code, which is not translated.
 	"node.html: .Code",
 }
@@ -376,6 +376,7 @@ func textsOfTables(texts found) {
 		add("tokenPresets", p.Title, p.Text)
 	}
 	add("tokenLifetimes", tokenLifetimes...)
+	add("fieldNames", slices.Collect(maps.Values(fieldNames))...)
 	add("stepTitles", slices.Collect(maps.Values(stepTitles))...)
 	add("feeSources", slices.Collect(maps.Values(feeSources))...)
 	add("quotaNames", slices.Collect(maps.Values(quotaNames))...)

@@ -45,21 +45,37 @@ func (f form) Is(name, value string) bool {
 // Refused reports whether the form was refused.
 func (f form) Refused() bool { return f.fault != nil }
 
-// Message returns why the form was refused.
-func (f form) Message() string { return f.look.fault(f.fault) }
+// Message returns why the form was refused. Pages list several problems below it.
+func (f form) Message() string {
+	if len(f.fault.Fields) > 1 {
+		return f.look.T("Nothing was stored. Correct these values:")
+	}
+	return f.look.fault(f.fault)
+}
+
+// fieldProblem is the problem of a field as pages show it.
+type fieldProblem struct {
+	ID      string // of the input
+	Name    string // of the field, for people
+	Message string
+}
 
 // Problems returns the problems of individual fields.
-func (f form) Problems() []fault.Field {
+func (f form) Problems() []fieldProblem {
 	if f.fault == nil {
 		return nil
 	}
-	return f.fault.Fields
+	problems := make([]fieldProblem, len(f.fault.Fields))
+	for i, p := range f.fault.Fields {
+		problems[i] = fieldProblem{p.Name, f.look.fieldName(p.Name), f.look.problemText(p)}
+	}
+	return problems
 }
 
 func (f form) problem(name string) string {
 	for _, p := range f.Problems() {
-		if p.Name == name {
-			return f.look.T(p.Message)
+		if p.ID == name {
+			return p.Message
 		}
 	}
 	return ""

@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -26,13 +28,23 @@ func (c *call) addSignatures() error {
 	}
 	p, err := c.Proposals.AddSignatures(c.r.Context(), c.access, c.param("id"), data, nil)
 	if err != nil {
-		return c.refused("signatures", err)
+		return c.refused("signatures", ofAnotherPayment(err))
 	}
 	notice := signaturesAdded
 	if len(p.Signatures) == len(before.Signatures) {
 		notice = "signatures-known"
 	}
 	return c.redirect(c.proposalPath(p.ID), notice)
+}
+
+// ofAnotherPayment says what to do if err is about a PSBT or a transaction of another payment.
+func ofAnotherPayment(err error) error {
+	f, ok := err.(*fault.Error) //nolint:errorlint // a wrapped fault is not about the form
+	if !ok || !errors.Is(f, psbt.ErrDiffers) || len(f.Fields) != 1 || strings.HasSuffix(f.Fields[0].Name, "sighash_type") {
+		return err
+	}
+	return f.WithField("psbt", "is of another payment").
+		WithMessage("This file signs another payment. Nothing was added. Show this payment to the device again, sign it there, and choose the new file.")
 }
 
 // postedSignatures returns the pasted text, or the content of the files: the texts of QR codes

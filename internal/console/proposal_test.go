@@ -46,7 +46,8 @@ func TestSign(t *testing.T) {
 
 		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat")
 		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
-		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0]))} {
+		other := node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0])
+		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(other)} {
 			t.Run("refused/"+name, func(t *testing.T) {
 				r := alice.upload(page+"/signatures", nil, file{"file", "x.psbt", []byte(content)})
 				if r.status < 400 || r.status >= 500 || len(r.all("", isAlert)) == 0 {
@@ -54,6 +55,7 @@ func TestSign(t *testing.T) {
 				}
 			})
 		}
+		alice.upload(page+"/signatures", nil, file{"file", "x.psbt", other}).want(400, "This file signs another payment. Nothing was added. Show this payment to the device again").lacks("outpoint")
 		if n := s.signatures(t); n != 0 {
 			t.Fatalf("bad files have left %d signatures", n)
 		}

@@ -188,6 +188,7 @@ type errorPage struct {
 	Fault     *fault.Error
 	RequestID string
 	Title     string
+	Message   string
 	Changed   bool // whether the request was one that changes something
 	Back      string
 }
@@ -196,7 +197,7 @@ type errorPage struct {
 // what failed.
 func (c *call) showError(f *fault.Error) {
 	status := httpcall.Status(f.Kind)
-	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Changed: c.r.Method == post, Back: "/"}
+	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/"}
 	p := page{
 		Title: e.Title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
 		User: c.who, Version: c.Version, Now: c.Now(), Body: e,

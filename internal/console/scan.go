@@ -82,7 +82,7 @@ func (s *scanned) collect(l *look, texts string) {
 		}
 		if err := series.Add(line); err != nil {
 			if f, ok := errors.AsType[*fault.Error](err); ok {
-				s.Problem = l.T(f.Message)
+				s.Problem = l.fault(f)
 			}
 		}
 	}

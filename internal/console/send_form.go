@@ -92,11 +92,17 @@ func (c *call) sendParams() (proposal.CreateParams, error) {
 		if r.isEmpty() {
 			continue
 		}
-		amount, err := parseAmount(r.Amount, c.formUnit())
+		if strings.TrimSpace(r.Address) == "" {
+			problems = append(problems, fault.InvalidField(recipientField(i, "address"), "enter an address"))
+		}
+		amount, err := c.parseAmount(r.Amount)
 		if f, ok := err.(*fault.Error); ok { //nolint:errorlint // parseAmount wraps nothing
 			problems = append(problems, f.ForField(recipientField(i, "amount_sat")))
 		}
 		o.Recipients = append(o.Recipients, proposal.Recipient{Address: strings.TrimSpace(r.Address), Amount: amount, Label: strings.TrimSpace(r.Label)})
+	}
+	if len(o.Recipients) == 0 && o.RecipientsCSV == "" {
+		problems = append(problems, fault.InvalidField(recipientField(0, "address"), "enter an address").WithMessage("Enter an address."))
 	}
 	problems = append(problems, c.setFee(&o), c.setUTXOs(&o))
 	return o, fault.JoinErrors(problems...)
@@ -137,6 +143,18 @@ func (c *call) setUTXOs(o *proposal.CreateParams) error {
 		o.UTXOs = append(o.UTXOs, at)
 	}
 	return nil
+}
+
+// parseAmount parses an amount in the unit of the form. If an amount in sat is a fraction below
+// one, which is likely to be in BTC, the problem says how many satoshis that is.
+func (c *call) parseAmount(text string) (btc.Amount, error) {
+	text = strings.TrimSpace(text)
+	if c.formUnit() == "sat" && (strings.HasPrefix(text, "0.") || strings.HasPrefix(text, "0,")) {
+		if n, err := btc.ParseDecimalBTC(strings.Replace(text, ",", ".", 1)); err == nil && n > 0 {
+			return 0, fault.InvalidField("", "%s", c.look.T("amounts are whole satoshis; switch to BTC in the settings, or enter %s", satText(n)))
+		}
+	}
+	return parseAmount(text, c.formUnit())
 }
 
 // parseAmount parses an amount in a unit, sat or btc. Spaces between digits are ignored, so

@@ -140,6 +140,9 @@ func TestSend_Forms(t *testing.T) {
 		p.want(200, "Address or bitcoin: link").lacks(to, "Recipient 2")
 		p.submit(send, "action", "preview").want(200, "1 recipient 2 000 sat", grouped(other))
 	})
+	t.Run("empty form", func(*testing.T) {
+		preview(alice).want(400, "Available 80 000 000 sat", "Enter an address.")
+	})
 	t.Run("CSV", func(*testing.T) {
 		preview(alice, "recipients_csv", "address;amount_btc;label\n"+to+";0.01;rent\n"+other+";0.02;\n").want(200, "2 recipients 3 000 000 sat", "rent")
 		preview(alice, "recipients_csv", "address,amount_sat\nnope,1\n").want(400, "line 2, column address")
@@ -178,9 +181,13 @@ func TestSend_Forms(t *testing.T) {
 		field   string
 		message string
 	}{
-		"no recipient":    {nil, "", "must have between 1 and"},
+		"no recipient":    {nil, address1, "enter an address"},
 		"comma":           {[]string{address1, to, amount1, "1,5"}, amount1, "must not have a comma"},
 		"no amount":       {[]string{address1, to}, amount1, "is required"},
+		"no address":      {[]string{address1, " ", amount1, "1000"}, address1, "enter an address"},
+		"BTC as sat":      {[]string{address1, to, amount1, "0,01"}, amount1, "amounts are whole satoshis; switch to BTC in the settings, or enter 1 000 000"},
+		"BTC with point":  {[]string{address1, to, amount1, "0.01"}, amount1, "or enter 1 000 000"},
+		"mainnet address": {[]string{address1, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", amount1, "1000"}, address1, "is a mainnet address; this node is on regtest"},
 		"fraction":        {[]string{address1, to, amount1, "1.5"}, amount1, "must be a whole number of satoshis"},
 		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "must be a whole number of satoshis"},
 		"address":         {[]string{address1, "bcrt1qqq", amount1, "1000"}, address1, ""},

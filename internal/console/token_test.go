@@ -78,7 +78,7 @@ func TestToken_Limits(t *testing.T) {
 		"foreign wallet":  {[]string{"reach", "only", "wallets", "vault"}, "contains a wallet that is not among your wallets", "", 0},
 		"bad lifetime":    {[]string{"lifetime", "other", "other", "soon"}, "must be a duration such as", "", 0},
 		"long lifetime":   {[]string{"lifetime", "other", "other", "2 years"}, "must be at most 365 days", "", 0},
-		"two problems":    {[]string{"lifetime", "other", "other", "soon", "reach", "only"}, "wallets: choose at least one wallet", "", 0},
+		"two problems":    {[]string{"lifetime", "other", "other", "soon", "reach", "only"}, "Wallets: choose at least one wallet", "", 0},
 		"scope of admins": {[]string{"preset", "own", "scopes", "audit:read"}, "reserved for admins", "", 0},
 	}
 	for name, c := range cases {

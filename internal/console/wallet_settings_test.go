@@ -150,7 +150,7 @@ func TestWalletSettings_Rescan(t *testing.T) {
 	v.createVault("Vault")
 
 	p := v.get(settingsPath).want(200, "No rescan is running")
-	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999", "addresses", "x").want(400, "addresses: must be a number from 1 to 100000")
+	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999", "addresses", "x").want(400, "Addresses: must be a number from 1 to 100000")
 	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999").want(400, "the height of the chain")
 	p.submit(settingsPath+"/rescan").want(400, "is required: choose one of the answers")
 	p.submit(settingsPath+"/rescan", "since", "date", "date", "").want(400, "enter the date or the block height")
@@ -181,6 +181,9 @@ func TestWalletSettings_Sheet(t *testing.T) {
 	codes := sheet.all("svg", func(n *html.Node) bool { return attr(n, "class") == "qr" })
 	if sheet.path() != settingsPath+"/sheet" || len(codes) != 1 {
 		t.Fatalf("%s has %d QR codes", sheet.at, len(codes))
+	}
+	if got := codesOf(t, sheet); len(got) != 1 || got[0] != sheet.descriptorOf() {
+		t.Errorf("the QR code contains %q", got)
 	}
 	if got, want := sheet.addressesOf(), v.compareVault("x").want(409).descriptorOf(); len(got) != 6 || sheet.descriptorOf() != want {
 		t.Errorf("%d addresses, descriptor %s, want %s", len(got), sheet.descriptorOf(), want)
