@@ -59,6 +59,24 @@ func basic(t *testing.T, s *site, password string) int {
 	return answer.StatusCode
 }
 
+// TestDefaultPassword shows a warning on every page until the default password is changed.
+func TestDefaultPassword(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		const warning = "Your password is the default one; change it"
+		v := s.visitor(t)
+		v.get("/").follow("Sign in as another user").submit("/login", "user", "admin", "password", "admin").want(200, "Home", warning)
+		for _, path := range []string{"/tokens", "/users", "/node", "/wallets/new"} {
+			v.get(path).want(200, warning)
+		}
+		testkit.Must(s.Users.Create(t.Context(), auth.Operator("test"), "bob", "the password of bob 41", false))
+		s.visitor(t).post("/login", "user", "bob", "password", "the password of bob 41").want(200, "Home").lacks(warning)
+		settings := v.get("/").follow("Change the password in the settings").want(200, "New password", warning)
+		settings.submit("/settings/password", "current", "admin", "password", adminPassword).want(200).lacks(warning)
+		v.get("/").want(200, "Home").lacks(warning)
+	}, with("SPECTER_ADMIN_PASSWORD", ""))
+}
+
 // TestFirstRun_Code shows that the setup code of the log is required behind a proxy.
 func TestFirstRun_Code(t *testing.T) {
 	t.Parallel()

@@ -127,10 +127,16 @@ func (v *visitor) pay(alias, address, amount string) string {
 // and returns it.
 func (v *visitor) propose(alias string) map[string]any {
 	v.t.Helper()
+	return v.proposeWith(alias, "")
+}
+
+// proposeWith does the same with a label of the recipient.
+func (v *visitor) proposeWith(alias, label string) map[string]any {
+	v.t.Helper()
 	var to string
 	testkit.Check(v.t, json.Unmarshal(v.site.node.WalletCLI(v.t, purse, "getnewaddress"), &to))
 	return v.api("POST", "/api/v1/wallets/"+alias+"/proposals", map[string]any{
-		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000}}, "fee_rate_sat_vb": 5,
+		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000, "label": label}}, "fee_rate_sat_vb": 5,
 	})
 }
 

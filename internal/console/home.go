@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"html/template"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -35,7 +34,7 @@ func (w homeWallet) Spark() template.HTML { return sparkline(w.Week) }
 type waitingProposal struct {
 	Alias, Wallet string
 	Required      int // signatures
-	proposal.Proposal
+	payment
 }
 
 // Path returns the path of the proposal's page.
@@ -43,9 +42,6 @@ func (w waitingProposal) Path() string { return walletPath(w.Alias, "proposals",
 
 // Ready reports whether the proposal can be broadcast.
 func (w waitingProposal) Ready() bool { return w.Status == proposal.Complete }
-
-// Signatures returns the number of signatures that every input has.
-func (w waitingProposal) Signatures() int { return signaturesOf(&w.Proposal) }
 
 // signaturesOf returns the number of signatures that every input of a proposal has.
 func signaturesOf(p *proposal.Proposal) int {
@@ -59,54 +55,60 @@ func signaturesOf(p *proposal.Proposal) int {
 	return least
 }
 
-// Title returns a short name of the proposal: its first recipient, and how many more there are.
-func (w waitingProposal) Title() string {
-	title, others := "", 0
-	for _, o := range w.Outputs {
-		switch {
-		case o.Kind == proposal.Change:
-		case title == "":
-			title = o.Address
-		default:
-			others++
-		}
-	}
-	if others > 0 {
-		title = fmt.Sprintf("%s + %d", title, others)
-	}
-	return title
-}
-
 // maxWaiting is the maximum number of proposals of a wallet that the home page lists.
 const maxWaiting = 20
 
-// waiting returns the proposals that wait for the caller in all wallets, the newest first in
-// each wallet.
-func (c *call) waiting() ([]waitingProposal, error) {
+// waitingIn are the proposals of a wallet that wait for the caller.
+type waitingIn struct {
+	access    wallet.Access
+	view      wallet.View
+	proposals []proposal.Proposal // the newest first
+}
+
+// waiting returns the wallets in which proposals wait for the caller.
+func (c *call) waiting() ([]waitingIn, error) {
 	ctx := c.r.Context()
 	memberships, err := c.Wallets.Memberships(ctx, c.who)
 	if err != nil {
 		return nil, err
 	}
-	var out []waitingProposal
+	var out []waitingIn
 	for _, m := range memberships {
 		if !m.Role.Covers(auth.RoleSigner) {
 			continue
 		}
-		access, err := c.Wallets.Access(ctx, c.who, m.Alias)
+		var one waitingIn
+		if one.access, err = c.Wallets.Access(ctx, c.who, m.Alias); err != nil {
+			return nil, err
+		}
+		if one.view, err = c.Wallets.View(ctx, one.access, auth.RoleViewer); err != nil {
+			return nil, err
+		}
+		one.proposals, err = c.Proposals.List(ctx, one.access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, maxWaiting)
 		if err != nil {
 			return nil, err
 		}
-		view, err := c.Wallets.View(ctx, access, auth.RoleViewer)
+		if len(one.proposals) > 0 {
+			out = append(out, one)
+		}
+	}
+	return out, nil
+}
+
+// allWaiting returns the proposals that wait for the caller in all wallets, with the labels of
+// their recipients.
+func (c *call) allWaiting() (out []waitingProposal, err error) {
+	waiting, err := c.waiting()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range waiting {
+		payments, err := c.paymentsIn(w.access, w.view.Keys, w.proposals)
 		if err != nil {
 			return nil, err
 		}
-		found, err := c.Proposals.List(ctx, access, proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}, proposal.Cursor{}, maxWaiting)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range found {
-			out = append(out, waitingProposal{Alias: m.Alias, Wallet: view.Name, Required: view.SignaturesRequired, Proposal: p})
+		for _, p := range payments {
+			out = append(out, waitingProposal{w.view.Alias, w.view.Name, w.view.SignaturesRequired, p})
 		}
 	}
 	return out, nil
@@ -116,7 +118,7 @@ func (c *call) home() error {
 	ctx := c.r.Context()
 	var h homePage
 	var err error
-	if h.Waiting, err = c.waiting(); err != nil {
+	if h.Waiting, err = c.allWaiting(); err != nil {
 		return err
 	}
 	if h.Invitations, err = c.Wallets.OwnInvitations(ctx, c.who); err != nil {

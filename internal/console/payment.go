@@ -47,8 +47,14 @@ func (c *call) paymentOf(p proposal.Proposal) (payment, error) {
 	return list[0], nil
 }
 
-// payments returns payments with the labels of their recipients.
+// payments returns payments of the call's wallet with the labels of their recipients.
 func (c *call) payments(list []proposal.Proposal) ([]payment, error) {
+	return c.paymentsIn(c.access, c.view.Keys, list)
+}
+
+// paymentsIn returns payments of a wallet, which has these keys, with the labels of their
+// recipients.
+func (c *call) paymentsIn(access wallet.Access, keys []wallet.Key, list []proposal.Proposal) ([]payment, error) {
 	var addresses []string
 	for _, p := range list {
 		for _, o := range p.Outputs {
@@ -57,7 +63,7 @@ func (c *call) payments(list []proposal.Proposal) ([]payment, error) {
 			}
 		}
 	}
-	labels, err := c.Wallets.AddressLabels(c.r.Context(), c.access, addresses)
+	labels, err := c.Wallets.AddressLabels(c.r.Context(), access, addresses)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +72,7 @@ func (c *call) payments(list []proposal.Proposal) ([]payment, error) {
 		out[i].Proposal = p
 		for _, o := range p.Outputs {
 			if o.Kind == proposal.Change {
-				out[i].Change = append(out[i].Change, changeOf(o, c.view.Keys))
+				out[i].Change = append(out[i].Change, changeOf(o, keys))
 			} else {
 				out[i].Payees = append(out[i].Payees, payee{Output: o, Label: labels[o.Address]})
 			}

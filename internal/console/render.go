@@ -30,6 +30,7 @@ type page struct {
 	Notice   string // what the last form did
 	Position string // in the event log; the stream of the page continues from there
 	Insecure bool   // whether passwords can be read on the network
+	Unsafe   bool   // whether the user has the default password
 	Version  string
 	Now      time.Time
 	Body     any
@@ -148,7 +149,11 @@ func (c *call) frame(title string, body any) (page, error) {
 	if c.access != (wallet.Access{}) {
 		p.Wallet = &c.view
 	}
-	var err error
+	user, err := c.Users.Get(c.r.Context(), c.who.UserName)
+	if err != nil {
+		return p, err
+	}
+	p.Unsafe = user.PasswordIsDefault
 	p.Wallets, err = c.navigation()
 	return p, err
 }
@@ -167,8 +172,8 @@ func (c *call) navigation() ([]navWallet, error) {
 	waiting, err := c.waiting()
 	for _, w := range waiting {
 		for i := range out {
-			if out[i].Alias == w.Alias {
-				out[i].Waiting++
+			if out[i].Alias == w.view.Alias {
+				out[i].Waiting = len(w.proposals)
 			}
 		}
 	}

@@ -79,8 +79,12 @@ func (c *call) overview() error {
 	if err != nil {
 		return err
 	}
-	for _, found := range open {
-		one := openProposal{waitingProposal{Alias: c.view.Alias, Wallet: c.view.Name, Required: c.view.SignaturesRequired, Proposal: found}, c.view.Role.Covers(auth.RoleSigner)}
+	payments, err := c.payments(open)
+	if err != nil {
+		return err
+	}
+	for _, found := range payments {
+		one := openProposal{waitingProposal{c.view.Alias, c.view.Name, c.view.SignaturesRequired, found}, c.view.Role.Covers(auth.RoleSigner)}
 		if one.Mine {
 			p.Waiting++
 		}

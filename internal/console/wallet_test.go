@@ -38,7 +38,10 @@ func TestOverview(t *testing.T) {
 			}
 		}
 
-		alice.propose(w.alias)
+		alice.proposeWith(w.alias, "Hosting <i>")
+		for _, path := range []string{"/", page, page + "/proposals"} {
+			alice.get(path).want(200, "Hosting <i>").lacks("<i>")
+		}
 		alice.get(page).want(200, "1 proposal waits for you", "0 of 2 signatures", "Sign", "Reserved 50 000 000 sat", "Available 0 sat").follow("by open proposals").want(200, "Reserved", "1 UTXO")
 		p = carol.get(page).want(200, "1 open proposal", "Your role in this wallet is viewer").lacks("/treasury/send\" ")
 		if buttons := p.all("a", func(n *html.Node) bool {
