@@ -94,9 +94,9 @@ type tokenPreset struct {
 const ownScopes = "own"
 
 var tokenPresets = []tokenPreset{
-	{"accountant", "Read-only accountant", "Reads balances, history, labels and proposals. Changes nothing.", auth.NodeRead | auth.WalletsRead | auth.ProposalsRead},
-	{"shop", "Shop: addresses", "Reveals receive addresses and sees payments to them. Cannot propose payments.", auth.AddressesWrite | auth.WalletsRead | auth.EventsRead},
-	{"proposer", "Proposer", "Creates proposals. Cannot sign or broadcast.", auth.NodeRead | auth.WalletsRead | auth.ProposalsRead | auth.ProposalsCreate},
+	{"accountant", "Read-only accountant", "Reads balances, the whole history, addresses, labels, members, descriptors, proposals and the state of the node. Changes nothing.", auth.NodeRead | auth.WalletsRead | auth.ProposalsRead},
+	{"shop", "Shop: addresses", "Reveals receive addresses and follows events. Also reads balances, the whole history, addresses, labels, members and descriptors. Cannot propose payments.", auth.AddressesWrite | auth.WalletsRead | auth.EventsRead},
+	{"proposer", "Proposer", "Creates, bumps and cancels proposals. Also reads proposals, balances, the whole history, addresses, labels, members, descriptors and the state of the node. Cannot sign or broadcast.", auth.NodeRead | auth.WalletsRead | auth.ProposalsRead | auth.ProposalsCreate},
 }
 
 func presetNamed(name string) (tokenPreset, bool) {
