@@ -27,7 +27,7 @@ func TestAudit(t *testing.T) {
 			p = admin.get("/audit")
 			return strings.Contains(p.text(), "Refused")
 		})
-		p.want(200, "token.create", "bob", "Earlier events", "127.0.0.1", "token", "scopes node:read")
+		p.want(200, "in the order of the hash chain", "their names are private to the members", "token.create", "bob", "Earlier events", "127.0.0.1", "token", "scopes node:read")
 		p.follow("Earlier events").want(200, "session.create", "Latest events").follow("Latest events").want(200, "Refused")
 		all := rowsOf(p)
 		for _, c := range []struct {

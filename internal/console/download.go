@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/wallet"
@@ -95,6 +96,23 @@ func (c *call) historyLines() error {
 		return err
 	}
 	return c.stream(c.historyFile(".jsonl"), historyexport.Lines, func(w *bufio.Writer) error { return historyexport.WriteLines(w, records) })
+}
+
+// ledgerCSV sends the ledger of the period of the filter, as the API does.
+func (c *call) ledgerCSV() error {
+	q, err := c.historyQuery()
+	if err == nil && !q.isPeriod() {
+		err = fault.New(fault.Invalid, "invalid_ledger", "The ledger has all transactions of a period; leave out kind, search and unconfirmed.")
+	}
+	if err != nil {
+		return err
+	}
+	_, entries, err := c.Wallets.Ledger(c.r.Context(), wallet.One(c.access), wallet.LedgerParams{Since: q.Since, Until: q.Until})
+	if err != nil {
+		return err
+	}
+	name := historyexport.FileName(c.access.Alias(), "ledger", c.query("from"), c.query("to")) + ".csv"
+	return c.stream(name, historyexport.CSVContent, func(w *bufio.Writer) error { return historyexport.WriteLedger(w, false, time.UTC, entries) })
 }
 
 func (c *call) historyFile(extension string) string {

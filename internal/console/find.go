@@ -18,7 +18,14 @@ var findRoutes = []route{{method: get, path: "/find", audience: users, handle: (
 type findPage struct {
 	Query string
 	Found []foundItem
+	// Labels are the histories that can be searched for a label; empty if something was found.
+	Labels []foundItem
 }
+
+const (
+	maxLabel     = 255 // characters
+	maxHistories = 10
+)
 
 // foundItem is an address, a transaction, a proposal or a wallet.
 type foundItem struct{ What, Wallet, Path string }
@@ -42,7 +49,21 @@ func (c *call) find() error {
 	case len(p.Found) == 1:
 		return c.redirect(p.Found[0].Path, "")
 	}
+	if len(p.Found) == 0 && len([]rune(p.Query)) <= maxLabel {
+		if p.Labels, err = c.histories(p.Query); err != nil {
+			return err
+		}
+	}
 	return c.render("find", c.look.T("Search"), p)
+}
+
+// histories returns the histories of the user's wallets, filtered by a label.
+func (c *call) histories(label string) (out []foundItem, err error) {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", maxHistories)
+	for _, v := range views {
+		out = append(out, foundItem{c.look.T("History"), v.Name, walletPath(v.Alias, "history") + "?" + url.Values{"q": {label}}.Encode()})
+	}
+	return out, err
 }
 
 func (c *call) findAll(query string) ([]foundItem, error) {

@@ -2,8 +2,11 @@ package console_test
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // TestFind searches for what a wallet has, as a member and as another user.
@@ -33,6 +36,12 @@ func TestFind(t *testing.T) {
 			find(eve, query).want(200, "Nothing was found")
 		})
 	}
+	if p := find(olga, "an invoice").want(200, "Nothing was found", "names of your wallets"); !slices.ContainsFunc(p.all("a", nil), func(n *html.Node) bool {
+		return attr(n, "href") == "/wallets/treasury/history?q=an+invoice"
+	}) {
+		t.Error("a search for a label does not link to the history")
+	}
+	olga.get("/wallets/treasury/history?q=an+invoice").want(200, txid)
 	for _, query := range []string{"<b>x", strings.Repeat("f", 64), "00000000-0000-4000-8000-000000000000", "bitcoin:?x", strings.Repeat("x", 5000)} {
 		find(olga, query).want(200, "Nothing was found").lacks("<b>x")
 	}

@@ -20,6 +20,7 @@ var historyRoutes = slices.Concat([]route{
 	{method: get, path: "/wallets/{alias}/history", audience: users, role: auth.RoleViewer, handle: (*call).history},
 	{method: get, path: "/wallets/{alias}/history.csv", audience: users, role: auth.RoleViewer, handle: (*call).historyCSV},
 	{method: get, path: "/wallets/{alias}/history.jsonl", audience: users, role: auth.RoleViewer, handle: (*call).historyLines},
+	{method: get, path: "/wallets/{alias}/ledger.csv", audience: users, role: auth.RoleViewer, handle: (*call).ledgerCSV},
 }, transactionRoutes)
 
 // historyNotices are the notices of the pages with transactions.
@@ -40,6 +41,7 @@ type historyPage struct {
 	Older     string // path of the next page; empty on the last one
 	Newer     string // path of the previous page; empty on the first one
 	CSV       string // path of the download
+	Ledger    string // path of the download; empty if the filter has more than a period
 	JSONLines string
 	Tip       wallet.Tip
 }
@@ -93,7 +95,9 @@ func (t txRow) Gone() bool { return t.Status.Dead() }
 func (t txRow) Badge() template.HTML {
 	switch {
 	case t.Status == wallet.Confirmed && t.Confirmations < t.final:
-		return t.look.badge("info", "clock", t.look.T("%d of %d confirmations", t.Confirmations, t.final))
+		return t.look.badge("info", "check", t.look.T("Confirmed, %d of %d confirmations", t.Confirmations, t.final))
+	case t.Status == wallet.Confirmed:
+		return t.look.badge("ok", "check", "Final")
 	case t.Status == wallet.Inactive && t.Category == wallet.Generate:
 		return t.look.badge("warn", "warn", "Block not in the chain")
 	}
@@ -102,7 +106,6 @@ func (t txRow) Badge() template.HTML {
 }
 
 var txBadges = map[wallet.Status][3]string{
-	wallet.Confirmed:  {"ok", "check", "Confirmed"},
 	wallet.InMempool:  {"warn", "clock", "Unconfirmed"},
 	wallet.Inactive:   {"warn", "warn", "Not in the mempool"},
 	wallet.Replaced:   {"", "swap", "Replaced"},
@@ -119,6 +122,12 @@ type historyQuery struct {
 	wallet.Filter
 
 	txid string // of the only transaction
+}
+
+// isPeriod reports whether the filter limits only the time of effective transactions, as the
+// ledger does.
+func (q historyQuery) isPeriod() bool {
+	return q.Category == "" && q.Label == "" && q.Address == "" && q.txid == "" && !q.Unconfirmed
 }
 
 // Values of the field state.
@@ -242,6 +251,9 @@ func (c *call) fillHistory(p *historyPage, q historyQuery) error {
 	path := c.walletPath("history")
 	p.Filtered = len(p.Form.values) > 0
 	p.CSV, p.JSONLines = p.Form.with(path+".csv", "", ""), p.Form.with(path+".jsonl", "", "")
+	if q.isPeriod() {
+		p.Ledger = c.queryForm("from", "to").with(c.walletPath("ledger.csv"), "", "")
+	}
 	before, err := c.historyCursor("before")
 	if err != nil {
 		return err
@@ -270,7 +282,7 @@ func (c *call) fillHistory(p *historyPage, q historyQuery) error {
 
 // addBalances adds the running balances, unless the filter leaves gaps between the rows.
 func (c *call) addBalances(p *historyPage, q historyQuery, records []wallet.Record) error {
-	if p.Balances = q.Category == "" && q.Label == "" && q.Address == "" && q.txid == "" && !q.Unconfirmed; !p.Balances {
+	if p.Balances = q.isPeriod(); !p.Balances {
 		return nil
 	}
 	balances, err := c.Wallets.RunningBalances(c.r.Context(), c.access, records)

@@ -147,7 +147,7 @@ func (c *call) addWallets(h *homePage) error {
 	for _, v := range views {
 		w := homeWallet{View: v, Week: trends[v.ID], Waiting: waiting[v.Alias]}
 		h.Wallets = append(h.Wallets, w)
-		h.Total += v.Balances.Total()
+		h.Total += v.Balances.Trusted
 		h.Week += w.Week.Change()
 		if v.Rescanning() {
 			h.Rescans = append(h.Rescans, v)

@@ -30,7 +30,7 @@ func TestToken(t *testing.T) {
 		p := admin.get("/").follow("Access tokens").want(200, "You have no tokens").follow("Create token")
 		const reads = "balances, the whole history, addresses, labels, members"
 		if n := strings.Count(p.text(), reads); n != 3 {
-			t.Errorf("%d presets say all that they read: %s", n, p.text())
+			t.Errorf("%d presets say completely what they read: %s", n, p.text())
 		}
 		shown := p.submit("/tokens", "description", "accounting").want(200, "Token accounting created", "only this time", "Read wallets", "All wallets")
 		token := shown.preText("token")

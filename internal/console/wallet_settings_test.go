@@ -115,7 +115,7 @@ func TestWalletSettings_Change(t *testing.T) {
 	}
 
 	shown := ben.get(settingsPath).want(200, "Only owners change it", "12.5 sat/vB", "This requires the role proposer")
-	if got := shown.actionsOf(); got != "/wallets/vault/settings/alias /wallets/vault/settings/export /wallets/vault/settings/sheet" {
+	if got := shown.actionsOf(); got != "/wallets/vault/settings/sheet /wallets/vault/settings/alias /wallets/vault/settings/export" {
 		t.Errorf("a viewer has the forms %s", got)
 	}
 	for path, values := range map[string][]string{
