@@ -179,7 +179,8 @@ func film(texts []string) []byte {
 }
 
 // recorder is a script that records a canvas, on which it draws the pictures one after the
-// other, as a video, and chooses that video in the form.
+// other, as a video, and chooses that video in the form. It draws them three times, because a
+// busy browser does not record every frame.
 const recorder = `(async () => {
 	const canvas = document.createElement("canvas");
 	[canvas.width, canvas.height] = [800, 800];
@@ -189,7 +190,7 @@ const recorder = `(async () => {
 	const parts = [];
 	recording.addEventListener("dataavailable", (e) => parts.push(e.data));
 	recording.start();
-	for (const picture of pictures) {
+	for (const picture of [...pictures, ...pictures, ...pictures]) {
 		for (let i = 0; i < 8; i++) {
 			context.drawImage(picture, 0, 0, 800, 800);
 			await new Promise((resolve) => { setTimeout(resolve, 50); });
