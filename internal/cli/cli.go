@@ -83,9 +83,10 @@ func (p *program) run(ctx context.Context, args []string) error {
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "specterd",
-		Short: "Multi-user API for the wallets of a Bitcoin Core node",
-		Long: `specterd is a multi-user REST API for the watch-only wallets of a
-Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at once.
+		Short: "Multi-user API and web console for the watch-only wallets of a Bitcoin node",
+		Long: `specterd is a multi-user REST API and web console for the watch-only wallets
+of a Bitcoin Core or Knots node. Access tokens can be scoped, listed and revoked at
+once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands
 audit, backup, doctor, export, import, key, label, proposal, session, token, user,

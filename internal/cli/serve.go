@@ -12,8 +12,8 @@ import (
 
 func (p *program) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the API until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
-		Long: `Serve the API until stopped (Ctrl-C or SIGTERM).
+		Use: "serve", Short: "Serve the API and the web console until stopped (Ctrl-C or SIGTERM)", Args: cobra.NoArgs,
+		Long: `Serve the API and the web console until stopped (Ctrl-C or SIGTERM).
 
 SIGHUP reloads the certificate. SIGUSR1 switches the log level between debug and the
 configured level.`,

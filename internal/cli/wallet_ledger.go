@@ -19,13 +19,13 @@ func (p *program) walletBalanceCommand(user *string) *cobra.Command {
 		Use: "balance ALIAS", Short: "Show the balance of a wallet and what payments can spend", Args: cobra.ExactArgs(1),
 		Long: `Show the balance of a wallet, in BTC, and what payments can spend.
 
-available  what payments can spend: trusted without reserved and frozen UTXOs
-trusted    confirmed UTXOs, and unconfirmed change
-reserved   the part of trusted that open proposals reserve
-frozen     the part of trusted that members have frozen
-pending    unconfirmed payments from others
-immature   mining rewards with fewer than 101 confirmations
-confirmed  UTXOs with at least one confirmation`,
+  available  what payments can spend: trusted without reserved and frozen UTXOs
+  trusted    confirmed UTXOs, and unconfirmed change
+  reserved   the part of trusted that open proposals reserve
+  frozen     the part of trusted that members have frozen
+  pending    unconfirmed payments from others
+  immature   mining rewards with fewer than 101 confirmations
+  confirmed  UTXOs with at least one confirmation`,
 		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
 			v, err := d.service.Get(cmd.Context(), access)
 			if err != nil {
