@@ -78,10 +78,10 @@ func callForText(ctx context.Context, node *regtest.Node, wallet, method string,
 	return text, json.Unmarshal(answer, &text)
 }
 
-// pay pays demoPayment to an address in two outputs, so that one remains available when
-// a proposal reserves the other, and mines a block that confirms them.
+// pay pays demoPayment to an address in several outputs, so that some remain available when
+// proposals of the walk-through and of the documents reserve others, and mines a block that confirms them.
 func (s *scene) pay(ctx context.Context, address string) error {
-	for _, part := range []string{"0.15", "0.10"} {
+	for _, part := range []string{"0.10", "0.05", "0.05", "0.05"} {
 		if _, err := callForText(ctx, s.node, payer, "sendtoaddress", address, json.Number(part)); err != nil {
 			return fmt.Errorf("pay to %s: %w", address, err)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +64,7 @@ func TestDemo_UntilStopped(t *testing.T) {
 		}
 		return strings.Contains(stdout.String(), "Press Ctrl-C")
 	})
+	checkPasted(t, stdout.String())
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -70,6 +73,27 @@ func TestDemo_UntilStopped(t *testing.T) {
 		t.Errorf("a placeholder is not replaced:\n%s", rest)
 	}
 	checkNothingLeft(t, stdout.String())
+}
+
+// printedCommand matches a command of the printed walk-through.
+var printedCommand = regexp.MustCompile(`(?m)^   curl (?:.*\\\n)*.*$`)
+
+// checkPasted pastes the printed commands into a shell, and checks that they leave no open
+// proposal, which would reserve the vault's UTXOs.
+func checkPasted(t *testing.T, out string) {
+	t.Helper()
+	commands := printedCommand.FindAllString(out, -1)
+	if len(commands) != len(walkThrough) {
+		t.Fatalf("%d commands are printed, want %d", len(commands), len(walkThrough))
+	}
+	i := slices.IndexFunc(walkThrough, func(s step) bool { return strings.HasPrefix(s.title, "Read the proposal") })
+	list := regexp.MustCompile(`proposals/[0-9a-f-]+`).ReplaceAllString(commands[i], "'proposals?status=created,partially_signed,complete'")
+	script := strings.Join(commands, "\necho\n") + "\nkill %1\necho; echo open:\n" + list
+	pasted, err := exec.CommandContext(t.Context(), "bash", "-c", script).Output()
+	answers, open, _ := strings.Cut(string(pasted), "\nopen:\n")
+	if err != nil || !strings.Contains(answers, `"status":"confirmed"`) || !strings.HasPrefix(open, `{"items":[]`) {
+		t.Errorf("%v; the open proposals are %s after\n%s", err, open, answers)
+	}
 }
 
 func TestDemo_RefusedSettings(t *testing.T) {

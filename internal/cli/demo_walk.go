@@ -93,6 +93,9 @@ func (w *walk) print(ctx context.Context) error {
 		s := w.fillIn(template)
 		w.printStep(i, s)
 		fmt.Fprintf(w.out, "   # %d %s\n", s.status, http.StatusText(s.status))
+		if s.note != "" {
+			fmt.Fprintf(w.out, "   # %s\n", s.note)
+		}
 		if s.shows != "" {
 			fmt.Fprintf(w.out, "   # the stream shows %s\n", s.shows)
 		}
@@ -115,7 +118,7 @@ func (w *walk) fillIn(s step) step {
 	if s.method == "" {
 		s.method = http.MethodGet
 	}
-	s.path, s.basic, s.bearer, s.body, s.pays = r.Replace(s.path), r.Replace(s.basic), r.Replace(s.bearer), r.Replace(s.body), r.Replace(s.pays)
+	s.note, s.path, s.basic, s.bearer, s.body, s.pays = r.Replace(s.note), r.Replace(s.path), r.Replace(s.basic), r.Replace(s.bearer), r.Replace(s.body), r.Replace(s.pays)
 	return s
 }
 
@@ -148,6 +151,9 @@ func (w *walk) curl(s step) []string {
 	}
 	if s.bearer != "" {
 		parts = append(parts, "-H 'Authorization: Bearer "+s.bearer+"'")
+	}
+	if s.idempotencyKey != "" {
+		parts = append(parts, "-H 'Idempotency-Key: "+s.idempotencyKey+"'")
 	}
 	if s.stream {
 		parts = append(parts, "-H 'Accept: "+eventStreamType+"' &")
@@ -188,6 +194,9 @@ func (w *walk) do(ctx context.Context, s step) (*answer, error) {
 	}
 	if s.bearer != "" {
 		request.Header.Set("Authorization", "Bearer "+s.bearer)
+	}
+	if s.idempotencyKey != "" {
+		request.Header.Set("Idempotency-Key", s.idempotencyKey)
 	}
 	if s.stream {
 		return w.open(request)

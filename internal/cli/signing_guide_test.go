@@ -17,7 +17,7 @@ import (
 // the place of devices. Between them, it posts the first signature again as QR codes.
 func TestSigningGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
-	blocks := walkThroughBlocks(t, "docs/signing.md", 6)
+	blocks := walkThroughBlocks(t, "docs/signing.md", 8)
 	node, dir := testkit.Bitcoind(t), t.TempDir()
 	environment := append(os.Environ(), serveWalkThroughsOn(t, node)...)
 	state := ""
@@ -64,6 +64,12 @@ func TestSigningGuide(t *testing.T) {
 	run(blocks[4][2])
 	if status := run(blocks[5][2]); status != "complete" {
 		t.Errorf("the status is %s after the second signature", status)
+	}
+	if status := run(blocks[6][2]); status != "broadcast" {
+		t.Errorf("the status is %s after the broadcast", status)
+	}
+	if out := run(blocks[7][2]); !strings.HasSuffix(out, "\nconfirmed") {
+		t.Errorf("after a block: %s", out)
 	}
 }
 
