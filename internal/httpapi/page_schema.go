@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/swaggest/openapi-go/openapi31"
@@ -175,9 +176,11 @@ func limitsOf(schema map[string]any) string {
 		limits = append(limits, "UUID")
 	}
 	if enum, ok := schema["enum"].([]any); ok {
-		values := make([]string, len(enum))
-		for i, v := range enum {
-			values[i] = fmt.Sprintf("%q", v)
+		var values []string
+		for _, v := range enum {
+			if v != nil { // the type says "or null"
+				values = append(values, valueText(v))
+			}
 		}
 		limits = append(limits, "one of "+strings.Join(values, ", "))
 	}
@@ -191,6 +194,14 @@ func limitsOf(schema map[string]any) string {
 		limits = append(limits, fmt.Sprintf("%v without it", value))
 	}
 	return strings.Join(limits, "; ")
+}
+
+// valueText returns a value as it is written in JSON.
+func valueText(v any) string {
+	if s, ok := v.(string); ok {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprint(v)
 }
 
 func span(low, high any) string {

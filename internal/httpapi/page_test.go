@@ -105,6 +105,25 @@ func TestReference_NoExternalResources(t *testing.T) {
 	}
 }
 
+// TestReference_ValidFormats checks that no page has a mistake of a format, such as %!q(<nil>),
+// and that null is named once, with the type.
+func TestReference_ValidFormats(t *testing.T) {
+	h := bareAPI(t)
+	for _, path := range []string{"/api", "/api/", stylePath, descriptionPath} {
+		t.Run(path, func(t *testing.T) {
+			text := fetchText(t, h, path, "localhost")
+			for _, match := range regexp.MustCompile(`.{0,60}%!.{0,30}`).FindAllString(text, -1) {
+				t.Errorf("the page contains %s", match)
+			}
+		})
+	}
+	want := typeText{Before: "string", After: " or null"}
+	schema := map[string]any{"type": []any{"string", "null"}, "enum": []any{"a", "b", nil}}
+	if got, limits := typeOf(schema), limitsOf(schema); got != want || limits != `one of "a", "b"` {
+		t.Errorf("got %v, %s", got, limits)
+	}
+}
+
 func TestReference_LinksResolve(t *testing.T) {
 	h := bareAPI(t)
 	text := fetchText(t, h, "/api/", "localhost")
