@@ -91,7 +91,7 @@ var usualFlags = map[string][]string{
 	"amount": {"to"}, "recipient": {"to"}, "pay": {"to"}, "address": {"to"}, "input": {"from"}, "utxo": {"from"}, "utxos": {"from"}, "coins": {"from"},
 	"csv": {"recipients"}, "fee": {"fee-rate"}, "feerate": {"fee-rate"}, "sat-per-vbyte": {"fee-rate"}, "rate": {"fee-rate"},
 	"conf-target": {"target-blocks"}, "blocks": {"target-blocks"}, "subtract-fee": {"subtract-fee-from"},
-	"permissions": {"scopes"}, "out-file": {"psbt", "out"}, "password": {"password-stdin"}, "stdin": {"password-stdin"},
+	"permissions": {"scopes"}, "out-file": {"psbt", "out"}, "stdin": {"password-stdin"},
 	"threshold": {"signatures-required"}, "required": {"signatures-required"}, "m": {"signatures-required"}, "xpub": {"key"}, "type": {"script"}, "start": {"birthday", "from"},
 	"n": {"limit"}, "max": {"limit"}, "count": {"limit"}, "tail": {"limit"}, "listen": {"host"}, "bind": {"host"}, "p": {"port"},
 	"rpc-url": {"node-url"}, "node": {"node-url"}, "dry": {"dry-run"}, "check": {"dry-run"}, "events": {"kinds"}, "format": {jsonFlag}, "reverse": {"ascending"},

@@ -47,7 +47,11 @@ func TestSuggestions_UsualWords(t *testing.T) {
 		{"user list -j", "did you mean --json?"},
 		{"user rm bob -y", "did you mean --yes?"},
 		{"user rm bob --force", "did you mean --yes?"},
-		{"user add bob --password x", "did you mean --password-stdin?"},
+		{"user add bob --password x", "unknown flag: --password; the command prompts for the password; in scripts, use --password-stdin"},
+		{"user add bob secret", "unexpected argument; the command prompts for the password; in scripts, use --password-stdin; usage: "},
+		{"user set bob --password secret", "unexpected argument; --password prompts for the password; in scripts, use --password-stdin; usage: "},
+		{"user set bob --password=secret", "--password takes no value; --password prompts for the password; in scripts, use --password-stdin"},
+		{"user set bob --password-stdin=secret", "--password-stdin takes no value; "},
 		{"token create x --ttl 1d", "did you mean --expires?"},
 		{"token create x --wallet y", "did you mean --wallets?"},
 		{"proposal create v --fee 2", "did you mean --fee-rate?"},
@@ -64,7 +68,7 @@ func TestSuggestions_UsualWords(t *testing.T) {
 		t.Run(test.args, func(t *testing.T) {
 			t.Parallel()
 			_, made, err := runIn(t, strings.Fields(test.args)...)
-			if err == nil || !strings.Contains(err.Error(), test.want) || exitStatus(err) != exitUsage || made {
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") || exitStatus(err) != exitUsage || made {
 				t.Errorf("status %d: %v; want %s", exitStatus(err), err, test.want)
 			}
 		})

@@ -71,6 +71,9 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 		if valid(cmd, args) != nil {
 			for i := range args {
 				if valid(cmd, args[:i]) == nil {
+					if hint := passwordHint(cmd); hint != "" { // the argument may be a password, which is not repeated
+						return errUsage("unexpected argument; %s; usage: %s", hint, cmd.UseLine())
+					}
 					return errUsage("unexpected argument %q; usage: %s", args[i], cmd.UseLine())
 				}
 			}
@@ -90,6 +93,17 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return checkFileArguments(cmd, args)
 	}
+}
+
+// passwordHint says how a command takes a password, or is empty if it takes none.
+func passwordHint(cmd *cobra.Command) string {
+	switch {
+	case cmd.Flags().Lookup(passwordStdinFlag) == nil:
+		return ""
+	case cmd.Flags().Lookup(passwordFlag) == nil:
+		return "the command prompts for the password; in scripts, use --" + passwordStdinFlag
+	}
+	return "--" + passwordFlag + " prompts for the password; in scripts, use --" + passwordStdinFlag
 }
 
 // errMissing returns an error about required flags.
@@ -130,12 +144,18 @@ func joinAnd(texts []string) string {
 
 // flagError adds a suggestion to an error about an unknown flag.
 func flagError(cmd *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok && strings.HasPrefix(e.GetFlag().Name, passwordFlag) {
+		return errUsage("--%s takes no value; %s", e.GetFlag().Name, passwordHint(cmd)) // the value may be a password
+	}
 	hint := "; see " + cmd.CommandPath() + " --help"
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if found := hintForFlag(e.GetSpecifiedName(), names); found != "" {
 			hint = "; " + found
+		}
+		if how := passwordHint(cmd); e.GetSpecifiedName() == passwordFlag && how != "" {
+			hint = "; " + how
 		}
 	}
 	return errUsage("%w%s", err, hint)

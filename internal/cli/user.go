@@ -130,8 +130,14 @@ func (p *program) userRemoveCommand() *cobra.Command {
 	return addYes(cmd)
 }
 
+// Names of the flags for passwords.
+const (
+	passwordFlag      = "password"
+	passwordStdinFlag = "password-stdin"
+)
+
 func addPasswordFlag(cmd *cobra.Command, fromStdin *bool) {
-	cmd.Flags().BoolVar(fromStdin, "password-stdin", false, "read the password from the first line of standard input")
+	cmd.Flags().BoolVar(fromStdin, passwordStdinFlag, false, "read the password from the first line of standard input")
 }
 
 // newPassword reads a new password from the first line of standard input, or prompts for

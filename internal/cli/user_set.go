@@ -67,7 +67,7 @@ A new password and --disabled delete all tokens of the user.`,
 	f := cmd.Flags()
 	f.BoolVar(&s.admin, "admin", false, "make the user an admin; with =false an ordinary user")
 	f.BoolVar(&s.disabled, "disabled", false, "disable the user; with =false enable the user")
-	f.BoolVar(&s.password, "password", false, "set a new password, for which the command prompts")
+	f.BoolVar(&s.password, passwordFlag, false, "set a new password, for which the command prompts")
 	addPasswordFlag(cmd, &s.fromStdin)
 	return addJSON(addYes(cmd))
 }
