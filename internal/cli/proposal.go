@@ -201,7 +201,15 @@ func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wa
 	if wantsJSON(cmd) {
 		return p.printJSON(v1.ShowProposal(found, v))
 	}
-	return p.printProposalText(found, v, file)
+	var addresses []string
+	for _, o := range found.Outputs {
+		addresses = append(addresses, o.Address)
+	}
+	labels, err := d.service.AddressLabels(cmd.Context(), access, addresses)
+	if err != nil {
+		return err
+	}
+	return p.printProposalText(found, v, labels, file)
 }
 
 // checkNewFile returns an error if a file cannot be created at the path.

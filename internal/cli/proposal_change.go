@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
@@ -89,7 +90,11 @@ func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if n := missingSignatures(before); n != "" {
+			v, err := d.service.View(cmd.Context(), access, auth.RoleViewer)
+			if err != nil {
+				return err
+			}
+			if n := missingSignatures(before, v); n != "" {
 				return errors.New(n)
 			}
 			sent, err := d.proposals.Broadcast(cmd.Context(), access, before.ID, proposal.BroadcastParams{Evict: evict})
@@ -112,11 +117,12 @@ func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 
 // missingSignatures returns why a proposal cannot be sent yet; empty if it can be, or if
 // the service reports another reason.
-func missingSignatures(found proposal.Proposal) string {
+func missingSignatures(found proposal.Proposal, v wallet.View) string {
 	if found.Status != proposal.Created && found.Status != proposal.PartiallySigned {
 		return ""
 	}
-	return fmt.Sprintf("proposal %s does not have enough signatures yet; \"specterd proposal show %s\" lists them", found.ID, found.ID)
+	return fmt.Sprintf("proposal %s does not have enough signatures yet; missing: %s; \"specterd proposal show %s\" shows who can sign",
+		found.ID, text.Count(v.SignaturesRequired-found.FewestSignatures(), "signature"), found.ID)
 }
 
 func (p *program) proposalCancelCommand(user *string) *cobra.Command {

@@ -31,7 +31,7 @@ func TestProposalCommands(t *testing.T) {
 				}
 			}
 		}
-		check(out, "pays        0.25000000 BTC to "+to, "missing     2 signatures", "by admin")
+		check(out, "pays        0.25000000 BTC to "+to+" (rent)\nchange  ", "missing     2 signatures", "by admin")
 
 		t.Run("idempotency key", func(t *testing.T) {
 			if again := uuidText.FindString(s.change(t, false, append(create, file+"2")...)); again != id {
@@ -60,10 +60,11 @@ func TestProposalCommands(t *testing.T) {
 			}
 		})
 		t.Run("QR codes", func(t *testing.T) { checkProposalQR(t, s, id, file) })
-		s.refuse(t, "not have enough signatures", "proposal", "broadcast", id)
+		s.refuse(t, "does not have enough signatures yet; missing: 2 signatures;", "proposal", "broadcast", id)
 		check(s.change(t, true, "proposal", "sign-in-file", s.sign(t, file, "ann")), "Added 1 signature.", "partially signed, 1 of 2", "added by admin", "missing     1 signature\n")
 		s.change(t, false, "proposal", "sign-in-file", s.sign(t, file, "ann"))
 		s.change(t, false, "proposal", "create", "vault", "--to", to+"=1000sat", "--dry-run", "--idempotency-key", "dry")
+		s.refuse(t, "yet; missing: 1 signature;", "proposal", "broadcast", id)
 		check(s.run(t, "proposal", "sign-in-file", s.sign(t, file, "cleo"), "--id", id), "complete, 2 of 2 signatures", "specterd proposal broadcast "+id)
 		check(s.run(t, "proposal", "broadcast", id), "Sent transaction ")
 		check(s.run(t, "proposal", "broadcast", id), " again.\n")

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -12,21 +14,16 @@ import (
 )
 
 // printProposalText prints a proposal for a reader: recipients, fee, signers, and missing
-// signatures. File is the file to which its PSBT was written, or empty.
-func (p *program) printProposalText(found proposal.Proposal, v wallet.View, file string) error {
+// signatures. Labels are the labels of addresses. File is the file to which its PSBT was
+// written, or empty.
+func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labels map[string]string, file string) error {
 	w, row := p.properties()
 	if found.ID != "" {
 		row("proposal", "%s", found.ID)
 	}
 	row("wallet", "%s", v.Alias)
 	row("status", "%s", statusText(found, v))
-	for _, o := range found.Outputs {
-		if o.Data != nil {
-			row("stores", "%s: %x", text.Count(len(o.Data), "byte"), o.Data)
-			continue
-		}
-		row(outputName(o.Kind), "%s BTC to %s", bitcoins(o.Amount), addressText(o.Address))
-	}
+	printOutputs(row, found, labels)
 	row("fee", "%s", feeText(found))
 	for _, in := range found.Inputs {
 		row("spends", "%s BTC of %s", bitcoins(in.Amount), in.Outpoint)
@@ -62,18 +59,25 @@ func statusText(found proposal.Proposal, v wallet.View) string {
 	case found.Reason != "":
 		return name + ": " + found.Reason
 	case found.Status.Open():
-		return fmt.Sprintf("%s, %d of %d signatures", name, signaturesOf(found), v.SignaturesRequired)
+		return fmt.Sprintf("%s, %d of %d signatures", name, found.FewestSignatures(), v.SignaturesRequired)
 	}
 	return name
 }
 
-// signaturesOf returns the number of signatures of the input that has the fewest.
-func signaturesOf(found proposal.Proposal) int {
-	fewest := found.SignaturesAt(0)
-	for i := range found.Inputs {
-		fewest = min(fewest, found.SignaturesAt(i))
+// printOutputs prints a row for each output: the payments in the order of the request, and
+// then the change.
+func printOutputs(row func(name, format string, args ...any), found proposal.Proposal, labels map[string]string) {
+	outputs := slices.SortedStableFunc(slices.Values(found.Outputs), func(a, b proposal.Output) int {
+		return cmp.Compare(uint(a.Recipient), uint(b.Recipient)) // the change has the position -1
+	})
+	for _, o := range outputs {
+		label := inParentheses(labels[o.Address])
+		if o.Data != nil {
+			row("stores", "%s: %x", text.Count(len(o.Data), "byte"), o.Data)
+			continue
+		}
+		row(outputName(o.Kind), "%s", strings.TrimSpace(fmt.Sprintf("%s BTC to %s %s", bitcoins(o.Amount), addressText(o.Address), label)))
 	}
-	return fewest
 }
 
 func outputName(kind proposal.Kind) string {
@@ -127,7 +131,7 @@ func printSigners(row func(name, format string, args ...any), found proposal.Pro
 			row("signed", "%s, added by %s %s", name, last.By.UserName, last.At.UTC().Format(timeLayout))
 		}
 	}
-	if n := v.SignaturesRequired - signaturesOf(found); found.Status.Open() && n > 0 {
+	if n := v.SignaturesRequired - found.FewestSignatures(); found.Status.Open() && n > 0 {
 		row("missing", "%s", text.Count(n, "signature"))
 	}
 }

@@ -43,18 +43,6 @@ func (w waitingProposal) Path() string { return walletPath(w.Alias, "proposals",
 // Ready reports whether the proposal can be broadcast.
 func (w waitingProposal) Ready() bool { return w.Status == proposal.Complete }
 
-// signaturesOf returns the number of signatures that every input of a proposal has.
-func signaturesOf(p *proposal.Proposal) int {
-	if len(p.Inputs) == 0 {
-		return 0
-	}
-	least := p.SignaturesAt(0)
-	for i := range p.Inputs {
-		least = min(least, p.SignaturesAt(i))
-	}
-	return least
-}
-
 // maxWaiting is the maximum number of proposals of a wallet that the home page lists.
 const maxWaiting = 20
 

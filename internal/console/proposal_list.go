@@ -88,4 +88,4 @@ func (c *call) statusOptions(chosen string) []statusOption {
 }
 
 // Signatures returns the number of signatures that every input of the proposal has.
-func (p payment) Signatures() int { return signaturesOf(&p.Proposal) }
+func (p payment) Signatures() int { return p.FewestSignatures() }

@@ -276,7 +276,7 @@ func testProposalCancel(t *testing.T, w *spending) {
 	const stillValid, stillSendable = `"warnings":[{"code":"still_valid","message":"the proposal had enough signatures`, `anyone who has a copy of its transaction can still send it"`
 	path := "/" + w.propose(t, "proposer", "").want(t, 201).text("id")
 	w.ask(t, "POST", path+"/broadcast", "signer", "", nil).wantProblem(t, 409, "invalid_status").
-		want(t, 409, "the proposal is created; this requires the status complete or broadcast", `"allowed_statuses":"complete broadcast"`)
+		want(t, 409, "the proposal is created; this requires the status complete or broadcast; missing: 2 signatures", `"allowed_statuses":"complete broadcast"`)
 	w.ask(t, "POST", "", "proposer", `{"recipients": [{"amount_sat": 1000}]}`, nil).wantProblem(t, 400, "invalid_input").
 		want(t, 400, `"field":"recipients[0].address","message":"is required"`)
 	var whole answer

@@ -10,6 +10,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -40,7 +41,7 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 		return Proposal{}, err
 	}
 	if err := p.expect(b.Expected, Complete, Broadcast); err != nil {
-		return Proposal{}, err
+		return Proposal{}, p.withMissing(v.SignaturesRequired, err)
 	}
 	if p.Status.Open() {
 		if err := p.expectTime(s.now()); err != nil {
@@ -67,6 +68,16 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 		return Proposal{}, err
 	}
 	return p.shownTo(access.Caller(), v.Role)
+}
+
+// withMissing adds the number of missing signatures to an ErrWrongState of a proposal that
+// waits for them. Other errors are returned unchanged.
+func (p *Proposal) withMissing(required int, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if n := required - p.FewestSignatures(); ok && errors.Is(f, ErrWrongState) && p.Status.Open() && n > 0 {
+		return f.WithMessage("%s; missing: %s", f.Message, text.Count(n, "signature"))
+	}
+	return err
 }
 
 // BroadcastParams are the options of Broadcast.
@@ -115,14 +126,14 @@ func (s *Service) withFeeNeeded(ctx context.Context, access wallet.Access, v wal
 	}
 	minimum = max(minimum, s.node.RelayMinimum(v.NodeWallet()))
 	need := max(e.least(p.VSize, s.node.IncrementalFee(v.NodeWallet())), minimum.Fee(p.VSize), p.Fee+1)
-	text := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
+	message := fmt.Sprintf("the Bitcoin node does not accept this transaction: its fee of %d sat is too low, it must pay at least %d sat", p.Fee, need)
 	f = f.WithDetail("min_fee_sat", fmt.Sprint(int64(need)))
 	rate, bumpErr := s.bumpRate(ctx, access, v, p)
 	if bumpErr != nil {
-		return f.WithMessage("%s; bump it to a higher fee rate", text).WithCause(bumpErr)
+		return f.WithMessage("%s; bump it to a higher fee rate", message).WithCause(bumpErr)
 	}
 	rate = max(rate, minimum)
-	return f.WithMessage("%s; bump the proposal to at least %s sat/vB", text, rate).WithDetail("min_fee_rate_sat_vb", rate.String()).WithCause(err)
+	return f.WithMessage("%s; bump the proposal to at least %s sat/vB", message, rate).WithDetail("min_fee_rate_sat_vb", rate.String()).WithCause(err)
 }
 
 // bumpRate returns the minimum fee rate for a bump of a proposal, which a dry run

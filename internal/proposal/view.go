@@ -42,6 +42,15 @@ func (p *Proposal) IsSigned() bool { return p.FinalTxid != "" }
 // SignaturesAt returns how many signatures an input has.
 func (p *Proposal) SignaturesAt(input int) int { return p.signaturesAt(input) }
 
+// FewestSignatures returns the number of signatures of the input that has the fewest.
+func (p *Proposal) FewestSignatures() int {
+	fewest := p.signaturesAt(0)
+	for i := range p.Inputs {
+		fewest = min(fewest, p.signaturesAt(i))
+	}
+	return fewest
+}
+
 // LastSignature returns the latest signature by a key, given by its position among the
 // wallet's keys, or nil if the key has not signed.
 func (p *Proposal) LastSignature(key int) *Signature {
