@@ -69,7 +69,9 @@ func FromKeys(keys []string, required int, script string, network Network) (Poli
 			return Policy{}, fault.InvalidField("keys", "must contain 1 to %d keys for %s", limit, kind)
 		}
 	}
-	if required < 1 || required > len(keys) {
+	if required == 0 {
+		problems = append(problems, fault.InvalidField("signatures_required", "is required: a number between 1 and the number of keys, %d", len(keys)))
+	} else if required < 1 || required > len(keys) {
 		problems = append(problems, fault.InvalidField("signatures_required", "must be between 1 and the number of keys, %d", len(keys)))
 	}
 	d := Descriptor{form: newForm(kind), network: network, required: required}

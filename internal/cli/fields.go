@@ -33,6 +33,7 @@ var phrases = []struct {
 	{regexp.MustCompile(`\bset (\w+) to true\b`), "use $1"},
 	{regexp.MustCompile(`\bthe parameter (script)\b`), "--$1"},
 	{regexp.MustCompile(`: \?wallets=delete in the API, --delete-wallets at the command line`), " with --delete-wallets"},
+	{regexp.MustCompile(`\((file|key)s\)`), "(--$1)"},
 	{regexp.MustCompile(`\bsend_max\b`), "ADDRESS=max"},
 	{regexp.MustCompile(`\brepeat the request\b`), "repeat the command"},
 }
@@ -45,6 +46,9 @@ var apiName = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
 func inputOf(cmd *cobra.Command, field string) string {
 	name, rest, _ := strings.Cut(field, "[")
 	input := field
+	if name == passwordFlag && isSet(cmd, passwordStdinFlag) {
+		return "--" + passwordStdinFlag
+	}
 	for _, one := range append(inputs[name], "--"+strings.ReplaceAll(name, "_", "-"), strings.ToUpper(name)) {
 		if takes(cmd, one) {
 			input = one

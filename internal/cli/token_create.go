@@ -116,7 +116,8 @@ func (p *program) printNewToken(cmd *cobra.Command, tokens *auth.Tokens, t auth.
 	if wantsJSON(cmd) {
 		return p.printJSON(v1.ShowNewToken(tokens, t, secret))
 	}
-	fmt.Fprintf(p.stderr, "Created token %s (%s), valid until %s, with %s.\nIt is not shown again:\n", t.ID, t.Description, t.ExpiresAt.UTC().Format(timeLayout), t.Scopes)
+	fmt.Fprintf(p.stderr, "Created token %s (%s), valid until %s, with %s, for the wallets: %s.\nIt is not shown again:\n",
+		t.ID, t.Description, t.ExpiresAt.UTC().Format(timeLayout), t.Scopes, walletsOf(t))
 	fmt.Fprintln(p.stdout, secret)
 	return nil
 }

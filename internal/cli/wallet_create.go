@@ -27,8 +27,8 @@ Repeat --file for a multisig wallet of several devices, with a file of each devi
 its key, and state --signatures-required.
 
 The command prints the wallet with its first addresses, to compare with the device or the
-program that wrote the file, and warnings. With --dry-run it does nothing else. An account
-of a device is printed with its key as --key takes it.`,
+program that wrote the file, and warnings. With --dry-run it does nothing else, and
+--birthday is not required. An account of a device is printed with its key as --key takes it.`,
 		Example: `  specterd wallet create --file coldcard-export.json --name Savings --birthday 2024-01-31
   specterd wallet create --name Savings --birthday 2024-01-31 --descriptor 'wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)'
   specterd wallet create --name Vault --birthday now --signatures-required 2 --file ann.json --file ben.json --file cleo.json
@@ -50,7 +50,7 @@ of a device is printed with its key as --key takes it.`,
 			} else if err != nil && fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
 				return err
 			}
-			v, createErr := d.service.Create(cmd.Context(), d.who, plan)
+			v, createErr := d.service.Create(cmd.Context(), d.who, withAnyBirthday(plan, about, err))
 			switch {
 			case createErr != nil:
 				return createErr
@@ -85,6 +85,16 @@ of a device is printed with its key as --key takes it.`,
 	return addJSON(cmd)
 }
 
+// withAnyBirthday returns the plan of a dry run with a birthday, which is not printed, unless
+// the plan or its file has one. Err is the error of the inspection.
+func withAnyBirthday(plan wallet.Plan, about wallet.Inspection, err error) wallet.Plan {
+	inFile := err == nil && (about.BirthdayHeight >= 0 || !about.Birthday.IsZero())
+	if plan.DryRun && plan.Birthday == (wallet.Birthday{}) && !inFile {
+		plan.Birthday.Now = true
+	}
+	return plan
+}
+
 // checkWalletCreate refuses a command line without exactly one description of the wallet, or
 // without the flags that only a file makes optional.
 func checkWalletCreate(cmd *cobra.Command) error {
@@ -95,12 +105,7 @@ func checkWalletCreate(cmd *cobra.Command) error {
 		}
 	}
 	noKeys := !cmd.Flags().Changed("key") && !cmd.Flags().Changed("file")
-	var missing []string
-	for _, name := range []string{"birthday", "name"} {
-		if !cmd.Flags().Changed(name) && !cmd.Flags().Changed("file") {
-			missing = append(missing, "--"+name)
-		}
-	}
+	missing := missingFlags(cmd)
 	switch {
 	case given == 1 && noKeys && (cmd.Flags().Changed("script") || cmd.Flags().Changed("signatures-required")):
 		return errUsage("--script and --signatures-required are only for --key: a descriptor contains both")
@@ -110,6 +115,16 @@ func checkWalletCreate(cmd *cobra.Command) error {
 		return errMissing(cmd, missing)
 	}
 	return nil
+}
+
+// missingFlags returns the required flags that are not set. A file can contain what they set.
+func missingFlags(cmd *cobra.Command) (missing []string) {
+	for _, name := range []string{"birthday", "name"} {
+		if isOptional := name == "birthday" && isSet(cmd, "dry-run"); !isOptional && !cmd.Flags().Changed(name) && !cmd.Flags().Changed("file") {
+			missing = append(missing, "--"+name)
+		}
+	}
+	return missing
 }
 
 // readFiles adds the content of files to a plan.

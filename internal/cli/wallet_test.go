@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -91,6 +93,33 @@ func TestWalletCommands(t *testing.T) {
 				t.Errorf("wallet rescan prints %v", scanned)
 			}
 			s.run(t, "wallet", "rm", "second", "--yes")
+		})
+		t.Run("create without what is required", func(t *testing.T) {
+			create := []string{"wallet", "create", "--name", "Third", "--script", "wpkh", "--key", keys[0]}
+			if out := s.change(t, false, append(create, "--dry-run")...); !strings.Contains(out, "script      wpkh") {
+				t.Errorf("a dry run without a birthday prints\n%s", out)
+			}
+			s.refuse(t, "--birthday is required", create...)
+			s.refuse(t, "--birthday: must be", append(create, "--dry-run", "--birthday", "x")...)
+			two := []string{"wallet", "create", "--name", "Third", "--birthday", "now", "--script", "wsh", "--key", keys[0], "--key", keys[1]}
+			s.refuse(t, "--signatures-required: is required: a number between 1 and the number of keys, 2", two...)
+			s.refuse(t, "--signatures-required: must be between 1 and the number of keys, 2", append(two, "--signatures-required", "3")...)
+			signer := filepath.Join(t.TempDir(), "ben.txt")
+			testkit.Check(t, os.WriteFile(signer, []byte("[b8688df1/48h/1h/0h/2h]tpubDEfobrrtptRTbKf4gysDhoabneABDTAcdj3Vbn4XwPsLE2pmqpizSPRG6zHsbAMuiSgWmWPsYCLHTKTPpyrGJ5rAoTpKoQNZcxodiPf2tSJ\n"), 0o600))
+			s.refuse(t, "(--file), or from their keys (--key), with --signatures-required", "wallet", "create", "--name", "Third", "--birthday", "now", "--file", signer)
+			s.refuse(t, "--signatures-required: is required: ", "wallet", "create", "--name", "Third", "--birthday", "now", "--file", signer, "--file", signer)
+		})
+		t.Run("token", func(t *testing.T) {
+			for wallets, flags := range map[string][]string{"all": nil, "vault": {"--wallets", "vault"}} {
+				_, stderr, err := s.try(t.Context(), append([]string{"token", "create", "for " + wallets, "--expires", "1 day"}, flags...)...)
+				if err != nil || !strings.Contains(stderr, ", for the wallets: "+wallets+".\n") {
+					t.Errorf("token create prints %s: %v", stderr, err)
+				}
+			}
+		})
+		t.Run("password", func(t *testing.T) {
+			s.refuse(t, "--password-stdin: must", "user", "set", "admin", "--password-stdin", "--yes")
+			s.refuse(t, "--password-stdin: must", "user", "add", "zoe", "--password-stdin")
 		})
 		t.Run("balance", func(t *testing.T) {
 			if out := s.run(t, "wallet", "balance", "vault"); !strings.Contains(out, "available  2.00000000 BTC\ntrusted    2.00000000 BTC\nreserved   0.00000000 BTC\n") || !strings.Contains(out, "\nas of      block ") {
