@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -22,6 +23,9 @@ type payee struct {
 	proposal.Output
 
 	Label string
+	// Wallet and WalletAlias are the name and the alias of the user's other wallet that the address
+	// belongs to; empty for addresses of others.
+	Wallet, WalletAlias string
 	// UsedAt is the time of an earlier transaction that pays to the address; zero without one,
 	// and if that was not looked up.
 	UsedAt time.Time
@@ -131,6 +135,33 @@ func (c *call) noteUsed(p *payment) error {
 		if len(found) > 0 {
 			o.UsedAt = found[0].Time
 		}
+	}
+	return nil
+}
+
+// noteWallets looks for other wallets of the user that the recipients belong to.
+func (c *call) noteWallets(p *payment) error {
+	for i := range p.Payees[:min(len(p.Payees), maxUsedLookups)] {
+		o := &p.Payees[i]
+		if o.Address == "" || o.IsOwn() {
+			continue
+		}
+		found, err := c.Wallets.FindAddress(c.r.Context(), c.who, o.Address)
+		if errors.Is(err, wallet.ErrAddressNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		access, err := c.Wallets.Access(c.r.Context(), c.who, found[0].Alias)
+		if err != nil {
+			return err
+		}
+		v, err := c.Wallets.Get(c.r.Context(), access)
+		if err != nil {
+			return err
+		}
+		o.Wallet, o.WalletAlias = v.Name, v.Alias
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -75,6 +76,12 @@ type keyRow struct {
 // Missing returns the number of signatures that are missing.
 func (p proposalPage) Missing() int { return max(0, p.Required-p.Signatures()) }
 
+// Local reports whether Link works only on the computer of the user.
+func (p proposalPage) Local() bool {
+	u, err := url.Parse(p.Link)
+	return err == nil && (u.Hostname() == "localhost" || isLoopback(u.Hostname()))
+}
+
 // Stage returns the next action: sign, broadcast, wait for a block, or one of the ends.
 func (p proposalPage) Stage() string {
 	switch {
@@ -145,7 +152,7 @@ func (c *call) proposalPath(id string, parts ...string) string {
 
 // stepTitles are the actions in the history of a proposal.
 var stepTitles = map[string]string{
-	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures are still missing", "complete": "Enough signatures",
+	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures added, more required", "complete": "Signatures completed",
 	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
 }
 
@@ -194,6 +201,9 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 	page.MayBump = c.view.Role.Covers(auth.RoleProposer) && (p.Status == proposal.Broadcast || p.Status.Open() && !page.Overdue && page.MayEnd)
 	var err error
 	if page.payment, err = c.paymentOf(p); err != nil {
+		return page, err
+	}
+	if err = c.noteWallets(&page.payment); err != nil {
 		return page, err
 	}
 	if page.People, err = c.others(); err != nil {

@@ -27,6 +27,16 @@ func psbtOf(t *testing.T, p map[string]any) []byte {
 	return testkit.Value(base64.StdEncoding.DecodeString(p["psbt"].(string)))(t)
 }
 
+// payeeOf returns the address of the recipient in the response of the API.
+func payeeOf(p map[string]any) string {
+	for _, o := range p["outputs"].([]any) {
+		if o := o.(map[string]any); o["amount_sat"] == float64(100_000) {
+			return o["address"].(string)
+		}
+	}
+	return ""
+}
+
 // TestSign follows a payment from the proposal to the block, by two signers: one with a file,
 // the other with the texts of QR codes.
 func TestSign(t *testing.T) {
@@ -44,7 +54,7 @@ func TestSign(t *testing.T) {
 		id := made["id"].(string)
 		page := "/wallets/treasury/proposals/" + id
 
-		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat")
+		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat", "By QR code", "By file or memory card", "Total in BTC", "The link works only on this computer")
 		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
 		other := node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0])
 		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(other)} {
@@ -66,7 +76,7 @@ func TestSign(t *testing.T) {
 		}
 		signed := node.Sign(t, []byte(download.body), w.signers[0])
 		p := alice.upload(page+"/signatures", nil, file{"file", "signed.psbt", signed})
-		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice")
+		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice", "Signatures added, more required")
 		if p.path() != page {
 			t.Errorf("after signing, the user is at %s", p.path())
 		}
@@ -83,12 +93,12 @@ func TestSign(t *testing.T) {
 		slices.Reverse(texts)
 		p = p.submit(page+"/signatures", "psbt", strings.Join(texts, "\r\n"))
 		p.want(200, "The signature of this key is added", "It can be broadcast now", "Next: broadcast the payment", "Not required")
-		carol.get(page).want(200, "Ready to broadcast", "These members can broadcast it: alice, bob").lacks(page+"/broadcast", "Signed transaction in hexadecimal")
+		carol.get(page).want(200, "Ready to broadcast "+payeeOf(made)+" 100 000 sat Fee", "Total", "These members can broadcast it: alice, bob").lacks(page+"/broadcast", "Signed transaction in hexadecimal")
 		carol.post(page + "/broadcast").want(403)
 
 		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
 		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again")
-		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block")
+		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block").lacks("Link for the other signers")
 		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
 			t.Errorf("%d links to the transaction", len(n))
 		}

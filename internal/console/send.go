@@ -185,6 +185,9 @@ func (c *call) dryRun() (preview, error) {
 		}
 	}
 	out.After = c.view.Balances.Available() - out.Total()
+	if err = c.noteWallets(&out.payment); err != nil {
+		return preview{}, err
+	}
 	return out, c.noteUsed(&out.payment)
 }
 

@@ -167,6 +167,17 @@ func TestSend_Forms(t *testing.T) {
 	t.Run("an address that was used", func(*testing.T) {
 		preview(alice, address1, own, amount1, "10000").want(200, "An address of this wallet was used before", "An address of this wallet")
 	})
+	t.Run("another wallet of the user", func(t *testing.T) {
+		savings := alice.vault("savings")
+		to := alice.address(savings.alias, "")
+		p := preview(alice, address1, to, amount1, "10000", label1, "to savings").want(200, "Belongs to your wallet Savings")
+		p = p.submit(send, "action", "create").want(200, "Belongs to your wallet Savings")
+		if !strings.Contains(p.body, "<q><bdi>to savings</bdi></q>") {
+			t.Error("the label in the title is not in quotation marks")
+		}
+		alice.get(p.path()).submit(p.path() + "/cancel")
+		s.sql(t, "DELETE FROM proposals")
+	})
 	t.Run("high fee", func(*testing.T) {
 		preview(alice, address1, to, amount1, "1000", "fee_rate_sat_vb", "90").want(200, "The fee is high for this amount")
 	})

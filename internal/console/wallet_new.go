@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,21 @@ func (c *call) newWallet() error {
 		return c.finishWallet(p, plan)
 	}
 	c.suggest(p.About)
+	if p.Exists, err = c.sameWallet(p.About); err != nil {
+		return err
+	}
 	return c.showCheck(p)
+}
+
+// sameWallet returns the alias of the user's wallet with the same descriptors, or an empty string.
+func (c *call) sameWallet(about wallet.Inspection) (string, error) {
+	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	for _, v := range views {
+		if v.Receive == about.Policy.Receive.String() && v.Change == about.Policy.Change.String() {
+			return v.Alias, nil
+		}
+	}
+	return "", err
 }
 
 // suggest fills in fields of the form that the files answer.
@@ -250,7 +265,10 @@ func (p newWalletPage) Since() string {
 }
 
 // newWarning is a warning with a title and the remedy.
-type newWarning struct{ Title, Message, Remedy string }
+type newWarning struct {
+	code, Title, Remedy string
+	Messages            []string // one for each key
+}
 
 // warningTexts are the titles of warnings and their remedies, by code.
 var warningTexts = map[string][2]string{
@@ -270,12 +288,16 @@ var warningTexts = map[string][2]string{
 	"inactive_skipped":     {"Some descriptors are not active", "Create a wallet from each of them if they have received payments."},
 }
 
-// Warnings returns the warnings with titles and remedies.
+// Warnings returns the warnings with titles and remedies, each kind once.
 func (p newWalletPage) Warnings() []newWarning {
-	out := make([]newWarning, len(p.About.Warnings))
-	for i, w := range p.About.Warnings {
-		texts := warningTexts[w.Code]
-		out[i] = newWarning{p.look.T(texts[0]), p.look.T(w.Message), p.look.T(texts[1])}
+	var out []newWarning
+	for _, w := range p.About.Warnings {
+		at := slices.IndexFunc(out, func(other newWarning) bool { return other.code == w.Code })
+		if at < 0 {
+			texts := warningTexts[w.Code]
+			at, out = len(out), append(out, newWarning{code: w.Code, Title: p.look.T(texts[0]), Remedy: p.look.T(texts[1])})
+		}
+		out[at].Messages = append(out[at].Messages, p.look.T(w.Message))
 	}
 	return out
 }

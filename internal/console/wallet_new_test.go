@@ -128,6 +128,12 @@ func TestNewWallet_DeviceFiles(t *testing.T) {
 		}); len(links) != 1 {
 			t.Errorf("%d links to the existing wallet", len(links))
 		}
+		same := v.get(newWalletPath).send(vaultFilesOf(t), "signatures_required", "2", "step", "check")
+		same.want(200, "You already have this wallet", "key 1 is also used", "key 3 is also used")
+		if n := strings.Count(same.text(), "You use a key in another wallet"); n != 1 {
+			t.Errorf("the warning about keys is shown %d times", n)
+		}
+		same.follow("Open the existing wallet").want(200, "Family Vault")
 	}, onNode(n))
 }
 

@@ -143,7 +143,7 @@ func TestWebhooks_Form(t *testing.T) {
 		want   string
 	}{
 		"description": {[]string{"description", " ", "url", r.url}, "is missing or blank"},
-		"url":         {[]string{"description", "x", "url", "http://127.0.0.1:1/"}, "url"},
+		"url":         {[]string{"description", "x", "url", "http://127.0.0.1:1/"}, "URL: must not be an address of this machine"},
 		"kinds":       {[]string{"description", "x", "url", r.url, "events", "only"}, "must be omitted for all kinds, or contain at least one"},
 		"kind":        {[]string{"description", "x", "url", r.url, "events", "only", "kinds", "weather"}, "contains an unknown kind"},
 		"wallet":      {[]string{"description", "x", "url", r.url, "reach", "only", "wallets", "vault"}, "contains a wallet that is not among your wallets"},
