@@ -89,9 +89,11 @@ var withoutInput = map[string]string{
 	"file_base64": "an alternative to file in the API",
 	"final_after": "a setting of wallets in the API",
 	"first":       "only for QR codes in the API",
+	"least":       "a filter of UTXOs in the console",
 	"network":     "determined by the node",
 	"origin":      "a field of a line in a file",
 	"spendable":   "a field of a line in a file",
+	"step":        "of the chart of balances in the console",
 	"type":        "a field of a line in a file",
 }
 
