@@ -29,6 +29,7 @@ func propertyDescription(schema, name string) string {
 
 // schemaDescriptions describe the components of the specification.
 var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens, not tokens
+	"AccountKey":                "A key of a device, with the script type for which the device exported it.",
 	"Actor":                     "The user who caused an event, and the token used for it.",
 	"AcceptInvitationRequest":   "Options of the new membership; all fields are optional.",
 	"AddSignaturesRequest":      "A PSBT with signatures, or the signed transaction.",
