@@ -29,16 +29,6 @@ LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref
 WHERE a.wallet_id = @wallet_id AND a.address = @address;
 
 -- As in balances, transactions that are neither in a block nor in the mempool do not count.
--- name: ReceivedBy :one
-SELECT
-  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
-  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
-  count(DISTINCT o.txid) AS transactions
-FROM outputs AS o
-JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
-WHERE o.wallet_id = @wallet_id AND o.address = @address AND t.status NOT IN ('replaced', 'conflicted', 'abandoned');
-
--- Like ReceivedBy, for several addresses.
 -- name: ReceivedByEach :many
 SELECT o.address,
   CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,

@@ -122,11 +122,8 @@ func (s *Store) AddressOf(ctx context.Context, walletID, address string) (wallet
 
 // ReceivedBy implements wallet.Book.
 func (s *Store) ReceivedBy(ctx context.Context, walletID, address string) (wallet.Received, error) {
-	row, err := s.reads().ReceivedBy(ctx, db.ReceivedByParams{WalletID: walletID, Address: address})
-	if err != nil {
-		return wallet.Received{}, translate(fmt.Errorf("add up the payments to an address: %w", err))
-	}
-	return wallet.Received{Total: btc.Amount(row.ReceivedSat), Confirmed: btc.Amount(row.ConfirmedSat), Transactions: int(row.Transactions)}, nil
+	received, err := s.ReceivedByEach(ctx, walletID, []string{address})
+	return received[address], err
 }
 
 // ReceivedByEach implements wallet.Book.

@@ -271,35 +271,6 @@ func (q *Queries) OwnPlaces(ctx context.Context, arg OwnPlacesParams) ([]OwnPlac
 	return items, nil
 }
 
-const ReceivedBy = `-- name: ReceivedBy :one
-SELECT
-  CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
-  CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
-  count(DISTINCT o.txid) AS transactions
-FROM outputs AS o
-JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
-WHERE o.wallet_id = $1 AND o.address = $2 AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
-`
-
-type ReceivedByParams struct {
-	WalletID string
-	Address  string
-}
-
-type ReceivedByRow struct {
-	ReceivedSat  int64
-	ConfirmedSat int64
-	Transactions int64
-}
-
-// As in balances, transactions that are neither in a block nor in the mempool do not count.
-func (q *Queries) ReceivedBy(ctx context.Context, arg ReceivedByParams) (ReceivedByRow, error) {
-	row := q.db.QueryRowContext(ctx, ReceivedBy, arg.WalletID, arg.Address)
-	var i ReceivedByRow
-	err := row.Scan(&i.ReceivedSat, &i.ConfirmedSat, &i.Transactions)
-	return i, err
-}
-
 const ReceivedByEach = `-- name: ReceivedByEach :many
 SELECT o.address,
   CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
@@ -324,7 +295,7 @@ type ReceivedByEachRow struct {
 	Transactions int64
 }
 
-// Like ReceivedBy, for several addresses.
+// As in balances, transactions that are neither in a block nor in the mempool do not count.
 func (q *Queries) ReceivedByEach(ctx context.Context, arg ReceivedByEachParams) ([]ReceivedByEachRow, error) {
 	rows, err := q.db.QueryContext(ctx, ReceivedByEach, arg.WalletID, arg.Addresses)
 	if err != nil {
