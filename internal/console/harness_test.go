@@ -46,7 +46,12 @@ type setup struct {
 	environment map[string]string
 	database    string // URL of a PostgreSQL database; empty for a new SQLite file
 	node        *testkit.Node
+	ownNode     bool
 }
+
+// onOwnNode gives the server a node of its own, with a wallet that pays; for tests on each
+// engine, which would otherwise confirm each other's payments.
+func onOwnNode(s *setup) { s.ownNode = true }
 
 func onNode(n *testkit.Node) func(*setup) { return func(s *setup) { s.node = n } }
 
@@ -83,6 +88,10 @@ func open(t *testing.T, settings ...func(*setup)) *site {
 	}}
 	for _, change := range settings {
 		change(&set)
+	}
+	if set.ownNode {
+		set.node = testkit.Bitcoind(t)
+		fund(t, set.node)
 	}
 	if set.database == "" {
 		set.database = testdb.SQLite(t)

@@ -41,8 +41,6 @@ func payeeOf(p map[string]any) string {
 // the other with the texts of QR codes.
 func TestSign(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice, bob, carol := s.user(t, "alice", false), s.user(t, "bob", false), s.user(t, "carol", false)
 		w := alice.vault("treasury")
@@ -56,7 +54,7 @@ func TestSign(t *testing.T) {
 
 		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat", "By QR code", "By file or memory card", "Total in BTC", "The link works only on this computer")
 		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
-		other := node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0])
+		other := s.node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0])
 		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(other)} {
 			t.Run("refused/"+name, func(t *testing.T) {
 				r := alice.upload(page+"/signatures", nil, file{"file", "x.psbt", []byte(content)})
@@ -74,7 +72,7 @@ func TestSign(t *testing.T) {
 		if got := download.header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment") || download.body != string(psbtOf(t, made)) {
 			t.Errorf("the file is not the PSBT of the proposal: %s", got)
 		}
-		signed := node.Sign(t, []byte(download.body), w.signers[0])
+		signed := s.node.Sign(t, []byte(download.body), w.signers[0])
 		p := alice.upload(page+"/signatures", nil, file{"file", "signed.psbt", signed})
 		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice", "Signatures added, more required")
 		if p.path() != page {
@@ -88,7 +86,7 @@ func TestSign(t *testing.T) {
 			t.Fatalf("/p leads to %s", p.path())
 		}
 		p = p.submit("/login", "user", "bob", "password", bob.password).want(200, "Next: sign with your device", "1 of 2 signatures")
-		texts := urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[2]))
+		texts := urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[2]))
 		p.submit(page+"/signatures", "psbt", texts[0]).want(400, "are missing")
 		slices.Reverse(texts)
 		p = p.submit(page+"/signatures", "psbt", strings.Join(texts, "\r\n"))
@@ -102,12 +100,12 @@ func TestSign(t *testing.T) {
 		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
 			t.Errorf("%d links to the transaction", len(n))
 		}
-		node.Mine(t, 1)
+		s.node.Mine(t, 1)
 		testkit.Eventually(t, "the page says that the payment is confirmed", func() bool {
 			return strings.Contains(alice.get(page).text(), "The payment is confirmed")
 		})
 		alice.get("/wallets/treasury/proposals").want(200, "Confirmed", "100 000 sat")
-	}, onNode(node))
+	}, onOwnNode)
 }
 
 // TestEndProposal cancels, bumps and abandons payments.
@@ -163,8 +161,6 @@ func TestEndProposal(t *testing.T) {
 // TestProposals_Pages reads the list page by page.
 func TestProposals_Pages(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice := s.user(t, "alice", false)
 		w := alice.vault("treasury")
@@ -204,7 +200,7 @@ func TestProposals_Pages(t *testing.T) {
 		alice.get("/wallets/treasury/proposals?status=broadcast").want(200, "No proposal has this status")
 		alice.get("/wallets/treasury/proposals?status=x").want(400)
 		alice.get("/wallets/treasury/proposals?after=x").want(404)
-	}, onNode(node))
+	}, onOwnNode)
 }
 
 // TestProposal_Foreign requests the proposal of another wallet in every way.

@@ -36,8 +36,6 @@ func (d *document) paymentURI() string {
 
 func TestReceive(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice, carol := s.user(t, "alice", false), s.user(t, "carol", false)
 		w := alice.vault("treasury")
@@ -103,7 +101,7 @@ func TestReceive(t *testing.T) {
 		alice.get(at).want(200, "This address was paid already", "25 000 000 sat", "Used")
 		alice.get(page).want(200, "The latest address is used", "Reveal address 1", "25 000 000 sat")
 		alice.post(page).want(400)
-	}, onNode(node))
+	}, onOwnNode)
 }
 
 // nextAddress returns the address that would be revealed next.

@@ -58,8 +58,6 @@ const (
 // TestSend follows a user from the empty form to the proposal.
 func TestSend(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice := s.user(t, "alice", false)
 		w := alice.vault("treasury")
@@ -103,7 +101,7 @@ func TestSend(t *testing.T) {
 		if n := s.proposals(t); n != 2 {
 			t.Fatalf("%d proposals", n)
 		}
-	}, onNode(node))
+	}, onOwnNode)
 }
 
 // TestSend_Forms checks the fields of the form, and the preview for their values.

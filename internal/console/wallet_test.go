@@ -15,8 +15,6 @@ import (
 // TestOverview shows a wallet that is empty, has a payment, and has a proposal.
 func TestOverview(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice, carol := s.user(t, "alice", false), s.user(t, "carol", false)
 		w := alice.vault("treasury")
@@ -54,7 +52,7 @@ func TestOverview(t *testing.T) {
 		if home.all("svg", func(n *html.Node) bool { return attr(n, "class") == "spark" }) == nil {
 			t.Error("the home page has no chart of the balance")
 		}
-	}, onNode(node))
+	}, onOwnNode)
 }
 
 // TestOverview_Problems shows the states in which a wallet is not complete.
@@ -83,8 +81,6 @@ func TestOverview_Problems(t *testing.T) {
 // TestUTXOs freezes UTXOs one by one and by a filter.
 func TestUTXOs(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
 		w := alice.vault("treasury")
@@ -149,5 +145,5 @@ func TestUTXOs(t *testing.T) {
 		if p = p.follow("by a proposal"); !strings.HasSuffix(p.path(), made["id"].(string)) {
 			t.Errorf("the link leads to %s", p.path())
 		}
-	}, onNode(node))
+	}, onOwnNode)
 }
