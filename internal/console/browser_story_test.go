@@ -162,6 +162,7 @@ func TestBrowser_Story(t *testing.T) {
 		t.Errorf("the QR code has the text %s for the address %s", text, address)
 	}
 	a.press("Overview")
+	a.see("can be spent now")
 	a.mark()
 	var txid string
 	testkit.Check(t, json.Unmarshal(node.WalletCLI(t, purse, "send", map[string]json.Number{address: "0.5"}), &struct{ Txid *string }{&txid}))
@@ -224,6 +225,9 @@ func TestBrowser_Story(t *testing.T) {
 	a.mark()
 	node.Mine(t, 1)
 	a.see("The payment is confirmed")
+	if !a.untouched() {
+		t.Error("the proposal was loaded again to show the block")
+	}
 	a.open("/wallets/treasury")
 	a.see("Solar panels")
 	a.view("readme-overview")
