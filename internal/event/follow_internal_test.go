@@ -224,7 +224,6 @@ func TestTurns(t *testing.T) {
 		defer cancel()
 		l := &logOf{signal: make(chan struct{})}
 		s := service(l, func() error { return nil })
-		go s.Run(ctx)
 		woken := make(chan *Reader, n)
 		pages := 0
 		read := func(r *Reader) error {
@@ -240,6 +239,8 @@ func TestTurns(t *testing.T) {
 			}
 			r.Await(func() { woken <- r })
 		}
+		go s.Run(ctx) // only now, because its first look at the log wakes readers
+		synctest.Wait()
 		l.add(UTXOFrozen)
 		l.signal <- struct{}{}
 		for i := range n {
