@@ -224,23 +224,28 @@ func TestTurns(t *testing.T) {
 		defer cancel()
 		l := &logOf{signal: make(chan struct{})}
 		s := service(l, func() error { return nil })
+		go s.Run(ctx)
 		woken := make(chan *Reader, n)
 		pages := 0
 		read := func(r *Reader) error {
 			return r.Read(ctx, func(Page) error { pages++; return nil }, func(string) error { return nil })
 		}
-		for range n {
-			r, err := s.Open(reader, Query{WalletID: "w", Limit: 10})
-			if err == nil {
-				err = read(r)
-			}
-			if err != nil {
+		await := func(r *Reader) {
+			if err := read(r); err != nil {
 				t.Fatal(err)
 			}
 			r.Await(func() { woken <- r })
 		}
-		go s.Run(ctx) // only now, because its first look at the log wakes readers
-		synctest.Wait()
+		for i := range n {
+			r, err := s.Open(reader, Query{WalletID: "w", Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(r)
+			if i == 0 { // the hub looks at the log for the first time, which wakes the readers that exist
+				await(<-woken)
+			}
+		}
 		l.add(UTXOFrozen)
 		l.signal <- struct{}{}
 		for i := range n {
