@@ -23,7 +23,6 @@ type firstRunPage struct {
 	Form      form
 	User      string // name of the admin
 	NeedsCode bool   // whether the setup code of the server's log is required
-	Host      string
 }
 
 // goesToFirstRun reports whether the page of sign-in leads to the first run: while the first admin
@@ -48,7 +47,7 @@ func (c *call) showFirstRun() error {
 }
 
 func (c *call) firstRunPage(f form) firstRunPage {
-	return firstRunPage{Form: f, User: auth.FirstAdmin, NeedsCode: c.FirstRun.NeedsCode(c.info.Address), Host: c.r.Host}
+	return firstRunPage{Form: f, User: auth.FirstAdmin, NeedsCode: c.FirstRun.NeedsCode(c.info.Address)}
 }
 
 // setFirstPassword sets the password of the first admin and signs the visitor in.

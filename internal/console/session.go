@@ -49,7 +49,6 @@ func (c *call) clearCookie() {
 type signInPage struct {
 	Form form
 	Next string // path to continue with
-	Host string
 }
 
 func (c *call) showSignIn() error {
@@ -63,7 +62,7 @@ func (c *call) showSignIn() error {
 	} else if first {
 		return c.redirect(firstRunPath, "")
 	}
-	return c.render("signin", c.look.T("Sign in"), signInPage{Form: c.newForm(nil), Next: localPath(c.query("next")), Host: c.r.Host})
+	return c.render("signin", c.look.T("Sign in"), signInPage{Form: c.newForm(nil), Next: localPath(c.query("next"))})
 }
 
 func (c *call) signIn() error {
@@ -76,7 +75,7 @@ func (c *call) signIn() error {
 	switch {
 	case ok:
 		c.form.Del("password")
-		return c.renderAs(f, "signin", c.look.T("Sign in"), signInPage{Form: c.newForm(f), Next: next, Host: c.r.Host})
+		return c.renderAs(f, "signin", c.look.T("Sign in"), signInPage{Form: c.newForm(f), Next: next})
 	case err != nil:
 		return err
 	}
@@ -134,7 +133,8 @@ func (c *call) requireProof() error {
 	return c.resume()
 }
 
-var errProof = fault.New(fault.Forbidden, "proof_required", "Enter your password again.")
+// errProof is shown without an explanation, which the page has.
+var errProof = auth.ErrProofRequired.WithMessage("Enter your password again.")
 
 // proofPage asks for the password, and then sends the form again.
 type proofPage struct {
