@@ -55,6 +55,8 @@ type Session struct {
 	ProvedAt   time.Time // when the user last entered the password
 	Address    string    // of the last request, to the minute, as the Agent
 	Agent      string
+	// DefaultPassword is set while the user has the default password.
+	DefaultPassword bool
 	// AccessVersion is the user's when the session was created. The session ends when the
 	// user's changes.
 	AccessVersion int64

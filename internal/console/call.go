@@ -26,6 +26,10 @@ type call struct {
 	access  wallet.Access   // on the route of a wallet
 	view    wallet.View     // on the route of a wallet
 	form    url.Values      // of a POST; empty for a GET
+	// wallets returns the wallets of the caller, and waiting those with proposals that wait for
+	// the caller. Both read the database once.
+	wallets func() ([]wallet.View, error)
+	waiting func() ([]waitingIn, error)
 	// position is the position in the event log before the page was read; see notePosition.
 	position string
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -68,8 +69,9 @@ type Console struct {
 	creating keymutex.Mutex
 }
 
-// New returns the console. It returns an error only for a mistake in a template.
-func New(o Options) (*Console, error) {
+// New returns the console. The templates are parsed at the first page in each language, because
+// parsing them would delay the start of the server.
+func New(o Options) *Console {
 	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets(), scans: admission.New(scanLimits())}
 	c.looks = newLooks(c.assets)
 	for _, to := range routes {
@@ -82,7 +84,7 @@ func New(o Options) (*Console, error) {
 	c.mux.Get("/assets/{file}", c.assets.serve)
 	c.mux.NotFound(func(w http.ResponseWriter, r *http.Request) { c.ServeError(w, r, errNoPage) })
 	c.mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) { c.ServeError(w, r, errMethod) })
-	return c, c.looks.check()
+	return c
 }
 
 var (
@@ -112,6 +114,8 @@ func (c *Console) handle(to route) http.HandlerFunc {
 		info := httpcall.Of(r.Context())
 		info.Route = to.path
 		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
+		one.wallets = sync.OnceValues(func() ([]wallet.View, error) { return c.Wallets.List(one.r.Context(), one.who, "", 0) })
+		one.waiting = sync.OnceValues(one.findWaiting)
 		err := one.enter() //nolint:contextcheck // the context is in the request
 		if err == nil {
 			err = to.handle(one)

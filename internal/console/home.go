@@ -2,6 +2,7 @@ package console
 
 import (
 	"html/template"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -53,31 +54,28 @@ type waitingIn struct {
 	proposals []proposal.Proposal // the newest first
 }
 
-// waiting returns the wallets in which proposals wait for the caller.
-func (c *call) waiting() ([]waitingIn, error) {
-	ctx := c.r.Context()
-	memberships, err := c.Wallets.Memberships(ctx, c.who)
+// findWaiting returns the wallets in which proposals wait for the caller.
+func (c *call) findWaiting() ([]waitingIn, error) {
+	accesses, err := c.Wallets.Accesses(c.r.Context(), c.who)
+	if err != nil {
+		return nil, err
+	}
+	views, err := c.wallets()
 	if err != nil {
 		return nil, err
 	}
 	var out []waitingIn
-	for _, m := range memberships {
-		if !m.Role.Covers(auth.RoleSigner) {
+	for _, access := range accesses {
+		i := slices.IndexFunc(views, func(v wallet.View) bool { return v.ID == access.WalletID() })
+		if i < 0 || !access.Role().Covers(auth.RoleSigner) {
 			continue
 		}
-		var one waitingIn
-		if one.access, err = c.Wallets.Access(ctx, c.who, m.Alias); err != nil {
-			return nil, err
-		}
-		if one.view, err = c.Wallets.View(ctx, one.access, auth.RoleViewer); err != nil {
-			return nil, err
-		}
-		one.proposals, err = c.Proposals.List(ctx, one.access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, maxWaiting)
+		found, err := c.Proposals.List(c.r.Context(), access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, maxWaiting)
 		if err != nil {
 			return nil, err
 		}
-		if len(one.proposals) > 0 {
-			out = append(out, one)
+		if len(found) > 0 {
+			out = append(out, waitingIn{access, views[i], found})
 		}
 	}
 	return out, nil
@@ -120,7 +118,7 @@ func (c *call) home() error {
 
 // addWallets adds the wallets with their balances and how they changed in the last seven days.
 func (c *call) addWallets(h *homePage) error {
-	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	views, err := c.wallets()
 	if err != nil {
 		return err
 	}

@@ -51,12 +51,6 @@ func newLooks(a *assets) *looks {
 	return all
 }
 
-// check parses the templates of the default look.
-func (l *looks) check() error {
-	_, err := l.byKey[[2]string{languages[0], units[0]}].pages()
-	return err
-}
-
 func (l *look) parse(a *assets) (map[string]*template.Template, error) {
 	frame, err := template.New("").Funcs(l.functions(a)).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {

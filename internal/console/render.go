@@ -48,7 +48,7 @@ func (n navWallet) Path() string { return walletPath(n.Alias) }
 // On reports whether the page is at path, or below it; for the navigation.
 func (p page) On(path string) bool {
 	here := pathOf(p.Here)
-	return here == path || path != "/" && len(here) > len(path) && here[:len(path)] == path && here[len(path)] == '/'
+	return here == path || path != "/" && strings.HasPrefix(here, path+"/")
 }
 
 // At reports whether the page is at path.
@@ -136,24 +136,27 @@ func (c *call) send(status int, name string, p page) error {
 	return nil
 }
 
+// emptyFrame returns the frame of a page without what must be read from the database.
+func (c *call) emptyFrame(title string, body any) page {
+	return page{
+		Title: title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
+		User: c.who, Version: c.Version, Now: c.Now(), Body: body,
+	}
+}
+
 // frame returns the frame of a page for the caller.
 func (c *call) frame(title string, body any) (page, error) {
-	p := page{
-		Title: title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
-		Notice: c.look.notice(c.query("done")), Insecure: !c.info.Secure && !isLoopback(c.info.Address), Version: c.Version, Now: c.Now(), Body: body,
-	}
+	p := c.emptyFrame(title, body)
+	p.Notice, p.Insecure = c.look.notice(c.query("done")), !c.info.Secure && !isLoopback(c.info.Address)
 	if c.who == nil {
 		return p, nil
 	}
-	p.User, p.Position = c.who, c.position
+	p.Position = c.position
 	if c.access != (wallet.Access{}) {
 		p.Wallet = &c.view
 	}
-	user, err := c.Users.Get(c.r.Context(), c.who.UserName)
-	if err != nil {
-		return p, err
-	}
-	p.Unsafe = user.PasswordIsDefault
+	p.Unsafe = c.session.DefaultPassword
+	var err error
 	p.Wallets, err = c.navigation()
 	return p, err
 }
@@ -161,7 +164,7 @@ func (c *call) frame(title string, body any) (page, error) {
 // navigation returns the caller's wallets, each with the number of proposals that wait for
 // the caller.
 func (c *call) navigation() ([]navWallet, error) {
-	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	views, err := c.wallets()
 	if err != nil {
 		return nil, err
 	}
@@ -203,12 +206,8 @@ type errorPage struct {
 func (c *call) showError(f *fault.Error) {
 	status := httpcall.Status(f.Kind)
 	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/"}
-	p := page{
-		Title: e.Title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
-		User: c.who, Version: c.Version, Now: c.Now(), Body: e,
-	}
 	httpcall.SetRetryAfter(c.w.Header(), f)
-	if err := c.send(status, "error", p); err != nil {
+	if err := c.send(status, "error", c.emptyFrame(e.Title, e)); err != nil {
 		c.Log.ErrorContext(c.r.Context(), "error page not written", "error", err)
 		c.w.WriteHeader(http.StatusInternalServerError)
 	}

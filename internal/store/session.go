@@ -69,7 +69,7 @@ func sessionOf(row db.Session, user db.User) *auth.Credential {
 	u := userOf(user)
 	c := u.Credential()
 	c.Session = &auth.Session{
-		ID: row.SessionID, UserID: row.UserID, UserName: u.Name, AccessVersion: row.AccessVersion,
+		ID: row.SessionID, UserID: row.UserID, UserName: u.Name, DefaultPassword: u.PasswordIsDefault, AccessVersion: row.AccessVersion,
 		CreatedAt: row.CreatedAt.Time, LastSeenAt: row.LastSeenAt.Time, ProvedAt: row.ProvedAt.Time,
 		Address: row.Address, Agent: row.Agent,
 	}

@@ -50,15 +50,26 @@ func (a Access) Need(needed auth.WalletRole) error {
 // returns ErrNotFound if the wallet does not exist or is not ready, if the caller is not
 // a member, and if the caller's token does not include it.
 func (s *Service) Access(ctx context.Context, who *auth.Principal, alias string) (Access, error) {
-	memberships, err := s.Memberships(ctx, who)
+	all, err := s.Accesses(ctx, who)
 	if err != nil {
 		return Access{}, err
 	}
-	i := slices.IndexFunc(memberships, func(m auth.Membership) bool { return m.Alias == alias })
+	i := slices.IndexFunc(all, func(a Access) bool { return a.Alias() == alias })
 	if i < 0 {
 		return Access{}, ErrNotFound
 	}
-	return Access{who, memberships[i]}, nil
+	return all[i], nil
+}
+
+// Accesses returns the caller's access to each of the wallets that the caller's token includes,
+// in the order of their aliases.
+func (s *Service) Accesses(ctx context.Context, who *auth.Principal) ([]Access, error) {
+	memberships, err := s.Memberships(ctx, who)
+	all := make([]Access, len(memberships))
+	for i, m := range memberships {
+		all[i] = Access{who, m}
+	}
+	return all, err
 }
 
 // Memberships returns the caller's memberships of the wallets that the caller's token
