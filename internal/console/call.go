@@ -55,7 +55,7 @@ func (c *call) enter() error {
 			}
 		}
 	}
-	if c.session != nil && c.to.path != livePath {
+	if c.session != nil && !c.isBackground() {
 		if err := c.notePosition(); err != nil {
 			return err
 		}
@@ -84,9 +84,14 @@ func (c *call) authenticate() error {
 // refreshHeader is set in requests of the script live.js, which are not requests of the user.
 const refreshHeader = "Specterd-Refresh"
 
+// isBackground reports whether a script sent the request without an action of the user.
+func (c *call) isBackground() bool {
+	return c.r.Method == get && c.r.Header.Get(refreshHeader) != "" || c.to.path == livePath
+}
+
 // resume reads the session and its user.
 func (c *call) resume() (err error) {
-	if c.r.Header.Get(refreshHeader) != "" && c.r.Method == get || c.to.path == livePath {
+	if c.isBackground() {
 		c.session, c.who, err = c.Sessions.Peek(c.r.Context(), c.secret, c.info.Address)
 	} else {
 		c.session, c.who, err = c.Sessions.Resume(c.r.Context(), c.secret, c.info.Address, c.r.UserAgent())

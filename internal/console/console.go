@@ -114,9 +114,9 @@ func (c *Console) handle(to route) http.HandlerFunc {
 		info := httpcall.Of(r.Context())
 		info.Route = to.path
 		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
-		one.wallets = sync.OnceValues(func() ([]wallet.View, error) { return c.Wallets.List(one.r.Context(), one.who, "", 0) })
+		one.wallets = sync.OnceValues(func() ([]wallet.View, error) { return c.Wallets.List(one.r.Context(), one.who, "", 0) }) //nolint:contextcheck // the context is in the request
 		one.waiting = sync.OnceValues(one.findWaiting)
-		err := one.enter() //nolint:contextcheck // the context is in the request
+		err := one.enter() //nolint:contextcheck // as above
 		if err == nil {
 			err = to.handle(one)
 		}

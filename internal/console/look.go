@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -143,10 +144,8 @@ func acceptedLanguage(header string) string {
 	for entry := range strings.SplitSeq(header, ",") {
 		tag, _, _ := strings.Cut(strings.TrimSpace(entry), ";")
 		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
-		for _, lang := range languages {
-			if base == lang {
-				return lang
-			}
+		if slices.Contains(languages, base) {
+			return base
 		}
 	}
 	return languages[0]
@@ -162,24 +161,22 @@ func themeOf(r *http.Request) string {
 // chosen returns the value of a cookie if it is one of the values, and otherwise the first.
 func chosen(r *http.Request, name string, values []string) string {
 	if cookie, err := r.Cookie(name); err == nil {
-		for _, v := range values {
-			if cookie.Value == v {
-				return v
-			}
+		if slices.Contains(values, cookie.Value) {
+			return cookie.Value
 		}
 	}
 	return values[0]
 }
 
+// displaySeconds is the time for which browsers keep the choice, in seconds: the maximum.
+const displaySeconds = 400 * 24 * 3600
+
 // setDisplay stores the language, the unit or the theme in cookies, and returns to the page.
 func (c *call) setDisplay() error {
 	for name, values := range map[string][]string{langCookie: languages, unitCookie: units, themeCookie: themes} {
 		value := c.form.Get(strings.TrimPrefix(name, "specterd-"))
-		for _, v := range values {
-			if value == v {
-				//nolint:gosec // Secure is not set on plain HTTP, where browsers would drop the cookie
-				http.SetCookie(c.w, &http.Cookie{Name: name, Value: v, Path: "/", MaxAge: 400 * 24 * 3600, Secure: c.info.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-			}
+		if slices.Contains(values, value) {
+			c.putCookie(name, value, displaySeconds)
 		}
 	}
 	return c.redirect(localPath(c.form.Get("next")), "")

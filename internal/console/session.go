@@ -35,14 +35,15 @@ func (c *call) cookie() string {
 	return found[0].Value
 }
 
-func (c *call) setCookie(secret string) {
-	//nolint:gosec // Secure is not set on plain HTTP, where browsers would drop the cookie
-	http.SetCookie(c.w, &http.Cookie{Name: c.cookieName(), Value: secret, Path: "/", Secure: c.info.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-}
+func (c *call) setCookie(secret string) { c.putCookie(c.cookieName(), secret, 0) }
 
-func (c *call) clearCookie() {
-	//nolint:gosec // as in setCookie
-	http.SetCookie(c.w, &http.Cookie{Name: c.cookieName(), Path: "/", Secure: c.info.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: -1})
+func (c *call) clearCookie() { c.putCookie(c.cookieName(), "", -1) }
+
+// putCookie sets a cookie, for as long as the browser is open if maxAge is 0, and for that many
+// seconds otherwise. A negative maxAge deletes it.
+func (c *call) putCookie(name, value string, maxAge int) {
+	//nolint:gosec // Secure is not set on plain HTTP, where browsers would drop the cookie
+	http.SetCookie(c.w, &http.Cookie{Name: name, Value: value, Path: "/", Secure: c.info.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: maxAge})
 }
 
 // signInPage is the page of sign-in.
