@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,33 @@ func TestDiagramOf(t *testing.T) {
 			t.Errorf("band %d: %+v", i, b)
 		}
 	}
+	payment := []diagramEnd{{Amount: amount(1_000_000)}, {Amount: amount(1)}}
+	for _, d := range []diagram{diagramOf(payment[:1], payment), diagramOf(payment, payment[:1]), diagramOf(payment[:1], payment[:1])} {
+		for _, b := range d.Bands {
+			for _, y := range heightsIn(t, b.Path) {
+				if y < 0 || y > d.Height {
+					t.Errorf("the band %s is cut off: %v is outside of 0 to %v", b.Path, y, d.Height)
+				}
+			}
+		}
+	}
+}
+
+// heightsIn returns the vertical coordinates of a path: every second number, and the one of V.
+func heightsIn(t *testing.T, path string) (out []float64) {
+	t.Helper()
+	for command := range strings.FieldsFuncSeq(strings.NewReplacer("M", "\nM", "C", "\nC", "V", "\nV", "z", "").Replace(path), func(r rune) bool { return r == '\n' }) {
+		for i, text := range strings.Fields(command[1:]) {
+			y, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if command[0] == 'V' || i%2 == 1 {
+				out = append(out, y)
+			}
+		}
+	}
+	return out
 }
 
 // TestDrawQR decodes the modules of a drawing.

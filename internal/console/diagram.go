@@ -12,7 +12,7 @@ const (
 	diagramRow    = 30.0
 	diagramLeft   = 112.0 // begin of the bands of the inputs
 	diagramRight  = 248.0 // end of the bands of the outputs
-	diagramTrunk  = 36.0  // height of all bands together in the middle
+	diagramTrunk  = 28.0  // height of all bands together in the middle; less than a row, so that no band is cut off
 	diagramSide   = 8     // rows of a side; more are one row together
 	diagramThin   = 1.0   // least height of a band
 	diagramBottom = 8.0   // height of a row's text above its middle
