@@ -187,8 +187,6 @@ var iconPaths = map[string]string{
 	"menu":   `<path d="M3 6h18M3 12h18M3 18h18"/>`,
 	"miss":   `<circle cx="12" cy="12" r="9" stroke-dasharray="3 3"/>`,
 	"node":   `<circle cx="12" cy="12" r="3"/><circle cx="5" cy="5" r="2"/><circle cx="19" cy="5" r="2"/><circle cx="12" cy="20" r="2"/><path d="m7 7 3 3M17 7l-3 3M12 15v3"/>`,
-	"pause":  `<path d="M9 5v14M15 5v14"/>`,
-	"play":   `<path d="M7 5v14l11-7z"/>`,
 	"plus":   `<path d="M12 5v14M5 12h14"/>`,
 	"send":   `<path d="M4 12h15M13 6l6 6-6 6"/>`,
 	"snow":   `<path d="M12 3v18M4 7.5l16 9M20 7.5l-16 9"/>`,

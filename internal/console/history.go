@@ -43,7 +43,6 @@ type historyPage struct {
 	CSV       string // path of the download
 	Ledger    string // path of the download; empty if the filter has more than a period
 	JSONLines string
-	Tip       wallet.Tip
 }
 
 // kindOption is a category that the filter offers.
