@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/specterd/specterd/internal/wallet"
@@ -75,7 +76,7 @@ func (c *call) declineInvitation() error {
 }
 
 func invitationError(err error) error {
-	if missing(err, wallet.ErrInvitationNotFound) == errNoPage { //nolint:errorlint // it is not wrapped
+	if errors.Is(err, wallet.ErrInvitationNotFound) {
 		return errNoInvitation
 	}
 	return err

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"fmt"
 	"html/template"
 	"net/url"
@@ -155,11 +154,8 @@ func (c *call) revealedBelow(limit uint32, count uint32) ([]wallet.Address, erro
 
 func (c *call) addAddress(p *receivePage, address string) error {
 	a, received, err := c.Wallets.Address(c.r.Context(), c.access, address)
-	if errors.Is(err, wallet.ErrAddressNotFound) {
-		return errNoPage
-	}
 	if err != nil {
-		return err
+		return missing(err, wallet.ErrAddressNotFound)
 	}
 	p.Address = &receiveAddress{Address: a, Received: received}
 	for _, k := range c.view.Keys {
@@ -330,10 +326,7 @@ func (c *call) labelAddress() error {
 	if err == nil {
 		return c.redirect(c.addressPath(address), "address-label")
 	}
-	if errors.Is(err, wallet.ErrAddressNotFound) {
-		return errNoPage
-	}
-	f, err := again(err)
+	f, err := again(missing(err, wallet.ErrAddressNotFound))
 	if err != nil {
 		return err
 	}

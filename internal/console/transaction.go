@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/hex"
-	"errors"
 	"strconv"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -84,10 +83,7 @@ func (c *call) record() (wallet.Record, error) {
 		return wallet.Record{}, errNoPage
 	}
 	r, err := c.Wallets.Transaction(c.r.Context(), c.access, txid)
-	if errors.Is(err, wallet.ErrTransactionNotFound) {
-		return r, errNoPage
-	}
-	return r, err
+	return r, missing(err, wallet.ErrTransactionNotFound)
 }
 
 func (c *call) transactionPage() (transactionPage, error) {
@@ -259,10 +255,7 @@ func (c *call) labelTransaction() error {
 	if err == nil {
 		return c.redirect(c.walletPath("transactions", txid), "label-saved")
 	}
-	if errors.Is(err, wallet.ErrOutputNotFound) {
-		return errNoPage
-	}
-	f, err := again(err)
+	f, err := again(missing(err, wallet.ErrOutputNotFound))
 	if err != nil {
 		return err
 	}
