@@ -30,10 +30,7 @@ const (
 // foundItem is an address, a transaction, a proposal or a wallet.
 type foundItem struct{ What, Wallet, Path string }
 
-var (
-	txidText = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	idText   = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-)
+var idText = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // find leads to the page of an address, a transaction, an output or a proposal in the wallets of
 // the user, or to a wallet by its name.
@@ -72,7 +69,7 @@ func (c *call) findAll(query string) ([]foundItem, error) {
 		lower = at.Txid
 	}
 	switch {
-	case txidText.MatchString(lower):
+	case isTxid(lower):
 		return c.findInWallets(c.look.T("Transaction"), func(access wallet.Access) (string, error) {
 			_, err := c.Wallets.Transaction(c.r.Context(), access, lower)
 			return walletPath(access.Alias(), "transactions", lower), err
@@ -119,8 +116,7 @@ func (c *call) findAddress(query string) (found []foundItem, err error) {
 		return nil, nil
 	}
 	for _, a := range all {
-		path := walletPath(a.Alias, "receive") + "?" + url.Values{"address": {a.Address.Address}}.Encode()
-		found = append(found, foundItem{c.look.T("Address"), a.Alias, path})
+		found = append(found, foundItem{c.look.T("Address"), a.Alias, addressPath(a.Alias, a.Address.Address)})
 	}
 	return found, err
 }

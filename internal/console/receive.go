@@ -161,7 +161,7 @@ func (c *call) addAddress(p *receivePage, address string) error {
 	for _, k := range c.view.Keys {
 		p.Address.Keys = append(p.Address.Keys, signerPath{k, fmt.Sprintf("%s/%d/%d", k.Derivation, a.Branch, a.Index)})
 	}
-	if p.Label.values.Get("label") == "" && !c.form.Has("label") {
+	if !c.form.Has("label") {
 		p.Label.values = url.Values{"label": {a.Label}}
 	}
 	return nil
@@ -284,9 +284,11 @@ func (c *call) addAddressRows(p *receivePage) error {
 	return nil
 }
 
-// addressPath returns the path of the page that shows an address.
-func (c *call) addressPath(address string) string {
-	return c.walletPath("receive") + "?" + url.Values{"address": {address}}.Encode()
+// addressPath returns the path of the page that shows an address of the call's wallet.
+func (c *call) addressPath(address string) string { return addressPath(c.access.Alias(), address) }
+
+func addressPath(alias, address string) string {
+	return walletPath(alias, "receive") + "?" + url.Values{"address": {address}}.Encode()
 }
 
 // reveal reveals the next address. The field next is the index that the page offered: if
