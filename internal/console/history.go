@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -220,24 +221,25 @@ func (c *call) history() error {
 }
 
 // queryForm returns a form with the values of these parameters of the query.
-func (c *call) queryForm(names ...string) form {
-	values := url.Values{}
+func (c *call) queryForm(names ...string) form { return c.formOf(c.r.URL.Query(), names) }
+
+// formOf returns a form with those of these values that are not empty.
+func (c *call) formOf(values url.Values, names []string) form {
+	f := c.formWith()
 	for _, name := range names {
-		if text := c.query(name); text != "" {
-			values.Set(name, text)
+		if text := values.Get(name); text != "" {
+			f.values.Set(name, text)
 		}
 	}
-	return form{values: values, look: c.look}
+	return f
 }
 
-// with returns the path of this page for the same form, with one more parameter.
-func (f form) with(path, name, value string) string {
-	values := url.Values{}
-	for n, v := range f.values {
-		values[n] = v
-	}
-	if name != "" {
-		values.Set(name, value)
+// with returns a path with the values of the form and more parameters: pairs of a name and a
+// value.
+func (f form) with(path string, pairs ...string) string {
+	values := maps.Clone(f.values)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
 	}
 	if len(values) == 0 {
 		return path
@@ -249,9 +251,9 @@ func (f form) with(path, name, value string) string {
 func (c *call) fillHistory(p *historyPage, q historyQuery) error {
 	path := c.walletPath("history")
 	p.Filtered = len(p.Form.values) > 0
-	p.CSV, p.JSONLines = p.Form.with(path+".csv", "", ""), p.Form.with(path+".jsonl", "", "")
+	p.CSV, p.JSONLines = p.Form.with(path+".csv"), p.Form.with(path+".jsonl")
 	if q.isPeriod() {
-		p.Ledger = c.queryForm("from", "to").with(c.walletPath("ledger.csv"), "", "")
+		p.Ledger = c.queryForm("from", "to").with(c.walletPath("ledger.csv"))
 	}
 	before, err := c.historyCursor("before")
 	if err != nil {

@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -119,7 +118,7 @@ func (c *call) fillUTXOs(p *utxoPage) error {
 		p.Older = p.Form.with(path, "after", strings.Join([]string{strconv.FormatInt(int64(last.Amount), 10), strconv.FormatInt(last.Time.UnixMicro(), 10), last.String()}, "."))
 	}
 	if after != nil {
-		p.First = p.Form.with(path, "", "")
+		p.First = p.Form.with(path)
 	}
 	for _, name := range utxoFilters {
 		if text := p.Form.Value(name); text != "" {
@@ -183,18 +182,7 @@ func (c *call) freezeUTXOs() error {
 	case n > 0:
 		notice = "utxos-unfrozen"
 	}
-	return c.redirect(c.filterOf(c.form).with(c.walletPath("utxos"), "", ""), notice)
-}
-
-// filterOf returns the form with the fields of the filter.
-func (c *call) filterOf(values url.Values) form {
-	f := c.formWith()
-	for _, name := range utxoFilters {
-		if text := values.Get(name); text != "" {
-			f.values.Set(name, text)
-		}
-	}
-	return f
+	return c.redirect(c.formOf(c.form, utxoFilters).with(c.walletPath("utxos")), notice)
 }
 
 func outpointsOf(texts []string) ([]btc.Outpoint, error) {
@@ -217,7 +205,7 @@ func (c *call) refuseFreeze(err error) error {
 	if err != nil {
 		return err
 	}
-	p := utxoPage{Form: c.filterOf(c.form), Freeze: c.newForm(f)}
+	p := utxoPage{Form: c.formOf(c.form, utxoFilters), Freeze: c.newForm(f)}
 	if err := c.fillUTXOs(&p); err != nil {
 		if p.Form.fault, err = again(err); err != nil {
 			return err
