@@ -68,18 +68,21 @@ func btcText(n btc.Amount) string {
 
 // amount returns an amount in the chosen unit, with the unit.
 func (l *look) amount(n btc.Amount) template.HTML {
+	text, unit := l.inUnit(n)
+	return dataOf(n, text, unit, "")
+}
+
+// inUnit returns an amount in the chosen unit, and the unit.
+func (l *look) inUnit(n btc.Amount) (text, unit string) {
 	if l.unit == "btc" {
-		return dataOf(n, btcText(n), "BTC", "")
+		return btcText(n), "BTC"
 	}
-	return dataOf(n, satText(n), "sat", "")
+	return satText(n), "sat"
 }
 
 // flow returns an amount that was received or sent, with its sign.
 func (l *look) flow(n btc.Amount) template.HTML {
-	text, unit := satText(n), "sat"
-	if l.unit == "btc" {
-		text, unit = btcText(n), "BTC"
-	}
+	text, unit := l.inUnit(n)
 	switch {
 	case n > 0:
 		return dataOf(n, "+"+text, unit, "in")

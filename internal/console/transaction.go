@@ -200,10 +200,8 @@ func (c *call) together(ends []diagramEnd) []diagramEnd {
 
 // short returns an amount in the chosen unit, without the unit.
 func (l *look) short(n btc.Amount) string {
-	if l.unit == "btc" {
-		return btcText(n)
-	}
-	return satText(n)
+	text, _ := l.inUnit(n)
+	return text
 }
 
 func (c *call) addProposals(p *transactionPage, r wallet.Record) error {
