@@ -1,17 +1,14 @@
 package console
 
 import (
+	"bufio"
 	"bytes"
 	"html/template"
 	"io"
-	"maps"
-	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletexport"
 )
@@ -23,19 +20,13 @@ func (c *call) exportWallet() error {
 		return c.refuseSettings("export", err)
 	}
 	w, err := walletexport.Load(c.r.Context(), c.Wallets, c.access)
-	var file bytes.Buffer
 	if err == nil {
-		err = w.Write(&file, format)
+		name := c.access.Alias() + "-" + format.FileName()
+		err = c.stream(name, format.ContentType(), func(out *bufio.Writer) error { return w.Write(out, format) })
 	}
 	if err != nil {
 		return c.refuseSettings("export", err)
 	}
-	h := c.w.Header()
-	maps.Copy(h, httpcall.Attachment(c.access.Alias()+"-"+format.FileName()))
-	h.Set("Content-Type", format.ContentType())
-	h.Set("Content-Length", strconv.Itoa(file.Len()))
-	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write(file.Bytes()) // fails only if the client disconnected
 	return nil
 }
 
