@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"html/template"
-	"io"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -56,14 +55,11 @@ func firstLines(lines []wallet.LabelLine) []wallet.LabelLine {
 }
 
 func (c *call) uploadedLabels() ([]byte, error) {
-	file, _, err := c.r.FormFile("labels")
-	if err != nil {
+	headers := c.files("labels")
+	if len(headers) == 0 {
 		return nil, fault.InvalidField("labels", "is required: choose a file")
 	}
-	data, err := io.ReadAll(file)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
+	data, err := readFile(headers[0])
 	if err == nil && len(bytes.TrimSpace(data)) == 0 {
 		err = fault.InvalidField("labels", "is empty")
 	}
