@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -23,7 +24,7 @@ type overviewPage struct {
 	Chart   chart
 	Periods []chartPeriod
 	Period  string
-	Week    wallet.Trend
+	Week    btc.Amount // change of the balance in the last seven days
 	Latest  []txRow
 	Open    []openProposal
 	Waiting int // number of the open proposals that wait for the user
@@ -120,7 +121,8 @@ func (c *call) addChart(p *overviewPage) error {
 		return err
 	}
 	p.Chart = chartOf(trend, now)
-	p.Week, err = c.trend(now.Add(-week), weekStep)
+	trend, err = c.trend(now.Add(-week), week)
+	p.Week = trend.Change()
 	return err
 }
 
