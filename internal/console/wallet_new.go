@@ -82,11 +82,15 @@ func (c *call) newWallet() error {
 func (c *call) sameWallet(about wallet.Inspection) (string, error) {
 	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
 	for _, v := range views {
-		if v.Receive == about.Policy.Receive.String() && v.Change == about.Policy.Change.String() {
+		if isSame(v, about) {
 			return v.Alias, nil
 		}
 	}
 	return "", err
+}
+
+func isSame(v wallet.View, about wallet.Inspection) bool {
+	return v.Receive == about.Policy.Receive.String() && v.Change == about.Policy.Change.String()
 }
 
 // suggest fills in fields of the form that the files answer.
@@ -142,8 +146,10 @@ func (c *call) finishWallet(p newWalletPage, plan wallet.Plan) error {
 	defer unlock()
 	plan.DryRun = c.form.Get("step") != "create"
 	v, err := c.Wallets.Create(ctx, c.who, plan)
-	if alias := c.existing(err, plan, p.About); alias != "" && !plan.DryRun {
-		return c.redirect(walletPath(alias), "wallet-exists")
+	if err != nil && !plan.DryRun {
+		if alias := c.existing(err, plan, p.About); alias != "" {
+			return c.redirect(walletPath(alias), "wallet-exists")
+		}
 	}
 	switch {
 	case err != nil:
@@ -158,12 +164,8 @@ func (c *call) finishWallet(p newWalletPage, plan wallet.Plan) error {
 // existing returns the alias of the user's wallet with the descriptors of a plan if err is about
 // that, and otherwise an empty string.
 func (c *call) existing(err error, plan wallet.Plan, about wallet.Inspection) string {
-	if errors.Is(err, wallet.ErrExists) {
-		f, _ := errors.AsType[*fault.Error](err)
-		return f.Details["alias"]
-	}
 	if !errors.Is(err, wallet.ErrAliasTaken) {
-		return ""
+		return aliasIn(err)
 	}
 	alias := plan.Alias
 	if alias == "" {
@@ -174,10 +176,19 @@ func (c *call) existing(err error, plan wallet.Plan, about wallet.Inspection) st
 		return ""
 	}
 	v, err := c.Wallets.Get(c.r.Context(), access)
-	if err != nil || v.Receive != about.Policy.Receive.String() || v.Change != about.Policy.Change.String() {
+	if err != nil || !isSame(v, about) {
 		return ""
 	}
 	return alias
+}
+
+// aliasIn returns the alias of the wallet that an ErrExists is about, and otherwise an empty string.
+func aliasIn(err error) string {
+	if !errors.Is(err, wallet.ErrExists) {
+		return ""
+	}
+	f, _ := errors.AsType[*fault.Error](err)
+	return f.Details["alias"]
 }
 
 func (c *call) showSource(p newWalletPage) error {
@@ -200,7 +211,7 @@ func (c *call) showCheck(p newWalletPage) error {
 }
 
 func (c *call) refuseCheck(p newWalletPage, err error) error {
-	p.Exists = c.existing(err, wallet.Plan{}, p.About)
+	p.Exists = aliasIn(err)
 	f, err := again(err)
 	if err != nil {
 		return err
