@@ -8,12 +8,13 @@ WHERE wallet_id = @wallet_id AND time < @until AND (status = 'confirmed' OR (sta
 -- Finds the outputs that inactive transactions spend, which are not unspent. CROSS JOIN makes
 -- SQLite begin with these transactions, which are few.
 -- name: HeldByInactive :many
-SELECT t.txid, t.time, o.amount_sat
+SELECT t.wallet_id, t.txid, t.time, o.amount_sat
 FROM transactions AS t
 CROSS JOIN inputs AS i
 CROSS JOIN outputs AS o
 CROSS JOIN transactions AS p
-WHERE t.wallet_id = @wallet_id AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time < @until
+WHERE t.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+  AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time >= @since AND t.time < @until
   AND i.wallet_id = t.wallet_id AND i.txid = t.txid
   AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
   AND p.wallet_id = o.wallet_id AND p.txid = o.txid
@@ -51,17 +52,3 @@ SELECT CAST(w.value AS TEXT) AS wallet_id, CAST(s.key AS BIGINT) AS step, CAST(c
     AND (t.status = 'confirmed' OR (t.status = 'mempool' AND t.category <> 'generate'))
 ), 0) AS BIGINT) AS flow_sat
 FROM json_each(CAST(@wallet_ids AS TEXT)) AS w CROSS JOIN json_each(CAST(@starts AS TEXT)) AS s;
-
--- Like HeldByInactive, for several wallets.
--- name: HeldSince :many
-SELECT t.wallet_id, t.time, o.amount_sat
-FROM transactions AS t
-CROSS JOIN inputs AS i
-CROSS JOIN outputs AS o
-CROSS JOIN transactions AS p
-WHERE t.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
-  AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time >= @since
-  AND i.wallet_id = t.wallet_id AND i.txid = t.txid
-  AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
-  AND p.wallet_id = o.wallet_id AND p.txid = o.txid
-  AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'));

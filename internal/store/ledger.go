@@ -106,15 +106,24 @@ func linkProposals(ctx context.Context, q *db.Queries, walletID, txids string, l
 // heldByInactive returns the amounts that the inactive transactions of a wallet spend, by
 // txid. It includes only transactions before the time until.
 func heldByInactive(ctx context.Context, q *db.Queries, walletID string, until time.Time) (map[string]btc.Amount, error) {
-	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: until}})
+	rows, err := inactiveInputs(ctx, q, listOf([]string{walletID}), time.Time{}, until)
 	if err != nil {
-		return nil, fmt.Errorf("list the inputs of inactive transactions: %w", err)
+		return nil, err
 	}
 	held := map[string]btc.Amount{}
 	for _, row := range rows {
 		held[row.Txid] += row.AmountSat
 	}
 	return held, nil
+}
+
+// inactiveInputs returns the inputs of the inactive transactions of wallets in a period.
+func inactiveInputs(ctx context.Context, q *db.Queries, walletIDs string, since, until time.Time) ([]db.HeldByInactiveRow, error) {
+	rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletIds: walletIDs, Since: sqltype.Time{Time: since}, Until: sqltype.Time{Time: until}})
+	if err != nil {
+		return nil, fmt.Errorf("list the inputs of inactive transactions: %w", err)
+	}
+	return rows, nil
 }
 
 // BalanceAfter implements wallet.Ledgers. It calculates back from the current balance, because
@@ -131,16 +140,13 @@ func (s *Store) BalanceAfter(ctx context.Context, walletID string, at wallet.His
 			return fmt.Errorf("sum up later transactions: %w", err)
 		}
 		balance = w.Balances.Total() - btc.Amount(later)
-		rows, err := q.HeldByInactive(ctx, db.HeldByInactiveParams{WalletID: walletID, Until: sqltype.Time{Time: endOfTime}})
-		if err != nil {
-			return fmt.Errorf("list the inputs of inactive transactions: %w", err)
-		}
-		for _, row := range rows {
-			if row.Time.After(at.Time) || row.Time.Equal(at.Time) && row.Txid > at.Txid {
+		held, err := inactiveInputs(ctx, q, listOf([]string{walletID}), at.Time, endOfTime)
+		for _, row := range held {
+			if row.Time.After(at.Time) || row.Txid > at.Txid {
 				balance += row.AmountSat
 			}
 		}
-		return nil
+		return err
 	})
 	return balance, err
 }
@@ -164,14 +170,11 @@ func (s *Store) FlowsByStep(ctx context.Context, walletIDs []string, since time.
 		for _, row := range rows {
 			flows[row.WalletID][row.Step] += btc.Amount(row.FlowSat)
 		}
-		held, err := q.HeldSince(ctx, db.HeldSinceParams{WalletIds: p.WalletIds, Since: sqltype.Time{Time: since}})
-		if err != nil {
-			return fmt.Errorf("list the inputs of inactive transactions: %w", err)
-		}
+		held, err := inactiveInputs(ctx, q, p.WalletIds, since, endOfTime)
 		for _, row := range held {
 			flows[row.WalletID][min(int(row.Time.Sub(since)/step), steps-1)] -= row.AmountSat
 		}
-		return nil
+		return err
 	})
 	return flows, err
 }

@@ -576,7 +576,7 @@ func TestLedger_UsesIndexes(t *testing.T) {
 		"senders":   {db.WalletsThatSent, "transactions_by_txid", []any{list}},
 		"owners":    {db.WalletsWithOutputs, "outputs_by_txid", []any{list}},
 		"proposals": {db.ProposalsOfTransactions, "proposal_inputs_by_outpoint", []any{w.ID, list}},
-		"inactive":  {db.HeldByInactive, "SEARCH t USING INDEX transactions_unsettled", []any{w.ID, int64(1 << 60)}},
+		"inactive":  {db.HeldByInactive, "SEARCH t USING INDEX transactions_unsettled", []any{list, int64(0), int64(1 << 60)}},
 		"balance":   {db.FlowUntil, "transactions_by_time", []any{w.ID, int64(1 << 60)}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -106,12 +106,13 @@ func (q *Queries) FlowsByStep(ctx context.Context, arg FlowsByStepParams) ([]Flo
 }
 
 const HeldByInactive = `-- name: HeldByInactive :many
-SELECT t.txid, t.time, o.amount_sat
+SELECT t.wallet_id, t.txid, t.time, o.amount_sat
 FROM transactions AS t
 CROSS JOIN inputs AS i
 CROSS JOIN outputs AS o
 CROSS JOIN transactions AS p
-WHERE t.wallet_id = $1 AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time < $2
+WHERE t.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time >= $2 AND t.time < $3
   AND i.wallet_id = t.wallet_id AND i.txid = t.txid
   AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
   AND p.wallet_id = o.wallet_id AND p.txid = o.txid
@@ -119,11 +120,13 @@ WHERE t.wallet_id = $1 AND t.status <> 'confirmed' AND t.status = 'inactive' AND
 `
 
 type HeldByInactiveParams struct {
-	WalletID string
-	Until    sqltype.Time
+	WalletIds string
+	Since     sqltype.Time
+	Until     sqltype.Time
 }
 
 type HeldByInactiveRow struct {
+	WalletID  string
 	Txid      string
 	Time      sqltype.Time
 	AmountSat btc.Amount
@@ -132,7 +135,7 @@ type HeldByInactiveRow struct {
 // Finds the outputs that inactive transactions spend, which are not unspent. CROSS JOIN makes
 // SQLite begin with these transactions, which are few.
 func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) ([]HeldByInactiveRow, error) {
-	rows, err := q.db.QueryContext(ctx, HeldByInactive, arg.WalletID, arg.Until)
+	rows, err := q.db.QueryContext(ctx, HeldByInactive, arg.WalletIds, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -140,56 +143,12 @@ func (q *Queries) HeldByInactive(ctx context.Context, arg HeldByInactiveParams) 
 	items := []HeldByInactiveRow{}
 	for rows.Next() {
 		var i HeldByInactiveRow
-		if err := rows.Scan(&i.Txid, &i.Time, &i.AmountSat); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const HeldSince = `-- name: HeldSince :many
-SELECT t.wallet_id, t.time, o.amount_sat
-FROM transactions AS t
-CROSS JOIN inputs AS i
-CROSS JOIN outputs AS o
-CROSS JOIN transactions AS p
-WHERE t.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
-  AND t.status <> 'confirmed' AND t.status = 'inactive' AND t.time >= $2
-  AND i.wallet_id = t.wallet_id AND i.txid = t.txid
-  AND o.wallet_id = i.wallet_id AND o.txid = i.prev_txid AND o.vout = i.prev_vout AND o.spent_by = t.txid
-  AND p.wallet_id = o.wallet_id AND p.txid = o.txid
-  AND (p.status = 'confirmed' OR (p.status = 'mempool' AND p.category <> 'generate'))
-`
-
-type HeldSinceParams struct {
-	WalletIds string
-	Since     sqltype.Time
-}
-
-type HeldSinceRow struct {
-	WalletID  string
-	Time      sqltype.Time
-	AmountSat btc.Amount
-}
-
-// Like HeldByInactive, for several wallets.
-func (q *Queries) HeldSince(ctx context.Context, arg HeldSinceParams) ([]HeldSinceRow, error) {
-	rows, err := q.db.QueryContext(ctx, HeldSince, arg.WalletIds, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []HeldSinceRow{}
-	for rows.Next() {
-		var i HeldSinceRow
-		if err := rows.Scan(&i.WalletID, &i.Time, &i.AmountSat); err != nil {
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.Txid,
+			&i.Time,
+			&i.AmountSat,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
