@@ -29,7 +29,7 @@ LEFT JOIN labels AS l ON l.wallet_id = a.wallet_id AND l.type = 'addr' AND l.ref
 WHERE a.wallet_id = @wallet_id AND a.address = @address;
 
 -- As in balances, transactions that are neither in a block nor in the mempool do not count.
--- name: ReceivedByEach :many
+-- name: ReceivedBy :many
 SELECT o.address,
   CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
   CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,

@@ -121,14 +121,8 @@ func (s *Store) AddressOf(ctx context.Context, walletID, address string) (wallet
 }
 
 // ReceivedBy implements wallet.Book.
-func (s *Store) ReceivedBy(ctx context.Context, walletID, address string) (wallet.Received, error) {
-	received, err := s.ReceivedByEach(ctx, walletID, []string{address})
-	return received[address], err
-}
-
-// ReceivedByEach implements wallet.Book.
-func (s *Store) ReceivedByEach(ctx context.Context, walletID string, addresses []string) (map[string]wallet.Received, error) {
-	rows, err := s.reads().ReceivedByEach(ctx, db.ReceivedByEachParams{WalletID: walletID, Addresses: listOf(addresses)})
+func (s *Store) ReceivedBy(ctx context.Context, walletID string, addresses []string) (map[string]wallet.Received, error) {
+	rows, err := s.reads().ReceivedBy(ctx, db.ReceivedByParams{WalletID: walletID, Addresses: listOf(addresses)})
 	if err != nil {
 		return nil, translate(fmt.Errorf("add up the payments to addresses: %w", err))
 	}

@@ -196,8 +196,9 @@ func TestReceivedBy(t *testing.T) {
 				testkit.Check(t, err)
 				same, err := b.AddressAt(t.Context(), w.ID, at)
 				testkit.Check(t, err)
-				got, err := b.ReceivedBy(t.Context(), w.ID, a.Address)
+				received, err := b.ReceivedBy(t.Context(), w.ID, []string{a.Address})
 				testkit.Check(t, err)
+				got := received[a.Address]
 				if a != same || a.Place != at || got.Total != want.Total || got.Confirmed != want.Confirmed || got.Transactions != want.Transactions {
 					t.Errorf("%v: got %+v, %+v", at, a, got)
 				}

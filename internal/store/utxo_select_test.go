@@ -82,8 +82,8 @@ func TestSortedUTXOs(t *testing.T) {
 	})
 }
 
-// TestReceivedByEach checks that it equals ReceivedBy of each address.
-func TestReceivedByEach(t *testing.T) {
+// TestReceivedBy_Several checks that the result for several addresses has the one for each.
+func TestReceivedBy_Several(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		u := b.user("alice", false)
 		w, other := b.wallet(u, "a"), b.wallet(u, "b")
@@ -96,19 +96,19 @@ func TestReceivedByEach(t *testing.T) {
 		for i := range uint32(4) {
 			addresses = append(addresses, addressAt(w.ID, *place(0, i)))
 		}
-		got, err := b.ReceivedByEach(t.Context(), w.ID, addresses)
+		got, err := b.ReceivedBy(t.Context(), w.ID, addresses)
 		testkit.Check(t, err)
 		if len(got) != 2 {
 			t.Errorf("%d of 2 addresses received something", len(got))
 		}
 		for _, a := range addresses {
-			want, err := b.ReceivedBy(t.Context(), w.ID, a)
+			want, err := b.ReceivedBy(t.Context(), w.ID, []string{a})
 			testkit.Check(t, err)
-			if fmt.Sprint(got[a]) != fmt.Sprint(want) {
-				t.Errorf("%s: %v, not %v", a, got[a], want)
+			if fmt.Sprint(got[a]) != fmt.Sprint(want[a]) {
+				t.Errorf("%s: %v, not %v", a, got[a], want[a])
 			}
 		}
-		if none, err := b.ReceivedByEach(t.Context(), other.ID, addresses); err != nil || len(none) != 0 {
+		if none, err := b.ReceivedBy(t.Context(), other.ID, addresses); err != nil || len(none) != 0 {
 			t.Errorf("another wallet received %v, %v", none, err)
 		}
 	})

@@ -76,10 +76,11 @@ func (s *Service) Address(ctx context.Context, access Access, address string) (A
 	if err != nil {
 		return Address{}, Received{}, err
 	}
-	received, err := s.store.ReceivedBy(ctx, v.ID, a.Address)
+	each, err := s.store.ReceivedBy(ctx, v.ID, []string{a.Address})
 	if err != nil {
 		return Address{}, Received{}, err
 	}
+	received := each[a.Address]
 	latest, err := s.store.Transactions(ctx, v.ID, Filter{Address: a.Address}, HistoryCursor{}, maxTxids)
 	for _, r := range latest {
 		received.Txids = append(received.Txids, r.Txid)
@@ -95,7 +96,7 @@ func (s *Service) ReceivedBy(ctx context.Context, access Access, addresses []str
 	if err != nil {
 		return nil, err
 	}
-	return s.store.ReceivedByEach(ctx, v.ID, addresses)
+	return s.store.ReceivedBy(ctx, v.ID, addresses)
 }
 
 // RevealedWarning returns the warning about the address of a wallet that was revealed last;

@@ -121,11 +121,9 @@ type Book interface {
 	FindAddress(ctx context.Context, userID, address string) ([]OwnedAddress, error)
 	// AddressOf returns one address of a wallet, or ErrAddressNotFound.
 	AddressOf(ctx context.Context, walletID, address string) (Address, error)
-	// ReceivedBy returns the amounts that an address of a wallet received.
-	ReceivedBy(ctx context.Context, walletID, address string) (Received, error)
-	// ReceivedByEach returns the amounts that addresses of a wallet received, without Txids.
+	// ReceivedBy returns the amounts that addresses of a wallet received, without Txids.
 	// Addresses that received nothing are omitted.
-	ReceivedByEach(ctx context.Context, walletID string, addresses []string) (map[string]Received, error)
+	ReceivedBy(ctx context.Context, walletID string, addresses []string) (map[string]Received, error)
 	// Details completes the details of a wallet, except for the History, from one
 	// consistent snapshot, with the addresses of each branch up to end, exclusive.
 	Details(ctx context.Context, v View, end [2]uint32) (Details, error)

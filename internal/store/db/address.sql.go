@@ -271,7 +271,7 @@ func (q *Queries) OwnPlaces(ctx context.Context, arg OwnPlacesParams) ([]OwnPlac
 	return items, nil
 }
 
-const ReceivedByEach = `-- name: ReceivedByEach :many
+const ReceivedBy = `-- name: ReceivedBy :many
 SELECT o.address,
   CAST(coalesce(sum(CASE WHEN t.status IN ('confirmed', 'mempool') THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS received_sat,
   CAST(coalesce(sum(CASE WHEN t.status = 'confirmed' THEN o.amount_sat ELSE 0 END), 0) AS BIGINT) AS confirmed_sat,
@@ -283,12 +283,12 @@ WHERE o.wallet_id = $1 AND o.address IN (SELECT value FROM json_each(CAST($2 AS 
 GROUP BY o.address
 `
 
-type ReceivedByEachParams struct {
+type ReceivedByParams struct {
 	WalletID  string
 	Addresses string
 }
 
-type ReceivedByEachRow struct {
+type ReceivedByRow struct {
 	Address      string
 	ReceivedSat  int64
 	ConfirmedSat int64
@@ -296,15 +296,15 @@ type ReceivedByEachRow struct {
 }
 
 // As in balances, transactions that are neither in a block nor in the mempool do not count.
-func (q *Queries) ReceivedByEach(ctx context.Context, arg ReceivedByEachParams) ([]ReceivedByEachRow, error) {
-	rows, err := q.db.QueryContext(ctx, ReceivedByEach, arg.WalletID, arg.Addresses)
+func (q *Queries) ReceivedBy(ctx context.Context, arg ReceivedByParams) ([]ReceivedByRow, error) {
+	rows, err := q.db.QueryContext(ctx, ReceivedBy, arg.WalletID, arg.Addresses)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ReceivedByEachRow{}
+	items := []ReceivedByRow{}
 	for rows.Next() {
-		var i ReceivedByEachRow
+		var i ReceivedByRow
 		if err := rows.Scan(
 			&i.Address,
 			&i.ReceivedSat,
