@@ -95,10 +95,8 @@ func (b *chromium) untouched() bool { return evaluate[bool](b, "window.untouched
 // the block: as people see it, in Chromium, with a real node.
 func TestBrowser_Story(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node), with("SPECTER_ADMIN_PASSWORD", ""))
-	ds := devices(t, node)
+	s := open(t, onOwnNode, with("SPECTER_ADMIN_PASSWORD", ""))
+	ds := devices(t, s.node)
 	const passwordA, passwordB = "ada counts seven owls", "bert counts nine owls"
 	a := s.chromium(t)
 
@@ -130,8 +128,8 @@ func TestBrowser_Story(t *testing.T) {
 	a.see("Compare these addresses with your device")
 	var first []string
 	var listed struct{ Descriptors []struct{ Desc string } }
-	testkit.Check(t, json.Unmarshal(node.WalletCLI(t, ds[0].signer, "listdescriptors"), &listed))
-	testkit.Check(t, json.Unmarshal(node.CLI(t, "deriveaddresses", listed.Descriptors[0].Desc, []int{0, 2}), &first))
+	testkit.Check(t, json.Unmarshal(s.node.WalletCLI(t, ds[0].signer, "listdescriptors"), &listed))
+	testkit.Check(t, json.Unmarshal(s.node.CLI(t, "deriveaddresses", listed.Descriptors[0].Desc, []int{0, 2}), &first))
 	if shown := a.text("ol .addr"); shown != first[0] {
 		t.Fatalf("the page shows the first address %s; the device has %s", shown, first[0])
 	}
@@ -165,9 +163,9 @@ func TestBrowser_Story(t *testing.T) {
 	a.see("can be spent now")
 	a.mark()
 	var txid string
-	testkit.Check(t, json.Unmarshal(node.WalletCLI(t, purse, "send", map[string]json.Number{address: "0.5"}), &struct{ Txid *string }{&txid}))
+	testkit.Check(t, json.Unmarshal(s.node.WalletCLI(t, purse, "send", map[string]json.Number{address: "0.5"}), &struct{ Txid *string }{&txid}))
 	a.see("50 000 000")
-	node.Mine(t, 1)
+	s.node.Mine(t, 1)
 	a.see("1 of 6 confirmations")
 	if !a.untouched() {
 		t.Error("the overview was loaded again to show the payment")
@@ -175,7 +173,7 @@ func TestBrowser_Story(t *testing.T) {
 
 	// Ada composes a payment with a live preview, increases the fee, and proposes it.
 	var shop string
-	testkit.Check(t, json.Unmarshal(node.WalletCLI(t, purse, "getnewaddress"), &shop))
+	testkit.Check(t, json.Unmarshal(s.node.WalletCLI(t, purse, "getnewaddress"), &shop))
 	a.press("Send")
 	a.fill("recipients\\[0\\]\\.address", "bitcoin:"+shop+"?amount=0.1&label=Solar%20panels")
 	a.choose("Another fee rate")
@@ -199,7 +197,7 @@ func TestBrowser_Story(t *testing.T) {
 	if other := b.scanned("keystone"); string(other) != string(packet) {
 		t.Error("BBQr and UR contain different payments")
 	}
-	signed := node.Sign(t, packet, ds[1].signer)
+	signed := s.node.Sign(t, packet, ds[1].signer)
 
 	// The signature comes back through the camera.
 	camera := cameraVideo(t, testkit.Must(qrcodec.EncodeBBQr(qrcodec.PSBT, signed, 300)))
@@ -215,7 +213,7 @@ func TestBrowser_Story(t *testing.T) {
 
 	// The second signature comes as a file; then the payment is broadcast and confirmed.
 	second := filepath.Join(t.TempDir(), "signed.psbt")
-	testkit.Check(t, os.WriteFile(second, node.Sign(t, packet, ds[0].signer), 0o600))
+	testkit.Check(t, os.WriteFile(second, s.node.Sign(t, packet, ds[0].signer), 0o600))
 	a.open(strings.TrimPrefix(link, s.url))
 	a.upload("file", second)
 	a.press("Add signature")
@@ -223,7 +221,7 @@ func TestBrowser_Story(t *testing.T) {
 	a.press("Broadcast")
 	a.see("Waiting for a block")
 	a.mark()
-	node.Mine(t, 1)
+	s.node.Mine(t, 1)
 	a.see("The payment is confirmed")
 	if !a.untouched() {
 		t.Error("the proposal was loaded again to show the block")

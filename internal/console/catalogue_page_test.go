@@ -59,10 +59,7 @@ func languageOf(p *document) string {
 // that the catalogue has in German.
 func TestCatalogue_Pages(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	m := newMatrix(t, s)
+	m := newMatrix(t)
 	for _, name := range []string{"owner", "viewer", "admin"} {
 		v := m.callers[name]
 		v.get("/settings").submit("/display", "lang", "de").want(200)

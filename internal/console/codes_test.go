@@ -75,12 +75,7 @@ func codesOf(t *testing.T, p *document) (texts []string) {
 // TestCodes reads the QR codes on the pages as a device does.
 func TestCodes(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	_, alice, w := treasury(t)
 	made := alice.propose(w.alias)
 	page := "/wallets/treasury/proposals/" + made["id"].(string)
 	for device, most := range map[string]int{"coldcard": 775, "keystone": 200, "seedsigner": 100, "": 200} {
@@ -150,15 +145,10 @@ func codePicture(t *testing.T, text string) []byte {
 // TestScan sends frames as the script does, and photos as a browser without scripts does.
 func TestScan(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	s, alice, w := treasury(t)
 	made := alice.propose(w.alias)
 	page := "/wallets/treasury/proposals/" + made["id"].(string)
-	texts := urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[0]))
+	texts := urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[0]))
 	frame := func(content []byte) *document {
 		return alice.upload(page+"/scan", nil, file{"frame", "f.jpg", content})
 	}

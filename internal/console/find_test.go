@@ -12,9 +12,7 @@ import (
 // TestFind searches for what a wallet has, as a member and as another user.
 func TestFind(t *testing.T) {
 	t.Parallel()
-	n := minedNode(t)
-	fund(t, n)
-	s := open(t, onNode(n))
+	s := open(t, onOwnNode)
 	olga, ben, eve := s.user(t, "olga", false), s.user(t, "ben", false), s.user(t, "eve", false)
 	w := olga.vault("treasury")
 	olga.member(w.alias, ben, "viewer")

@@ -78,6 +78,22 @@ func (v *visitor) vault(alias string) vault {
 	return w
 }
 
+// funded creates a vault and pays 0.5 BTC to an address of it.
+func (v *visitor) funded(alias string) vault {
+	v.t.Helper()
+	w := v.vault(alias)
+	v.pay(alias, v.address(alias, ""), "0.5")
+	return w
+}
+
+// treasury opens a server with a node of its own, on which alice has the funded vault treasury.
+func treasury(t *testing.T) (s *site, alice *visitor, w vault) {
+	t.Helper()
+	s = open(t, onOwnNode)
+	alice = s.user(t, "alice", false)
+	return s, alice, alice.funded("treasury")
+}
+
 // member adds a user to a wallet of v.
 func (v *visitor) member(alias string, other *visitor, role string) {
 	v.t.Helper()

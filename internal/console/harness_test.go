@@ -49,8 +49,8 @@ type setup struct {
 	ownNode     bool
 }
 
-// onOwnNode gives the server a node of its own, with a wallet that pays; for tests on each
-// engine, which would otherwise confirm each other's payments.
+// onOwnNode gives the server a node of its own, with a wallet that pays. Tests on each engine
+// would otherwise confirm each other's payments.
 func onOwnNode(s *setup) { s.ownNode = true }
 
 func onNode(n *testkit.Node) func(*setup) { return func(s *setup) { s.node = n } }

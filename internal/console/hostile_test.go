@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
-
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // hostileMark is in every hostile text, to find it in pages.
@@ -36,9 +34,7 @@ func hostileTexts() []string {
 // and adds no element to a page.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
+	s := open(t, onOwnNode)
 	v := s.user(t, "alice", false)
 	w := v.vault("treasury")
 	address := v.address(w.alias, "first")

@@ -1,18 +1,12 @@
 package console_test
 
-import (
-	"testing"
-
-	"github.com/specterd/specterd/internal/testenv/testkit"
-)
+import "testing"
 
 // TestInvitations shows that a user accepts invitations, with another alias if the alias of the
 // wallet is taken, or declines them.
 func TestInvitations(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
+	s := open(t, onOwnNode)
 	owner, bob, eve := s.user(t, "owner", false), s.user(t, "bob", false), s.user(t, "eve", false)
 	owner.vault("treasury")
 	owner.vault("savings")

@@ -49,10 +49,7 @@ func (k kind) mayUse(to console.Route) bool {
 // neither a GET nor a refused POST changes a row.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	m := newMatrix(t, s)
+	m := newMatrix(t)
 	for _, to := range console.Routes() {
 		if to.IsLive {
 			continue // it does not end; see TestLive
@@ -71,8 +68,9 @@ type matrix struct {
 	private []string          // texts that only members may see
 }
 
-func newMatrix(t *testing.T, s *site) *matrix {
+func newMatrix(t *testing.T) *matrix {
 	t.Helper()
+	s := open(t, onOwnNode)
 	m := &matrix{site: s, callers: map[string]*visitor{}}
 	owner := s.user(t, "owner", false)
 	w := owner.vault("treasury")

@@ -13,9 +13,7 @@ func TestNode(t *testing.T) {
 	t.Parallel()
 	t.Run("in sync", func(t *testing.T) {
 		t.Parallel()
-		node := testkit.Bitcoind(t)
-		fund(t, node)
-		s := open(t, onNode(node))
+		s := open(t, onOwnNode)
 		bob := s.user(t, "bob", false)
 		var p *document
 		testkit.Eventually(t, "the page shows fee rates", func() bool {

@@ -24,12 +24,7 @@ import (
 // arrives through the camera, the second as a file.
 func TestBrowser_Payment(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	s, alice, w := treasury(t)
 	camera := filepath.Join(t.TempDir(), "camera.mjpeg")
 	testkit.Check(t, os.WriteFile(camera, film([]string{"nothing yet"}), 0o600))
 	b := s.chromium(t, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", camera))
@@ -60,21 +55,21 @@ func TestBrowser_Payment(t *testing.T) {
 	}
 
 	psbt := []byte(alice.get(page + "/psbt").body)
-	testkit.Check(t, os.WriteFile(camera, film(urTexts(t, node.Sign(t, psbt, w.signers[1]))), 0o600))
+	testkit.Check(t, os.WriteFile(camera, film(urTexts(t, s.node.Sign(t, psbt, w.signers[1]))), 0o600))
 	b.press("Scan with the camera")
 	b.see("The signature of this key is added")
 	b.see("1 more signature is required")
 	b.audit("payment-signed")
 
 	signed := filepath.Join(t.TempDir(), "signed.psbt")
-	testkit.Check(t, os.WriteFile(signed, node.Sign(t, psbt, w.signers[2]), 0o600))
+	testkit.Check(t, os.WriteFile(signed, s.node.Sign(t, psbt, w.signers[2]), 0o600))
 	b.do(chromedp.SetUploadFiles("#file", []string{signed}))
 	b.press("Add signature")
 	b.see("It can be broadcast now")
 	b.press("Broadcast")
 	b.see("Waiting for a block")
 	b.audit("payment-broadcast")
-	node.Mine(t, 1)
+	s.node.Mine(t, 1)
 	b.see("The payment is confirmed") // without a reload
 }
 
@@ -96,16 +91,11 @@ func (b *chromium) fillNamed(name, text string) {
 // TestBrowser_Photos takes the signature from photos of the codes.
 func TestBrowser_Photos(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	s, alice, w := treasury(t)
 	made := alice.propose(w.alias)
 	dir := t.TempDir()
 	var photos []string
-	for i, text := range urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[0])) {
+	for i, text := range urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[0])) {
 		photos = append(photos, filepath.Join(dir, fmt.Sprintf("photo %d.jpg", i)))
 		testkit.Check(t, os.WriteFile(photos[i], codePicture(t, text), 0o600))
 	}
@@ -126,17 +116,12 @@ func TestBrowser_Photos(t *testing.T) {
 // TestBrowser_PaymentPages looks at the pages of payments.
 func TestBrowser_PaymentPages(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	s, alice, w := treasury(t)
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 	first, second := alice.propose(w.alias), alice.propose(w.alias)
 	const list = "/wallets/treasury/proposals"
 	pending, page := list+"/"+first["id"].(string), list+"/"+second["id"].(string)
-	alice.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, second), w.signers[0], w.signers[1])})
+	alice.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, second), w.signers[0], w.signers[1])})
 	b := s.chromium(t)
 	b.open("/wallets/treasury/send")
 	b.signIn("alice", alice.password)
@@ -146,7 +131,7 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	}
 	b.open(pending)
 	b.see("Next: sign with your device")
-	alice.upload(pending+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, first), w.signers[0], w.signers[1])})
+	alice.upload(pending+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, first), w.signers[0], w.signers[1])})
 	b.press("Show the next action")
 	b.see("Next: broadcast the payment")
 }
@@ -208,15 +193,10 @@ const recorder = `(async () => {
 // TestBrowser_Video takes the signature from a recorded video.
 func TestBrowser_Video(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice := s.user(t, "alice", false)
-	w := alice.vault("treasury")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	s, alice, w := treasury(t)
 	made := alice.propose(w.alias)
 	var pictures [][]byte
-	for _, text := range urTexts(t, node.Sign(t, psbtOf(t, made), w.signers[0])) {
+	for _, text := range urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[0])) {
 		pictures = append(pictures, codePicture(t, text))
 	}
 	b := s.chromium(t)

@@ -43,10 +43,9 @@ func TestSign(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice, bob, carol := s.user(t, "alice", false), s.user(t, "bob", false), s.user(t, "carol", false)
-		w := alice.vault("treasury")
+		w := alice.funded("treasury")
 		alice.member(w.alias, bob, "signer")
 		alice.member(w.alias, carol, "viewer")
-		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 		made := alice.propose(w.alias)
 		id := made["id"].(string)
@@ -111,9 +110,7 @@ func TestSign(t *testing.T) {
 // TestEndProposal cancels, bumps and abandons payments.
 func TestEndProposal(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
+	s := open(t, onOwnNode)
 	alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
 	w := alice.vault("treasury")
 	alice.member(w.alias, bob, "proposer")
@@ -128,7 +125,7 @@ func TestEndProposal(t *testing.T) {
 		bob.get(page).want(200, "Only signers, owners and the member who proposed it can cancel it").lacks(page + "/cancel")
 		bob.post(page + "/cancel").want(403)
 		p := alice.get(page)
-		signed := node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])
+		signed := s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])
 		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", signed}).want(200, "The signatures of these keys are added")
 		p.submit(page+"/cancel").want(412, "the proposal has changed since you read it")
 		p = alice.get(page).submit(page + "/cancel")
@@ -140,7 +137,7 @@ func TestEndProposal(t *testing.T) {
 	t.Run("bump", func(t *testing.T) {
 		made := alice.propose(w.alias)
 		page := list + "/" + made["id"].(string)
-		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
 		alice.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
 		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
 		before := s.proposals(t)
@@ -206,13 +203,9 @@ func TestProposals_Pages(t *testing.T) {
 // TestProposal_Foreign requests the proposal of another wallet in every way.
 func TestProposal_Foreign(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice, mallory := s.user(t, "alice", false), s.user(t, "mallory", false)
-	w := alice.vault("treasury")
+	s, alice, w := treasury(t)
+	mallory := s.user(t, "mallory", false)
 	mallory.vault("own")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 	id := alice.propose(w.alias)["id"].(string)
 	before := fmt.Sprint(alice.api("GET", "/api/v1/wallets/treasury/proposals/"+id, nil))
 	for _, path := range []string{"", "/psbt", "/qr", "/bump"} {
@@ -244,18 +237,14 @@ func isAlert(n *html.Node) bool { return attr(n, "role") == "alert" }
 // TestEvictions increases the fee of a payment whose change another member has spent.
 func TestEvictions(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
-	alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
-	w := alice.vault("treasury")
+	s, alice, w := treasury(t)
+	bob := s.user(t, "bob", false)
 	alice.member(w.alias, bob, "signer")
-	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 	const list = "/wallets/treasury/proposals/"
 	send := func(v *visitor) string {
 		made := v.propose(w.alias)
 		page := list + made["id"].(string)
-		v.upload(page+"/signatures", nil, file{"file", "s.psbt", node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		v.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
 		v.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
 		return page
 	}
@@ -270,7 +259,7 @@ func TestEvictions(t *testing.T) {
 		t.Error("the warning is below the form")
 	}
 	replacement := p.path()
-	signed := node.Sign(t, []byte(alice.get(replacement+"/psbt").body), w.signers[0], w.signers[2])
+	signed := s.node.Sign(t, []byte(alice.get(replacement+"/psbt").body), w.signers[0], w.signers[2])
 	alice.upload(replacement+"/signatures", nil, file{"file", "s.psbt", signed}).want(200, "The payments that it evicts may be dropped")
 	alice.get(replacement).submit(replacement+"/broadcast").want(200, "Waiting for a block")
 	for _, gone := range []string{page, spent} {

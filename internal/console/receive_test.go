@@ -116,9 +116,7 @@ func (v *visitor) nextAddress(alias string) string {
 // TestReceive_Pages follows the pages of the list, and checks the warning about unused addresses.
 func TestReceive_Pages(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	node.Mine(t, 1)
-	s := open(t, onNode(node))
+	s := open(t, onNode(minedNode(t)))
 	alice := s.user(t, "alice", false)
 	alice.vault("treasury")
 	for range 60 {

@@ -60,8 +60,7 @@ func TestSend(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *site) {
 		alice := s.user(t, "alice", false)
-		w := alice.vault("treasury")
-		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		w := alice.funded("treasury")
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
 		const send = "/wallets/treasury/send"
 		to := alice.purseAddress()
@@ -107,9 +106,7 @@ func TestSend(t *testing.T) {
 // TestSend_Forms checks the fields of the form, and the preview for their values.
 func TestSend_Forms(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
+	s := open(t, onOwnNode)
 	alice := s.user(t, "alice", false)
 	w := alice.vault("treasury")
 	own := alice.address(w.alias, "")

@@ -3,17 +3,13 @@ package console_test
 import (
 	"fmt"
 	"testing"
-
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestBrowser_WalletPages looks at the pages of a wallet with payments, a replaced one, a frozen
 // and a reserved UTXO; and checks that a payment appears without a reload.
 func TestBrowser_WalletPages(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, onNode(node))
+	s := open(t, onOwnNode)
 	alice := s.user(t, "alice", false)
 	w := alice.vault("treasury")
 	b := s.chromium(t)

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
-
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestOverview shows a wallet that is empty, has a payment, and has a proposal.
@@ -58,9 +56,7 @@ func TestOverview(t *testing.T) {
 // TestOverview_Problems shows the states in which a wallet is not complete.
 func TestOverview_Problems(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	node.Mine(t, 1)
-	s := open(t, onNode(node))
+	s := open(t, onNode(minedNode(t)))
 	alice := s.user(t, "alice", false)
 	alice.vault("treasury")
 	for name, test := range map[string]struct{ set, want string }{

@@ -200,9 +200,7 @@ func TestWebhooks_OfOthers(t *testing.T) {
 func TestWebhooks_Message(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	s := open(t, allowing(r), onNode(node))
+	s := open(t, allowing(r), onOwnNode)
 	bob := s.user(t, "bob", false)
 	bob.vault("treasury")
 	path := bob.get("/webhooks/new").submit("/webhooks", "description", "shop", "url", r.url, "reach", "only", "wallets", "treasury", "events", "only", "kinds", "address").want(200).follow("Continue").want(200, "Treasury", "address").path()

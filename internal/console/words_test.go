@@ -11,7 +11,6 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/specterd/specterd/internal/console"
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // codeNames matches names of the API and of settings.
@@ -66,9 +65,7 @@ func isEntry(n *html.Node) bool {
 // answer with names of the API.
 func TestForms_Words(t *testing.T) {
 	t.Parallel()
-	node := testkit.Bitcoind(t)
-	fund(t, node)
-	m := newMatrix(t, open(t, onNode(node)))
+	m := newMatrix(t)
 	sent := map[string]bool{}
 	for _, caller := range []string{"owner", "admin"} {
 		for _, to := range console.Routes() {
