@@ -56,7 +56,7 @@ func TestBrowser_FirstToken(t *testing.T) {
 	b.see("Copy the token now")
 	b.inspectHere("token-secret")
 	token := evaluate[string](b, `document.getElementById("token").textContent`)
-	if status := s.bearer(t, "/api/v1/wallets", token); status != 200 {
+	if status := s.status(t, "/api/v1/wallets", token); status != 200 {
 		t.Errorf("the API answers the token with %d", status)
 	}
 	b.press("Done")

@@ -235,7 +235,7 @@ func TestBrowser_Story(t *testing.T) {
 	ada.signIn("ada", passwordA)
 	page := ada.get("/wallets/treasury/history?q=Solar+panels").want(200, "Solar panels")
 	csv := page.follow("CSV").body
-	if want := ada.csv("/api/v1/wallets/treasury/transactions?label=Solar+panels"); csv != want {
+	if want := ada.file("/api/v1/wallets/treasury/transactions?label=Solar+panels", "text/csv").body; csv != want {
 		t.Errorf("the CSV of the page:\n%s\nof the API:\n%s", csv, want)
 	}
 
@@ -287,11 +287,4 @@ func (b *chromium) press2(text string) {
 	b.t.Helper()
 	b.press("Menu")
 	b.press(text)
-}
-
-// csv returns the body of a response of the API as CSV.
-func (v *visitor) csv(path string) string {
-	v.t.Helper()
-	v.api("GET", "/api/v1/tokens/self", nil)
-	return v.site.body(v.t, path, v.token, "text/csv")
 }

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"context"
 	"net/http"
 	"regexp"
 	"testing"
@@ -25,7 +24,7 @@ func TestFirstRun(t *testing.T) {
 		if p := v.get("/tokens"); p.path() != "/login" {
 			t.Errorf("/tokens leads to %s, where no other user could sign in", p.path())
 		}
-		if status := basic(t, s, "admin"); status != 200 {
+		if status := s.request(t, http.MethodGet, "/api/v1/tokens", basic("admin", "admin"), nil).status; status != 200 {
 			t.Errorf("before the first run, the API answers admin with %d", status)
 		}
 		p.submit("/first-run", "password", "admin").want(400, "must be at least 8 characters long")
@@ -35,7 +34,7 @@ func TestFirstRun(t *testing.T) {
 			t.Errorf("the first run ends at %s", home.path())
 		}
 		v.get("/users").want(200, "All users")
-		if status := basic(t, s, "admin"); status != 401 {
+		if status := s.request(t, http.MethodGet, "/api/v1/tokens", basic("admin", "admin"), nil).status; status != 401 {
 			t.Errorf("after the first run, the API answers admin with %d", status)
 		}
 		other := s.visitor(t)
@@ -46,17 +45,6 @@ func TestFirstRun(t *testing.T) {
 		}
 		other.signIn("admin", adminPassword)
 	}, with("SPECTER_ADMIN_PASSWORD", ""))
-}
-
-// basic requests the tokens of the first admin with a password, and returns the status.
-func basic(t *testing.T, s *site, password string) int {
-	t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(context.Background(), http.MethodGet, s.url+"/api/v1/tokens", nil))
-	r.SetBasicAuth("admin", password)
-	answer, err := http.DefaultClient.Do(r)
-	testkit.Check(t, err)
-	testkit.Check(t, answer.Body.Close())
-	return answer.StatusCode
 }
 
 // TestDefaultPassword shows a warning on every page until the default password is changed.

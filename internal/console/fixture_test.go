@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,47 +13,96 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
+// answer is a response of the API.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// request sends a request to the API, with the value of the header Authorization, unless it is
+// empty, and a JSON body, unless it is nil. Accept may name a media type.
+func (s *site) request(t *testing.T, method, path, authorization string, body any, accept ...string) answer {
+	t.Helper()
+	var content []byte
+	if body != nil {
+		content = testkit.Must(json.Marshal(body))
+	}
+	r := testkit.Must(http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(content)))
+	r.Header["Accept"] = accept
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	got, err := http.DefaultClient.Do(r)
+	testkit.Check(t, err)
+	defer func() { _ = got.Body.Close() }()
+	return answer{got.StatusCode, got.Header, string(testkit.Must(io.ReadAll(got.Body)))}
+}
+
+// status returns the status of the response to a request of the API with a token.
+func (s *site) status(t *testing.T, path, token string) int {
+	t.Helper()
+	return s.request(t, http.MethodGet, path, "Bearer "+token, nil).status
+}
+
+// basic returns the value of the header Authorization for a name and a password.
+func basic(name, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
+}
+
+// allScopes are the scopes that a user can have.
+var allScopes = []string{
+	"wallets:read", "wallets:write", "addresses:write", "members:write", "proposals:read", "proposals:create", "proposals:sign",
+	"proposals:broadcast", "events:read", "tokens:read", "tokens:write", "webhooks:read", "webhooks:write",
+}
+
+// bearer returns the value of the header Authorization for a token of the user with all scopes,
+// which it creates at the first call.
+func (v *visitor) bearer() string {
+	v.t.Helper()
+	if v.token == "" {
+		body := map[string]any{"description": "for the tests", "scopes": allScopes, "lifetime": "1 day"}
+		v.token = v.call("POST", "/api/v1/tokens", basic(v.name, v.password), body)["token"].(string)
+	}
+	return "Bearer " + v.token
+}
+
 // api sends a request with a JSON body to the API, as a user's script with a token of all
 // scopes, and decodes the response into a map. It fails the test after an error.
 func (v *visitor) api(method, path string, body any) map[string]any {
 	v.t.Helper()
-	if v.token == "" {
-		var created struct{ Token string }
-		v.call(http.MethodPost, "/api/v1/tokens", map[string]any{"description": "for the tests", "scopes": v.scopes(), "lifetime": "1 day"}, &created)
-		v.token = created.Token
+	return v.call(method, path, v.bearer(), body)
+}
+
+func (v *visitor) call(method, path, authorization string, body any) (out map[string]any) {
+	v.t.Helper()
+	got := v.site.request(v.t, method, path, authorization, body)
+	if got.status >= 300 {
+		v.t.Fatalf("%s %s: %d %s", method, path, got.status, got.body)
 	}
-	var out map[string]any
-	v.call(method, path, body, &out)
+	if got.body != "" {
+		testkit.Check(v.t, json.Unmarshal([]byte(got.body), &out))
+	}
 	return out
 }
 
-// scopes returns all scopes that a user can have.
-func (v *visitor) scopes() []string {
-	return []string{
-		"wallets:read", "wallets:write", "addresses:write", "members:write", "proposals:read", "proposals:create", "proposals:sign",
-		"proposals:broadcast", "events:read", "tokens:read", "tokens:write", "webhooks:read", "webhooks:write",
-	}
+// try sends a request with a JSON body to the API, and returns the status of the response.
+func (v *visitor) try(method, path string, body any) int {
+	v.t.Helper()
+	return v.site.request(v.t, method, path, v.bearer(), body).status
 }
 
-func (v *visitor) call(method, path string, body, out any) {
+// file requests a file of the API. Accept may name a media type.
+func (v *visitor) file(path string, accept ...string) answer {
 	v.t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), method, v.site.url+path, bytes.NewReader(testkit.Must(json.Marshal(body)))))
-	r.Header.Set("Content-Type", "application/json")
-	if v.token == "" {
-		r.SetBasicAuth(v.name, v.password)
-	} else {
-		r.Header.Set("Authorization", "Bearer "+v.token)
+	got := v.site.request(v.t, http.MethodGet, path, v.bearer(), nil, accept...)
+	if got.status != http.StatusOK {
+		v.t.Fatalf("%s: %d %s", path, got.status, got.body)
 	}
-	answer, err := http.DefaultClient.Do(r)
-	testkit.Check(v.t, err)
-	defer func() { _ = answer.Body.Close() }()
-	data := testkit.Must(io.ReadAll(answer.Body))
-	if answer.StatusCode >= 300 {
-		v.t.Fatalf("%s %s: %d %s", method, path, answer.StatusCode, data)
-	}
-	if len(data) > 0 {
-		testkit.Check(v.t, json.Unmarshal(data, out))
-	}
+	return got
 }
 
 // vault is a 2-of-3 multisig wallet whose keys are in wallets of the node.
@@ -154,41 +204,4 @@ func (v *visitor) proposeWith(alias, label string) map[string]any {
 	return v.api("POST", "/api/v1/wallets/"+alias+"/proposals", map[string]any{
 		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000, "label": label}}, "fee_rate_sat_vb": 5,
 	})
-}
-
-// try sends a request with a JSON body to the API, and returns the status of the response.
-func (v *visitor) try(method, path string, body any) int {
-	v.t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), method, v.site.url+path, bytes.NewReader(testkit.Must(json.Marshal(body)))))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+v.token)
-	status, _ := v.site.send(v.t, r)
-	return status
-}
-
-// status returns the status of the response to a request of the API with a token.
-func (s *site) status(t *testing.T, path, token string) int {
-	t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil))
-	r.Header.Set("Authorization", "Bearer "+token)
-	status, _ := s.send(t, r)
-	return status
-}
-
-// body returns the body of the response to a request of the API with a token, in a media type.
-func (s *site) body(t *testing.T, path, token, mediaType string) string {
-	t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, nil))
-	r.Header.Set("Accept", mediaType)
-	r.Header.Set("Authorization", "Bearer "+token)
-	_, body := s.send(t, r)
-	return body
-}
-
-func (s *site) send(t *testing.T, r *http.Request) (status int, body string) {
-	t.Helper()
-	answer, err := http.DefaultClient.Do(r)
-	testkit.Check(t, err)
-	defer func() { _ = answer.Body.Close() }()
-	return answer.StatusCode, string(testkit.Must(io.ReadAll(answer.Body)))
 }

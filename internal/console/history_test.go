@@ -3,7 +3,6 @@ package console_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,23 +46,6 @@ func (v *visitor) replace(alias, address string) string {
 	n.WalletCLI(v.t, purse, "bumpfee", sent.Txid)
 	testkit.Eventually(v.t, "the payment is replaced", func() bool { return status() == "replaced" })
 	return sent.Txid
-}
-
-// file returns the body of a response of the API in another format.
-func (v *visitor) file(path, accept string) string {
-	v.t.Helper()
-	v.api("GET", "/api/v1/wallets", nil) // creates the token
-	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), http.MethodGet, v.site.url+path, nil))
-	r.Header.Set("Authorization", "Bearer "+v.token)
-	r.Header.Set("Accept", accept)
-	answer, err := http.DefaultClient.Do(r)
-	testkit.Check(v.t, err)
-	defer func() { _ = answer.Body.Close() }()
-	body := string(testkit.Must(io.ReadAll(answer.Body)))
-	if answer.StatusCode != http.StatusOK {
-		v.t.Fatalf("%s: %d %s", path, answer.StatusCode, body)
-	}
-	return body
 }
 
 func TestHistory(t *testing.T) {
@@ -135,7 +117,7 @@ func wantDownloads(t *testing.T, alice *visitor, address string) {
 	} {
 		for extension, accept := range map[string]string{".csv": "text/csv", ".jsonl": "application/jsonl"} {
 			p := alice.get(page + extension + "?" + query)
-			if want := alice.file(api+same, accept); p.status != http.StatusOK || p.body != want {
+			if want := alice.file(api+same, accept).body; p.status != http.StatusOK || p.body != want {
 				t.Errorf("%s%s: %d\n%s\nnot\n%s", query, extension, p.status, p.body, want)
 			}
 			if name := p.header.Get("Content-Disposition"); !strings.HasPrefix(name, "attachment; filename=treasury-transactions") || !strings.HasSuffix(name, extension) {
@@ -157,7 +139,7 @@ func wantLedgers(t *testing.T, alice *visitor) {
 	today := time.Now().UTC().Format(time.DateOnly)
 	for query, same := range map[string]string{"": "", "?from=2026-01-01&to=" + today: "&since=2026-01-01&until=" + today, "?to=2020-01-01": "&until=2020-01-01", "?state=effective": ""} {
 		p := alice.get(ledger + query)
-		if want := alice.file("/api/v1/wallets/treasury/transactions?view=ledger"+same, "text/csv"); p.status != http.StatusOK || p.body != want {
+		if want := alice.file("/api/v1/wallets/treasury/transactions?view=ledger"+same, "text/csv").body; p.status != http.StatusOK || p.body != want {
 			t.Errorf("the ledger %s: %d\n%s\nnot\n%s", query, p.status, p.body, want)
 		}
 		if name := p.header.Get("Content-Disposition"); !strings.HasPrefix(name, "attachment; filename=treasury-ledger") {

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -136,14 +135,9 @@ func TestRoot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := open(t, c.settings...)
-			r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+c.path, nil))
-			r.Header.Set("Accept", c.accept)
-			answer, err := http.DefaultClient.Do(r)
-			testkit.Check(t, err)
-			defer func() { _ = answer.Body.Close() }()
-			body := string(testkit.Must(io.ReadAll(answer.Body)))
-			if answer.StatusCode != c.status || !strings.HasPrefix(answer.Header.Get("Content-Type"), c.contentType) || !strings.Contains(body, c.says) {
-				t.Errorf("%d %s: %s", answer.StatusCode, answer.Header.Get("Content-Type"), body)
+			got := s.request(t, http.MethodGet, c.path, "", nil, c.accept)
+			if got.status != c.status || !strings.HasPrefix(got.header.Get("Content-Type"), c.contentType) || !strings.Contains(got.body, c.says) {
+				t.Errorf("%d %s: %s", got.status, got.header.Get("Content-Type"), got.body)
 			}
 		})
 	}

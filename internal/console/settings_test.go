@@ -40,7 +40,7 @@ func TestSettings_Password(t *testing.T) {
 				if revoke {
 					want = http.StatusUnauthorized
 				}
-				if status := s.bearer(t, "/api/v1/wallets", token); status != want {
+				if status := s.status(t, "/api/v1/wallets", token); status != want {
 					t.Errorf("the API answers the token with %d, not %d", status, want)
 				}
 				s.visitor(t).get("/login").submit("/login", "user", "bob", "password", bob.password).want(401)

@@ -40,10 +40,10 @@ func TestToken(t *testing.T) {
 		if got := shown.header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("the page with the token may be stored: %q", got)
 		}
-		if status := s.bearer(t, "/api/v1/wallets", token); status != 200 {
+		if status := s.status(t, "/api/v1/wallets", token); status != 200 {
 			t.Fatalf("the API answers the new token with %d", status)
 		}
-		if status := s.bearer(t, "/api/v1/tokens", token); status != 403 {
+		if status := s.status(t, "/api/v1/tokens", token); status != 403 {
 			t.Errorf("a read-only token lists tokens: %d", status)
 		}
 		list := admin.get("/tokens").want(200, "accounting", "Read-only accountant", "All wallets", "Active").lacks(token)
@@ -52,7 +52,7 @@ func TestToken(t *testing.T) {
 		again := admin.get("/tokens/new").submit("/tokens", "description", "accounting")
 		again.want(409, "one of your tokens has this description already").lacks(token)
 		one.submit(one.path()+"/revoke").want(200, "The token is revoked.", "You have no tokens")
-		if status := s.bearer(t, "/api/v1/wallets", token); status != 401 {
+		if status := s.status(t, "/api/v1/wallets", token); status != 401 {
 			t.Errorf("after its revocation, the API answers the token with %d", status)
 		}
 		if p := admin.post(one.path() + "/revoke"); p.status != 404 {
@@ -139,7 +139,7 @@ func TestToken_Family(t *testing.T) {
 		rotated := p.submit(p.path()+"/rotate", "grace", "1 hour").want(200, "Token parent rotated", "It works until")
 		successor := rotated.preText("token")
 		for name, token := range map[string]string{"successor": successor, "predecessor": parent, "child": child} {
-			if status := s.bearer(t, "/api/v1/node", token); status != 200 {
+			if status := s.status(t, "/api/v1/node", token); status != 200 {
 				t.Errorf("after the rotation, the API answers the %s with %d", name, status)
 			}
 		}
@@ -147,7 +147,7 @@ func TestToken_Family(t *testing.T) {
 		admin.get(p.path()).submit(p.path()+"/rotate", "grace", "soon").want(400, "must be a duration")
 		admin.get(p.path()).want(200, "Rotated").submit(p.path()+"/revoke").want(200, "The token is revoked")
 		for token, want := range map[string]int{successor: 200, parent: 401, child: 401} {
-			if status := s.bearer(t, "/api/v1/node", token); status != want {
+			if status := s.status(t, "/api/v1/node", token); status != want {
 				t.Errorf("after the revocation, the API answers with %d, not %d", status, want)
 			}
 		}

@@ -63,7 +63,7 @@ func gone(t *testing.T, s *site, v *visitor, token string) {
 	if p := v.get("/settings"); p.path() != "/login" {
 		t.Errorf("the session still reaches %s", p.path())
 	}
-	if status := s.bearer(t, "/api/v1/wallets", token); status != http.StatusUnauthorized {
+	if status := s.status(t, "/api/v1/wallets", token); status != http.StatusUnauthorized {
 		t.Errorf("the API answers the token with %d", status)
 	}
 }

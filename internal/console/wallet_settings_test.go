@@ -2,8 +2,6 @@ package console_test
 
 import (
 	"image"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,21 +11,6 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/walletexport"
 )
-
-// download requests a file from the API.
-func (v *visitor) download(path string) (http.Header, string) {
-	v.t.Helper()
-	r := testkit.Must(http.NewRequestWithContext(v.t.Context(), http.MethodGet, v.site.url+path, nil))
-	r.Header.Set("Authorization", "Bearer "+v.token)
-	answer, err := http.DefaultClient.Do(r)
-	testkit.Check(v.t, err)
-	defer func() { _ = answer.Body.Close() }()
-	body := string(testkit.Must(io.ReadAll(answer.Body)))
-	if answer.StatusCode != http.StatusOK || body == "" {
-		v.t.Fatalf("%s: %d %s", path, answer.StatusCode, body)
-	}
-	return answer.Header, body
-}
 
 // accept accepts the only invitation of a visitor.
 func (v *visitor) accept() {
@@ -61,13 +44,13 @@ func TestWalletSettings_Export(t *testing.T) {
 					t.Errorf("%d buttons", len(buttons))
 				}
 				got := v.post(settingsPath+"/export", "format", string(format))
-				header, body := v.download("/api/v1/wallets/vault/export?format=" + string(format))
-				if got.status != 200 || got.body != body {
-					t.Errorf("%d, got\n%s, want\n%s", got.status, got.body, body)
+				want := v.file("/api/v1/wallets/vault/export?format=" + string(format))
+				if got.status != 200 || got.body != want.body || got.body == "" {
+					t.Errorf("%d, got\n%s, want\n%s", got.status, got.body, want.body)
 				}
 				for _, name := range []string{"Content-Type", "Content-Disposition"} {
-					if got.header.Get(name) != header.Get(name) {
-						t.Errorf("%s is %q, want %q", name, got.header.Get(name), header.Get(name))
+					if got.header.Get(name) != want.header.Get(name) {
+						t.Errorf("%s is %q, want %q", name, got.header.Get(name), want.header.Get(name))
 					}
 				}
 			})
