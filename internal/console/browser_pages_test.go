@@ -30,20 +30,39 @@ func TestBrowser_Pages(t *testing.T) {
 // inspect looks at a page in both themes and at both widths, and writes screenshots.
 func (b *chromium) inspect(path string) {
 	b.t.Helper()
+	b.inspectEach(path, func() { b.open(path) })
+}
+
+// inspectHere looks at the page that a form has led to, like inspect.
+func (b *chromium) inspectHere(name string) {
+	b.t.Helper()
+	b.inspectEach(name, func() {})
+	b.size(1280)
+}
+
+// inspectEach calls open in both themes and at both widths, and looks at the page.
+func (b *chromium) inspectEach(name string, open func()) {
+	b.t.Helper()
 	for _, width := range []int64{1280, 390} {
 		for _, theme := range []string{"light", "dark"} {
 			b.size(width)
 			b.scheme(theme)
-			b.open(path)
-			for _, v := range b.axe() {
-				b.t.Errorf("%s, %d px, %s: %s (%s): %s", path, width, theme, v.Help, v.ID, strings.Join(v.Nodes, " | "))
-			}
+			open()
+			b.audit(screenshotName(name, width, theme))
 			if b.scrollsSideways() {
-				b.t.Errorf("%s is wider than %d px", path, width)
+				b.t.Errorf("%s is wider than %d px", name, width)
 			}
-			b.screenshot(screenshotName(path, width, theme))
 		}
 	}
+}
+
+// audit checks the accessibility of the page as it is, and writes a screenshot.
+func (b *chromium) audit(name string) {
+	b.t.Helper()
+	for _, v := range b.axe() {
+		b.t.Errorf("%s: %s (%s): %s", name, v.Help, v.ID, strings.Join(v.Nodes, " | "))
+	}
+	b.screenshot(name)
 }
 
 var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|msg_[A-Za-z0-9_-]+`)

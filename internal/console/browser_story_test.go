@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/specterd/specterd/internal/qrcodec"
+	"github.com/specterd/specterd/internal/qrscan"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -156,14 +157,13 @@ func TestBrowser_Story(t *testing.T) {
 	a.press("Reveal address 0")
 	a.see("Membership fees")
 	address := a.text(".addr")
-	if text := readQR(t, a.picture("svg.qr")); !strings.EqualFold(text, "bitcoin:"+address) {
+	if text := testkit.Value(qrscan.Text(a.picture("svg.qr")))(t); !strings.EqualFold(text, "bitcoin:"+address) {
 		t.Errorf("the QR code has the text %s for the address %s", text, address)
 	}
 	a.press("Overview")
 	a.see("can be spent now")
 	a.mark()
-	var txid string
-	testkit.Check(t, json.Unmarshal(s.node.WalletCLI(t, purse, "send", map[string]json.Number{address: "0.5"}), &struct{ Txid *string }{&txid}))
+	spend(t, s.node, address, "0.5")
 	a.see("50 000 000")
 	s.node.Mine(t, 1)
 	a.see("1 of 6 confirmations")
@@ -172,10 +172,9 @@ func TestBrowser_Story(t *testing.T) {
 	}
 
 	// Ada composes a payment with a live preview, increases the fee, and proposes it.
-	var shop string
-	testkit.Check(t, json.Unmarshal(s.node.WalletCLI(t, purse, "getnewaddress"), &shop))
+	shop := purseAddress(t, s.node)
 	a.press("Send")
-	a.fill("recipients\\[0\\]\\.address", "bitcoin:"+shop+"?amount=0.1&label=Solar%20panels")
+	a.fill(address1, "bitcoin:"+shop+"?amount=0.1&label=Solar%20panels")
 	a.choose("Another fee rate")
 	a.fill("fee_rate_sat_vb", "2")
 	a.see("Create proposal") // the preview
@@ -200,8 +199,9 @@ func TestBrowser_Story(t *testing.T) {
 	signed := s.node.Sign(t, packet, ds[1].signer)
 
 	// The signature comes back through the camera.
-	camera := cameraVideo(t, testkit.Must(qrcodec.EncodeBBQr(qrcodec.PSBT, signed, 300)))
-	c := s.chromium(t, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", camera))
+	camera := filepath.Join(t.TempDir(), "camera.y4m")
+	film(t, camera, testkit.Must(qrcodec.EncodeBBQr(qrcodec.PSBT, signed, 300)))
+	c := s.withCamera(t, camera)
 	c.size(390)
 	c.open(strings.TrimPrefix(link, s.url))
 	c.signIn("bert", passwordB)
@@ -272,7 +272,7 @@ func (b *chromium) scanned(preset string) []byte {
 	var collector qrcodec.Collector
 	for i := range evaluate[int](b, `document.querySelectorAll("svg.qr").length`) {
 		evaluate[bool](b, fmt.Sprintf(`(document.querySelectorAll("svg.qr")[%d].id = "frame%[1]d") !== ""`, i))
-		testkit.Check(b.t, collector.Add(readQR(b.t, b.picture(fmt.Sprintf("#frame%d", i)))))
+		testkit.Check(b.t, collector.Add(testkit.Value(qrscan.Text(b.picture(fmt.Sprintf("#frame%d", i))))(b.t)))
 	}
 	content, ok := collector.Content()
 	if !ok {

@@ -170,10 +170,11 @@ func (b *chromium) press(text string) {
 // fill types a text into an input by its id.
 func (b *chromium) fill(id, text string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible("#" + id))
-	evaluate[bool](b, fmt.Sprintf(`(document.querySelector(%s).select(), true)`, quoted("#"+id))) // what is typed replaces it
-	b.do(chromedp.SendKeys("#"+id, text))
-	if value := evaluate[string](b, fmt.Sprintf(`document.querySelector(%s)?.value ?? %s`, quoted("#"+id), quoted(text))); value != text {
+	input := fmt.Sprintf("[id=%q]", id)
+	b.do(chromedp.WaitVisible(input))
+	evaluate[bool](b, fmt.Sprintf(`(document.querySelector(%s).select(), true)`, quoted(input))) // what is typed replaces it
+	b.do(chromedp.SendKeys(input, text))
+	if value := evaluate[string](b, fmt.Sprintf(`document.querySelector(%s)?.value ?? %s`, quoted(input), quoted(text))); value != text {
 		b.t.Fatalf("%s: the input %s has the value %q, not %q", b.address(), id, value, text)
 	}
 }

@@ -19,7 +19,6 @@ import (
 
 	"github.com/specterd/specterd/internal/qrcodec"
 	"github.com/specterd/specterd/internal/qrscan"
-	"github.com/specterd/specterd/internal/qrterm"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -127,21 +126,6 @@ func scanResult(t *testing.T, p *document) (r result) {
 	return r
 }
 
-// codePicture draws a text as a QR code.
-func codePicture(t *testing.T, text string) []byte {
-	t.Helper()
-	code := testkit.Value(qrterm.Encode(text, testkit.Value(qrterm.VersionFor([]string{text}))(t)))(t)
-	const scale, margin = 5, 4
-	side := scale * (code.Size + 2*margin)
-	picture := image.NewGray(image.Rect(0, 0, side, side))
-	for i := range picture.Pix {
-		if !code.Black(i%side/scale-margin, i/side/scale-margin) {
-			picture.Pix[i] = 255
-		}
-	}
-	return asJPEG(picture)
-}
-
 // TestScan sends frames as the script does, and photos as a browser without scripts does.
 func TestScan(t *testing.T) {
 	t.Parallel()
@@ -185,7 +169,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("statuses %v", count)
 		}
 	})
-	if n := s.signatures(t); n != 0 {
+	if n := s.count(t, "proposal_signatures"); n != 0 {
 		t.Fatalf("scanning has stored %d signatures", n)
 	}
 	var photos []file

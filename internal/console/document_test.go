@@ -160,6 +160,22 @@ func (d *document) follow(text string) *document {
 	return d.by.get(target.RequestURI())
 }
 
+// countRows follows the pages of a list, checks the size of each, and returns the number of rows
+// and the last page.
+func (d *document) countRows() (rows int, last *document) {
+	d.by.t.Helper()
+	for {
+		rows += len(d.all("th", func(n *html.Node) bool { return attr(n, "scope") == "row" }))
+		if len(d.body) > 60_000 {
+			d.by.t.Errorf("%s has %d bytes", d.at, len(d.body))
+		}
+		if !strings.Contains(d.body, "Next page") {
+			return rows, d
+		}
+		d = d.follow("Next page")
+	}
+}
+
 // forms returns the forms with this action.
 func (d *document) forms(action string) []*html.Node {
 	return d.all("form", func(n *html.Node) bool { return attr(n, "action") == action })

@@ -164,10 +164,23 @@ const purse = "purse"
 func fund(t *testing.T, n *testkit.Node) {
 	t.Helper()
 	n.CLI(t, "createwallet", purse)
-	var address string
-	testkit.Check(t, json.Unmarshal(n.WalletCLI(t, purse, "getnewaddress"), &address))
-	n.CLI(t, "generatetoaddress", 5, address)
+	n.CLI(t, "generatetoaddress", 5, purseAddress(t, n))
 	n.Mine(t, 100)
+}
+
+// purseAddress returns a new address of the purse.
+func purseAddress(t *testing.T, n *testkit.Node) (address string) {
+	t.Helper()
+	testkit.Check(t, json.Unmarshal(n.WalletCLI(t, purse, "getnewaddress"), &address))
+	return address
+}
+
+// spend pays BTC from the purse to an address, and returns the txid.
+func spend(t *testing.T, n *testkit.Node, address, amount string) string {
+	t.Helper()
+	var sent struct{ Txid string }
+	testkit.Check(t, json.Unmarshal(n.WalletCLI(t, purse, "send", map[string]json.Number{address: json.Number(amount)}), &sent))
+	return sent.Txid
 }
 
 // pay pays BTC to an address of a wallet, mines a block, and waits for the index. It returns
@@ -175,8 +188,7 @@ func fund(t *testing.T, n *testkit.Node) {
 func (v *visitor) pay(alias, address, amount string) string {
 	v.t.Helper()
 	n := v.site.node
-	var txid string
-	testkit.Check(v.t, json.Unmarshal(n.WalletCLI(v.t, purse, "send", map[string]json.Number{address: json.Number(amount)}), &struct{ Txid *string }{&txid}))
+	txid := spend(v.t, n, address, amount)
 	n.Mine(v.t, 1)
 	testkit.Eventually(v.t, "the payment is in the history", func() bool {
 		for _, item := range v.api("GET", "/api/v1/wallets/"+alias+"/transactions", nil)["items"].([]any) {
@@ -199,8 +211,7 @@ func (v *visitor) propose(alias string) map[string]any {
 // proposeWith does the same with a label of the recipient.
 func (v *visitor) proposeWith(alias, label string) map[string]any {
 	v.t.Helper()
-	var to string
-	testkit.Check(v.t, json.Unmarshal(v.site.node.WalletCLI(v.t, purse, "getnewaddress"), &to))
+	to := purseAddress(v.t, v.site.node)
 	return v.api("POST", "/api/v1/wallets/"+alias+"/proposals", map[string]any{
 		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000, "label": label}}, "fee_rate_sat_vb": 5,
 	})

@@ -169,6 +169,13 @@ func (s *site) sql(t *testing.T, statement string, args ...any) {
 	}
 }
 
+// count returns the number of rows in a table.
+func (s *site) count(t *testing.T, table string) (n int) {
+	t.Helper()
+	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n))
+	return n
+}
+
 // user creates a user and signs in as that user.
 func (s *site) user(t *testing.T, name string, admin bool) *visitor {
 	t.Helper()

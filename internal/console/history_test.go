@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -32,20 +31,19 @@ func (d *document) rowNames() (names []string) {
 func (v *visitor) replace(alias, address string) string {
 	v.t.Helper()
 	n := v.site.node
-	var sent struct{ Txid string }
-	testkit.Check(v.t, json.Unmarshal(n.WalletCLI(v.t, purse, "send", map[string]json.Number{address: "0.3"}), &sent))
+	txid := spend(v.t, n, address, "0.3")
 	status := func() any {
 		for _, item := range v.api("GET", "/api/v1/wallets/"+alias+"/transactions?dead=true", nil)["items"].([]any) {
-			if tx := item.(map[string]any); tx["txid"] == sent.Txid {
+			if tx := item.(map[string]any); tx["txid"] == txid {
 				return tx["status"]
 			}
 		}
 		return nil
 	}
 	testkit.Eventually(v.t, "the payment is in the history", func() bool { return status() == "mempool" })
-	n.WalletCLI(v.t, purse, "bumpfee", sent.Txid)
+	n.WalletCLI(v.t, purse, "bumpfee", txid)
 	testkit.Eventually(v.t, "the payment is replaced", func() bool { return status() == "replaced" })
-	return sent.Txid
+	return txid
 }
 
 func TestHistory(t *testing.T) {

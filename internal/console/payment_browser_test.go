@@ -1,13 +1,10 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/color"
-	"image/jpeg"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +12,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/specterd/specterd/internal/qrterm"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -25,18 +21,18 @@ import (
 func TestBrowser_Payment(t *testing.T) {
 	t.Parallel()
 	s, alice, w := treasury(t)
-	camera := filepath.Join(t.TempDir(), "camera.mjpeg")
-	testkit.Check(t, os.WriteFile(camera, film([]string{"nothing yet"}), 0o600))
-	b := s.chromium(t, chromedp.Flag("use-fake-device-for-media-stream", true), chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-file-for-fake-video-capture", camera))
+	camera := filepath.Join(t.TempDir(), "camera.y4m")
+	film(t, camera, []string{"nothing yet"})
+	b := s.withCamera(t, camera)
 	b.open("/wallets/treasury/send")
 	b.signIn("alice", alice.password)
 	b.see("Recipients")
-	to := alice.purseAddress()
-	b.fillNamed(address1, to)
+	to := purseAddress(t, s.node)
+	b.fill(address1, to)
 	b.see("is required") // a hint, while the user is typing
-	b.fillNamed(amount1, "150000")
+	b.fill(amount1, "150000")
 	b.see("1 UTXO is spent")
-	if n := s.proposals(t); n != 0 {
+	if n := s.count(t, "proposals"); n != 0 {
 		t.Fatalf("the live preview has stored %d proposals", n)
 	}
 	b.audit("payment-preview")
@@ -55,7 +51,7 @@ func TestBrowser_Payment(t *testing.T) {
 	}
 
 	psbt := []byte(alice.get(page + "/psbt").body)
-	testkit.Check(t, os.WriteFile(camera, film(urTexts(t, s.node.Sign(t, psbt, w.signers[1]))), 0o600))
+	film(t, camera, urTexts(t, s.node.Sign(t, psbt, w.signers[1])))
 	b.press("Scan with the camera")
 	b.see("The signature of this key is added")
 	b.see("1 more signature is required")
@@ -63,7 +59,7 @@ func TestBrowser_Payment(t *testing.T) {
 
 	signed := filepath.Join(t.TempDir(), "signed.psbt")
 	testkit.Check(t, os.WriteFile(signed, s.node.Sign(t, psbt, w.signers[2]), 0o600))
-	b.do(chromedp.SetUploadFiles("#file", []string{signed}))
+	b.upload("file", signed)
 	b.press("Add signature")
 	b.see("It can be broadcast now")
 	b.press("Broadcast")
@@ -71,21 +67,6 @@ func TestBrowser_Payment(t *testing.T) {
 	b.audit("payment-broadcast")
 	s.node.Mine(t, 1)
 	b.see("The payment is confirmed") // without a reload
-}
-
-// audit checks the accessibility of the page as it is, and writes a screenshot.
-func (b *chromium) audit(name string) {
-	b.t.Helper()
-	for _, v := range b.axe() {
-		b.t.Errorf("%s: %s (%s): %s", name, v.Help, v.ID, strings.Join(v.Nodes, " | "))
-	}
-	b.screenshot(name)
-}
-
-// fillNamed types a text into an input by its name.
-func (b *chromium) fillNamed(name, text string) {
-	b.t.Helper()
-	b.do(chromedp.SendKeys(fmt.Sprintf(`[name=%q]`, name), text))
 }
 
 // TestBrowser_Photos takes the signature from photos of the codes.
@@ -105,10 +86,10 @@ func TestBrowser_Photos(t *testing.T) {
 	b.open("/p/" + made["id"].(string))
 	b.signIn("alice", alice.password)
 	b.see("Next: sign with your device")
-	b.do(chromedp.SetUploadFiles("#file", []string{empty}))
+	b.upload("file", empty)
 	b.press("Add signature")
 	b.see("No QR code was found in this file")
-	b.do(chromedp.SetUploadFiles("#file", photos))
+	b.upload("file", photos...)
 	b.press("Add signature")
 	b.see("The signature of this key is added")
 }
@@ -134,33 +115,6 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	alice.upload(pending+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, first), w.signers[0], w.signers[1])})
 	b.press("Show the next action")
 	b.see("Next: broadcast the payment")
-}
-
-// film returns a video in which a camera sees the codes of the texts one after the other, in
-// the format of Chromium's fake camera.
-func film(texts []string) []byte {
-	const w, h, repeat = 1280, 720, 8
-	v := testkit.Must(qrterm.VersionFor(texts))
-	var out bytes.Buffer
-	for _, text := range texts {
-		code := testkit.Must(qrterm.Encode(text, v))
-		scale := 600 / (code.Size + 8)
-		left, top := (w-scale*code.Size)/2, (h-scale*code.Size)/2
-		frame := image.NewRGBA(image.Rect(0, 0, w, h))
-		for y := range h {
-			for x := range w {
-				shade := color.RGBA{235, 235, 230, 255}
-				if x >= left && y >= top && code.Black((x-left)/scale, (y-top)/scale) {
-					shade = color.RGBA{25, 25, 30, 255}
-				}
-				frame.SetRGBA(x, y, shade)
-			}
-		}
-		for range repeat {
-			_ = jpeg.Encode(&out, frame, &jpeg.Options{Quality: 80}) // a buffer has no errors
-		}
-	}
-	return out.Bytes()
 }
 
 // recorder is a script that records a canvas, on which it draws the pictures one after the

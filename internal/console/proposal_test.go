@@ -14,13 +14,6 @@ import (
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
-// signatures returns the number of signatures in the database.
-func (s *site) signatures(t *testing.T) (n int) {
-	t.Helper()
-	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM proposal_signatures").Scan(&n))
-	return n
-}
-
 // psbtOf returns the PSBT in the response of the API.
 func psbtOf(t *testing.T, p map[string]any) []byte {
 	t.Helper()
@@ -63,7 +56,7 @@ func TestSign(t *testing.T) {
 			})
 		}
 		alice.upload(page+"/signatures", nil, file{"file", "x.psbt", other}).want(400, "This file signs another payment. Nothing was added. Show this payment to the device again").lacks("outpoint")
-		if n := s.signatures(t); n != 0 {
+		if n := s.count(t, "proposal_signatures"); n != 0 {
 			t.Fatalf("bad files have left %d signatures", n)
 		}
 
@@ -140,16 +133,16 @@ func TestEndProposal(t *testing.T) {
 		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
 		alice.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
 		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
-		before := s.proposals(t)
+		before := s.count(t, "proposals")
 		p.submit(page+"/bump", "fee_rate_sat_vb", "5", "action", "preview").want(400, "must be at least")
 		p.submit(page+"/bump", "fee_rate_sat_vb", "x", "action", "preview").want(400, "with a decimal point")
 		p = p.submit(page+"/bump", "fee_rate_sat_vb", "20", "action", "preview").want(200, "20 sat/vB", "Additional fee", "100 000 sat")
-		if n := s.proposals(t); n != before {
+		if n := s.count(t, "proposals"); n != before {
 			t.Fatalf("the preview has stored %d proposals", n-before)
 		}
 		first := p.submit(page+"/bump", "action", "create").want(200, "The proposal is created", "Replaces", "20 sat/vB")
-		if second := p.submit(page+"/bump", "action", "create"); second.path() != first.path() || s.proposals(t) != before+1 {
-			t.Errorf("sent twice, the form has created %d proposals", s.proposals(t)-before)
+		if second := p.submit(page+"/bump", "action", "create"); second.path() != first.path() || s.count(t, "proposals") != before+1 {
+			t.Errorf("sent twice, the form has created %d proposals", s.count(t, "proposals")-before)
 		}
 		alice.get(page).submit(page+"/abandon").want(409, "the transaction is in the mempool")
 	})

@@ -1,38 +1,12 @@
 package console_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/specterd/specterd/internal/testenv/testkit"
 )
-
-// proposals returns the number of proposals in the database.
-func (s *site) proposals(t *testing.T) (n int) {
-	t.Helper()
-	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM proposals").Scan(&n))
-	return n
-}
-
-// purseAddress returns a new address of the node's wallet.
-func (v *visitor) purseAddress() (address string) {
-	v.t.Helper()
-	testkit.Check(v.t, json.Unmarshal(v.site.node.WalletCLI(v.t, purse, "getnewaddress"), &address))
-	return address
-}
-
-// grouped returns an address as pages show it.
-func grouped(address string) string {
-	var b strings.Builder
-	for ; len(address) > 4; address = address[4:] {
-		b.WriteString(address[:4])
-	}
-	return b.String() + address
-}
 
 // last returns pairs of a name and a value except the ones that a later pair of the same name
 // replaces.
@@ -63,18 +37,18 @@ func TestSend(t *testing.T) {
 		w := alice.funded("treasury")
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
 		const send = "/wallets/treasury/send"
-		to := alice.purseAddress()
+		to := purseAddress(t, s.node)
 
 		p := alice.get(send).want(200, "Recipients", "Preview").lacks(`value="create"`)
 		p = p.submit(send, address1, to, amount1, "1500000", label1, "Nordwind, invoice 4471", "target_blocks", "own", "fee_rate_sat_vb", "4", "action", "preview")
-		p.want(200, "Nordwind, invoice 4471", grouped(to), "1 500 000 sat", "Create proposal", "4 sat/vB", "1 UTXO is spent", "Nothing is stored yet")
-		if n := s.proposals(t); n != 0 {
+		p.want(200, "Nordwind, invoice 4471", to, "1 500 000 sat", "Create proposal", "4 sat/vB", "1 UTXO is spent", "Nothing is stored yet")
+		if n := s.count(t, "proposals"); n != 0 {
 			t.Fatalf("the preview has stored %d proposals", n)
 		}
 
 		changed := p.submit(send, amount1, "2000000", "action", "create")
 		changed.want(200, "The form was changed after the preview", "2 000 000 sat")
-		if n := s.proposals(t); n != 0 {
+		if n := s.count(t, "proposals"); n != 0 {
 			t.Fatalf("a changed form has stored %d proposals", n)
 		}
 
@@ -85,19 +59,19 @@ func TestSend(t *testing.T) {
 		}
 		twice.Wait()
 		for _, r := range results {
-			r.want(200, "The proposal is created", "0 of 2 signatures", grouped(to), "Next: sign with your device")
+			r.want(200, "The proposal is created", "0 of 2 signatures", to, "Next: sign with your device")
 			if r.path() != results[0].path() {
 				t.Errorf("the same form leads to %s and %s", r.path(), results[0].path())
 			}
 		}
-		if n := s.proposals(t); n != 1 {
+		if n := s.count(t, "proposals"); n != 1 {
 			t.Fatalf("the form that was sent %d times has stored %d proposals", len(results), n)
 		}
 		p.submit(send, "action", "create").want(200, "The proposal is created")
 		again := changed.submit(send, "action", "create") // the user went back and changed the form
 		again.want(409, "This form was sent before with other values")
 		again.submit(send, "action", "preview").submit(send, "action", "create").want(200, "The proposal is created", "2 000 000 sat")
-		if n := s.proposals(t); n != 2 {
+		if n := s.count(t, "proposals"); n != 2 {
 			t.Fatalf("%d proposals", n)
 		}
 	}, onOwnNode)
@@ -113,7 +87,7 @@ func TestSend_Forms(t *testing.T) {
 	first := alice.pay(w.alias, own, "0.5")
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
 	const send = "/wallets/treasury/send"
-	to, other := alice.purseAddress(), alice.purseAddress()
+	to, other := purseAddress(t, s.node), purseAddress(t, s.node)
 	utxo := ""
 	for _, item := range alice.api("GET", "/api/v1/wallets/treasury/utxos", nil)["items"].([]any) {
 		if u := item.(map[string]any); u["txid"] == first {
@@ -130,10 +104,10 @@ func TestSend_Forms(t *testing.T) {
 		p.want(200, "Recipient 1: address", "Recipient 2: address")
 		p = p.submit(send, "recipients[1].address", other, "recipients[1].amount_sat", "2 000", "action", "add")
 		p = p.submit(send, append([]string{"action", "preview"}, fee...)...)
-		p.want(200, "2 recipients 3 000 sat", grouped(other)).lacks("Recipient 3")
+		p.want(200, "2 recipients 3 000 sat", other).lacks("Recipient 3")
 		p = p.submit(send, "action", "remove 1")
 		p.want(200, "Address or bitcoin: link").lacks(to, "Recipient 2")
-		p.submit(send, "action", "preview").want(200, "1 recipient 2 000 sat", grouped(other))
+		p.submit(send, "action", "preview").want(200, "1 recipient 2 000 sat", other)
 	})
 	t.Run("empty form", func(*testing.T) {
 		preview(alice).want(400, "Available 80 000 000 sat", "Enter an address.")
@@ -143,7 +117,7 @@ func TestSend_Forms(t *testing.T) {
 		preview(alice, "recipients_csv", "address,amount_sat\nnope,1\n").want(400, "line 2, column address")
 	})
 	t.Run("bitcoin: link", func(*testing.T) {
-		preview(alice, address1, "bitcoin:"+to+"?amount=0.01&label=shop").want(200, "1 000 000 sat", grouped(to))
+		preview(alice, address1, "bitcoin:"+to+"?amount=0.01&label=shop").want(200, "1 000 000 sat", to)
 	})
 	t.Run("maximum", func(*testing.T) {
 		preview(alice, address1, to, "send_max", "1").want(200, "2 UTXOs are spent", "Change 0 sat")
@@ -151,7 +125,7 @@ func TestSend_Forms(t *testing.T) {
 	})
 	t.Run("values in the address", func(*testing.T) {
 		p := alice.get(send + "?recipients%5B0%5D.address=" + to + "&send_max=1&utxos=" + utxo)
-		p.submit(send, append([]string{"action", "preview"}, fee...)...).want(200, "1 UTXO is spent", "Change 0 sat", grouped(to))
+		p.submit(send, append([]string{"action", "preview"}, fee...)...).want(200, "1 UTXO is spent", "Change 0 sat", to)
 	})
 	t.Run("BTC", func(*testing.T) {
 		alice.post("/display", "unit", "btc")
@@ -216,7 +190,7 @@ func TestSend_Forms(t *testing.T) {
 			typing.want(200, c.message).lacks(`role="alert"`, `value="create"`)
 		})
 	}
-	if n := s.proposals(t); n != 0 {
+	if n := s.count(t, "proposals"); n != 0 {
 		t.Errorf("%d proposals are stored", n)
 	}
 }

@@ -46,22 +46,3 @@ func TestBrowser_Setup(t *testing.T) {
 	}
 	b.inspect("/find?q=nothing")
 }
-
-// inspectHere looks at the page that a form has led to, like inspect.
-func (b *chromium) inspectHere(name string) {
-	b.t.Helper()
-	for _, width := range []int64{1280, 390} {
-		for _, theme := range []string{"light", "dark"} {
-			b.size(width)
-			b.scheme(theme)
-			for _, v := range b.axe() {
-				b.t.Errorf("%s, %d px, %s: %s (%s): %s", name, width, theme, v.Help, v.ID, strings.Join(v.Nodes, " | "))
-			}
-			if b.scrollsSideways() {
-				b.t.Errorf("%s is wider than %d px", name, width)
-			}
-			b.screenshot(screenshotName(name, width, theme))
-		}
-	}
-	b.size(1280)
-}

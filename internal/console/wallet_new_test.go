@@ -44,13 +44,6 @@ func minedNode(t *testing.T) *testkit.Node {
 	return n
 }
 
-// wallets returns the number of wallets in the database.
-func (s *site) wallets(t *testing.T) (n int) {
-	t.Helper()
-	testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM wallets").Scan(&n))
-	return n
-}
-
 // vault is the 2-of-3 multisig wallet of three device files.
 var vaultFiles = []string{"coldcard.json", "key-jade.txt", "key-spare.txt"}
 
@@ -106,7 +99,7 @@ func TestNewWallet_DeviceFiles(t *testing.T) {
 		check.want(200, "2 of 3 signatures", "Native segwit multisig (P2WSH)", "73c5da0a", "b8688df1", "28645006", "m/48h/1h/0h/2h", "coldcard.json (Coldcard export)", "Nothing is stored yet.")
 		compare := check.send(nil, "name", "Family Vault", "since", "now", "step", "compare")
 		compare.want(200, "Compare these addresses", "Family Vault", "The wallet is new")
-		if s.wallets(t) != 0 {
+		if s.count(t, "wallets") != 0 {
 			t.Error("a wallet was stored before it was created")
 		}
 		var both [2][]string // receive and change
@@ -119,8 +112,8 @@ func TestNewWallet_DeviceFiles(t *testing.T) {
 		if created.at.RequestURI() != "/wallets/family_vault?done=wallet-created" {
 			t.Fatalf("%s: %s", created.at, created.text())
 		}
-		if again := compare.send(nil, "step", "create"); again.at.RequestURI() != "/wallets/family_vault?done=wallet-exists" || s.wallets(t) != 1 {
-			t.Errorf("the same form again leads to %s; there are %d wallets", again.at, s.wallets(t))
+		if again := compare.send(nil, "step", "create"); again.at.RequestURI() != "/wallets/family_vault?done=wallet-exists" || s.count(t, "wallets") != 1 {
+			t.Errorf("the same form again leads to %s; there are %d wallets", again.at, s.count(t, "wallets"))
 		}
 		other := check.send(nil, "name", "Other name", "since", "now", "step", "compare").want(409, "these descriptors")
 		if links := other.all("a", func(n *html.Node) bool {
@@ -153,7 +146,7 @@ func TestNewWallet_SentTwice(t *testing.T) {
 			t.Errorf("one of the forms leads to %s", end)
 		}
 	}
-	if n := s.wallets(t); n != 1 {
+	if n := s.count(t, "wallets"); n != 1 {
 		t.Errorf("%d wallets", n)
 	}
 }
@@ -220,7 +213,7 @@ func TestNewWallet_Problems(t *testing.T) {
 			}
 		})
 	}
-	if n := s.wallets(t); n != 0 {
+	if n := s.count(t, "wallets"); n != 0 {
 		t.Errorf("%d wallets were stored", n)
 	}
 }
@@ -267,7 +260,7 @@ func TestNewWallet_PrivateKeys(t *testing.T) {
 	if found := secrets.Find(s.log.String()); len(found) > 0 {
 		t.Errorf("the log has %v", found)
 	}
-	if n := s.wallets(t); n != 0 {
+	if n := s.count(t, "wallets"); n != 0 {
 		t.Errorf("%d wallets were stored", n)
 	}
 }
