@@ -135,15 +135,7 @@ func (c *call) findProposal() error {
 // proposal returns the proposal that the path names.
 func (c *call) proposal() (proposal.Proposal, error) {
 	p, err := c.Proposals.Get(c.r.Context(), c.access, c.param("id"))
-	return p, pageError(err)
-}
-
-// pageError returns errNoPage for a proposal that does not exist in the wallet.
-func pageError(err error) error {
-	if errors.Is(err, proposal.ErrNotFound) {
-		return errNoPage
-	}
-	return err
+	return p, missing(err, proposal.ErrNotFound)
 }
 
 func (c *call) proposalPath(id string, parts ...string) string {
@@ -174,7 +166,7 @@ func (c *call) showProposal() error {
 // refused handles an error of a form on the page of a proposal: it shows the page again with
 // the problem, if there is one to show.
 func (c *call) refused(action string, err error) error {
-	f, err := again(pageError(err))
+	f, err := again(missing(err, proposal.ErrNotFound))
 	if err != nil {
 		return err
 	}

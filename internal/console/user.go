@@ -142,10 +142,7 @@ func (c *call) changeUser(change auth.UserChange, notice string) error {
 
 // userAgain shows the page of the user with the problem of a form on it.
 func (c *call) userAgain(err error) error {
-	if errors.Is(err, auth.ErrUserNotFound) {
-		return errNoPage
-	}
-	f, err := again(err)
+	f, err := again(missing(err, auth.ErrUserNotFound))
 	if err != nil {
 		return err
 	}
