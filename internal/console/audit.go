@@ -32,9 +32,8 @@ type auditPage struct {
 // auditRow is an event of the audit log.
 type auditRow struct {
 	auth.Entry
-	Group, Name string // of the action
-	Session     string // id of the session that was used, or empty
-	Note        string // what admins may see of the detail, without the session
+	Session string // id of the session that was used, or empty
+	Note    string // what admins may see of the detail, without the session
 }
 
 // OK reports whether the action was done.
@@ -53,7 +52,6 @@ func (r auditRow) By() string {
 
 func auditRowOf(e auth.Entry) auditRow {
 	r := auditRow{Entry: e, Note: e.SharedDetail()}
-	r.Group, r.Name, _ = strings.Cut(e.Action, ".")
 	if at := strings.LastIndex(r.Note, sessionMark); at >= 0 {
 		r.Session = r.Note[at+len(sessionMark):]
 		r.Note = strings.TrimSuffix(r.Note[:at], "; ")

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
-	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
@@ -97,14 +96,6 @@ func (p proposalPage) Stage() string {
 		return "done"
 	}
 	return "ended"
-}
-
-// Reserved returns the total amount of the inputs.
-func (p proposalPage) Reserved() (sum btc.Amount) {
-	for _, in := range p.Inputs {
-		sum += in.Amount
-	}
-	return sum
 }
 
 // findProposal redirects from the address of a proposal that is the same for all members to

@@ -14,7 +14,6 @@ const proposalsOnPage = 25
 
 // proposalList is a page of the list of a wallet's proposals.
 type proposalList struct {
-	Form     form
 	Statuses []statusOption
 	Rows     []payment
 	Base     string

@@ -65,13 +65,12 @@ type preview struct {
 	Stale bool       // whether the form was changed after the preview that the user saw
 }
 
-// Actions of the form.
+// Actions of the form. Every other one is a preview.
 const (
-	actionAdd     = "add"
-	actionRemove  = "remove "
-	actionPreview = "preview"
-	actionTyping  = "typing" // a preview while the user is typing
-	actionCreate  = "create"
+	actionAdd    = "add"
+	actionRemove = "remove "
+	actionTyping = "typing" // a preview while the user is typing
+	actionCreate = "create"
 )
 
 // Fields of the form that are not fields of the payment.
@@ -298,14 +297,6 @@ func (o feeOption) Hours() int { return o.Minutes / 60 }
 
 // Days returns the duration in days; 0 for a shorter one.
 func (o feeOption) Days() int { return o.Minutes / (24 * 60) }
-
-// Spent returns the total of the inputs.
-func (p preview) Spent() (sum btc.Amount) {
-	for _, in := range p.Inputs {
-		sum += in.Amount
-	}
-	return sum
-}
 
 // Reused returns the recipients whose address was paid before.
 func (p preview) Reused() []payee {

@@ -108,9 +108,6 @@ func presetNamed(name string) (tokenPreset, bool) {
 	return tokenPreset{}, false
 }
 
-// Names returns the names of the preset's scopes in the API.
-func (p tokenPreset) Names() string { return p.Scopes.String() }
-
 // rights returns the scopes of a token in words: the title of a preset, or of each scope.
 func (l *look) rights(scopes auth.Scopes) string {
 	for _, p := range tokenPresets {
