@@ -129,17 +129,9 @@ type webhookPage struct {
 	Status     string // filter of the deliveries
 	First      bool
 	Next       string // path of the next page; empty on the last
-	Test       *testResult
+	Test       *egress.Result
 	Form       form
 }
-
-// testResult is the result of a test message.
-type testResult struct{ egress.Result }
-
-// OK reports whether the receiver accepted the message.
-func (r testResult) OK() bool { return accepted(r.Result) }
-
-func accepted(r egress.Result) bool { return r.Status >= 200 && r.Status < 300 }
 
 // Statuses returns the statuses by which deliveries can be filtered.
 func (p webhookPage) Statuses() []webhook.Status {
@@ -161,7 +153,7 @@ func (c *call) findWebhook() (webhookRow, error) {
 // deliveriesAtOnce is the number of deliveries on a page.
 const deliveriesAtOnce = 25
 
-func (c *call) renderWebhook(f form, test *testResult) error {
+func (c *call) renderWebhook(f form, test *egress.Result) error {
 	row, err := c.findWebhook()
 	if err != nil {
 		return err
@@ -214,7 +206,7 @@ func (c *call) testWebhook() error {
 	if err != nil {
 		return c.webhookAgain(err)
 	}
-	return c.renderWebhook(c.newForm(nil), &testResult{r})
+	return c.renderWebhook(c.newForm(nil), &r)
 }
 
 // recoverWebhook sends events again that were not delivered, since a time that the form states as

@@ -95,6 +95,9 @@ type Result struct {
 	Cause error
 }
 
+// OK reports whether the receiver has accepted the request.
+func (r Result) OK() bool { return r.Status >= 200 && r.Status < 300 }
+
 // Check returns a fault about the field url if requests to this URL are always refused. It
 // resolves no names: the addresses of a name are checked for each connection.
 func (c *Client) Check(url string) error {

@@ -192,7 +192,7 @@ func (d *Deliverer) attempt(ctx context.Context, delivery Delivery, holder strin
 		d.o.Log.InfoContext(ctx, "webhook disabled after a delivery", "webhook_id", delivery.WebhookID)
 	}
 	if r != nil && d.o.Observe != nil {
-		d.o.Observe(accepted(*r), r.Took)
+		d.o.Observe(r.OK(), r.Took)
 	}
 }
 
@@ -230,7 +230,7 @@ func (d *Deliverer) send(ctx context.Context, delivery Delivery) (*egress.Result
 	if err != nil { // the secrets were changed outside of specterd
 		r = egress.Result{Problem: "the webhook has no valid secret"}
 	}
-	if ctx.Err() != nil && !accepted(r) { // this process stops
+	if ctx.Err() != nil && !r.OK() { // this process stops
 		r.Problem = "interrupted, because specterd was stopped"
 		return &r, d.again, nil
 	}

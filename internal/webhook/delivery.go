@@ -68,9 +68,6 @@ type Attempt struct {
 	Result egress.Result
 }
 
-// accepted reports whether the receiver has accepted the message.
-func accepted(r egress.Result) bool { return r.Status >= 200 && r.Status < 300 }
-
 const (
 	statusGone        = 410
 	statusTooMany     = 429
@@ -105,7 +102,7 @@ const (
 // receiver says so, or if it has failed for too long.
 func settle(w *Webhook, d *Delivery, r egress.Result, now time.Time) {
 	d.NextAt = time.Time{}
-	if accepted(r) {
+	if r.OK() {
 		d.Status, d.StatusAt = Delivered, now
 		w.FailingSince = time.Time{}
 		return

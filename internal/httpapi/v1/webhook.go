@@ -194,7 +194,7 @@ type attemptResult struct {
 func attemptResultOf(r egress.Result) attemptResult {
 	out := attemptResult{Problem: optionalText(r.Problem), Response: r.Excerpt, Duration: r.Took.Milliseconds()}
 	if r.Status != 0 {
-		out.Status, out.OK = &r.Status, r.Status >= 200 && r.Status < 300
+		out.Status, out.OK = &r.Status, r.OK()
 	}
 	return out
 }
