@@ -43,10 +43,7 @@ func (c *call) renderDelivery(f form) error {
 	if p.Body, err = c.messageOf(p.Delivery); err != nil {
 		return err
 	}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "delivery", string(p.Delivery.Kind), p)
-	}
-	return c.render("delivery", string(p.Delivery.Kind), p)
+	return c.renderForm(f, "delivery", string(p.Delivery.Kind), p)
 }
 
 // messageOf returns the body of the message of a delivery, if the caller may see the event and it

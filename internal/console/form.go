@@ -29,6 +29,14 @@ func (c *call) formWith(pairs ...string) form {
 	return form{values: values, look: c.look}
 }
 
+// renderForm responds with a page whose form may have been refused.
+func (c *call) renderForm(f form, name, title string, body any) error {
+	if f.fault != nil {
+		return c.renderAs(f.fault, name, title, body)
+	}
+	return c.render(name, title, body)
+}
+
 // Value returns the value of a field.
 func (f form) Value(name string) string { return f.values.Get(name) }
 

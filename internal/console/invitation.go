@@ -46,10 +46,7 @@ func (c *call) renderInvitation(f form) error {
 		return errNoInvitation
 	}
 	p := invitationPage{Invitation: all[at], Means: c.look.T(roleMeanings[string(all[at].Role)]), Form: f}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "invitation", c.look.T("Invitation"), p)
-	}
-	return c.render("invitation", c.look.T("Invitation"), p)
+	return c.renderForm(f, "invitation", c.look.T("Invitation"), p)
 }
 
 var errNoInvitation = errNoPage.WithMessage("This invitation does not exist any more: it was accepted, withdrawn or has expired.")

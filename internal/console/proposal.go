@@ -139,7 +139,11 @@ var stepTitles = map[string]string{
 	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
 }
 
-func (c *call) showProposal() error {
+func (c *call) showProposal() error { return c.renderProposal(c.newForm(nil), "") }
+
+// renderProposal shows the page of a proposal. Refused names the action whose form was refused,
+// if any.
+func (c *call) renderProposal(f form, refused string) error {
 	p, err := c.proposal()
 	if err != nil {
 		return err
@@ -148,10 +152,11 @@ func (c *call) showProposal() error {
 	if err != nil {
 		return err
 	}
+	page.Form, page.Refused = f, refused
 	if c.query("done") == signaturesAdded {
 		page.Added = page.latest()
 	}
-	return c.render("proposal", c.look.T("Proposal"), &page)
+	return c.renderForm(f, "proposal", c.look.T("Proposal"), &page)
 }
 
 // refused handles an error of a form on the page of a proposal: it shows the page again with
@@ -161,23 +166,14 @@ func (c *call) refused(action string, err error) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.proposal()
-	if err != nil {
-		return err
-	}
-	page, err := c.proposalPage(p)
-	if err != nil {
-		return err
-	}
-	page.Form, page.Refused = c.newForm(f), action
-	return c.renderAs(f, "proposal", c.look.T("Proposal"), &page)
+	return c.renderProposal(c.newForm(f), action)
 }
 
 // proposalPage returns the content of the page of a proposal.
 func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 	ctx := c.r.Context()
 	page := proposalPage{
-		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Form: c.newForm(nil), Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
+		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
 		Overdue: !c.Now().Before(p.ExpiresAt), Keys: keysOf(c.view, p),
 	}
 	page.MayEnd = c.view.Role.Covers(auth.RoleSigner) || p.Creator.UserID == c.who.UserID && c.view.Role.Covers(auth.RoleProposer)

@@ -59,10 +59,7 @@ func (c *call) renderSettings(f form) error {
 	for _, s := range sessions {
 		p.Sessions = append(p.Sessions, sessionRow{Session: s, Browser: browserOf(s.Agent), Current: s.ID == c.session.ID})
 	}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "settings", c.look.T("Settings"), p)
-	}
-	return c.render("settings", c.look.T("Settings"), p)
+	return c.renderForm(f, "settings", c.look.T("Settings"), p)
 }
 
 // changePassword changes the password of the user, who enters the old one again even if that

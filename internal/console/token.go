@@ -170,39 +170,33 @@ type tokenPage struct {
 	Form              form
 }
 
-func (c *call) showToken() error {
-	p, err := c.tokenPage(c.param("id"))
-	if err != nil {
-		return err
-	}
-	p.Form = c.formWith("grace", defaultGrace)
-	return c.render("token", c.look.T("Access token"), p)
-}
+func (c *call) showToken() error { return c.renderToken(c.formWith("grace", defaultGrace)) }
 
-func (c *call) tokenPage(id string) (tokenPage, error) {
-	ctx := c.r.Context()
+// renderToken shows a token with the form that rotates it, which may be refused.
+func (c *call) renderToken(f form) error {
+	ctx, id := c.r.Context(), c.param("id")
 	t, err := c.Tokens.Get(ctx, c.who, id)
 	if err != nil {
-		return tokenPage{}, missing(err, auth.ErrTokenNotFound)
+		return missing(err, auth.ErrTokenNotFound)
 	}
 	names, err := c.walletNames()
 	if err != nil {
-		return tokenPage{}, err
+		return err
 	}
-	p := tokenPage{Token: c.tokenRowOf(t, names, 0, strings.Contains(t.Description, " (rotated "))}
+	p := tokenPage{Token: c.tokenRowOf(t, names, 0, strings.Contains(t.Description, " (rotated ")), Form: f}
 	if p.Parent, err = c.relatedToken(ctx, t.ParentID); err != nil {
-		return p, err
+		return err
 	}
 	if p.Predecessor, err = c.relatedToken(ctx, t.RotatedFrom); err != nil {
-		return p, err
+		return err
 	}
 	related, err := c.Tokens.Deletable(ctx, c.who, id)
 	if err != nil {
-		return p, missing(err, auth.ErrTokenNotFound)
+		return missing(err, auth.ErrTokenNotFound)
 	}
 	p.Ended = slices.DeleteFunc(related.Ended, func(n auth.TokenName) bool { return n.ID == id })
 	p.Successors = related.Kept
-	return p, nil
+	return c.renderForm(f, "token", c.look.T("Access token"), p)
 }
 
 // relatedToken returns the caller's token with this id, or nil if it does not exist.
@@ -251,12 +245,7 @@ func (c *call) rotateToken() error {
 		if err != nil {
 			return err
 		}
-		p, err := c.tokenPage(id)
-		if err != nil {
-			return err
-		}
-		p.Form = c.newForm(f)
-		return c.renderAs(f, "token", c.look.T("Access token"), p)
+		return c.renderToken(c.newForm(f))
 	}
 	return c.showSecret(t, secret, grace)
 }

@@ -34,20 +34,17 @@ func (c *call) newToken() error {
 		f.values.Set("reach", "only")
 		f.values.Set("wallets", alias)
 	}
-	return c.renderNewToken(f, nil)
+	return c.renderNewToken(f)
 }
 
-// renderNewToken shows the form. Refused is nil unless it was sent with a mistake.
-func (c *call) renderNewToken(f form, refused *fault.Error) error {
+// renderNewToken shows the form, which may be refused.
+func (c *call) renderNewToken(f form) error {
 	memberships, err := c.Wallets.Memberships(c.r.Context(), c.who)
 	if err != nil {
 		return err
 	}
 	p := newTokenPage{Form: f, Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Wallets: memberships, Lifetimes: tokenLifetimes}
-	if refused != nil {
-		return c.renderAs(refused, "token-new", c.look.T("Create token"), p)
-	}
-	return c.render("token-new", c.look.T("Create token"), p)
+	return c.renderForm(f, "token-new", c.look.T("Create token"), p)
 }
 
 func (c *call) createToken() error {
@@ -65,7 +62,7 @@ func (c *call) createToken() error {
 		if err != nil {
 			return err
 		}
-		return c.renderNewToken(c.newForm(f), f)
+		return c.renderNewToken(c.newForm(f))
 	}
 	return c.showSecret(t, secret, 0)
 }

@@ -56,10 +56,7 @@ func (c *call) renderUsers(f form) error {
 		p.Users = found[:usersAtOnce]
 		p.Next = "/users?" + url.Values{"after": {p.Users[usersAtOnce-1].Name}}.Encode()
 	}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "users", c.look.T("Users"), p)
-	}
-	return c.render("users", c.look.T("Users"), p)
+	return c.renderForm(f, "users", c.look.T("Users"), p)
 }
 
 func (c *call) createUser() error {
@@ -125,10 +122,7 @@ func (c *call) renderUser(f form) error {
 		tokens = tokens[:shown]
 	}
 	p.Tokens = c.tokenTree(tokens, nil)
-	if f.fault != nil {
-		return c.renderAs(f.fault, "user", u.Name, p)
-	}
-	return c.render("user", u.Name, p)
+	return c.renderForm(f, "user", u.Name, p)
 }
 
 // changeUser makes a change to the user of the page, and shows the page with a notice.

@@ -173,10 +173,7 @@ func (c *call) renderWebhook(f form, test *egress.Result) error {
 			p.Next += "&status=" + p.Status
 		}
 	}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "webhook", row.Description, p)
-	}
-	return c.render("webhook", row.Description, p)
+	return c.renderForm(f, "webhook", row.Description, p)
 }
 
 // webhookAgain shows the page of the webhook with the problem of a form on it.

@@ -83,10 +83,7 @@ func (c *call) renderWebhookForm(f form, row *webhookRow) error {
 	if row != nil {
 		title = c.look.T("Change webhook")
 	}
-	if f.fault != nil {
-		return c.renderAs(f.fault, "webhook-form", title, p)
-	}
-	return c.render("webhook-form", title, p)
+	return c.renderForm(f, "webhook-form", title, p)
 }
 
 // webhookParams reads the form. A limit without any element is an empty list, which the service
