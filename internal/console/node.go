@@ -21,7 +21,8 @@ type nodePage struct {
 
 // feeRow is the estimate for a confirmation target.
 type feeRow struct {
-	Target int    // in blocks
+	target
+
 	Rate   string // in sat/vB; empty if the node has no estimate
 	Source string // of the fee rate of a proposal for the target
 }
@@ -56,19 +57,21 @@ func (c *call) showNode() error {
 	return c.render("node", c.look.T("Node"), p)
 }
 
+// target is a confirmation target.
+type target struct{ Blocks int }
+
 // minutesPerBlock is the average time between two blocks.
 const minutesPerBlock = 10
 
 // Minutes, Hours and Days return about how long the blocks of the target take.
-func (r feeRow) Minutes() int { return r.Target * minutesPerBlock }
-func (r feeRow) Hours() int   { return r.Minutes() / 60 }
-func (r feeRow) Days() int    { return r.Hours() / 24 }
+func (t target) Minutes() int { return t.Blocks * minutesPerBlock }
+func (t target) Hours() int   { return t.Minutes() / 60 }
+func (t target) Days() int    { return t.Hours() / 24 }
 
 func feeRows(s nodestatus.Status) []feeRow {
 	rows := make([]feeRow, len(s.Fees.PerKvB))
 	for i, perKvB := range s.Fees.PerKvB {
-		target := nodestatus.FeeTargets[i]
-		rows[i] = feeRow{Target: target, Source: feeSources[proposal.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum()))]}
+		rows[i] = feeRow{target: target{nodestatus.FeeTargets[i]}, Source: feeSources[proposal.EstimateSource(btc.FeeRate(perKvB), btc.FeeRate(s.MempoolMinimum()))]}
 		if perKvB > 0 {
 			rows[i].Rate = btc.FeeRate(perKvB).String()
 		}

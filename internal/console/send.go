@@ -44,9 +44,9 @@ type recipientRow struct {
 
 // feeOption is a choice of a confirmation target, with the node's estimate.
 type feeOption struct {
-	Blocks  int
-	Minutes int
-	Rate    string // in sat/vB; empty if the node has no estimate
+	target
+
+	Rate string // in sat/vB; empty if the node has no estimate
 }
 
 // utxoOption is a UTXO that the payment can spend.
@@ -274,16 +274,13 @@ func (p sendPage) NoEstimates() bool {
 	return !slices.ContainsFunc(p.Fees, func(o feeOption) bool { return o.Rate != "" })
 }
 
-// minutesOfBlock is the average time between blocks.
-const minutesOfBlock = 10
-
 // shownTargets are the confirmation targets that the form offers.
 var shownTargets = []int{2, 6, 24, 144, 1008}
 
 func feeOptions(s nodestatus.Status) []feeOption {
 	options := make([]feeOption, len(shownTargets))
 	for i, blocks := range shownTargets {
-		options[i] = feeOption{Blocks: blocks, Minutes: blocks * minutesOfBlock}
+		options[i] = feeOption{target: target{blocks}}
 		at := slices.Index(nodestatus.FeeTargets, blocks)
 		if at >= 0 && at < len(s.Fees.PerKvB) && s.Fees.PerKvB[at] > 0 {
 			options[i].Rate = rateText(max(btc.FeeRate(s.Fees.PerKvB[at]), btc.FeeRate(s.MempoolMinimum())))
@@ -291,12 +288,6 @@ func feeOptions(s nodestatus.Status) []feeOption {
 	}
 	return options
 }
-
-// Hours returns the duration in hours, and Days in days; 0 for a shorter one.
-func (o feeOption) Hours() int { return o.Minutes / 60 }
-
-// Days returns the duration in days; 0 for a shorter one.
-func (o feeOption) Days() int { return o.Minutes / (24 * 60) }
 
 // Reused returns the recipients whose address was paid before.
 func (p preview) Reused() []payee {
