@@ -75,16 +75,20 @@ func (c *call) findAll(query string) ([]foundItem, error) {
 			return walletPath(access.Alias(), "transactions", lower), err
 		})
 	case idText.MatchString(lower):
-		return c.findInWallets(c.look.T("Proposal"), func(access wallet.Access) (string, error) {
-			_, err := c.Proposals.Get(c.r.Context(), access, lower)
-			return walletPath(access.Alias(), "proposals", lower), err
-		})
+		return c.findProposals(lower)
 	}
 	found, err := c.findAddress(query)
 	if err != nil || len(found) > 0 {
 		return found, err
 	}
 	return c.findWallet(lower)
+}
+
+func (c *call) findProposals(id string) ([]foundItem, error) {
+	return c.findInWallets(c.look.T("Proposal"), func(access wallet.Access) (string, error) {
+		p, err := c.Proposals.Get(c.r.Context(), access, id)
+		return walletPath(access.Alias(), "proposals", p.ID), err
+	})
 }
 
 // findInWallets calls look for each wallet of the user. It returns the path of an object, or a

@@ -1,8 +1,6 @@
 package console
 
 import (
-	"errors"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -101,26 +99,14 @@ func (p proposalPage) Stage() string {
 // findProposal redirects from the address of a proposal that is the same for all members to
 // its page in the caller's wallet.
 func (c *call) findProposal() error {
-	ctx := c.r.Context()
-	memberships, err := c.Wallets.Memberships(ctx, c.who)
+	found, err := c.findProposals(c.param("id"))
 	if err != nil {
 		return err
 	}
-	for _, m := range memberships {
-		access, err := c.Wallets.Access(ctx, c.who, m.Alias)
-		if err != nil {
-			return err
-		}
-		p, err := c.Proposals.Get(ctx, access, c.param("id"))
-		if err == nil {
-			http.Redirect(c.w, c.r, walletPath(m.Alias, "proposals", p.ID), http.StatusSeeOther)
-			return nil
-		}
-		if !errors.Is(err, proposal.ErrNotFound) {
-			return err
-		}
+	if len(found) == 0 {
+		return errNoPage
 	}
-	return errNoPage
+	return c.redirect(found[0].Path, "")
 }
 
 // proposal returns the proposal that the path names.
