@@ -83,13 +83,18 @@ func (f *File) nameKeys(keys []btc.Key, names []string) {
 
 // inFile returns a fault about a descriptor or keys as a fault about the file.
 func inFile(err error) error {
+	return renamed(err, func(string) string { return field })
+}
+
+// renamed returns a fault with other names of its fields.
+func renamed(err error, name func(old string) string) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return err
 	}
-	var all []error
-	for _, p := range f.Fields {
-		all = append(all, fault.InvalidAs(f.Code, field, "%s", p.Message))
+	all := make([]error, len(f.Fields))
+	for i, p := range f.Fields {
+		all[i] = fault.InvalidAs(f.Code, name(p.Name), "%s", p.Message)
 	}
 	return fault.JoinErrors(all...)
 }

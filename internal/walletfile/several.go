@@ -136,29 +136,15 @@ func (d *draft) keyFor(script btc.Script) (key, name string, err error) {
 
 // aboutFile returns a fault about a file as a fault about the file at a position.
 func aboutFile(err error, position int) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	all := make([]error, len(f.Fields))
-	for i, p := range f.Fields {
-		all[i] = fault.InvalidAs(f.Code, fmt.Sprintf("%s[%d]", filesField, position), "%s", p.Message)
-	}
-	return fault.JoinErrors(all...)
+	return renamed(err, func(string) string { return fmt.Sprintf("%s[%d]", filesField, position) })
 }
 
 // inFiles returns a fault about keys as a fault about the files that contain them.
 func inFiles(err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	all := make([]error, len(f.Fields))
-	for i, p := range f.Fields {
-		if p.Name == "keys" {
-			p.Name = filesField
+	return renamed(err, func(name string) string {
+		if name == "keys" {
+			return filesField
 		}
-		all[i] = fault.InvalidAs(f.Code, p.Name, "%s", p.Message)
-	}
-	return fault.JoinErrors(all...)
+		return name
+	})
 }
