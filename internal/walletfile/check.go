@@ -132,11 +132,16 @@ func checkPurpose(k btc.Key, script btc.Script, network btc.Network, warn warner
 	if len(path) < 2 || path[0] == hardened+45 {
 		return
 	}
-	want := uint32(hardened + 1)
-	if network == btc.Main {
-		want = hardened
-	}
+	want := coinTypeOf(network)
 	if path[1] != want && (path[1] == hardened || path[1] == hardened+1) {
 		warn("coin_type_mismatch", "has a path for another network: its second step is %s, and keys of the network %s have %s", btc.FormatStep(path[1]), network, btc.FormatStep(want))
 	}
+}
+
+// coinTypeOf returns the second step of paths for a network (SLIP-44).
+func coinTypeOf(network btc.Network) uint32 {
+	if network == btc.Main {
+		return hdkeychain.HardenedKeyStart
+	}
+	return hdkeychain.HardenedKeyStart + 1
 }

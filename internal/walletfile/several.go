@@ -71,17 +71,9 @@ func (s Source) signer(network btc.Network) (*draft, error) {
 	}
 	d.accounts = slices.DeleteFunc(d.accounts, func(a account) bool { return !a.signer && !a.assumed })
 	if len(d.accounts) == 0 {
-		return nil, fault.InvalidAs(ErrNotOneWallet.Code, field, "has no key for multisig wallets; export one from the device, usually at the path m/48h/%s/0h/2h", coinTypeOf(network))
+		return nil, fault.InvalidAs(ErrNotOneWallet.Code, field, "has no key for multisig wallets; export one from the device, usually at the path m/48h/%s/0h/2h", btc.FormatStep(coinTypeOf(network)))
 	}
 	return d, nil
-}
-
-// coinTypeOf returns the second step of paths for a network (SLIP-44).
-func coinTypeOf(network btc.Network) string {
-	if network == btc.Main {
-		return "0h"
-	}
-	return "1h"
 }
 
 // commonScripts returns the script types for which each draft has a key, the preferred one
