@@ -142,7 +142,7 @@ func TestInterop_Electrum(t *testing.T) {
 	}
 	check := func(path string, script btc.Script, addresses [2][]string) {
 		t.Helper()
-		f, err := walletfile.Read(testkit.Must(os.ReadFile(path)), walletfile.Options{Network: btc.Regtest})
+		f, err := walletfile.FromBytes(testkit.Must(os.ReadFile(path))).Read(walletfile.Options{Network: btc.Regtest})
 		testkit.Check(t, err)
 		if f.Format != walletfile.Electrum || f.Script != script || fmt.Sprint(firstAddresses(t, f.Policy)) != fmt.Sprint(addresses) {
 			t.Errorf("%s: %s, %s, %v, want %v", path, f.Format, f.Script, firstAddresses(t, f.Policy), addresses)
@@ -179,7 +179,7 @@ func TestInterop_Electrum(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, name)
 			electrum(t, dir, append(args, "--wallet", path)...)
-			if _, err := walletfile.Read(testkit.Must(os.ReadFile(path)), walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
+			if _, err := walletfile.FromBytes(testkit.Must(os.ReadFile(path))).Read(walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
 				t.Errorf("a wallet with %s: %v", name, err)
 			}
 		})
@@ -201,7 +201,7 @@ func TestInterop_Core(t *testing.T) {
 		if len(imported) != 2 || !imported[0].Success || !imported[1].Success {
 			t.Fatalf("%s: %+v", name, imported)
 		}
-		f, err := walletfile.Read(n.WalletCLI(t, name, "listdescriptors"), walletfile.Options{Network: btc.Regtest})
+		f, err := walletfile.FromBytes(n.WalletCLI(t, name, "listdescriptors")).Read(walletfile.Options{Network: btc.Regtest})
 		testkit.Check(t, err)
 		if f.Name != name || f.Policy.Receive.String() != w.Receive || f.Policy.Change.String() != w.Change {
 			t.Errorf("%s: %s, want %s", f.Name, f.Policy.Receive, w.Receive)
@@ -215,12 +215,12 @@ func TestInterop_Core(t *testing.T) {
 	}
 	n.CLI(t, "createwallet", "hot")
 	for _, script := range []btc.Script{btc.PKH, btc.ShWPKH, btc.WPKH, btc.TR} {
-		f, err := walletfile.Read(n.WalletCLI(t, "hot", "listdescriptors"), walletfile.Options{Network: btc.Regtest, Script: script})
+		f, err := walletfile.FromBytes(n.WalletCLI(t, "hot", "listdescriptors")).Read(walletfile.Options{Network: btc.Regtest, Script: script})
 		if err != nil || f.Script != script || len(f.Scripts) != 4 {
 			t.Errorf("%s: %+v, %v", script, f, err)
 		}
 	}
-	if _, err := walletfile.Read(n.WalletCLI(t, "hot", "listdescriptors", true), walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
+	if _, err := walletfile.FromBytes(n.WalletCLI(t, "hot", "listdescriptors", true)).Read(walletfile.Options{Network: btc.Regtest}); !errors.Is(err, btc.ErrPrivateKey) {
 		t.Errorf("private keys: %v", err)
 	}
 }

@@ -148,7 +148,7 @@ func TestWrite_Names(t *testing.T) {
 	w.Devices = []wallet.Device{{Alias: "cold", Name: "Cold", Type: "coldcard"}}
 	var out bytes.Buffer
 	testkit.Check(t, w.Write(&out, walletexport.Caravan))
-	f, err := walletfile.Read(out.Bytes(), walletfile.Options{Network: btc.Regtest})
+	f, err := walletfile.FromBytes(out.Bytes()).Read(walletfile.Options{Network: btc.Regtest})
 	testkit.Check(t, err)
 	if got := f.Keys[0].Name + ", " + f.Keys[1].Name + ", " + f.Keys[2].Name; got != "Cold, Cold 2, "+w.Keys[2].Fingerprint {
 		t.Errorf("the names are %s", got)

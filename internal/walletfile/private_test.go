@@ -38,7 +38,7 @@ func TestRead_Private(t *testing.T) {
 		}
 		for name, c := range files {
 			t.Run(string(network)+"/"+name, func(t *testing.T) {
-				f, err := walletfile.Read([]byte(c.File), walletfile.Options{Network: network})
+				f, err := walletfile.FromText(c.File).Read(walletfile.Options{Network: network})
 				if err == nil {
 					t.Fatalf("accepted as %s", f.Format)
 				}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/qrcodec"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/walletfile"
 )
@@ -24,6 +25,9 @@ func TestRead_Problems(t *testing.T) {
 		}
 		return after
 	}
+	inQR := func(text string) string {
+		return strings.Join(testkit.Must(qrcodec.EncodeBBQr(qrcodec.Text, []byte(text), 200)), "\n")
+	}
 	tpub := keyOf(t, 0, "84h/1h/0h", btc.Regtest)
 	xpub := keyOf(t, 0, "84h/0h/0h", btc.Main)
 	for name, c := range map[string]struct {
@@ -38,8 +42,8 @@ func TestRead_Problems(t *testing.T) {
 		"unknown JSON":         {`{"hello": "world"}`, "unknown_file_format", []string{"has no known format"}},
 		"incomplete JSON":      {raw("caravan.json")[:200], "invalid_file", []string{"is not well-formed"}},
 		"duplicate field":      {`{"descriptor": "a", "descriptor": "b"}`, "invalid_file", []string{"or have a field twice"}},
-		"QR text":              {"UR:CRYPTO-ACCOUNT/1-2/LPADAX", "unknown_file_format", []string{"give it in parts"}},
-		"BBQr text":            {"B$ZJ0200ABC", "unknown_file_format", []string{"give it in parts"}},
+		"UR in QR text":        {inQR("UR:CRYPTO-ACCOUNT/1-2/LPADAX"), "unknown_file_format", []string{"give it in parts"}},
+		"BBQr in QR text":      {inQR("B$ZJ0200ABC"), "unknown_file_format", []string{"give it in parts"}},
 		"checksum":             {edit("descriptor.txt", "73c5da0a", "73c5da0b"), "invalid_file", []string{"does not match its checksum"}},
 		"another network":      {"wpkh(" + tpub + "/<0;1>/*)", "wrong_network", []string{"is a key of a test network, but the node is on mainnet; export the key for mainnet"}},
 		"two networks":         {"wsh(sortedmulti(2," + tpub + "/<0;1>/*," + xpub + "/<0;1>/*," + strings.Replace(tpub, "73c5", "73c6", 1) + "/0/*))", "wrong_network", []string{"key 1 is a key of a test network", "key 3 is a key of a test network"}},
@@ -72,7 +76,7 @@ func TestRead_Problems(t *testing.T) {
 		"deep JSON":            {strings.Repeat(`{"a":`, 3000) + "1" + strings.Repeat("}", 3000), "unknown_file_format", []string{"has no known format"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := walletfile.Read([]byte(c.text), walletfile.Options{Network: btc.Main})
+			_, err := walletfile.FromText(c.text).Read(walletfile.Options{Network: btc.Main})
 			f, ok := errors.AsType[*fault.Error](err)
 			if !ok || f.Kind != fault.Invalid || f.Code != c.code || len(f.Fields) != len(c.messages) {
 				t.Fatalf("%T %v, %+v", err, err, f)
@@ -148,7 +152,7 @@ func FuzzRead(f *testing.F) {
 		if f, ok := errors.AsType[*fault.Error](err); err != nil && (!ok || f.Kind != fault.Invalid || len(f.Fields) == 0) || err == nil && len(both.Policy.Keys) != 2 {
 			t.Fatalf("%+v, %v", both, err)
 		}
-		file, err := walletfile.Read(data, walletfile.Options{Network: btc.Main, Script: btc.Script(script)})
+		file, err := walletfile.FromBytes(data).Read(walletfile.Options{Network: btc.Main, Script: btc.Script(script)})
 		if err != nil {
 			f, ok := errors.AsType[*fault.Error](err)
 			if !ok || f.Kind != fault.Invalid || len(f.Fields) == 0 {
@@ -160,7 +164,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		text := fmt.Sprintf("%s\n%s", file.Policy.Receive, file.Policy.Change)
-		again, err := walletfile.Read([]byte(text), walletfile.Options{Network: btc.Main})
+		again, err := walletfile.FromText(text).Read(walletfile.Options{Network: btc.Main})
 		if err != nil || again.Policy.Receive.String() != file.Policy.Receive.String() || again.Policy.Change.String() != file.Policy.Change.String() {
 			t.Fatalf("%s: %v", text, err)
 		}

@@ -132,7 +132,7 @@ func readFile(t testing.TB, network btc.Network, name string, script btc.Script)
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", string(network), name))
 	testkit.Check(t, err)
-	return walletfile.Read(data, walletfile.Options{Network: network, Script: script})
+	return walletfile.FromBytes(data).Read(walletfile.Options{Network: network, Script: script})
 }
 
 // TestRead_Files reads each file, and compares the wallet with the one of the keys, so that all
@@ -247,7 +247,7 @@ func TestRead_Script(t *testing.T) {
 	}
 	one := keyOf(t, 0, "7h", btc.Main)
 	for script, want := range map[btc.Script]string{"": "script_assumed", btc.TR: ""} {
-		f, err := walletfile.Read([]byte(one), walletfile.Options{Network: btc.Main, Script: script})
+		f, err := walletfile.FromText(one).Read(walletfile.Options{Network: btc.Main, Script: script})
 		if err != nil || codes(f.Warnings) != want {
 			t.Errorf("a key for any script type: %+v, %v", f, err)
 		}
@@ -299,7 +299,7 @@ func TestRead_DeviceNames(t *testing.T) {
 	t.Parallel()
 	key := keyOf(t, 0, "84h/0h/0h", btc.Main)
 	text := `{"label": "x", "blockheight": 1, "descriptor": "wpkh(` + key + `/0/*)", "devices": ["` + strings.Join(strings.Fields(seeds[1]), `", "`) + `"]}`
-	if _, err := walletfile.Read([]byte(text), walletfile.Options{Network: btc.Main}); err != nil {
+	if _, err := walletfile.FromText(text).Read(walletfile.Options{Network: btc.Main}); err != nil {
 		t.Error(err)
 	}
 }
@@ -316,7 +316,7 @@ func TestRead_SpecterDesktop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			data, err := os.ReadFile(folder + name)
 			testkit.Check(t, err)
-			f, err := walletfile.Read(data, walletfile.Options{Network: btc.Regtest})
+			f, err := walletfile.FromBytes(data).Read(walletfile.Options{Network: btc.Regtest})
 			if got := fmt.Sprintf("%s %s %d", f.Format, f.Script, len(f.Keys)); err != nil || got != want || f.Name == "" {
 				t.Errorf("%s: %s, want %s; %v", name, got, want, err)
 			}

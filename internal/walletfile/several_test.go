@@ -143,7 +143,7 @@ func TestFromFiles_Problems(t *testing.T) {
 func TestRead_Accounts(t *testing.T) {
 	t.Parallel()
 	read := func(name string) []walletfile.Account {
-		f, err := walletfile.Read(testkit.Must(readRaw(btc.Regtest, name)), walletfile.Options{Network: btc.Regtest})
+		f, err := walletfile.FromBytes(testkit.Must(readRaw(btc.Regtest, name))).Read(walletfile.Options{Network: btc.Regtest})
 		testkit.Check(t, err)
 		return f.Accounts
 	}

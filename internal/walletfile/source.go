@@ -92,7 +92,9 @@ func about(err error, name string) error {
 // IsZero reports whether a request has no file.
 func (s Source) IsZero() bool { return !s.given }
 
-// Read reads the file; see Read. The texts of QR codes, one in a line, can also be a file.
+// Read reads the file. It returns ErrUnknownFormat, ErrFile, ErrFirstAddress,
+// btc.ErrPrivateKey, and the faults of btc.FromDescriptors and btc.FromKeys, all about the field
+// "file". One fault has all problems. The texts of QR codes, one in a line, can also be a file.
 func (s Source) Read(o Options) (File, error) {
 	if s.IsSeveral() {
 		return readSigners(s.files, o)

@@ -50,7 +50,7 @@ func TestFromParts(t *testing.T) {
 		source := walletfile.FromParts(texts)
 		got, err := source.Read(options)
 		testkit.Check(t, err)
-		want, err := walletfile.Read(data, options)
+		want, err := walletfile.FromBytes(data).Read(options)
 		testkit.Check(t, err)
 		if got.Format != want.Format || got.Policy.Receive.String() != want.Policy.Receive.String() {
 			t.Errorf("%s: %+v", name, got)

@@ -109,21 +109,6 @@ type Account struct {
 // IsWallet reports whether the file describes a complete wallet.
 func (f File) IsWallet() bool { return len(f.Policy.Keys) > 0 }
 
-// Read reads a file that is text or JSON. It returns ErrUnknownFormat,
-// ErrFile, ErrFirstAddress, btc.ErrPrivateKey, and the faults of btc.FromDescriptors and
-// btc.FromKeys, all about the field "file". One fault has all problems.
-func Read(data []byte, o Options) (File, error) {
-	text, err := textOf(data)
-	if err != nil {
-		return File{}, err
-	}
-	d, err := parse(text)
-	if err != nil {
-		return File{}, err
-	}
-	return d.file(o)
-}
-
 // check returns one fault with all problems that do not depend on the network.
 func (d *draft) check() error {
 	switch {
