@@ -10,6 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/historyexport"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
@@ -251,7 +252,7 @@ func (p *program) writeCSV(cmd *cobra.Command, d *walletCommands, set wallet.Set
 		return err
 	}
 	w := bufio.NewWriter(p.exported())
-	return errors.Join(v1.WriteCSV(w, records), w.Flush())
+	return errors.Join(historyexport.WriteCSV(w, false, records), w.Flush())
 }
 
 func (p *program) listTransactions(cmd *cobra.Command, d *walletCommands, set wallet.Set, filter wallet.Filter, limit int) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/historyexport"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -82,7 +83,7 @@ func (p *program) printLedger(cmd *cobra.Command, d *walletCommands, set wallet.
 	}
 	if asCSV {
 		w := bufio.NewWriter(p.exported())
-		return errors.Join(v1.WriteLedger(w, location, entries), w.Flush())
+		return errors.Join(historyexport.WriteLedger(w, false, location, entries), w.Flush())
 	}
 	var rows []wallet.Entry
 	for e, err := range entries {

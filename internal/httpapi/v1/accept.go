@@ -4,14 +4,16 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"github.com/specterd/specterd/internal/historyexport"
 )
 
 // Media types of responses. JSON Lines has no registered media type: jsonlines.org proposes
 // application/jsonl, and the older application/x-ndjson is also accepted.
 const (
 	jsonType   = "application/json"
-	csvType    = "text/csv"
-	linesType  = "application/jsonl"
+	csvType    = historyexport.CSV
+	linesType  = historyexport.Lines
 	ndjsonType = "application/x-ndjson"
 )
 

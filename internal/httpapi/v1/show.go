@@ -1,15 +1,12 @@
 package v1
 
 import (
-	"bufio"
 	"context"
-	"iter"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
-	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/proposal"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
@@ -116,16 +113,6 @@ func ShowUTXO(c wallets.UTXO) any { return utxoOf(c) }
 
 // ShowTransaction returns a transaction of a history.
 func ShowTransaction(r wallets.Record) any { return transactionOf(r) }
-
-// WriteCSV writes a history as CSV, as ListTransactions does.
-func WriteCSV(w *bufio.Writer, records iter.Seq2[wallets.Record, error]) error {
-	return historyexport.WriteCSV(w, false, records)
-}
-
-// WriteLedger writes a ledger as CSV, as ListTransactions does, with dates in a time zone.
-func WriteLedger(w *bufio.Writer, zone *time.Location, entries iter.Seq2[wallets.Entry, error]) error {
-	return historyexport.WriteLedger(w, false, zone, entries)
-}
 
 // ShowLedgerEntry returns an entry of a ledger, with the columns of its CSV as fields.
 func ShowLedgerEntry(e wallets.Entry) any {
