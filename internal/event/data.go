@@ -79,14 +79,6 @@ type AddressData struct {
 	Txid    string `json:"txid,omitempty"`
 }
 
-// BranchName returns the name of a branch in AddressData.
-func BranchName(branch uint8) string {
-	if branch == 0 {
-		return "receive"
-	}
-	return "change"
-}
-
 // UTXOData is the payload of UTXOFrozen and UTXOUnfrozen.
 type UTXOData struct {
 	Txid string `json:"txid"`

@@ -72,10 +72,7 @@ func OutputOf(o wallet.Output) Output {
 		Vout: o.Vout, Address: optionalText(o.Address), Amount: o.Amount, Mine: o.Own != nil, Label: o.Label, AddressLabel: o.AddressLabel,
 	}
 	if o.Own != nil {
-		branch := "receive"
-		if o.Own.Branch == wallet.ChangeBranch {
-			branch = "change"
-		}
+		branch := o.Own.Branch.Name()
 		out.Branch, out.Index = &branch, &o.Own.Index
 	}
 	return out

@@ -111,7 +111,7 @@ func (l *eventLog) addRevealed(ctx context.Context, q *db.Queries, was, w wallet
 		}
 		for _, row := range rows {
 			l.add(w.ID, event.AddressRevealed, row.Address, by, event.AddressData{
-				Address: row.Address, Branch: event.BranchName(uint8(r.branch)), Index: row.AddressIndex,
+				Address: row.Address, Branch: r.branch.Name(), Index: row.AddressIndex,
 			})
 		}
 	}

@@ -168,7 +168,7 @@ func (w *indexWriter) addUsed(ctx context.Context, walletID string, fresh []wall
 			}
 			delete(unused, *o.Own)
 			w.log.add(walletID, event.AddressUsed, o.Address, event.Actor{}, event.AddressData{
-				Address: o.Address, Branch: event.BranchName(uint8(o.Own.Branch)), Index: o.Own.Index, Txid: t.Txid,
+				Address: o.Address, Branch: o.Own.Branch.Name(), Index: o.Own.Index, Txid: t.Txid,
 			})
 		}
 	}

@@ -54,6 +54,14 @@ const (
 	ChangeBranch  Branch = 1
 )
 
+// Name returns receive or change.
+func (b Branch) Name() string {
+	if b == ChangeBranch {
+		return "change"
+	}
+	return "receive"
+}
+
 // Tip is the block up to which data is known. Height is -1 before the first block is known.
 type Tip struct {
 	Height int

@@ -21,14 +21,7 @@ type address struct {
 }
 
 func addressOf(a wallets.Address) address {
-	return address{a.Address, branchName(a.Branch), a.Index, a.Label, a.Revealed, a.Used}
-}
-
-func branchName(b wallets.Branch) string {
-	if b == wallets.ChangeBranch {
-		return "change"
-	}
-	return "receive"
+	return address{a.Address, a.Branch.Name(), a.Index, a.Label, a.Revealed, a.Used}
 }
 
 // listAsOf is a page of a list, and the block that it is current to.
@@ -181,7 +174,7 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (newAd
 
 func newAddressOf(next wallets.NewAddress) newAddress {
 	return newAddress{
-		Address: next.Address, Branch: branchName(next.Branch), Index: next.Index, Label: next.Label,
+		Address: next.Address, Branch: next.Branch.Name(), Index: next.Index, Label: next.Label,
 		UnusedInRow: next.Unused, Warning: optionalText(next.Warning()),
 	}
 }
@@ -216,7 +209,7 @@ func (a *API) FindAddress(ctx context.Context, in findAddressRequest) (foundAddr
 	for i, f := range found {
 		out.Address = f.Address.Address
 		out.Items[i] = ownedAddress{
-			Wallet: f.Alias, Branch: branchName(f.Branch), Index: f.Index, Path: fmt.Sprintf("%d/%d", f.Branch, f.Index),
+			Wallet: f.Alias, Branch: f.Branch.Name(), Index: f.Index, Path: fmt.Sprintf("%d/%d", f.Branch, f.Index),
 			Label: f.Label, Revealed: f.Revealed, Used: f.Used,
 			AsOf: asOfTip(f.Synced),
 		}

@@ -157,12 +157,12 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 	}
 	out.FeeSource = optionalText(string(p.FeeSource))
 	for i, in := range p.Inputs {
-		out.Inputs[i] = spentUTXO{in.Txid, in.Vout, in.Address, in.Amount, branchName(in.Branch), in.Index, p.SignaturesAt(i)}
+		out.Inputs[i] = spentUTXO{in.Txid, in.Vout, in.Address, in.Amount, in.Branch.Name(), in.Index, p.SignaturesAt(i)}
 	}
 	for i, o := range p.Outputs {
 		out.Outputs[i] = payment{Address: optionalText(o.Address), Amount: o.Amount, Data: optionalText(hex.EncodeToString(o.Data)), Kind: string(o.Kind)}
 		if o.Own != nil {
-			branch := branchName(o.Own.Branch)
+			branch := o.Own.Branch.Name()
 			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index
 		}
 		if o.Recipient >= 0 {

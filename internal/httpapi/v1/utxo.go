@@ -29,7 +29,7 @@ type utxo struct {
 
 func utxoOf(c wallets.UTXO) utxo {
 	out := utxo{
-		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: c.Amount, Branch: branchName(c.Branch), Index: c.Index,
+		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: c.Amount, Branch: c.Branch.Name(), Index: c.Index,
 		Label: c.Label, Time: c.Time.UTC(), Status: string(c.Status), Confirmations: c.Confirmations,
 		Trusted: c.Trusted, Immature: c.Immature, Frozen: c.Frozen, Reserved: c.Reserved, Locked: c.Locked,
 	}
