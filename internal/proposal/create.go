@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -220,34 +221,49 @@ func (s *Service) lockedInCore(ctx context.Context, w wallet.Wallet) func(btc.Ou
 // utxosAtATime is how many UTXOs are read from the index at a time.
 const utxosAtATime = 1000
 
+// eachUTXO returns the UTXOs of a wallet in the index. It ends after an error.
+func (s *Service) eachUTXO(ctx context.Context, walletID string) iter.Seq2[wallet.UTXO, error] {
+	return func(yield func(wallet.UTXO, error) bool) {
+		var after btc.Outpoint
+		for {
+			utxos, err := s.store.UTXOs(ctx, walletID, after, utxosAtATime)
+			if err != nil {
+				yield(wallet.UTXO{}, err)
+				return
+			}
+			for _, c := range utxos {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if len(utxos) < utxosAtATime {
+				return
+			}
+			after = utxos[len(utxos)-1].Outpoint
+		}
+	}
+}
+
 // availableUTXOs returns all UTXOs that can be spent now, or ErrInsufficientFunds if
 // there are none.
 func (s *Service) availableUTXOs(ctx context.Context, w wallet.Wallet) ([]btc.Outpoint, error) {
 	var available []btc.Outpoint
 	isLocked := s.lockedInCore(ctx, w)
-	var after btc.Outpoint
-	for {
-		utxos, err := s.store.UTXOs(ctx, w.ID, after, utxosAtATime)
+	for c, err := range s.eachUTXO(ctx, w.ID) {
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range utxos {
-			if !c.Trusted || c.Frozen || c.Reserved {
-				continue
-			}
-			if c.Locked {
-				if c.Locked, err = isLocked(c.Outpoint); err != nil {
-					return nil, err
-				}
-			}
-			if !c.Locked {
-				available = append(available, c.Outpoint)
+		if !c.Trusted || c.Frozen || c.Reserved {
+			continue
+		}
+		if c.Locked {
+			if c.Locked, err = isLocked(c.Outpoint); err != nil {
+				return nil, err
 			}
 		}
-		if len(utxos) < utxosAtATime {
-			break
+		if !c.Locked {
+			available = append(available, c.Outpoint)
 		}
-		after = utxos[len(utxos)-1].Outpoint
 	}
 	if len(available) == 0 {
 		return nil, ErrInsufficientFunds

@@ -19,36 +19,29 @@ type funds struct {
 // fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any.
 func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint) (funds, error) {
 	var f funds
-	var after btc.Outpoint
-	for {
-		utxos, err := s.store.UTXOs(ctx, walletID, after, utxosAtATime)
+	for c, err := range s.eachUTXO(ctx, walletID) {
 		if err != nil {
 			return f, err
 		}
-		for _, c := range utxos {
-			if len(named) > 0 && !slices.Contains(named, c.Outpoint) {
-				continue
-			}
-			switch {
-			case c.Frozen:
-				f.frozen += c.Amount
-			case c.Reserved:
-				f.reserved += c.Amount
-			case c.Locked:
-				f.locked += c.Amount
-			case c.Immature:
-				f.immature += c.Amount
-			case !c.Trusted && len(named) == 0:
-				f.unconfirmed += c.Amount
-			default:
-				f.available += c.Amount
-			}
+		if len(named) > 0 && !slices.Contains(named, c.Outpoint) {
+			continue
 		}
-		if len(utxos) < utxosAtATime {
-			return f, nil
+		switch {
+		case c.Frozen:
+			f.frozen += c.Amount
+		case c.Reserved:
+			f.reserved += c.Amount
+		case c.Locked:
+			f.locked += c.Amount
+		case c.Immature:
+			f.immature += c.Amount
+		case !c.Trusted && len(named) == 0:
+			f.unconfirmed += c.Amount
+		default:
+			f.available += c.Amount
 		}
-		after = utxos[len(utxos)-1].Outpoint
 	}
+	return f, nil
 }
 
 // String returns the amounts, without amounts of 0.
