@@ -107,9 +107,6 @@ func restoredOf(a *app.App, f *backup.File, path string, r store.Restored) resto
 		Backup: backupOf(path, f.Manifest), Users: append([]string{}, r.Users...), Wallets: []string{}, TokensRemoved: []lostTokens{},
 		OpenProposals: r.Proposals, Webhooks: r.Webhooks, SigningKey: a.KeyLocation(),
 	}
-	if !a.HasConfiguredKeys() {
-		out.SigningKey = a.KeyFile()
-	}
 	for _, w := range r.Wallets {
 		out.Wallets = append(out.Wallets, w.Name)
 	}
