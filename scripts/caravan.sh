@@ -4,14 +4,6 @@
 set -eu
 
 cd "$(dirname -- "$0")/.."
-from=tools/caravan
-to=.cache/caravan
-
-if ! cmp -s "$from/package-lock.json" "$to/installed"; then
-	mkdir -p "$to"
-	cp "$from/package.json" "$from/package-lock.json" "$to"
-	npm ci --prefix "$to" --legacy-peer-deps --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
-	cp "$from/package-lock.json" "$to/installed"
-fi
-cp "$from/interop.mjs" "$to"
-exec node "$to/interop.mjs"
+scripts/npm.sh caravan --legacy-peer-deps
+cp tools/caravan/interop.mjs .cache/caravan
+exec node .cache/caravan/interop.mjs

@@ -8,12 +8,7 @@ from=tools/openapi
 to=.cache/openapi
 export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
 
-if ! cmp -s "$from/package-lock.json" "$to/installed"; then
-	mkdir -p "$to"
-	cp "$from/package.json" "$from/package-lock.json" "$to"
-	npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
-	cp "$from/package-lock.json" "$to/installed"
-fi
+scripts/npm.sh openapi
 "$to/node_modules/.bin/redocly" lint --config "$from/redocly.yaml" docs/openapi.json
 "$to/node_modules/.bin/openapi-typescript" docs/openapi.json --output "$to/api.d.ts"
 cp "$from/check.ts" "$to"

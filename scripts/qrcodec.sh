@@ -4,14 +4,6 @@
 set -eu
 
 cd "$(dirname -- "$0")/.."
-from=tools/qrcodec
-to=.cache/qrcodec
-
-if ! cmp -s "$from/package-lock.json" "$to/installed"; then
-	mkdir -p "$to"
-	cp "$from/package.json" "$from/package-lock.json" "$to"
-	npm ci --prefix "$to" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
-	cp "$from/package-lock.json" "$to/installed"
-fi
-cp "$from/interop.mjs" "$to"
-exec node "$to/interop.mjs"
+scripts/npm.sh qrcodec
+cp tools/qrcodec/interop.mjs .cache/qrcodec
+exec node .cache/qrcodec/interop.mjs

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Install the npm packages that tools/$1/package-lock.json pins in .cache/$1, when that file changes. Further arguments
+# are flags of npm.
+set -eu
+
+cd "$(dirname -- "$0")/.."
+from=tools/$1
+to=.cache/$1
+shift
+
+if ! cmp -s "$from/package-lock.json" "$to/installed"; then
+	mkdir -p "$to"
+	cp "$from/package.json" "$from/package-lock.json" "$to"
+	npm ci --prefix "$to" "$@" --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2
+	cp "$from/package-lock.json" "$to/installed"
+fi
