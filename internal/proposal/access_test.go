@@ -17,7 +17,7 @@ import (
 // withoutAccess are the methods of the services that do not take the access to a wallet.
 var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*wallet.Service](): {
-		"Access", "Memberships", // determine the access
+		"Access", "Accesses", "Memberships", // determine the access
 		"Create", "Devices", "FindAddress", "Inspect", "List", "Problems", // take the caller instead
 		"Accept", "EndInvitation", "OwnInvitations", // take the invited user, or the id of an invitation
 		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
