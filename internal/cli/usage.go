@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/specterd/specterd/internal/text"
 )
 
 // exitUsage is the exit status of a command that did nothing because of a wrong command
@@ -111,7 +113,7 @@ func errMissing(cmd *cobra.Command, flags []string) error {
 	if len(flags) == 1 {
 		return errUsage("%s is required; see %s --help", flags[0], cmd.CommandPath())
 	}
-	return errUsage("%s are required; see %s --help", joinAnd(flags), cmd.CommandPath())
+	return errUsage("%s are required; see %s --help", text.List(flags, "and"), cmd.CommandPath())
 }
 
 // flagGroup matches the names of the flags in cobra's errors about groups of flags.
@@ -134,12 +136,6 @@ func groupError(cmd *cobra.Command, err error) error {
 		return errUsage("only one of %s may be set; see %s --help", flags, cmd.CommandPath())
 	}
 	return errUsage("%s must be set together; see %s --help", flags, cmd.CommandPath())
-}
-
-// joinAnd joins two or more texts, such as "a, b and c".
-func joinAnd(texts []string) string {
-	last := len(texts) - 1
-	return strings.Join(texts[:last], ", ") + " and " + texts[last]
 }
 
 // flagError adds a suggestion to an error about an unknown flag.

@@ -11,6 +11,7 @@ import (
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) userQuotaCommand() *cobra.Command {
@@ -88,7 +89,7 @@ func quotaChange(args []string) (map[auth.Quota]*int64, error) {
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
 		if !slices.Contains(names, name) {
-			return nil, errUsage("%q is not a quota; the quotas are %s", name, joinAnd(names))
+			return nil, errUsage("%q is not a quota; the quotas are %s", name, text.List(names, "and"))
 		}
 		if value == "default" {
 			change[auth.Quota(name)] = nil

@@ -10,10 +10,10 @@ package qrcodec
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // Limits of the decoders and encoders.
@@ -156,6 +156,5 @@ func listed(numbers []int) string {
 	if more := len(numbers) - maxListed; more > 0 {
 		texts = append(texts, fmt.Sprintf("%d more", more))
 	}
-	last := len(texts) - 1
-	return strings.Join(texts[:last], ", ") + " and " + texts[last]
+	return text.List(texts, "and")
 }

@@ -129,3 +129,9 @@ func Count[N ~int | ~int64](n N, noun string) string {
 	}
 	return fmt.Sprintf("%d %s", n, noun)
 }
+
+// List joins two or more texts, the last one with a conjunction: "a, b and c".
+func List(texts []string, conjunction string) string {
+	last := len(texts) - 1
+	return strings.Join(texts[:last], ", ") + " " + conjunction + " " + texts[last]
+}

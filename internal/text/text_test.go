@@ -119,3 +119,14 @@ func TestCount(t *testing.T) {
 		})
 	}
 }
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	for want, texts := range map[string][]string{"a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		t.Run(want, func(t *testing.T) {
+			if got := text.List(texts, "or"); got != want {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -47,8 +48,7 @@ func Names() string {
 	for i, f := range Formats {
 		names[i] = string(f)
 	}
-	last := len(names) - 1
-	return strings.Join(names[:last], ", ") + " or " + names[last]
+	return text.List(names, "or")
 }
 
 // ErrBranches is returned for a wallet whose branches a format cannot represent.
