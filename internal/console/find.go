@@ -94,19 +94,19 @@ func (c *call) findProposals(id string) ([]foundItem, error) {
 // findInWallets calls look for each wallet of the user. It returns the path of an object, or a
 // NotFound fault.
 func (c *call) findInWallets(what string, look func(wallet.Access) (string, error)) (found []foundItem, err error) {
-	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	accesses, err := c.Wallets.Accesses(c.r.Context(), c.who)
 	if err != nil {
 		return nil, err
 	}
-	for _, v := range views {
-		access, err := c.Wallets.Access(c.r.Context(), c.who, v.Alias)
-		if err != nil {
-			return nil, err
-		}
+	names, err := c.walletNames()
+	if err != nil {
+		return nil, err
+	}
+	for _, access := range accesses {
 		path, err := look(access)
 		switch {
 		case err == nil:
-			found = append(found, foundItem{what, v.Name, path})
+			found = append(found, foundItem{what, names[access.WalletID()], path})
 		case fault.KindOf(err) != fault.NotFound:
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (c *call) findAddress(query string) (found []foundItem, err error) {
 
 // findWallet returns the wallets whose name or alias contains a text in lower case.
 func (c *call) findWallet(lower string) (found []foundItem, err error) {
-	views, err := c.Wallets.List(c.r.Context(), c.who, "", 0)
+	views, err := c.wallets()
 	for _, v := range views {
 		if strings.Contains(strings.ToLower(v.Name), lower) || strings.Contains(v.Alias, auth.FoldName(lower)) {
 			found = append(found, foundItem{c.look.T("Wallet"), v.Name, walletPath(v.Alias)})

@@ -141,6 +141,10 @@ func (c *call) noteUsed(p *payment) error {
 
 // noteWallets looks for other wallets of the user that the recipients belong to.
 func (c *call) noteWallets(p *payment) error {
+	names, err := c.walletNames()
+	if err != nil {
+		return err
+	}
 	for i := range p.Payees[:min(len(p.Payees), maxUsedLookups)] {
 		o := &p.Payees[i]
 		if o.Address == "" || o.IsOwn() {
@@ -153,15 +157,7 @@ func (c *call) noteWallets(p *payment) error {
 		if err != nil {
 			return err
 		}
-		access, err := c.Wallets.Access(c.r.Context(), c.who, found[0].Alias)
-		if err != nil {
-			return err
-		}
-		v, err := c.Wallets.Get(c.r.Context(), access)
-		if err != nil {
-			return err
-		}
-		o.Wallet, o.WalletAlias = v.Name, v.Alias
+		o.Wallet, o.WalletAlias = names[found[0].WalletID], found[0].Alias
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (c *call) listProposals() error {
 	switch status {
 	case "":
 	case openOnly:
-		filter.Statuses = []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}
+		filter.Statuses = openStatuses
 	default:
 		var err error
 		if filter.Statuses, err = proposal.ParseStatuses("status", []string{status}); err != nil {

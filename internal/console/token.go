@@ -96,15 +96,12 @@ func tokenCursor(text string) (auth.TokenCursor, error) {
 
 // walletNames returns the names of the caller's wallets by id.
 func (c *call) walletNames() (map[string]string, error) {
-	memberships, err := c.Wallets.Memberships(c.r.Context(), c.who)
-	if err != nil {
-		return nil, err
-	}
+	views, err := c.wallets()
 	names := map[string]string{}
-	for _, m := range memberships {
-		names[m.WalletID] = m.Name
+	for _, v := range views {
+		names[v.ID] = v.Name
 	}
-	return names, nil
+	return names, err
 }
 
 // tokenTree returns rows in which each token follows its parent, if the parent is among them.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // newTokenPage is the form for a new token.
@@ -14,7 +15,7 @@ type newTokenPage struct {
 	Form      form
 	Presets   []tokenPreset
 	Groups    []scopeGroup
-	Wallets   []auth.Membership
+	Wallets   []wallet.View
 	Lifetimes []string
 }
 
@@ -39,11 +40,11 @@ func (c *call) newToken() error {
 
 // renderNewToken shows the form, which may be refused.
 func (c *call) renderNewToken(f form) error {
-	memberships, err := c.Wallets.Memberships(c.r.Context(), c.who)
+	views, err := c.wallets()
 	if err != nil {
 		return err
 	}
-	p := newTokenPage{Form: f, Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Wallets: memberships, Lifetimes: tokenLifetimes}
+	p := newTokenPage{Form: f, Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Wallets: views, Lifetimes: tokenLifetimes}
 	return c.renderForm(f, "token-new", c.look.T("Create token"), p)
 }
 

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/event"
+	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/webhook"
 )
 
@@ -14,7 +14,7 @@ type webhookFormPage struct {
 	Form    form
 	Webhook *webhookRow // nil for a new one
 	Kinds   []eventOption
-	Wallets []auth.Membership
+	Wallets []wallet.View
 }
 
 // Action returns the path to which the form is sent.
@@ -74,11 +74,11 @@ func (c *call) newWebhook() error {
 
 // renderWebhookForm shows the form, which may be refused. Row is nil for a new webhook.
 func (c *call) renderWebhookForm(f form, row *webhookRow) error {
-	memberships, err := c.Wallets.Memberships(c.r.Context(), c.who)
+	views, err := c.wallets()
 	if err != nil {
 		return err
 	}
-	p := webhookFormPage{Form: f, Webhook: row, Kinds: c.eventOptions(f), Wallets: memberships}
+	p := webhookFormPage{Form: f, Webhook: row, Kinds: c.eventOptions(f), Wallets: views}
 	title := c.look.T("Create webhook")
 	if row != nil {
 		title = c.look.T("Change webhook")
