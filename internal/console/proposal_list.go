@@ -2,9 +2,6 @@ package console
 
 import (
 	"net/url"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/specterd/specterd/internal/proposal"
 )
@@ -43,11 +40,11 @@ func (c *call) listProposals() error {
 			return err
 		}
 	}
-	after, ok := proposalCursor(c.query("after"))
-	if !ok {
-		return errNoPage
+	after, err := afterOf(c.query("after"))
+	if err != nil {
+		return err
 	}
-	found, err := c.Proposals.List(c.r.Context(), c.access, filter, after, proposalsOnPage+1)
+	found, err := c.Proposals.List(c.r.Context(), c.access, filter, proposal.Cursor(after), proposalsOnPage+1)
 	if err != nil {
 		return err
 	}
@@ -55,7 +52,7 @@ func (c *call) listProposals() error {
 	if len(found) > proposalsOnPage {
 		found = found[:proposalsOnPage]
 		last := found[len(found)-1]
-		values := url.Values{"after": {strconv.FormatInt(last.CreatedAt.UnixMicro(), 10) + "_" + last.ID}}
+		values := url.Values{"after": {afterText(last.CreatedAt, last.ID)}}
 		if status != "" {
 			values.Set("status", status)
 		}
@@ -65,17 +62,6 @@ func (c *call) listProposals() error {
 		return err
 	}
 	return c.render("proposals", c.look.T("Proposals"), &list)
-}
-
-// proposalCursor parses the position in the list of proposals. It is the zero value, the
-// beginning, for an empty text.
-func proposalCursor(text string) (at proposal.Cursor, ok bool) {
-	if text == "" {
-		return at, true
-	}
-	micros, id, _ := strings.Cut(text, "_")
-	n, err := strconv.ParseInt(micros, 10, 64)
-	return proposal.Cursor{CreatedAt: time.UnixMicro(n), ID: id}, err == nil
 }
 
 func (c *call) statusOptions(chosen string) []statusOption {

@@ -59,7 +59,7 @@ func (t tokenRow) Infos() []scopeInfo { return infoOf(t.Scopes) }
 type state struct{ Kind, Icon, Text string }
 
 func (c *call) listTokens() error {
-	after, err := tokenCursor(c.query("after"))
+	after, err := afterOf(c.query("after"))
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (c *call) listTokens() error {
 	if len(tokens) > tokensAtOnce {
 		tokens = tokens[:tokensAtOnce]
 		last := tokens[len(tokens)-1]
-		p.Next = "/tokens?after=" + strconv.FormatInt(last.CreatedAt.UnixMicro(), 10) + "-" + last.ID
+		p.Next = "/tokens?after=" + afterText(last.CreatedAt, last.ID)
 	}
 	names, err := c.walletNames()
 	if err != nil {
@@ -81,8 +81,13 @@ func (c *call) listTokens() error {
 	return c.render("tokens", c.look.T("Access tokens"), p)
 }
 
-// tokenCursor parses the parameter after, which is empty for the first page.
-func tokenCursor(text string) (auth.TokenCursor, error) {
+// afterText returns the position of an item in a list in the order of creation.
+func afterText(createdAt time.Time, id string) string {
+	return strconv.FormatInt(createdAt.UnixMicro(), 10) + "-" + id
+}
+
+// afterOf parses a text of afterText, or the empty one of the first page.
+func afterOf(text string) (auth.TokenCursor, error) {
 	if text == "" {
 		return auth.TokenCursor{}, nil
 	}

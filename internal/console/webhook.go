@@ -1,7 +1,6 @@
 package console
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,7 +96,7 @@ func (c *call) webhookRowOf(w webhook.Webhook, names map[string]string) webhookR
 }
 
 func (c *call) listWebhooks() error {
-	after, err := tokenCursor(c.query("after")) // of the same form
+	after, err := afterOf(c.query("after"))
 	if err != nil {
 		return err
 	}
@@ -113,7 +112,7 @@ func (c *call) listWebhooks() error {
 	if len(found) > webhooksAtOnce {
 		found = found[:webhooksAtOnce]
 		last := found[len(found)-1]
-		p.Next = "/webhooks?after=" + strconv.FormatInt(last.CreatedAt.UnixMicro(), 10) + "-" + last.ID
+		p.Next = "/webhooks?after=" + afterText(last.CreatedAt, last.ID)
 	}
 	for _, w := range found {
 		p.Webhooks = append(p.Webhooks, c.webhookRowOf(w, names))
