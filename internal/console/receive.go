@@ -80,11 +80,7 @@ func (c *call) receive() error {
 	if err != nil {
 		return err
 	}
-	if p.Address == nil {
-		return c.render("receive", c.look.T("Receive"), p)
-	}
-	err = c.addURI(&p)
-	if err != nil {
+	if err = c.addURI(&p); err != nil {
 		f, err := again(err)
 		if err != nil {
 			return err
@@ -167,9 +163,9 @@ func (c *call) addAddress(p *receivePage, address string) error {
 	return nil
 }
 
-// addURI adds the payment URI and its QR code to an address for payers.
+// addURI adds the payment URI and its QR code to an address for payers, if the page shows one.
 func (c *call) addURI(p *receivePage) error {
-	if !p.Address.Shared() {
+	if p.Address == nil || !p.Address.Shared() {
 		return nil
 	}
 	amount, err := c.amountOf("amount", p.Form.Value("amount"))
@@ -311,7 +307,7 @@ func (c *call) reveal() error {
 		return err
 	}
 	p, err := c.receivePage()
-	if err == nil && p.Address != nil {
+	if err == nil {
 		err = c.addURI(&p)
 	}
 	if err != nil {

@@ -43,6 +43,7 @@ func TestReceive(t *testing.T) {
 		const page = "/wallets/treasury/receive"
 		empty := alice.get(page).want(200, "No address was revealed yet", "Reveal address 0")
 		alice.get(page)
+		alice.post(page+"/label", "label", strings.Repeat("x", 256)).want(400, "No address was revealed yet")
 		if n := s.revealed(t); n != 0 {
 			t.Fatalf("loading the page has revealed %d addresses", n)
 		}
