@@ -31,16 +31,15 @@ const receiveRows = 25
 
 // receivePage shows a receive address, and the list of revealed ones.
 type receivePage struct {
-	Address   *receiveAddress // nil without one to show
-	Form      form            // of the amount and the message
-	Reveal    form            // of a new address
-	Label     form            // of the label of the address
-	Next      uint32          // index of the address that is revealed next
-	Warning   string
-	Rows      []addressRow
-	Older     string // paths of the next and the previous page; empty without one
-	Newer     string
-	Addressed bool // whether the URL names the address
+	Address *receiveAddress // nil without one to show
+	Form    form            // of the amount and the message
+	Reveal  form            // of a new address
+	Label   form            // of the label of the address
+	Next    uint32          // index of the address that is revealed next
+	Warning string
+	Rows    []addressRow
+	Older   string // paths of the next and the previous page; empty without one
+	Newer   string
 }
 
 // receiveAddress is the address to share.
@@ -104,30 +103,27 @@ func (c *call) receivePage() (receivePage, error) {
 	if c.form.Has("address") {
 		address = c.form.Get("address")
 	}
-	p.Addressed = address != ""
-	if !p.Addressed {
-		if address, err = c.latestAddress(); err != nil {
-			return p, err
-		}
-	}
 	if address != "" {
-		if err := c.addAddress(&p, address); err != nil {
-			return p, err
-		}
-		if p.Address.Used && !p.Addressed {
-			p.Address = nil
-		}
+		err = c.addAddress(&p, address)
+	} else {
+		err = c.addLatestAddress(&p)
+	}
+	if err != nil {
+		return p, err
 	}
 	return p, c.addAddressRows(&p)
 }
 
-// latestAddress returns the receive address that was revealed last, or "".
-func (c *call) latestAddress() (string, error) {
+// addLatestAddress adds the receive address that was revealed last, unless it is used.
+func (c *call) addLatestAddress(p *receivePage) error {
 	found, err := c.revealedBelow(c.view.ReceiveNext, 1)
-	if err != nil || len(found) == 0 {
-		return "", err
+	if err != nil || len(found) == 0 || found[0].Used {
+		return err
 	}
-	return found[0].Address, nil
+	a := found[0]
+	received, err := c.Wallets.ReceivedBy(c.r.Context(), c.access, []string{a.Address})
+	c.showAddress(p, a, received[a.Address])
+	return err
 }
 
 // revealedBelow returns the receive addresses with the highest indexes below a limit, the
@@ -153,6 +149,11 @@ func (c *call) addAddress(p *receivePage, address string) error {
 	if err != nil {
 		return missing(err, wallet.ErrAddressNotFound)
 	}
+	c.showAddress(p, a, received)
+	return nil
+}
+
+func (c *call) showAddress(p *receivePage, a wallet.Address, received wallet.Received) {
 	p.Address = &receiveAddress{Address: a, Received: received}
 	for _, k := range c.view.Keys {
 		p.Address.Keys = append(p.Address.Keys, signerPath{k, fmt.Sprintf("%s/%d/%d", k.Derivation, a.Branch, a.Index)})
@@ -160,7 +161,6 @@ func (c *call) addAddress(p *receivePage, address string) error {
 	if !c.form.Has("label") {
 		p.Label.values = url.Values{"label": {a.Label}}
 	}
-	return nil
 }
 
 // addURI adds the payment URI and its QR code to an address for payers, if the page shows one.
