@@ -1,0 +1,194 @@
+// Package policy defines spending policies: which payments a server, a wallet, a member or
+// a token permits, and whose approval they need. It parses and compares policies, states
+// them as sentences and evaluates payments, without I/O.
+package policy
+
+import (
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+// Policy is a policy document. Its zero value permits everything.
+type Policy struct {
+	// Allow are the rules of which one must cover a payment. Nil permits every payment; an
+	// empty list permits none.
+	Allow []Rule
+	Deny  []Target // recipients that no payment may have
+	// Change contains the conditions of changes that loosen the policy; nil for none.
+	Change *Change
+}
+
+// Rule permits payments. The zero value of an optional field sets no limit.
+type Rule struct {
+	Name string // unique in the policy
+	// To are the permitted recipients. Nil permits every recipient; an empty list permits
+	// none.
+	To            []Target
+	MaxPayment    *btc.Amount // of all recipients together, without the fee
+	MaxRecipients *int
+	Windows       []Window
+	Fee           Fee
+	Hours         *Hours
+	Confirmations int         // least number of confirmations of each input
+	KeepAtLeast   *btc.Amount // what must remain in the wallet
+	Approvals     *Approvals
+	Delay         time.Duration // from creation to release
+}
+
+// Target is a set of addresses. Exactly one of Address, WalletID, List and Descriptor is set.
+type Target struct {
+	Address    string
+	WalletID   string
+	List       string // name of a list of the wallet
+	Descriptor string // with the addresses below the index UpTo
+	UpTo       uint32
+	Label      string // only for entries of lists
+}
+
+// Window limits what a rule permits within a sliding period, including fees.
+type Window struct {
+	Per      time.Duration
+	MaxSat   *btc.Amount
+	MaxCount *int
+}
+
+// Fee limits the fee of a payment.
+type Fee struct {
+	MaxRate    *btc.FeeRate
+	Max        *btc.Amount
+	MaxPercent *int // of the amount of all recipients
+}
+
+// Hours are the times of day at which a payment is permitted, by the local time of a zone.
+type Hours struct {
+	Zone *time.Location
+	Days []time.Weekday // nil for every day
+	From time.Duration  // since midnight
+	To   time.Duration  // exclusive
+}
+
+// Approvals are the approvals that a payment requires before it is released.
+type Approvals struct {
+	Count       int
+	Of          []Group // nil for signers
+	NotProposer bool
+	Above       btc.Amount // required only for payments of more than this
+}
+
+// Group is a set of members: those with at least a role, or one user.
+type Group struct {
+	Role string // proposer, signer or owner; of the server: admin
+	User string // name
+}
+
+// Change contains the conditions of changes that loosen a policy.
+type Change struct {
+	Approvals int
+	Of        []Group // nil for owners
+	Delay     time.Duration
+}
+
+// Lists are the lists that a policy names, by name.
+type Lists map[string][]Target
+
+// Kind is the kind of a layer.
+type Kind string
+
+// The kinds of layers.
+const (
+	Server Kind = "server"
+	Wallet Kind = "wallet"
+	Member Kind = "member"
+	Token  Kind = "token"
+)
+
+// Layer is a policy that applies to a payment.
+type Layer struct {
+	Kind    Kind
+	Subject string // what the charges of its rules are counted for
+	Policy  Policy
+	Lists   Lists
+}
+
+// Payment is a payment as policies see it.
+type Payment struct {
+	WalletID string
+	Network  btc.Network
+	// Outputs are the outputs that are not change of the wallet.
+	Outputs []Output
+	Fee     btc.Amount
+	FeeRate btc.FeeRate // of the whole transaction, with the excess fee
+	// Confirmations is the lowest number of confirmations of its inputs.
+	Confirmations int
+	Remaining     btc.Amount // what remains in the wallet after it and all open proposals
+	At            time.Time
+}
+
+// Output is an output of a payment.
+type Output struct {
+	Address string // empty for data and other scripts without an address
+	Amount  btc.Amount
+	// WalletIDs are the wallets on this server that have the address.
+	WalletIDs []string
+}
+
+// Usage provides what was spent under rules.
+type Usage interface {
+	// Spent returns the sum and the number of the active charges of a rule after a time, and
+	// for the limits the time of the charge that must leave the window before the amount
+	// need and one more payment fit; see Frees.
+	Spent(subject, rule string, after time.Time) (Spent, error)
+	// Frees returns the time of the newest charge among the oldest ones after a time that
+	// together have at least the given amount and number.
+	Frees(subject, rule string, after time.Time, amount btc.Amount, count int) (time.Time, error)
+}
+
+// Spent is the sum of charges.
+type Spent struct {
+	Amount btc.Amount
+	Count  int
+}
+
+// Decision is the result of an evaluation.
+type Decision struct {
+	// Refusals are the reasons why the payment is refused: for each layer that refuses it,
+	// those of every rule. It is allowed if there are none.
+	Refusals []Refusal
+	Charges  []Charge      // one for each layer with rules
+	Required []Requirement // approvals, one for each layer that requires some
+	Delay    time.Duration // the longest of all layers
+}
+
+// Charge is the rule of a layer that permits the payment.
+type Charge struct {
+	Subject, Rule string
+}
+
+// Requirement is a number of approvals that a layer requires.
+type Requirement struct {
+	Kind Kind
+	Rule string
+	Approvals
+}
+
+// Refusal is a limit that a payment exceeds.
+type Refusal struct {
+	Kind    Kind
+	Rule    string // empty for deny and for a policy without rules
+	Field   string // such as windows[0].max_sat
+	Limit   string // in the form of the document; empty if the field has no limit
+	Used    string // empty except for windows
+	FreesAt time.Time
+	Message string
+}
+
+// Parse, Canonical, Version, Sentences, Narrower, Loosens and Evaluate are in their own files:
+//
+//	func Parse(data []byte) (Policy, error)                        // faults with all problems, by field path such as allow[0].windows[1].per
+//	func (p Policy) Canonical() []byte                             // Parse(Canonical()) == p; wallets by id
+//	func Version(p Policy, lists Lists) string                     // SHA-256, hex
+//	func (p Policy) Sentences(names Names) []string                // names of wallets by id
+//	func Narrower(child, parent Policy) []Wider                    // fields in which child permits more; nil if none
+//	func Loosens(before, after Policy, beforeLists, afterLists Lists) []Wider
+//	func Evaluate(p Payment, layers []Layer, usage Usage) (Decision, error)
