@@ -43,6 +43,7 @@ func newAssets() *assets {
 		if err != nil {
 			panic(err)
 		}
+		data = a.withImports(data)
 		sum := sha256.Sum256(data)
 		ext := path.Ext(f.Name())
 		name := strings.TrimSuffix(f.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext
@@ -50,6 +51,15 @@ func newAssets() *assets {
 		a.content[name] = asset{contentType: typeOf(ext), plain: data, gzip: compress(data)}
 	}
 	return a
+}
+
+// withImports returns a script in which the imported scripts have their URLs. They come before it
+// in alphabetical order.
+func (a *assets) withImports(script []byte) []byte {
+	for name, url := range a.byName {
+		script = bytes.ReplaceAll(script, []byte(`from "./`+name+`"`), []byte(`from "`+url+`"`))
+	}
+	return script
 }
 
 func typeOf(ext string) string {

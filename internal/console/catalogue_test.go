@@ -350,7 +350,7 @@ var knownDynamic = []string{
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",
 	// Messages of services.
 	"node.html: .Message", "payment.html: .Message",
-	"receive.html: .", "send.html: .Message", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()",
+	"receive.html: .", "send.html: .Message", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()", "wallet_source.go: p.Message",
 	// A code, which is not translated.
 	"node.html: .Code",
 }

@@ -217,7 +217,13 @@ func TestProposal_Foreign(t *testing.T) {
 // urTexts returns the texts of QR codes as a device shows them.
 func urTexts(t *testing.T, psbt []byte) []string {
 	t.Helper()
-	parts := testkit.Value(qrcodec.NewURParts(qrcodec.PSBTResource(psbt), 200))(t)
+	return urOf(t, qrcodec.PSBTResource(psbt), 200)
+}
+
+// urOf returns the texts of the codes of a resource, with at most so many bytes in each.
+func urOf(t *testing.T, r qrcodec.Resource, fragment int) []string {
+	t.Helper()
+	parts := testkit.Value(qrcodec.NewURParts(r, fragment))(t)
 	texts := make([]string, parts.Len())
 	for i := range texts {
 		texts[i] = parts.Text(uint32(i + 1))

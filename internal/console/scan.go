@@ -43,10 +43,15 @@ type scanned struct {
 	Problem  string `json:"problem"` // why a text cannot be used
 }
 
-// scanCodes reads the QR code in a frame of a camera or a video, or reports how many parts of a
-// series the texts contain. It stores nothing: the page keeps the texts, and sends them as
-// signatures when the series is complete.
+// scanCodes reads frames with the signatures of a device. It stores nothing.
 func (c *call) scanCodes() error {
+	return c.scanFrame(func(s *scanned, texts string) { s.collect(c.look, texts) })
+}
+
+// scanFrame reads the QR code in a frame of a camera or a video, or reports with collect how many
+// parts of a series the texts contain. The page keeps the texts, and sends them when the series
+// is complete.
+func (c *call) scanFrame(collect func(s *scanned, texts string)) error {
 	var out scanned
 	if frames := c.files("frame"); len(frames) > 0 {
 		data, err := readFile(frames[0])
@@ -62,7 +67,7 @@ func (c *call) scanCodes() error {
 		}
 	}
 	if texts := c.form.Get("texts"); texts != "" && len(texts) <= maxTexts {
-		out.collect(c.look, texts)
+		collect(&out, texts)
 	}
 	body, err := json.Marshal(out)
 	if err != nil {

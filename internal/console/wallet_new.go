@@ -15,6 +15,7 @@ import (
 var newWalletRoutes = []route{
 	{method: get, path: "/wallets/new", audience: users, handle: (*call).showNewWallet},
 	{method: post, path: "/wallets/new", audience: users, handle: (*call).newWallet},
+	{method: post, path: "/wallets/new/scan", audience: users, handle: (*call).scanKeys},
 }
 
 var newWalletNotices = map[string]string{
@@ -28,7 +29,7 @@ type newWalletPage struct {
 	Step    int // 1 keys, 2 check, 3 compare
 	Form    form
 	Files   []givenFile
-	Signer  bool              // whether there is only the key of one signer
+	Signer  bool              // whether there are only keys of signers
 	Private bool              // whether a private key was refused
 	About   wallet.Inspection // from step 2 on
 	Plan    wallet.Plan       // in step 3
@@ -55,6 +56,10 @@ func (c *call) newWallet() error {
 	}
 	if err = fault.JoinErrors(readErr, err); err != nil {
 		return c.refuseSource(p, err)
+	}
+	if c.form.Get("step") == "scanned" && len(readable) > 1 && strings.TrimSpace(c.form.Get("signatures_required")) == "" {
+		p.Signer = true // the next device can be scanned before the number is stated
+		return c.showSource(p)
 	}
 	plan, err := c.givenPlan(readable)
 	if err == nil {

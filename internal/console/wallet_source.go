@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"mime/multipart"
 	"path"
 	"regexp"
@@ -62,9 +61,23 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 		f, err := givenFromHidden(value)
 		files, problems = append(files, f), append(problems, err)
 	}
+	scanned := codesIn(c.form.Get("scanned"), c.look.T("QR code"))
 	for _, header := range c.files("file") {
-		f, err := c.uploaded(header)
-		files, problems = append(files, f), append(problems, err)
+		f, isCode, err := c.uploaded(header)
+		switch {
+		case err != nil:
+			problems = append(problems, err)
+		case isCode:
+			scanned = addCode(scanned, f.Name, string(f.Data))
+		default:
+			files = append(files, f)
+		}
+	}
+	for _, s := range scanned {
+		f, err := s.file()
+		if problems = append(problems, err); err == nil {
+			files = append(files, f)
+		}
 	}
 	for _, text := range pastedTexts(c.form.Get("text")) {
 		files = append(files, givenFile{Data: []byte(text)})
@@ -88,18 +101,17 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 }
 
 // uploaded returns an uploaded file. For a photo of a QR code, it returns the text of the code.
-func (c *call) uploaded(header *multipart.FileHeader) (givenFile, error) {
-	f := givenFile{Name: wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")))}
-	var err error
+func (c *call) uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error) {
+	f.Name = wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")))
 	if f.Data, err = readFile(header); err != nil || !isImage(f.Data) {
-		return f, err
+		return f, false, err
 	}
 	text, err := c.scan(f.Data)
 	f.Data = []byte(text)
 	if found, ok := errors.AsType[*fault.Error](err); ok && found.Kind != fault.Unavailable && found.Kind != fault.TooMany {
 		err = fault.InvalidAs(found.Code, "file", "%s: %s", f.Name, found.Message)
 	}
-	return f, err
+	return f, true, err
 }
 
 // keyText matches an extended public key with or without an origin.
@@ -145,7 +157,7 @@ func (c *call) readGiven(files []givenFile) (readable []givenFile, err error) {
 			continue
 		}
 		private = private || errors.Is(err, btc.ErrPrivateKey)
-		problems = append(problems, inGiven(err, f))
+		problems = append(problems, c.inGiven(err, f))
 	}
 	if private {
 		return readable, errPrivateGiven
@@ -157,7 +169,7 @@ func (c *call) readGiven(files []givenFile) (readable []givenFile, err error) {
 var errPrivateGiven = fault.New(fault.Invalid, btc.ErrPrivateKey.Code, "A private key or seed words were refused. Nothing was stored.")
 
 // inGiven returns the problems of one file as problems of a field of the form.
-func inGiven(err error, f givenFile) error {
+func (c *call) inGiven(err error, f givenFile) error {
 	found, ok := errors.AsType[*fault.Error](err)
 	if !ok {
 		return err
@@ -170,7 +182,7 @@ func inGiven(err error, f givenFile) error {
 	for i, p := range found.Fields {
 		message := p.Message
 		if f.Name != "" {
-			message = fmt.Sprintf("%s %s", f.Name, message)
+			message = f.Name + " " + c.look.T(p.Message)
 		}
 		all[i] = fault.InvalidAs(found.Code, field, "%s", message)
 	}

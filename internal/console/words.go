@@ -104,3 +104,11 @@ func (l *look) fault(f *fault.Error) string {
 	}
 	return strings.Join(texts, "; ")
 }
+
+// problem returns the message of a fault without the name of its field.
+func (l *look) problem(f *fault.Error) string {
+	if len(f.Fields) == 0 {
+		return l.fault(f)
+	}
+	return l.problemText(f.Fields[0])
+}

@@ -1,79 +1,49 @@
-// Scans the QR codes with the signatures of a device: with the camera, or from photos or videos.
-// If the browser has no reader, frames are posted as small grey pictures, and read by the server.
-// The texts stay in the page until their series is complete; then they are posted as a text.
+// Scans QR codes into a form: with the camera, or from photos or videos. The texts stay in the
+// page until their series is complete; then they are posted in place of the pictures. A form with
+// data-several takes codes of several devices, so that each of its photos and videos is read.
+import { detector, frames, post, read, readPhoto } from "./qr-read.js";
+
 const form = document.querySelector("form[data-scan]");
 const find = (name) => form.querySelector(`[data-${name}]`);
-const width = 960; // of posted frames, in pixels
-const photoWidth = 1600;
-const maxBytes = 60_000;
-const interval = 125; // milliseconds between posted frames
-const videoStep = 0.1; // seconds between the frames of a video file
+const isMedia = (file) => /^(image|video)\//.test(file.type);
 const texts = new Set();
+const refused = new Set(); // texts that the server cannot use
 let running = 0; // number of the current scan; a new one ends the others
-let lastPost = 0;
-
-async function post(fields) {
-  const data = new FormData();
-  for (const [name, value] of Object.entries(fields)) data.append(name, value);
-  const answer = await fetch(form.dataset.scan, { method: "POST", body: data, headers: { Accept: "text/html" } });
-  if (answer.redirected) location.reload();
-  if (!answer.ok || !answer.headers.get("Content-Type").startsWith("application/json")) return { text: "" };
-  return answer.json();
-}
-
-// picture returns an image or the current frame of a video as a grey JPEG.
-async function picture(source, most) {
-  const [w, h] = [source.videoWidth || source.width, source.videoHeight || source.height];
-  const scale = Math.min(1, most / w);
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.round(w * scale);
-  canvas.height = Math.round(h * scale);
-  const context = canvas.getContext("2d");
-  context.filter = "grayscale(1)";
-  context.drawImage(source, 0, 0, canvas.width, canvas.height);
-  for (const quality of [0.7, 0.5, 0.3]) {
-    const blob = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", quality); });
-    if (blob.size <= maxBytes || quality === 0.3 || most > width) return blob;
-  }
-}
-
-async function detector() {
-  if (!("BarcodeDetector" in window)) return null;
-  const formats = await BarcodeDetector.getSupportedFormats().catch(() => []);
-  return formats.includes("qr_code") ? new BarcodeDetector({ formats: ["qr_code"] }) : null;
-}
-
-// read returns the text of the code in an image or in the current frame of a video.
-async function read(source, most, reader) {
-  if (reader) return (await reader.detect(source)).map((code) => code.rawValue).filter(Boolean)[0] ?? "";
-  await new Promise((resolve) => { setTimeout(resolve, lastPost + interval - Date.now()); });
-  lastPost = Date.now();
-  return (await post({ frame: await picture(source, most) })).text;
-}
+let isDone = false; // whether the series of the texts are complete
 
 const say = (text) => { find("progress").textContent = text; };
 
-// add adds the text of a code, and posts the form when the series is complete. It reports
-// whether it is.
+// add adds the text of a code, and returns whether it completes a series.
 async function add(text) {
-  if (text === "" || texts.has(text)) return false;
+  if (text === "" || texts.has(text) || refused.has(text)) return false;
   texts.add(text);
-  const state = await post({ texts: [...texts].join("\n") });
-  if (state.problem) {
+  const state = await post(form.dataset.scan, { texts: [...texts].join("\n") });
+  if (state.problem || !("done" in state)) { // without an answer, the text is scanned again
     texts.delete(text);
-    say(state.problem);
+    if (state.problem) refused.add(text);
+    if (state.problem) say(state.problem);
     return false;
   }
   say(form.dataset.parts.replace("%s", state.received).replace("%s", state.expected));
-  if (!state.done) return false;
-  form.querySelector("#file").value = "";
-  form.querySelector("#psbt").value = [...texts].join("\n");
-  form.submit();
-  return true;
+  isDone = state.done;
+  return isDone;
+}
+
+// send posts the form with the texts, and without the pictures that they come from.
+function send() {
+  const input = form.querySelector("#file");
+  const others = new DataTransfer();
+  if (form.hasAttribute("data-several")) [...input.files].filter((file) => !isMedia(file)).forEach((file) => others.items.add(file));
+  input.files = others.files;
+  find("texts").value = [...texts].join("\n");
+  form.requestSubmit(find("submit"));
+  find("texts").value = ""; // for a browser that returns to this page
 }
 
 function begin() {
   texts.clear();
+  refused.clear();
+  isDone = false;
   find("scanner").hidden = false;
   say("…");
   return ++running;
@@ -90,7 +60,8 @@ async function scanCamera() {
     find("stop").hidden = false;
     await video.play();
     const reader = await detector();
-    while (number === running && !(await add(await read(video, width, reader)))) await new Promise(requestAnimationFrame);
+    while (number === running && !(await add(await read(form.dataset.scan, video, reader)))) await new Promise(requestAnimationFrame);
+    if (isDone) send();
   } catch {
     say(form.dataset.noCamera);
   } finally {
@@ -100,39 +71,35 @@ async function scanCamera() {
   }
 }
 
-async function scanVideo(file, number, reader) {
-  const video = document.createElement("video");
-  video.muted = true;
-  video.src = URL.createObjectURL(file);
-  const event = (name) => new Promise((resolve, reject) => {
-    video.addEventListener(name, resolve, { once: true });
-    video.addEventListener("error", reject, { once: true });
-  });
-  await event("loadeddata");
-  for (let at = 0.01; number === running && at < Math.min(video.duration, 300); at += videoStep) {
-    const there = event("seeked");
-    video.currentTime = at;
-    await there;
-    if (video.currentTime < at - 1) break; // beyond the end of a video that does not state its length
-    if (await add(await read(video, width, reader))) return true;
+// scanFile returns whether a photo or a video has a code.
+async function scanFile(file, number, reader) {
+  let hasCode = false;
+  if (!file.type.startsWith("video/")) {
+    const text = await readPhoto(form.dataset.scan, file, reader);
+    await add(text);
+    return text !== "";
   }
-  return false;
+  for await (const frame of frames(file)) {
+    if (number !== running) break;
+    const text = await read(form.dataset.scan, frame, reader);
+    hasCode ||= text !== "";
+    if (await add(text)) break;
+  }
+  return hasCode;
 }
 
 async function scanFiles(files) {
   const number = begin();
   const reader = await detector();
+  let failed = null;
   for (const file of files) {
-    try {
-      const isDone = file.type.startsWith("video/")
-        ? await scanVideo(file, number, reader)
-        : await add(await read(await createImageBitmap(file), photoWidth, reader));
-      if (isDone) return;
-    } catch {
-      // The message below says that nothing was found.
-    }
+    const hasCode = await scanFile(file, number, reader).catch(() => false);
+    if (!hasCode) failed ??= file;
+    if (number !== running) return;
+    if (isDone && !form.hasAttribute("data-several")) break;
   }
-  if (texts.size === 0) say(form.dataset.noCode);
+  if (isDone && (!failed || !form.hasAttribute("data-several"))) send();
+  else if (failed && refused.size === 0) say(`${failed.name}: ${form.dataset.noCode}`);
 }
 
 if (form) {
@@ -141,8 +108,8 @@ if (form) {
   find("start").addEventListener("click", scanCamera);
   find("stop").addEventListener("click", () => { running++; });
   form.addEventListener("submit", (event) => {
-    const files = [...form.querySelector("#file").files].filter((file) => /^(image|video)\//.test(file.type));
-    if (files.length === 0 || form.querySelector("#psbt").value.trim() !== "") return;
+    const files = [...form.querySelector("#file").files].filter(isMedia);
+    if (files.length === 0 || find("texts").value.trim() !== "") return;
     event.preventDefault();
     scanFiles(files);
   });
