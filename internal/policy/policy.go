@@ -123,6 +123,9 @@ type Payment struct {
 	Confirmations int
 	Remaining     btc.Amount // what remains in the wallet after it and all open proposals
 	At            time.Time
+	// TrustedAt is the last time at which the clock was trusted, while it is in doubt: windows
+	// extend back from there, so that nothing frees. It is zero for At.
+	TrustedAt time.Time
 }
 
 // Output is an output of a payment.
@@ -135,12 +138,11 @@ type Output struct {
 
 // Usage provides what was spent under rules.
 type Usage interface {
-	// Spent returns the sum and the number of the active charges of a rule after a time, and
-	// for the limits the time of the charge that must leave the window before the amount
-	// need and one more payment fit; see Frees.
+	// Spent returns the sum and the number of the active charges of a rule after a time.
 	Spent(subject, rule string, after time.Time) (Spent, error)
 	// Frees returns the time of the newest charge among the oldest ones after a time that
-	// together have at least the given amount and number.
+	// together have at least the given amount and number. It is called only after Spent has
+	// returned that much for the same time.
 	Frees(subject, rule string, after time.Time, amount btc.Amount, count int) (time.Time, error)
 }
 
@@ -167,28 +169,22 @@ type Charge struct {
 
 // Requirement is a number of approvals that a layer requires.
 type Requirement struct {
-	Kind Kind
-	Rule string
+	Kind    Kind
+	Subject string // of the layer
+	Rule    string
 	Approvals
 }
 
 // Refusal is a limit that a payment exceeds.
 type Refusal struct {
 	Kind    Kind
+	Subject string // of the layer
 	Rule    string // empty for deny and for a policy without rules
 	Field   string // such as windows[0].max_sat
-	Limit   string // in the form of the document; empty if the field has no limit
-	Used    string // empty except for windows
+	Limit   string // in the form of the document; empty for to
+	Used    string // of a window, in the form of its limit
+	// FreesAt is the first time at which this field permits the payment if nothing else
+	// changes: for windows and hours. It is zero if waiting does not help.
 	FreesAt time.Time
-	Message string
+	Message Sentence
 }
-
-// Parse, Canonical, Version, Sentences, Narrower, Loosens and Evaluate are in their own files:
-//
-//	func Parse(data []byte) (Policy, error)                        // faults with all problems, by field path such as allow[0].windows[1].per
-//	func (p Policy) Canonical() []byte                             // Parse(Canonical()) == p; wallets by id
-//	func Version(p Policy, lists Lists) string                     // SHA-256, hex
-//	func (p Policy) Sentences(names Names) []string                // names of wallets by id
-//	func Narrower(child, parent Policy) []Wider                    // fields in which child permits more; nil if none
-//	func Loosens(before, after Policy, beforeLists, afterLists Lists) []Wider
-//	func Evaluate(p Payment, layers []Layer, usage Usage) (Decision, error)

@@ -1,0 +1,330 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/specterd/specterd/internal/btc"
+)
+
+var errNegative = errors.New("policy: a payment with a negative amount")
+
+// Evaluate decides whether all layers permit a payment. Each layer with rules must have a
+// rule that covers the whole payment; of several, the one with the fewest approvals, then
+// the shortest delay, then the first name in byte order decides, and is charged.
+func (e *Evaluator) Evaluate(p Payment, layers []Layer, usage Usage) (Decision, error) {
+	ev, err := e.evaluation(&p)
+	if err != nil {
+		return Decision{}, err
+	}
+	var d Decision
+	for i := range layers {
+		if err := ev.layer(&layers[i], usage, &d); err != nil {
+			return Decision{}, err
+		}
+	}
+	return d, nil
+}
+
+// Recheck decides whether the charged rules still permit a payment under the same policies
+// at a later moment: their hours, coins and keep_at_least_sat. The decision has only
+// refusals. The rule of a charge must exist.
+func (e *Evaluator) Recheck(p Payment, layers []Layer, charges []Charge) (Decision, error) {
+	ev, err := e.evaluation(&p)
+	if err != nil {
+		return Decision{}, err
+	}
+	var d Decision
+	for _, c := range charges {
+		l, r := ruleOf(layers, c)
+		if r == nil {
+			return Decision{}, errors.New("policy: a charge without its rule")
+		}
+		check := ruleCheck{evaluation: ev, layer: l, rule: r}
+		check.moment()
+		d.Refusals = append(d.Refusals, check.refusals...)
+	}
+	return d, nil
+}
+
+func ruleOf(layers []Layer, c Charge) (*Layer, *Rule) {
+	for i := range layers {
+		if layers[i].Subject != c.Subject {
+			continue
+		}
+		for j := range layers[i].Policy.Allow {
+			if layers[i].Policy.Allow[j].Name == c.Rule {
+				return &layers[i], &layers[i].Policy.Allow[j]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// evaluation is the state of one evaluation.
+type evaluation struct {
+	*Payment
+	recipients *recipients
+	amount     btc.Amount // of all outputs
+	charge     btc.Amount // including the fee
+	windowsEnd time.Time  // windows extend back from this time
+}
+
+func (e *Evaluator) evaluation(p *Payment) (*evaluation, error) {
+	ev := &evaluation{Payment: p, recipients: e.recipients(p), windowsEnd: p.At}
+	if p.Fee < 0 {
+		return nil, errNegative
+	}
+	for _, o := range p.Outputs {
+		if o.Amount < 0 {
+			return nil, errNegative
+		}
+		ev.amount = sum(ev.amount, o.Amount)
+	}
+	ev.charge = sum(ev.amount, p.Fee)
+	if !p.TrustedAt.IsZero() && p.TrustedAt.Before(p.At) {
+		ev.windowsEnd = p.TrustedAt
+	}
+	return ev, nil
+}
+
+// sum returns the sum of two amounts that are not negative, or the largest amount if it is
+// larger.
+func sum(a, b btc.Amount) btc.Amount {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// layer adds the decision of one layer.
+func (ev *evaluation) layer(l *Layer, usage Usage, d *Decision) error {
+	m := ev.recipients.matcher(l.Lists)
+	if err := ev.deny(l, m, d); err != nil {
+		return err
+	}
+	if l.Policy.Allow == nil {
+		return nil
+	}
+	checks := make([]ruleCheck, len(l.Policy.Allow))
+	var passed []*ruleCheck
+	for i := range checks {
+		checks[i] = ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i]}
+		if err := checks[i].fields(m); err != nil {
+			return err
+		}
+		if len(checks[i].refusals) == 0 {
+			passed = append(passed, &checks[i])
+		}
+	}
+	slices.SortFunc(passed, (*ruleCheck).compare)
+	for _, c := range passed {
+		if err := c.windows(usage); err != nil {
+			return err
+		}
+		if len(c.refusals) == 0 {
+			c.permit(d)
+			return nil
+		}
+	}
+	return ev.refuse(l, checks, usage, d)
+}
+
+// deny adds a refusal for each denied target that an output matches.
+func (ev *evaluation) deny(l *Layer, m *layerMatcher, d *Decision) error {
+	for i := range l.Policy.Deny {
+		found := make(set, len(ev.Outputs))
+		if err := m.match(&l.Policy.Deny[i], found); err != nil {
+			return err
+		}
+		if output := found.first(); output >= 0 {
+			d.Refusals = append(d.Refusals, Refusal{
+				Kind: l.Kind, Subject: l.Subject, Field: "deny[" + strconv.Itoa(i) + "]", Limit: jsonOf(func(w *writer) { w.target(&l.Policy.Deny[i]) }),
+				Message: say("The policy forbids payments to recipient %d.", output+1),
+			})
+		}
+	}
+	return nil
+}
+
+// refuse adds the reasons of all rules of a layer, including windows.
+func (ev *evaluation) refuse(l *Layer, checks []ruleCheck, usage Usage, d *Decision) error {
+	if len(checks) == 0 {
+		d.Refusals = append(d.Refusals, Refusal{Kind: l.Kind, Subject: l.Subject, Field: "allow", Limit: "[]", Message: say("The policy permits no payments.")})
+	}
+	for i := range checks {
+		if err := checks[i].windows(usage); err != nil {
+			return err
+		}
+		d.Refusals = append(d.Refusals, checks[i].refusals...)
+	}
+	return nil
+}
+
+// ruleCheck compares a payment with one rule.
+type ruleCheck struct {
+	*evaluation
+	layer    *Layer
+	rule     *Rule
+	refusals []Refusal
+	counted  bool // whether windows were compared
+}
+
+// compare orders rules by their requirements.
+func (c *ruleCheck) compare(other *ruleCheck) int {
+	return cmp.Or(
+		cmp.Compare(c.approvals(), other.approvals()),
+		cmp.Compare(c.rule.Delay, other.rule.Delay),
+		strings.Compare(c.rule.Name, other.rule.Name),
+	)
+}
+
+// approvals returns the number of approvals that the rule requires for the payment.
+func (c *ruleCheck) approvals() int {
+	if a := c.rule.Approvals; a != nil && c.amount > a.Above {
+		return a.Count
+	}
+	if a := c.rule.Approvals; a != nil && a.Above == 0 {
+		return a.Count // also for payments of nothing but data
+	}
+	return 0
+}
+
+// permit adds what the rule requires, and its charge.
+func (c *ruleCheck) permit(d *Decision) {
+	d.Charges = append(d.Charges, Charge{Subject: c.layer.Subject, Rule: c.rule.Name})
+	d.Delay = max(d.Delay, c.rule.Delay)
+	if c.approvals() > 0 {
+		d.Required = append(d.Required, Requirement{Kind: c.layer.Kind, Subject: c.layer.Subject, Rule: c.rule.Name, Approvals: *c.rule.Approvals})
+	}
+}
+
+func (c *ruleCheck) refuse(field, limit, used string, freesAt time.Time, message Sentence) {
+	c.refusals = append(c.refusals, Refusal{
+		Kind: c.layer.Kind, Subject: c.layer.Subject, Rule: c.rule.Name, Field: field, Limit: limit, Used: used, FreesAt: freesAt, Message: message,
+	})
+}
+
+// fields compares the payment with everything except windows.
+func (c *ruleCheck) fields(m *layerMatcher) error {
+	if err := c.to(m); err != nil {
+		return err
+	}
+	r := c.rule
+	if r.MaxPayment != nil && c.amount > *r.MaxPayment {
+		c.refuse("max_payment_sat", sats(*r.MaxPayment), "", time.Time{}, say("A payment is at most %s; this one is %s.", *r.MaxPayment, c.amount))
+	}
+	if r.MaxRecipients != nil && len(c.Outputs) > *r.MaxRecipients {
+		c.refuse("max_recipients", strconv.Itoa(*r.MaxRecipients), "", time.Time{}, say("The maximum number of recipients is %d; this payment has %d.", *r.MaxRecipients, len(c.Outputs)))
+	}
+	c.fee()
+	c.moment()
+	return nil
+}
+
+func (c *ruleCheck) to(m *layerMatcher) error {
+	if c.rule.To == nil {
+		return nil
+	}
+	found := make(set, len(c.Outputs))
+	for i := range c.rule.To {
+		if err := m.match(&c.rule.To[i], found); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(c.rule.To) == 0:
+		c.refuse("to", "[]", "", time.Time{}, say("The rule permits no recipients."))
+	case !found.full():
+		c.refuse("to", "", "", time.Time{}, say("Recipient %d is not one of the permitted recipients.", found.firstMissing()+1))
+	}
+	return nil
+}
+
+func (c *ruleCheck) fee() {
+	f := &c.rule.Fee
+	if f.MaxRate != nil && c.FeeRate > *f.MaxRate {
+		c.refuse("fee.max_sat_vb", f.MaxRate.String(), "", time.Time{}, say("The fee rate is at most %s sat/vB; this payment has %s sat/vB.", *f.MaxRate, c.FeeRate))
+	}
+	if f.Max != nil && c.Fee > *f.Max {
+		c.refuse("fee.max_sat", sats(*f.Max), "", time.Time{}, say("The fee is at most %s; this payment has %s.", *f.Max, c.Fee))
+	}
+	if f.MaxPercent != nil && exceedsPercent(c.Fee, *f.MaxPercent, c.amount) {
+		c.refuse("fee.max_percent", strconv.Itoa(*f.MaxPercent), "", time.Time{}, say("The fee is at most %d %% of the payment; this payment has a fee of %s.", *f.MaxPercent, c.Fee))
+	}
+}
+
+// exceedsPercent reports whether fee·100 > percent·amount, for any amounts.
+func exceedsPercent(fee btc.Amount, percent int, amount btc.Amount) bool {
+	feeHigh, feeLow := bits.Mul64(uint64(fee), 100)                    //nolint:gosec // not negative
+	limitHigh, limitLow := bits.Mul64(uint64(amount), uint64(percent)) //nolint:gosec // not negative
+	return feeHigh > limitHigh || feeHigh == limitHigh && feeLow > limitLow
+}
+
+// moment compares the fields that depend on the moment.
+func (c *ruleCheck) moment() {
+	r := c.rule
+	if r.Hours != nil && !r.Hours.permits(c.At) {
+		opens, _ := r.Hours.next(c.At)
+		c.refuse("hours", jsonOf(func(w *writer) { w.hours(r.Hours) }), "", opens, say("Payments are permitted only at certain hours: %s.", r.Hours.describe()))
+	}
+	if c.Confirmations < r.Confirmations {
+		c.refuse("coins.confirmations", strconv.Itoa(r.Confirmations), "", time.Time{}, say("Each input must have at least %s; one has %d.", confirmations(r.Confirmations), c.Confirmations))
+	}
+	if r.KeepAtLeast != nil && c.Remaining < *r.KeepAtLeast {
+		c.refuse("keep_at_least_sat", sats(*r.KeepAtLeast), "", time.Time{}, say("At least %s must remain in the wallet; %s would remain.", *r.KeepAtLeast, c.Remaining))
+	}
+}
+
+// windows compares the payment with the windows of the rule.
+func (c *ruleCheck) windows(usage Usage) error {
+	if c.counted {
+		return nil
+	}
+	c.counted = true
+	for i, w := range c.rule.Windows {
+		after := c.windowsEnd.Add(-w.Per)
+		spent, err := usage.Spent(c.layer.Subject, c.rule.Name, after)
+		if err != nil {
+			return err
+		}
+		name := "windows[" + strconv.Itoa(i) + "]"
+		if total := sum(spent.Amount, c.charge); w.MaxSat != nil && total > *w.MaxSat {
+			var frees time.Time
+			if c.charge <= *w.MaxSat {
+				frees, err = c.frees(usage, w, after, total-*w.MaxSat, 0)
+			}
+			c.refuse(name+".max_sat", sats(*w.MaxSat), sats(spent.Amount), frees,
+				say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, *w.MaxSat, spent.Amount, c.charge))
+		}
+		if err == nil && w.MaxCount != nil && spent.Count >= *w.MaxCount {
+			var frees time.Time
+			if *w.MaxCount > 0 {
+				frees, err = c.frees(usage, w, after, 0, spent.Count+1-*w.MaxCount)
+			}
+			c.refuse(name+".max_count", strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees,
+				say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, spent.Count))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frees returns the time at which charges of the given amount and number have left a window.
+func (c *ruleCheck) frees(usage Usage, w Window, after time.Time, amount btc.Amount, count int) (time.Time, error) {
+	last, err := usage.Frees(c.layer.Subject, c.rule.Name, after, amount, count)
+	if err != nil || last.IsZero() {
+		return time.Time{}, err
+	}
+	return last.Add(w.Per), nil
+}
+
+func sats(a btc.Amount) string { return strconv.FormatInt(int64(a), 10) }
