@@ -33,6 +33,13 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	if f.Until.IsZero() {
 		p.Until.Time = endOfTime
 	}
+	// A place outside of the period is moved to its edge, from which the index is read.
+	switch {
+	case f.Ascending && p.AfterTime.Before(p.Since.Time):
+		p.AfterTime, p.AfterTxid = p.Since, ""
+	case !f.Ascending && !p.AfterTime.Before(p.Until.Time):
+		p.AfterTime, p.AfterTxid = p.Until, ""
+	}
 	if !f.Outputs { // without outputs there is a single query, which needs no transaction
 		return listRecords(ctx, s.reads(), s.histories, p, f)
 	}
