@@ -77,7 +77,7 @@ func (s *seeded) addHistory(ctx context.Context, db *store.Store, ownerID string
 		return err
 	}
 	const part = 5000
-	var l ledger
+	l := ledger{begin: clock().Add(-time.Duration(s.transactions) * interval)}
 	for l.made < s.transactions {
 		c := wallet.Change{WalletID: s.walletID}
 		for len(c.Added) < part && l.made < s.transactions {
@@ -137,11 +137,15 @@ func madeUp(of string, i int) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// interval is the time between two transactions of a generated history, which ends now.
+const interval = 10 * time.Minute
+
 // ledger generates a history, oldest transaction first. Of every three transactions,
 // the first two are payments to the wallet, to different addresses. The third is an
 // outgoing payment that spends the output of the second payment and the change of
 // the previous outgoing payment.
 type ledger struct {
+	begin    time.Time // of the first transaction
 	made     int
 	branches [2]uint32 // next index of each branch
 	utxos    []wallet.Input
@@ -150,7 +154,7 @@ type ledger struct {
 func (l *ledger) next() wallet.Transaction {
 	i := l.made
 	l.made++
-	at := time.Unix(1_500_000_000+int64(i)*600, 0)
+	at := l.begin.Add(time.Duration(i) * interval).Truncate(time.Second)
 	block := wallet.Block{Height: 700_000 + i/2, Hash: madeUp("block", i/2), Time: at.Add(time.Minute)}
 	t := wallet.Transaction{
 		Txid: madeUp("transaction", i), Time: at, ReceivedAt: at,
