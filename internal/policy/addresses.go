@@ -71,8 +71,8 @@ func (e *Evaluator) Prepare(ctx context.Context, network btc.Network, layers []L
 }
 
 // contains reports whether an address is one of the addresses of a descriptor target.
-func (e *Evaluator) contains(t *Target, network btc.Network, address addressHash) (bool, error) {
-	set := e.set(setKey{network, t.Descriptor, t.UpTo})
+func (e *Evaluator) contains(key setKey, address addressHash) (bool, error) {
+	set := e.set(key)
 	if err := set.derive(func() error { return nil }); err != nil {
 		return false, err
 	}

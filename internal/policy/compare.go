@@ -203,8 +203,15 @@ func (c *comparison) denyWider(other, this Policy) []Wider {
 	if subset(others, these) {
 		return nil
 	}
-	text := func(p Policy) string { return jsonOf(func(w *writer) { w.targetItems(p.Deny) }) }
-	return []Wider{{Field: "deny", Old: text(other), New: text(this)}}
+	return []Wider{{Field: "deny", Old: targetsText(other.Deny), New: targetsText(this.Deny)}}
+}
+
+// targetsText returns targets in the form of the document; empty if they are missing.
+func targetsText(targets []Target) string {
+	if targets == nil {
+		return ""
+	}
+	return jsonOf(func(w *writer) { w.targetItems(targets) })
 }
 
 func allowText(p Policy) string {
@@ -247,12 +254,7 @@ var requirementFields = []ruleField{
 
 // ruleFields are all fields of a rule.
 var ruleFields = append([]ruleField{
-	{"to", toNarrower, func(r *Rule) string {
-		if r.To == nil {
-			return ""
-		}
-		return jsonOf(func(w *writer) { w.targetItems(r.To) })
-	}},
+	{"to", toNarrower, func(r *Rule) string { return targetsText(r.To) }},
 	atMost("max_payment_sat", func(r *Rule) *btc.Amount { return r.MaxPayment }, sats),
 	atMost("max_recipients", func(r *Rule) *int { return r.MaxRecipients }, strconv.Itoa),
 	{"windows", windowsNarrower, func(r *Rule) string {

@@ -63,7 +63,7 @@ func (r *Rule) describe(names Names) []Sentence {
 		said = append(said, say("The fee is at most %s.", Enumeration{Parts: limits}))
 	}
 	if r.Hours != nil {
-		said = append(said, say("Payments are made only %s.", r.Hours.describe()))
+		said = append(said, r.Hours.describe())
 	}
 	if r.Confirmations > 0 {
 		said = append(said, say("Only UTXOs with at least %s are spent.", confirmations(r.Confirmations)))
@@ -144,41 +144,41 @@ func (f *Fee) limits() []Sentence {
 // dayNames are the names of days in sentences, from Monday.
 var dayNames = []string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
-// describe describes hours: "from Monday to Friday, from 08:00 to 18:00 (Europe/Zurich)".
+// describe describes hours: "Payments are made only from Monday to Friday, from 08:00 to
+// 18:00 (Europe/Zurich)."
 func (h *Hours) describe() Sentence {
-	zone := h.Zone.String()
+	zone, allDay := h.Zone.String(), h.From == 0 && h.To == day
 	switch days := h.days(); {
 	case h.Days != nil && len(h.Days) == 0:
-		return say("never, because the list of days is empty")
-	case h.From == 0 && h.To == day && days == nil:
-		return say("at any time (%s)", zone)
-	case h.From == 0 && h.To == day:
-		return say("%s (%s)", *days, zone)
+		return say("No payments are made, because the list of days is empty.")
+	case allDay && days == nil:
+		return say("Payments are made at any time.")
+	case allDay:
+		return say("Payments are made only %s (%s).", *days, zone)
 	case days == nil:
-		return say("every day from %s to %s (%s)", clockText(h.From), clockText(h.To), zone)
+		return say("Payments are made only from %s to %s (%s).", clockText(h.From), clockText(h.To), zone)
 	default:
-		return say("%s, from %s to %s (%s)", *days, clockText(h.From), clockText(h.To), zone)
+		return say("Payments are made only %s, from %s to %s (%s).", *days, clockText(h.From), clockText(h.To), zone)
 	}
 }
 
-// days describes the days, and returns nil for every day.
+// days describes days, which are in order, and returns nil for every day.
 func (h *Hours) days() *Sentence {
-	days := h.Days
-	if days == nil || len(days) == len(dayNames) {
+	last := len(h.Days) - 1
+	if h.Days == nil || len(h.Days) == len(dayNames) {
 		return nil
 	}
-	var said Sentence
-	first, last := 0, len(days)-1
-	if last >= 2 && position(days[last])-position(days[first]) == last {
-		said = say("from %s to %s", say(dayNames[position(days[first])]), say(dayNames[position(days[last])]))
-		return &said
+	name := func(i int) Sentence { return say(dayNames[position(h.Days[i])]) }
+	if last >= 2 && position(h.Days[last])-position(h.Days[0]) == last {
+		days := say("from %s to %s", name(0), name(last))
+		return &days
 	}
-	parts := make([]Sentence, len(days))
-	for i, d := range days {
-		parts[i] = say(dayNames[position(d)])
+	parts := make([]Sentence, len(h.Days))
+	for i := range parts {
+		parts[i] = name(i)
 	}
-	said = say("on %s", Enumeration{Parts: parts})
-	return &said
+	days := say("on %s", Enumeration{Parts: parts})
+	return &days
 }
 
 // members describes groups: "signers or the user bob".

@@ -46,7 +46,7 @@ func (e *Evaluator) Recheck(p Payment, layers []Layer, charges []Charge) (Decisi
 		if r == nil {
 			return Decision{}, errors.New("policy: a charge without its rule")
 		}
-		check := ruleCheck{evaluation: ev, layer: l, rule: r}
+		check := ruleCheck{evaluation: ev, layer: l, rule: r, explain: true}
 		check.moment()
 		d.Refusals = append(d.Refusals, check.refusals...)
 	}
@@ -112,15 +112,14 @@ func (ev *evaluation) layer(l *Layer, usage Usage, d *Decision) error {
 	if l.Policy.Allow == nil {
 		return nil
 	}
-	checks := make([]ruleCheck, len(l.Policy.Allow))
 	var passed []*ruleCheck
-	for i := range checks {
-		checks[i] = ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i]}
-		if err := checks[i].fields(m); err != nil {
+	for i := range l.Policy.Allow {
+		c := ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i]}
+		if err := c.fields(m); err != nil {
 			return err
 		}
-		if len(checks[i].refusals) == 0 {
-			passed = append(passed, &checks[i])
+		if !c.failed {
+			passed = append(passed, &c)
 		}
 	}
 	slices.SortFunc(passed, (*ruleCheck).compare)
@@ -128,18 +127,18 @@ func (ev *evaluation) layer(l *Layer, usage Usage, d *Decision) error {
 		if err := c.windows(usage); err != nil {
 			return err
 		}
-		if len(c.refusals) == 0 {
+		if !c.failed {
 			c.permit(d)
 			return nil
 		}
 	}
-	return ev.refuse(l, checks, usage, d)
+	return ev.refuse(l, m, usage, d)
 }
 
 // deny adds a refusal for each denied target that an output matches.
 func (ev *evaluation) deny(l *Layer, m *layerMatcher, d *Decision) error {
 	for i := range l.Policy.Deny {
-		found := make(set, len(ev.Outputs))
+		found := m.none()
 		if err := m.match(&l.Policy.Deny[i], found); err != nil {
 			return err
 		}
@@ -154,15 +153,19 @@ func (ev *evaluation) deny(l *Layer, m *layerMatcher, d *Decision) error {
 }
 
 // refuse adds the reasons of all rules of a layer, including windows.
-func (ev *evaluation) refuse(l *Layer, checks []ruleCheck, usage Usage, d *Decision) error {
-	if len(checks) == 0 {
+func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage Usage, d *Decision) error {
+	if len(l.Policy.Allow) == 0 {
 		d.Refusals = append(d.Refusals, Refusal{Kind: l.Kind, Subject: l.Subject, Field: "allow", Limit: "[]", Message: say("The policy permits no payments.")})
 	}
-	for i := range checks {
-		if err := checks[i].windows(usage); err != nil {
+	for i := range l.Policy.Allow {
+		c := ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i], explain: true}
+		if err := c.fields(m); err != nil {
 			return err
 		}
-		d.Refusals = append(d.Refusals, checks[i].refusals...)
+		if err := c.windows(usage); err != nil {
+			return err
+		}
+		d.Refusals = append(d.Refusals, c.refusals...)
 	}
 	return nil
 }
@@ -172,8 +175,16 @@ type ruleCheck struct {
 	*evaluation
 	layer    *Layer
 	rule     *Rule
+	failed   bool
+	explain  bool // whether all reasons are required, and not only failed
 	refusals []Refusal
-	counted  bool // whether windows were compared
+}
+
+// fails notes that the rule does not permit the payment, and returns whether to add the
+// reason.
+func (c *ruleCheck) fails() bool {
+	c.failed = true
+	return c.explain
 }
 
 // compare orders rules by their requirements.
@@ -213,49 +224,62 @@ func (c *ruleCheck) refuse(field, limit, used string, freesAt time.Time, message
 
 // fields compares the payment with everything except windows.
 func (c *ruleCheck) fields(m *layerMatcher) error {
-	if err := c.to(m); err != nil {
-		return err
-	}
-	r := c.rule
-	if r.MaxPayment != nil && c.amount > *r.MaxPayment {
-		c.refuse("max_payment_sat", sats(*r.MaxPayment), "", time.Time{}, say("A payment is at most %s; this one is %s.", *r.MaxPayment, c.amount))
-	}
-	if r.MaxRecipients != nil && len(c.Outputs) > *r.MaxRecipients {
-		c.refuse("max_recipients", strconv.Itoa(*r.MaxRecipients), "", time.Time{}, say("The maximum number of recipients is %d; this payment has %d.", *r.MaxRecipients, len(c.Outputs)))
-	}
-	c.fee()
-	c.moment()
-	return nil
-}
-
-func (c *ruleCheck) to(m *layerMatcher) error {
-	if c.rule.To == nil {
-		return nil
-	}
-	found := make(set, len(c.Outputs))
-	for i := range c.rule.To {
-		if err := m.match(&c.rule.To[i], found); err != nil {
+	if c.explain {
+		if err := c.to(m); err != nil {
 			return err
 		}
 	}
-	switch {
-	case len(c.rule.To) == 0:
-		c.refuse("to", "[]", "", time.Time{}, say("The rule permits no recipients."))
-	case !found.full():
+	c.limits()
+	c.fee()
+	c.moment()
+	if c.explain || c.failed {
+		return nil
+	}
+	return c.to(m) // is the slowest comparison
+}
+
+func (c *ruleCheck) to(m *layerMatcher) error {
+	to := c.rule.To
+	if to == nil {
+		return nil
+	}
+	if len(to) == 0 {
+		if c.fails() {
+			c.refuse("to", "[]", "", time.Time{}, say("The rule permits no recipients."))
+		}
+		return nil
+	}
+	found := m.none()
+	for i := range to {
+		if err := m.match(&to[i], found); err != nil {
+			return err
+		}
+	}
+	if !found.full() && c.fails() {
 		c.refuse("to", "", "", time.Time{}, say("Recipient %d is not one of the permitted recipients.", found.firstMissing()+1))
 	}
 	return nil
 }
 
+func (c *ruleCheck) limits() {
+	r := c.rule
+	if r.MaxPayment != nil && c.amount > *r.MaxPayment && c.fails() {
+		c.refuse("max_payment_sat", sats(*r.MaxPayment), "", time.Time{}, say("A payment is at most %s; this one is %s.", *r.MaxPayment, c.amount))
+	}
+	if r.MaxRecipients != nil && len(c.Outputs) > *r.MaxRecipients && c.fails() {
+		c.refuse("max_recipients", strconv.Itoa(*r.MaxRecipients), "", time.Time{}, say("The maximum number of recipients is %d; this payment has %d.", *r.MaxRecipients, len(c.Outputs)))
+	}
+}
+
 func (c *ruleCheck) fee() {
 	f := &c.rule.Fee
-	if f.MaxRate != nil && c.FeeRate > *f.MaxRate {
+	if f.MaxRate != nil && c.FeeRate > *f.MaxRate && c.fails() {
 		c.refuse("fee.max_sat_vb", f.MaxRate.String(), "", time.Time{}, say("The fee rate is at most %s sat/vB; this payment has %s sat/vB.", *f.MaxRate, c.FeeRate))
 	}
-	if f.Max != nil && c.Fee > *f.Max {
+	if f.Max != nil && c.Fee > *f.Max && c.fails() {
 		c.refuse("fee.max_sat", sats(*f.Max), "", time.Time{}, say("The fee is at most %s; this payment has %s.", *f.Max, c.Fee))
 	}
-	if f.MaxPercent != nil && exceedsPercent(c.Fee, *f.MaxPercent, c.amount) {
+	if f.MaxPercent != nil && exceedsPercent(c.Fee, *f.MaxPercent, c.amount) && c.fails() {
 		c.refuse("fee.max_percent", strconv.Itoa(*f.MaxPercent), "", time.Time{}, say("The fee is at most %d %% of the payment; this payment has a fee of %s.", *f.MaxPercent, c.Fee))
 	}
 }
@@ -270,24 +294,20 @@ func exceedsPercent(fee btc.Amount, percent int, amount btc.Amount) bool {
 // moment compares the fields that depend on the moment.
 func (c *ruleCheck) moment() {
 	r := c.rule
-	if r.Hours != nil && !r.Hours.permits(c.At) {
+	if r.Hours != nil && !r.Hours.permits(c.At) && c.fails() {
 		opens, _ := r.Hours.next(c.At)
-		c.refuse("hours", jsonOf(func(w *writer) { w.hours(r.Hours) }), "", opens, say("Payments are permitted only at certain hours: %s.", r.Hours.describe()))
+		c.refuse("hours", jsonOf(func(w *writer) { w.hours(r.Hours) }), "", opens, r.Hours.describe())
 	}
-	if c.Confirmations < r.Confirmations {
+	if c.Confirmations < r.Confirmations && c.fails() {
 		c.refuse("coins.confirmations", strconv.Itoa(r.Confirmations), "", time.Time{}, say("Each input must have at least %s; one has %d.", confirmations(r.Confirmations), c.Confirmations))
 	}
-	if r.KeepAtLeast != nil && c.Remaining < *r.KeepAtLeast {
+	if r.KeepAtLeast != nil && c.Remaining < *r.KeepAtLeast && c.fails() {
 		c.refuse("keep_at_least_sat", sats(*r.KeepAtLeast), "", time.Time{}, say("At least %s must remain in the wallet; %s would remain.", *r.KeepAtLeast, c.Remaining))
 	}
 }
 
 // windows compares the payment with the windows of the rule.
 func (c *ruleCheck) windows(usage Usage) error {
-	if c.counted {
-		return nil
-	}
-	c.counted = true
 	for i, w := range c.rule.Windows {
 		after := c.windowsEnd.Add(-w.Per)
 		spent, err := usage.Spent(c.layer.Subject, c.rule.Name, after)
@@ -295,31 +315,35 @@ func (c *ruleCheck) windows(usage Usage) error {
 			return err
 		}
 		name := "windows[" + strconv.Itoa(i) + "]"
-		if total := sum(spent.Amount, c.charge); w.MaxSat != nil && total > *w.MaxSat {
-			var frees time.Time
-			if c.charge <= *w.MaxSat {
-				frees, err = c.frees(usage, w, after, total-*w.MaxSat, 0)
+		if total := sum(spent.Amount, c.charge); w.MaxSat != nil && total > *w.MaxSat && c.fails() {
+			frees, err := c.frees(usage, w, after, c.charge <= *w.MaxSat, total-*w.MaxSat, 0)
+			if err != nil {
+				return err
 			}
 			c.refuse(name+".max_sat", sats(*w.MaxSat), sats(spent.Amount), frees,
 				say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, *w.MaxSat, spent.Amount, c.charge))
 		}
-		if err == nil && w.MaxCount != nil && spent.Count >= *w.MaxCount {
-			var frees time.Time
-			if *w.MaxCount > 0 {
-				frees, err = c.frees(usage, w, after, 0, spent.Count+1-*w.MaxCount)
+		if w.MaxCount != nil && spent.Count >= *w.MaxCount && c.fails() {
+			frees, err := c.frees(usage, w, after, *w.MaxCount > 0, 0, spent.Count+1-*w.MaxCount)
+			if err != nil {
+				return err
 			}
 			c.refuse(name+".max_count", strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees,
 				say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, spent.Count))
 		}
-		if err != nil {
-			return err
+		if c.failed && !c.explain {
+			return nil
 		}
 	}
 	return nil
 }
 
-// frees returns the time at which charges of the given amount and number have left a window.
-func (c *ruleCheck) frees(usage Usage, w Window, after time.Time, amount btc.Amount, count int) (time.Time, error) {
+// frees returns the time at which charges of the given amount and number have left a window,
+// and zero if the payment does not fit even then.
+func (c *ruleCheck) frees(usage Usage, w Window, after time.Time, fits bool, amount btc.Amount, count int) (time.Time, error) {
+	if !fits {
+		return time.Time{}, nil
+	}
 	last, err := usage.Frees(c.layer.Subject, c.rule.Name, after, amount, count)
 	if err != nil || last.IsZero() {
 		return time.Time{}, err

@@ -123,34 +123,38 @@ func clockText(d time.Duration) string {
 
 // permits reports whether the local clock of the zone shows one of the hours.
 func (h *Hours) permits(at time.Time) bool {
-	opens, ok := h.next(at)
-	return ok && opens.Equal(at)
+	_, offset := at.In(h.Zone).Zone()
+	local := at.Unix() + int64(offset)
+	d := floorDiv(local, daySeconds)
+	clock := time.Duration(local-d*daySeconds) * time.Second
+	return h.on(d) && h.From <= clock && clock < h.To
+}
+
+const daySeconds = int64(24 * 3600)
+
+// on reports whether a day is one of the days. The day is the number since 1 January 1970,
+// a Thursday.
+func (h *Hours) on(d int64) bool {
+	return h.Days == nil || slices.Contains(h.Days, time.Weekday(((d+int64(time.Thursday))%7+7)%7))
 }
 
 // next returns the first instant from a time on at which the local clock shows one of the
 // hours, and false if there is none. Between two changes of the zone's offset, the local
 // clock is the time plus the offset.
 func (h *Hours) next(at time.Time) (time.Time, bool) {
-	const (
-		seconds    = int64(24 * 3600)
-		thursday   = 4  // 1 January 1970
-		maxChanges = 20 // of the offset; hours that a change skips occur on one of the following days
-	)
+	const maxChanges = 20 // of the offset; hours that a change skips occur on one of the following days
 	if h.Days != nil && len(h.Days) == 0 {
-		return time.Time{}, false
+		return time.Time{}, false // without a search
 	}
 	t := at.In(h.Zone)
 	for range maxChanges {
 		_, offset := t.Zone()
 		_, end := t.ZoneBounds()
 		local := t.Unix() + int64(offset)
-		today := floorDiv(local, seconds)
+		today := floorDiv(local, daySeconds)
 		for d := today; d <= today+7; d++ {
-			if h.Days != nil && !slices.Contains(h.Days, time.Weekday(((d+thursday)%7+7)%7)) {
-				continue
-			}
-			opens := max(local, d*seconds+int64(h.From/time.Second))
-			if opens >= d*seconds+int64(h.To/time.Second) {
+			opens := max(local, d*daySeconds+int64(h.From/time.Second))
+			if !h.on(d) || opens >= d*daySeconds+int64(h.To/time.Second) {
 				continue
 			}
 			if opens == local {

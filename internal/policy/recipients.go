@@ -56,6 +56,13 @@ func (e *Evaluator) recipients(p *Payment) *recipients {
 // set is a set of outputs, by index.
 type set []bool
 
+// add adds the members of another set.
+func (s set) add(other set) {
+	for i, is := range other {
+		s[i] = s[i] || is
+	}
+}
+
 func (s set) full() bool { return !slices.Contains(s, false) }
 
 func (s set) first() int { return slices.Index(s, true) }
@@ -65,12 +72,20 @@ func (s set) firstMissing() int { return slices.Index(s, false) }
 // layerMatcher finds the outputs that targets of a layer match.
 type layerMatcher struct {
 	*recipients
-	lists  Lists
-	byList map[string]set // the outputs that a list matches
+	lists        Lists
+	byList       map[string]set // the outputs that a list matches
+	byDescriptor map[setKey]set
+	scratch      set
 }
 
 func (r *recipients) matcher(lists Lists) *layerMatcher {
-	return &layerMatcher{recipients: r, lists: lists, byList: map[string]set{}}
+	return &layerMatcher{recipients: r, lists: lists, byList: map[string]set{}, byDescriptor: map[setKey]set{}, scratch: make(set, len(r.outputs))}
+}
+
+// none returns the empty set, which is valid until the next call.
+func (m *layerMatcher) none() set {
+	clear(m.scratch)
+	return m.scratch
 }
 
 // match adds the outputs that a target matches.
@@ -86,14 +101,12 @@ func (m *layerMatcher) match(t *Target, found set) error {
 		}
 	case t.List != "":
 		listed, err := m.matchList(t.List)
-		if err != nil {
-			return err
-		}
-		for i, is := range listed {
-			found[i] = found[i] || is
-		}
+		found.add(listed)
+		return err
 	case t.Descriptor != "":
-		return m.matchDescriptor(t, found)
+		derived, err := m.matchDescriptor(t)
+		found.add(derived)
+		return err
 	}
 	return nil
 }
@@ -116,22 +129,27 @@ func (m *layerMatcher) matchList(name string) (set, error) {
 	return found, nil
 }
 
-func (m *layerMatcher) matchDescriptor(t *Target, found set) error {
+func (m *layerMatcher) matchDescriptor(t *Target) (set, error) {
+	key := setKey{m.network, t.Descriptor, t.UpTo}
+	if found, ok := m.byDescriptor[key]; ok {
+		return found, nil
+	}
 	if m.hashes == nil {
 		m.hashes = make([]addressHash, len(m.outputs))
 		for i := range m.outputs {
 			m.hashes[i] = hashOf(m.outputs[i].Address)
 		}
 	}
+	found := make(set, len(m.outputs))
 	for i := range m.outputs {
-		if found[i] || m.outputs[i].Address == "" {
+		if m.outputs[i].Address == "" {
 			continue
 		}
-		is, err := m.e.contains(t, m.network, m.hashes[i])
-		if err != nil {
-			return err
+		var err error
+		if found[i], err = m.e.contains(key, m.hashes[i]); err != nil {
+			return nil, err
 		}
-		found[i] = is
 	}
-	return nil
+	m.byDescriptor[key] = found
+	return found, nil
 }
