@@ -31,7 +31,7 @@ func (c *call) formKey() string {
 var errSentBefore = fault.New(fault.Conflict, "form_sent_before", "This form was sent before with other values. Check the list of proposals before you send it again.")
 
 // errInProgress is returned by once if the same form is being processed for too long.
-var errInProgress = fault.New(fault.Unavailable, "form_in_progress", "The same form was sent before and is still being processed. Check the list of proposals in a minute.")
+var errInProgress = fault.New(fault.Unavailable, "form_in_progress", "The same form was sent before and is still being processed. Look at the result in a minute, before you send it again.")
 
 // Waiting for the same form that was sent twice.
 const (

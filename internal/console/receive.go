@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"html/template"
 	"net/url"
@@ -36,6 +37,7 @@ type receivePage struct {
 	Reveal  form            // of a new address
 	Label   form            // of the label of the address
 	Next    uint32          // index of the address that is revealed next
+	Key     string          // of the form that reveals it
 	Warning string
 	Rows    []addressRow
 	Older   string // paths of the next and the previous page; empty without one
@@ -93,7 +95,7 @@ func (c *call) receive() error {
 // receivePage returns the page for the address in the query or, without one, for the address
 // that was revealed last, unless that is used.
 func (c *call) receivePage() (receivePage, error) {
-	p := receivePage{Form: c.queryForm("amount", "message"), Reveal: c.newForm(nil), Label: c.newForm(nil), Next: c.view.ReceiveNext}
+	p := receivePage{Form: c.queryForm("amount", "message"), Reveal: c.newForm(nil), Label: c.newForm(nil), Next: c.view.ReceiveNext, Key: c.formKey()}
 	ctx := c.r.Context()
 	var err error
 	if p.Warning, err = c.Wallets.RevealedWarning(ctx, c.access); err != nil {
@@ -287,20 +289,27 @@ func addressPath(alias, address string) string {
 	return walletPath(alias, "receive") + "?" + url.Values{"address": {address}}.Encode()
 }
 
-// reveal reveals the next address. The field next is the index that the page offered: if
-// another address was revealed since, for example because the form was sent twice, the latest
-// one is shown instead of a further one.
+// reveal reveals the next address, once for each form. The field next is the index that the page
+// offered: if another address was revealed since, for example in another tab, the latest one is
+// shown instead of a further one.
 func (c *call) reveal() error {
 	offered, err := strconv.ParseUint(c.form.Get("next"), 10, 32)
 	if err != nil {
 		return fault.New(fault.Invalid, "invalid_form", "The form lacks the index of the next address. Open the page again.")
 	}
-	if uint32(offered) != c.view.ReceiveNext {
-		return c.redirect(c.walletPath("receive"), "other-revealed")
+	others := c.walletPath("receive") + "?done=other-revealed"
+	path, err := c.once(func() (string, error) {
+		if offered != uint64(c.view.ReceiveNext) {
+			return others, nil
+		}
+		next, err := c.Wallets.NextAddress(c.r.Context(), c.access, strings.TrimSpace(c.form.Get("new-label")))
+		return c.addressPath(next.Address) + "&done=revealed", err
+	})
+	if errors.Is(err, errSentBefore) { // with another label
+		path, err = others, nil
 	}
-	next, err := c.Wallets.NextAddress(c.r.Context(), c.access, strings.TrimSpace(c.form.Get("new-label")))
 	if err == nil {
-		return c.redirect(c.addressPath(next.Address), "revealed")
+		return c.redirect(path, "")
 	}
 	f, err := again(err)
 	if err != nil {

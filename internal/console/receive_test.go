@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/html"
@@ -57,7 +58,7 @@ func TestReceive(t *testing.T) {
 		if n := s.revealed(t); n != 1 {
 			t.Errorf("a form that was sent twice revealed %d addresses", n)
 		}
-		alice.post(page, "next", "1", "new-label", strings.Repeat("x", 256)).want(400, "must", "Receive address 0")
+		alice.post(page, "key", "receive-test", "next", "1", "new-label", strings.Repeat("x", 256)).want(400, "must", "Receive address 0")
 		if n := s.revealed(t); n != 1 {
 			t.Errorf("a bad label revealed %d addresses", n)
 		}
@@ -103,6 +104,33 @@ func TestReceive(t *testing.T) {
 		alice.get(page).want(200, "The latest address is used", "Reveal address 1", "25 000 000 sat")
 		alice.post(page).want(400)
 	}, onOwnNode)
+}
+
+// TestReceive_Concurrent sends the same form several times at once.
+func TestReceive_Concurrent(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		alice := s.user(t, "alice", false)
+		alice.vault("treasury")
+		const page = "/wallets/treasury/receive"
+		form := alice.get(page)
+		results := make([]*document, 8)
+		var all sync.WaitGroup
+		for i := range results {
+			all.Go(func() { results[i] = form.submit(page, "new-label", "rent") })
+		}
+		all.Wait()
+		for _, p := range results {
+			if p.want(200, "The address is revealed", "rent").at.String() != results[0].at.String() {
+				t.Errorf("the same form leads to %s and %s", p.at, results[0].at)
+			}
+		}
+		if n := s.revealed(t); n != 1 {
+			t.Errorf("a form that was sent %d times has revealed %d addresses", len(results), n)
+		}
+		form.submit(page, "new-label", "rent").want(200, "The address is revealed", "Receive address 0")
+		alice.post(page, "next", "1").want(400, "The form is incomplete")
+	}, onNode(minedNode(t)))
 }
 
 // nextAddress returns the address that would be revealed next.
