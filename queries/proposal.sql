@@ -59,6 +59,13 @@ ORDER BY expires_at;
 -- name: ProposalInputs :many
 SELECT * FROM proposal_inputs WHERE proposal_id IN (SELECT value FROM json_each(CAST(@proposal_ids AS TEXT))) ORDER BY proposal_id, position;
 
+-- name: UnconfirmedInputs :one
+SELECT count(*) FROM proposals AS p
+JOIN proposal_inputs AS i ON i.proposal_id = p.proposal_id
+JOIN transactions AS t ON t.wallet_id = i.wallet_id AND t.txid = i.txid
+WHERE p.wallet_id = @wallet_id AND p.proposal_id = @proposal_id
+  AND p.status IN ('created', 'partially_signed', 'complete') AND t.status <> 'confirmed';
+
 -- name: ProposalOutputs :many
 SELECT * FROM proposal_outputs WHERE proposal_id IN (SELECT value FROM json_each(CAST(@proposal_ids AS TEXT))) ORDER BY proposal_id, position;
 

@@ -209,7 +209,13 @@ func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wa
 	if err != nil {
 		return err
 	}
-	return p.printProposalText(found, v, labels, file)
+	unconfirmed := 0
+	if found.Ancestors.Transactions == 0 { // a new proposal has a warning instead
+		if unconfirmed, err = d.proposals.UnconfirmedInputs(cmd.Context(), access, found.ID); err != nil {
+			return err
+		}
+	}
+	return p.printProposalText(found, v, labels, unconfirmed, file)
 }
 
 // checkNewFile returns an error if a file cannot be created at the path.

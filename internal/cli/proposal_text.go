@@ -14,9 +14,9 @@ import (
 )
 
 // printProposalText prints a proposal for a reader: recipients, fee, signers, and missing
-// signatures. Labels are the labels of addresses. File is the file to which its PSBT was
-// written, or empty.
-func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labels map[string]string, file string) error {
+// signatures. Labels are the labels of addresses. Unconfirmed is how many of its UTXOs are
+// unconfirmed now. File is the file to which its PSBT was written, or empty.
+func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labels map[string]string, unconfirmed int, file string) error {
 	w, row := p.properties()
 	if found.ID != "" {
 		row("proposal", "%s", found.ID)
@@ -27,6 +27,9 @@ func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labe
 	row("fee", "%s", feeText(found))
 	for _, in := range found.Inputs {
 		row("spends", "%s BTC of %s", bitcoins(in.Amount), in.Outpoint)
+	}
+	if unconfirmed > 0 {
+		row("unconfirmed", "%s of these; the payment cannot be confirmed before their transactions", text.Count(unconfirmed, "UTXO"))
 	}
 	printSigners(row, found, v)
 	row("txid", "%s", found.Txid)
@@ -108,7 +111,20 @@ func feeText(found proposal.Proposal) string {
 	case proposal.FeeMinimum:
 		source = "; the minimum of the node's mempool"
 	}
-	return fmt.Sprintf("%s BTC, %s sat/vB for %s%s", bitcoins(found.Fee), found.PaidRate(), size, source)
+	return fmt.Sprintf("%s BTC, %s sat/vB for %s%s%s", bitcoins(found.Fee), found.PaidRate(), size, source, excessText(found))
+}
+
+// excessText says why a fee is higher than its source explains.
+func excessText(found proposal.Proposal) string {
+	switch {
+	case found.FeeSource == proposal.FeeFallback && found.PaysForAncestors():
+		return ", raised for unconfirmed ancestors"
+	case found.ExcessFee == 0:
+		return ""
+	case found.HasExcessOfAncestors():
+		return fmt.Sprintf("; %d sat of it are above %s sat/vB, for unconfirmed ancestors", found.ExcessFee, found.FeeRate)
+	}
+	return fmt.Sprintf("; %d sat of it are above %s sat/vB: a remainder too small for change, or for unconfirmed ancestors", found.ExcessFee, found.FeeRate)
 }
 
 // printSigners prints a row for each key of the wallet that has signed or can still sign.

@@ -16,6 +16,9 @@ type payment struct {
 
 	Payees []payee
 	Change []change
+	// Unconfirmed is how many of its UTXOs are unconfirmed now, on the page of an open proposal.
+	// A preview has Ancestors instead.
+	Unconfirmed int
 }
 
 // payee is an output that is not change.
@@ -102,6 +105,15 @@ func (p payment) Total() btc.Amount { return p.Sent() + p.Fee }
 
 // Rate returns the fee rate.
 func (p payment) Rate() string { return rateText(p.PaidRate()) }
+
+// Chosen returns the fee rate that was requested or estimated.
+func (p payment) Chosen() string { return rateText(p.FeeRate) }
+
+// Joint returns the fee rate of a preview together with its unconfirmed ancestors.
+func (p payment) Joint() string { return rateText(p.JointRate()) }
+
+// IsFallback reports whether the node used its fallback fee rate.
+func (p payment) IsFallback() bool { return p.FeeSource == proposal.FeeFallback }
 
 // ChangeSum returns the total of the change.
 func (p payment) ChangeSum() (sum btc.Amount) {

@@ -171,6 +171,9 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 	if err = c.noteWallets(&page.payment); err != nil {
 		return page, err
 	}
+	if page.Unconfirmed, err = c.Proposals.UnconfirmedInputs(ctx, c.access, p.ID); err != nil {
+		return page, err
+	}
 	if page.People, err = c.others(); err != nil {
 		return page, err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // last returns pairs of a name and a value except the ones that a later pair of the same name
@@ -193,4 +195,32 @@ func TestSend_Forms(t *testing.T) {
 	if n := s.count(t, "proposals"); n != 0 {
 		t.Errorf("%d proposals are stored", n)
 	}
+}
+
+// TestSend_UnconfirmedChain proposes a payment that spends the change of an unconfirmed one.
+func TestSend_UnconfirmedChain(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	const send = "/wallets/treasury/send"
+	alice.send(w, alice.propose(w.alias)) // at 5 sat/vB
+	preview := func(changes ...string) *document {
+		return alice.get(send).submit(send, last(append([]string{address1, purseAddress(t, s.node), amount1, "1000000", "action", "preview"}, changes...))...)
+	}
+	const warning = "The payment spends unconfirmed UTXOs"
+	p := preview("target_blocks", "own", "fee_rate_sat_vb", "20").want(200, warning, "1 of its UTXOs is unconfirmed",
+		"It is not confirmed before 1 earlier transaction", "Its fee rate is lower", "sat above 20 sat/vB, for the unconfirmed transactions that this payment depends on")
+	preview("target_blocks", "own", "fee_rate_sat_vb", "2").want(200, warning, "Together with what it depends on, this payment pays 3.").lacks("sat above")
+	preview().want(200, "The node has no estimate and used its fallback fee rate. It raised the fee", warning)
+	made := p.submit(send, "action", "create").want(200, warning, "1 of its UTXOs is unconfirmed", "If one of them is replaced")
+	s.node.Mine(t, 1)
+	testkit.Eventually(t, "the change is confirmed", func() bool { return !strings.Contains(alice.get(made.path()).text(), warning) })
+}
+
+// send signs and broadcasts a proposal.
+func (v *visitor) send(w vault, made map[string]any) {
+	v.t.Helper()
+	id := made["id"].(string)
+	signed := v.site.node.Sign(v.t, psbtOf(v.t, made), w.signers[:2]...)
+	v.upload("/wallets/"+w.alias+"/proposals/"+id+"/signatures", nil, file{"file", "signed.psbt", signed}).want(200)
+	v.api("POST", "/api/v1/wallets/"+w.alias+"/proposals/"+id+"/broadcast", map[string]any{})
 }

@@ -60,7 +60,11 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 		return funded{}, err
 	}
 	p.setExcess()
-	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
+	if err := d.checkFee(&p); err != nil {
+		return funded{Proposal: p, probe: probe}, err
+	}
+	p.Ancestors, err = s.findAncestors(ctx, d.view.NodeWallet(), p.Inputs)
+	return funded{Proposal: p, probe: probe}, err
 }
 
 // ask makes Core create a PSBT and fills the proposal with it; see take.

@@ -3,6 +3,7 @@ package proposal_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -64,8 +65,12 @@ func TestDeficitOfAncestors(t *testing.T) {
 		if p.ExcessFee < lacks*9/10 || p.ExcessFee > lacks*11/10 {
 			t.Errorf("%s: paid %d sat for ancestors with a deficit of %d sat", k.Name, p.ExcessFee, lacks)
 		}
+		wantAncestors(t, v, p, proposal.Ancestors{UTXOs: 1, Transactions: 2, VSize: int64(parent.VSize + child.VSize), Fee: parent.Fee + child.Fee}, high)
 		testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), p.ID, nil))
 		v.wantLocks()
+		if n := v.unconfirmed(p); n != 0 {
+			t.Errorf("%d UTXOs of the cancelled proposal are unconfirmed", n)
+		}
 
 		overpay := v.changed(func(a *answer) { a.overpay(lacks / 5) })
 		relay.Intercept(overpay)
@@ -81,6 +86,28 @@ func TestDeficitOfAncestors(t *testing.T) {
 		})
 		v.wantRefused(order, proposal.ErrNodeAltered.Code)
 	}
+}
+
+// wantAncestors checks the ancestors of a new proposal, whose fee rate together with them is the
+// requested one, and the warning about them.
+func wantAncestors(t *testing.T, v vault, p proposal.Proposal, want proposal.Ancestors, rate btc.FeeRate) {
+	t.Helper()
+	if p.Ancestors != want || p.JointRate() < rate*98/100 || p.JointRate() > rate*102/100 || !p.PaysForAncestors() || !p.HasExcessOfAncestors() {
+		t.Errorf("the ancestors are %+v and not %+v; together with them it pays %s sat/vB, alone %s", p.Ancestors, want, p.JointRate(), p.PaidRate())
+	}
+	warnings := p.Warnings()
+	if last := len(warnings) - 1; last < 0 || warnings[last].Code != proposal.WarnUnconfirmed || !strings.Contains(warnings[last].Message, "1 unconfirmed UTXO and cannot be confirmed before 2 unconfirmed transactions") {
+		t.Errorf("the warnings are %v", warnings)
+	}
+	if n := v.unconfirmed(p); n != 1 {
+		t.Errorf("%d UTXOs of the proposal are unconfirmed", n)
+	}
+}
+
+// unconfirmed returns how many UTXOs of a proposal are unconfirmed in the index.
+func (v vault) unconfirmed(p proposal.Proposal) int {
+	v.t.Helper()
+	return testkit.Value(v.UnconfirmedInputs(v.t.Context(), v.access(v.alice, v.alias), p.ID))(v.t)
 }
 
 // inMempool returns a response that reports every requested transaction as large,

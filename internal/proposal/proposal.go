@@ -140,6 +140,9 @@ type Proposal struct {
 	// because it would be dust or cost more than it is worth, and the deficit of
 	// unconfirmed ancestors with a lower fee rate.
 	ExcessFee btc.Amount
+	// Ancestors are the unconfirmed ancestors of a new proposal or a dry run. They are not
+	// stored.
+	Ancestors Ancestors
 
 	// Evicts are the payments that can no longer be confirmed once this replacement is sent,
 	// as determined when it was created.

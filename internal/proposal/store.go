@@ -35,6 +35,9 @@ type Store interface {
 	// DropSignatures removes the signatures of proposals that had ended when the database
 	// was migrated; see Proposal.DropSignatures. It does so only once.
 	DropSignatures(ctx context.Context) error
+	// UnconfirmedInputs returns the number of inputs of an open proposal that are outputs of
+	// unconfirmed transactions in the index; 0 for any other proposal.
+	UnconfirmedInputs(ctx context.Context, walletID, id string) (int, error)
 	// NextExpiry returns the earliest ExpiresAt of the open proposals, or the zero time if
 	// there are none.
 	NextExpiry(ctx context.Context) (time.Time, error)

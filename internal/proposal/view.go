@@ -28,11 +28,15 @@ func (p *Proposal) ReadData() error {
 // PaidRate returns the effective fee rate of a proposal: its fee divided by its virtual
 // size. It returns 0 if the size is unknown.
 func (p *Proposal) PaidRate() btc.FeeRate {
-	if p.VSize <= 0 {
+	return rateOf(p.Fee, int64(p.VSize))
+}
+
+// rateOf returns a fee divided by a virtual size, or 0 if the size is unknown.
+func rateOf(fee btc.Amount, size int64) btc.FeeRate {
+	if size <= 0 {
 		return 0
 	}
-	size := int64(p.VSize)
-	return btc.FeeRate((int64(p.Fee)*2000 + size) / (2 * size)) // rounded to the nearest
+	return btc.FeeRate((int64(fee)*2000 + size) / (2 * size)) // rounded to the nearest
 }
 
 // IsSigned reports whether the proposal has ever had enough signatures, so that its

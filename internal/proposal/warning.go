@@ -15,6 +15,9 @@ const (
 	// WarnStillValid is the code of the warning that the signed transaction of a proposal
 	// that was cancelled or has expired can still be sent.
 	WarnStillValid = "still_valid"
+	// WarnUnconfirmed is the code of the warning that a new proposal, or a dry run, spends
+	// outputs of unconfirmed transactions.
+	WarnUnconfirmed = "unconfirmed_utxos"
 )
 
 const stillValid = "the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed, such as a payment to the wallet itself"
@@ -23,7 +26,7 @@ const stillValid = "the proposal had enough signatures: anyone who has the signe
 const highFeePart = 10
 
 // Warnings returns the warnings about the proposal. The result changes only with the
-// proposal's version.
+// proposal's version, except that only a new proposal has WarnUnconfirmed.
 func (p *Proposal) Warnings() []Warning {
 	amount := p.Sent()
 	if amount == 0 { // an imported proposal may pay only to change addresses
@@ -35,8 +38,15 @@ func (p *Proposal) Warnings() []Warning {
 	if (p.Status == Cancelled || p.Status == Expired) && p.IsSigned() {
 		list = append(list, Warning{WarnStillValid, stillValid})
 	}
-	if p.Fee*highFeePart <= amount {
-		return list
+	if p.Fee*highFeePart > amount {
+		list = append(list, warningOf(WarnHighFee, "the fee of %d sat is more than %d %% of the amount of %d sat", p.Fee, 100/highFeePart, amount))
 	}
-	return append(list, Warning{WarnHighFee, fmt.Sprintf("the fee of %d sat is more than %d %% of the amount of %d sat", p.Fee, 100/highFeePart, amount)})
+	if p.Ancestors.Transactions > 0 {
+		list = append(list, p.ancestorWarning())
+	}
+	return list
+}
+
+func warningOf(code, format string, args ...any) Warning {
+	return Warning{code, fmt.Sprintf(format, args...)}
 }

@@ -2,6 +2,7 @@ package proposal_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -27,6 +28,33 @@ func TestHighFeeWarning(t *testing.T) {
 			got := p.Warnings()
 			if (len(got) == 1) != c.want || c.want && (got[0].Code != proposal.WarnHighFee || got[0].Message == "") {
 				t.Errorf("a fee of %d sat for %+v: %v", c.fee, c.outputs, got)
+			}
+		})
+	}
+}
+
+// TestUnconfirmedWarning checks what the warning says about the fee rates.
+func TestUnconfirmedWarning(t *testing.T) {
+	for name, c := range map[string]struct {
+		ancestors proposal.Ancestors
+		want      string
+	}{
+		"none":                 {},
+		"of lower fee rates":   {proposal.Ancestors{UTXOs: 1, Transactions: 1, VSize: 100, Fee: 100}, "spends 1 unconfirmed UTXO and cannot be confirmed before 1 unconfirmed transaction that it depends on: their fee rates are lower, so it pays 10 sat/vB alone, and 5.5 sat/vB together with them"},
+		"of the same fee rate": {proposal.Ancestors{UTXOs: 2, Transactions: 3, VSize: 100, Fee: 1000}, "spends 2 unconfirmed UTXOs and cannot be confirmed before 3 unconfirmed transactions that it depends on: together with them, it pays 10 sat/vB"},
+		"of a higher fee rate": {proposal.Ancestors{UTXOs: 1, Transactions: 1, VSize: 100, Fee: 3000}, "together with them, it pays 20 sat/vB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := proposal.Proposal{Fee: 1000, VSize: 100, Outputs: []proposal.Output{{Amount: 100_000, Kind: proposal.External}}, Ancestors: c.ancestors}
+			got := p.Warnings()
+			if c.want == "" {
+				if len(got) != 0 {
+					t.Errorf("a payment without ancestors has the warnings %v", got)
+				}
+				return
+			}
+			if len(got) != 1 || got[0].Code != proposal.WarnUnconfirmed || !strings.Contains(got[0].Message, c.want) {
+				t.Errorf("the warnings are %v", got)
 			}
 		})
 	}

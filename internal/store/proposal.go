@@ -289,6 +289,15 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 	return list, err
 }
 
+// UnconfirmedInputs implements proposal.Store.
+func (s *Store) UnconfirmedInputs(ctx context.Context, walletID, id string) (int, error) {
+	n, err := s.reads().UnconfirmedInputs(ctx, db.UnconfirmedInputsParams{WalletID: walletID, ProposalID: id})
+	if err != nil {
+		return 0, translate(fmt.Errorf("count the unconfirmed inputs of a proposal: %w", err))
+	}
+	return int(n), nil
+}
+
 // NextExpiry implements proposal.Store.
 func (s *Store) NextExpiry(ctx context.Context) (time.Time, error) {
 	next, err := s.reads().NextExpiry(ctx)

@@ -26,11 +26,11 @@ type proposalSummary struct {
 	FinalTxid          *string     `json:"final_txid" required:"true" description:"Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null until the transaction is signed."`
 	Amount             btc.Amount  `json:"amount_sat" required:"true" description:"Total that the recipients receive, in satoshis."`
 	Fee                btc.Amount  `json:"fee_sat" required:"true"`
-	FeeRate            feeRate     `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte: the fee divided by the virtual size."`
+	FeeRate            feeRate     `json:"fee_rate_sat_vb" required:"true" description:"Fee rate in satoshis per virtual byte: the fee divided by the virtual size. It includes excess_fee_sat, so that it can be higher than requested_fee_rate_sat_vb or the node's estimate."`
 	RequestedFeeRate   *feeRate    `json:"requested_fee_rate_sat_vb" required:"true" description:"Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation target instead."`
-	FeeSource          *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was not above it. Null if that was not recorded."`
+	FeeSource          *string     `json:"fee_source" required:"true" enum:"requested,estimate,fallback,minimum" description:"Where the fee rate came from: the request, the node's estimate for target_blocks, its fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because the estimate was not above it. The fee can be higher than this source explains; see excess_fee_sat. Null if that was not recorded."`
 	TargetBlocks       *int        `json:"target_blocks" required:"true" description:"Confirmation target, in blocks; null if the request had a fee rate instead."`
-	ExcessFee          btc.Amount  `json:"excess_fee_sat" required:"true" description:"Part of the fee above the fee rate, in satoshis: a remainder too small for a change output, or a surplus for unconfirmed ancestors with a lower fee rate."`
+	ExcessFee          btc.Amount  `json:"excess_fee_sat" required:"true" description:"Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if fee_source is fallback, because the node does not report that rate; the warning unconfirmed_utxos then states the fee rate together with the ancestors."`
 	VSize              int         `json:"vsize" required:"true" description:"Virtual size in bytes (BIP-141)."`
 	Estimated          bool        `json:"vsize_estimated" required:"true" description:"Whether vsize, and thus the fee rate, is an estimate, as it is until the proposal is complete."`
 	Replaceable        bool        `json:"replaceable" required:"true" description:"Whether the transaction signals replaceability (BIP-125)."`
@@ -61,7 +61,7 @@ type eviction struct {
 }
 
 type warning struct {
-	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that anyone who has a copy of its transaction can still send it."`
+	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of unconfirmed transactions, with its fee rate alone and together with them; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that anyone who has a copy of its transaction can still send it."`
 	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 

@@ -1006,6 +1006,26 @@ func (q *Queries) SpendersOfProposal(ctx context.Context, proposalID string) ([]
 	return items, nil
 }
 
+const UnconfirmedInputs = `-- name: UnconfirmedInputs :one
+SELECT count(*) FROM proposals AS p
+JOIN proposal_inputs AS i ON i.proposal_id = p.proposal_id
+JOIN transactions AS t ON t.wallet_id = i.wallet_id AND t.txid = i.txid
+WHERE p.wallet_id = $1 AND p.proposal_id = $2
+  AND p.status IN ('created', 'partially_signed', 'complete') AND t.status <> 'confirmed'
+`
+
+type UnconfirmedInputsParams struct {
+	WalletID   string
+	ProposalID string
+}
+
+func (q *Queries) UnconfirmedInputs(ctx context.Context, arg UnconfirmedInputsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, UnconfirmedInputs, arg.WalletID, arg.ProposalID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const UnsettledProposals = `-- name: UnsettledProposals :many
 SELECT proposal_id FROM proposals
 WHERE wallet_id = $1 AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
