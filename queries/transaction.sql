@@ -13,6 +13,8 @@ WHERE h.wallet_id = @wallet_id
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
+    OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -35,6 +37,8 @@ WHERE h.wallet_id = @wallet_id
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
+    OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -57,6 +61,8 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
+    OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -79,6 +85,8 @@ WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time >= @since AND h.time < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
+    OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -103,6 +111,8 @@ WHERE h.wallet_id = @wallet_id AND h.txid IN (SELECT value FROM json_each(CAST(@
   AND h.time + 0 >= @since AND h.time + 0 < @until
   AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
+    OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (

@@ -10,8 +10,10 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/historyexport"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -191,7 +193,7 @@ func utxoStatus(c wallet.UTXO) string {
 
 func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	var filter wallet.Filter
-	var since, until, zone, category string
+	var since, until, zone, category, least, most string
 	var asCSV bool
 	limit := 100
 	cmd := &cobra.Command{
@@ -208,7 +210,7 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 			filter.Category, filter.Outputs = wallet.Category(category), true
 			var err error
 			filter.Since, filter.Until, err = v1.ParsePeriod(since, until, zone)
-			if err = errors.Join(filter.Category.Check("category"), err); err != nil {
+			if err = errors.Join(filter.Category.Check("category"), err, setAmounts(&filter, least, most)); err != nil {
 				return err
 			}
 			set := wallet.All(d.who)
@@ -233,6 +235,8 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	f.StringVar(&until, "until", "", "only up to the end of this date, or before this time")
 	f.StringVar(&zone, "tz", "UTC", "time zone of the dates, such as Europe/Berlin")
 	f.StringVar(&category, "category", "", "only generate, receive, send, selftransfer or mixed")
+	f.StringVar(&least, "min-amount", "", "only with at least this amount in or out, such as 0.01BTC or 50000sat")
+	f.StringVar(&most, "max-amount", "", "only with at most this amount in or out, such as 0.01BTC or 50000sat")
 	f.StringVar(&filter.Label, "label", "", "only with this label on the transaction, an output or its address")
 	f.StringVar(&filter.Address, "address", "", "only with an output to this address")
 	f.BoolVar(&filter.Unconfirmed, "unconfirmed", false, "only unconfirmed transactions")
@@ -244,6 +248,27 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	addJSON(cmd).MarkFlagsMutuallyExclusive("csv", jsonFlag)
 	cmd.MarkFlagsMutuallyExclusive("csv", "limit")
 	return cmd
+}
+
+// setAmounts sets the range of amounts of a filter; empty texts are no limit.
+func setAmounts(f *wallet.Filter, least, most string) error {
+	err := fault.JoinErrors(setAmount(&f.MinAmount, "min_amount", least), setAmount(&f.MaxAmount, "max_amount", most))
+	if err != nil {
+		return err
+	}
+	return f.CheckAmounts("min_amount", "max_amount")
+}
+
+func setAmount(to *btc.Amount, field, text string) error {
+	if text == "" {
+		return nil
+	}
+	n, err := proposal.ParseAmount(text)
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return fault.InvalidField(field, "%s", f.Message)
+	}
+	*to = n
+	return err
 }
 
 func (p *program) writeCSV(cmd *cobra.Command, d *walletCommands, set wallet.Set, filter wallet.Filter) error {

@@ -59,7 +59,7 @@ func (p *program) walletBalanceCommand(user *string) *cobra.Command {
 
 // withoutLedger are the flags of wallet transactions that a ledger, which has all transactions
 // of a period, must not have.
-var withoutLedger = []string{"category", "label", "address", "unconfirmed", "dead", "limit"}
+var withoutLedger = []string{"category", "min-amount", "max-amount", "label", "address", "unconfirmed", "dead", "limit"}
 
 // checkLedger refuses flags that a ledger must not have.
 func checkLedger(cmd *cobra.Command) error {

@@ -51,6 +51,8 @@ func TestWalletCommands(t *testing.T) {
 				"/api/v1/wallets/vault/utxos?frozen=true":                                       "utxos vault --frozen",
 				"/api/v1/wallets/vault/transactions?category=receive&order=asc&tz=Asia%2FTokyo": "transactions vault --category receive --ascending --tz Asia/Tokyo",
 				"/api/v1/transactions?unconfirmed=true&until=2020-01-01":                        "transactions --unconfirmed --until 2020-01-01",
+				"/api/v1/wallets/vault/transactions?min_amount_sat=150000":                      "transactions vault --min-amount 0.0015BTC",
+				"/api/v1/transactions?max_amount_sat=50000000&min_amount_sat=1":                 "transactions --max-amount 0.5BTC --min-amount 1sat",
 				"/api/v1/wallets/vault/members":                                                 "member list vault",
 			} {
 				want, _ := s.get(t, path).(map[string]any)
@@ -77,6 +79,10 @@ func TestWalletCommands(t *testing.T) {
 			s.refuse(t, "exclude each other", "wallet", "address", "vault", "--list", "--used", "--unused")
 			s.refuse(t, "--branch must be", "wallet", "address", "vault", "--list", "--branch", "both")
 			s.refuse(t, `"specterd wallet list --user admin" shows the aliases`, "wallet", "utxos", "none")
+			s.refuse(t, "--min-amount: the amount must have a unit", "wallet", "transactions", "--min-amount", "5")
+			s.refuse(t, "--max-amount: the amount must have a unit", "wallet", "transactions", "--min-amount", "5", "--max-amount", "6")
+			s.refuse(t, "--min-amount: must not be higher", "wallet", "transactions", "--min-amount", "5sat", "--max-amount", "4sat")
+			s.refuse(t, "--min-amount must not be used with --ledger", "wallet", "transactions", "--min-amount", "5sat", "--ledger")
 			s.refuse(t, "--limit must be", "wallet", "transactions", "--limit", "0")
 		})
 		t.Run("create and rescan as JSON", func(t *testing.T) {

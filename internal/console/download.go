@@ -102,7 +102,7 @@ func (c *call) historyLines() error {
 func (c *call) ledgerCSV() error {
 	q, err := c.historyQuery()
 	if err == nil && !q.isPeriod() {
-		err = fault.New(fault.Invalid, "invalid_ledger", "The ledger has all transactions of a period; leave out kind, search and unconfirmed.")
+		err = fault.New(fault.Invalid, "invalid_ledger", "The ledger has all transactions of a period; leave out kind, amounts, search and unconfirmed.")
 	}
 	if err != nil {
 		return err

@@ -80,6 +80,14 @@ func (l *look) inUnit(n btc.Amount) (text, unit string) {
 	return satText(n), "sat"
 }
 
+// inputText returns an amount in a unit as people enter it.
+func inputText(n btc.Amount, unit string) string {
+	if unit == "btc" {
+		return n.String()
+	}
+	return strconv.FormatInt(int64(n), 10)
+}
+
 // flow returns an amount that was received or sent, with its sign.
 func (l *look) flow(n btc.Amount) template.HTML {
 	text, unit := l.inUnit(n)

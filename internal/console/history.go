@@ -127,7 +127,7 @@ type historyQuery struct {
 // isPeriod reports whether the filter limits only the time of effective transactions, as the
 // ledger does.
 func (q historyQuery) isPeriod() bool {
-	return q.Category == "" && q.Label == "" && q.Address == "" && q.txid == "" && !q.Unconfirmed
+	return q.Category == "" && q.MinAmount == 0 && q.MaxAmount == 0 && q.Label == "" && q.Address == "" && q.txid == "" && !q.Unconfirmed
 }
 
 // Values of the field state.
@@ -158,10 +158,68 @@ func (c *call) historyQuery() (historyQuery, error) {
 	if !q.Since.IsZero() && !q.Until.IsZero() && !q.Since.Before(q.Until) {
 		errFrom = fault.InvalidField("from", "must not be later than the last day")
 	}
-	if err := fault.JoinErrors(errKind, errState, errFrom, errTo); err != nil {
+	if err := fault.JoinErrors(errKind, errState, errFrom, errTo, c.addAmounts(&q)); err != nil {
 		return q, err
 	}
 	return q, q.search(strings.TrimSpace(c.query("q")), c.Wallets.Network())
+}
+
+// Parameters of the range of amounts. Their unit is in unitField, so that a link means the same in
+// a browser with another unit.
+const (
+	minField = "min"
+	maxField = "max"
+)
+
+// amountUnit returns the unit of the amounts in the URL.
+func (c *call) amountUnit() string {
+	if unit := c.query(unitField); slices.Contains(units, unit) {
+		return unit
+	}
+	return c.look.unit
+}
+
+// addAmounts reads the range of amounts of the URL.
+func (c *call) addAmounts(q *historyQuery) error {
+	unit := c.amountUnit()
+	var problems []error
+	for name, to := range map[string]*btc.Amount{minField: &q.MinAmount, maxField: &q.MaxAmount} {
+		text := c.query(name)
+		if strings.Trim(text, "0. ") == "" {
+			continue
+		}
+		var err error
+		if *to, err = parseAmount(text, unit); err != nil {
+			problems = append(problems, fieldFault(err, name))
+		}
+	}
+	if len(problems) > 0 {
+		return fault.JoinErrors(problems...)
+	}
+	return q.CheckAmounts(minField, maxField)
+}
+
+// historyForm returns the form with the values of the URL. Amounts are converted to the unit of the
+// browser.
+func (c *call) historyForm() form {
+	f := c.queryForm("from", "to", "kind", "state", minField, maxField, unitField, "q")
+	isLimited := f.values.Has(minField) || f.values.Has(maxField)
+	if isLimited && c.amountUnit() != c.look.unit {
+		var q historyQuery
+		if c.addAmounts(&q) == nil {
+			for name, n := range map[string]btc.Amount{minField: q.MinAmount, maxField: q.MaxAmount} {
+				f.values.Del(name)
+				if n > 0 {
+					f.values.Set(name, inputText(n, c.look.unit))
+				}
+			}
+			f.values.Set(unitField, c.look.unit)
+		}
+	}
+	if !isLimited {
+		f.values.Del(unitField)
+	}
+	return f
 }
 
 // search interprets the text of the search field as a txid, an address or a label.
@@ -204,7 +262,7 @@ func dateOf(field, text string) (time.Time, error) {
 }
 
 func (c *call) history() error {
-	p := historyPage{Form: c.queryForm("from", "to", "kind", "state", "q"), Kinds: kindOptions()}
+	p := historyPage{Form: c.historyForm(), Kinds: kindOptions()}
 	q, err := c.historyQuery()
 	if err == nil {
 		err = c.fillHistory(&p, q)
@@ -329,7 +387,8 @@ func (c *call) onlyRecord(q historyQuery) ([]wallet.Record, error) {
 		return nil, err
 	}
 	r.Raw, r.Inputs = nil, nil
-	if q.Category != "" && r.Category != q.Category || !q.Dead && r.Status.Dead() || q.Unconfirmed && r.Status == wallet.Confirmed ||
+	amount := max(r.Flow, -r.Flow)
+	if q.Category != "" && r.Category != q.Category || amount < q.MinAmount || q.MaxAmount > 0 && amount > q.MaxAmount || !q.Dead && r.Status.Dead() || q.Unconfirmed && r.Status == wallet.Confirmed ||
 		r.Time.Before(q.Since) || !q.Until.IsZero() && !r.Time.Before(q.Until) {
 		return nil, nil
 	}

@@ -68,6 +68,8 @@ func TestHistory(t *testing.T) {
 			"q=rent+0": {"rent 0"}, "q=rent": nil, "q=" + addresses[2]: {"rent 2"}, "q=bitcoin:" + addresses[2]: {"rent 2"}, "q=" + strings.ToUpper(txids[1]): {"rent 2"},
 			"q=" + old: {"rent 1"}, "state=effective&q=" + old: nil, "state=pending&q=" + old: nil, "state=pending&q=" + txids[0]: nil,
 			"q=" + strings.Repeat("a", 64): nil, "from=" + yesterday: all, "to=" + yesterday: nil, "from=" + tomorrow: nil, "kind=send&q=" + txids[0]: nil, "from=" + tomorrow + "&q=" + txids[0]: nil,
+			"min=1&max=2": nil, "min=20000000&max=20000000": {"rent 2"}, "min=20000001": {"rent 1", "rent 1"}, "max=20+000+000": {"rent 0", "rent 2"}, "min=0": all,
+			"min=5&q=" + txids[0]: {"rent 0"}, "max=5&q=" + txids[0]: nil, "min=30000000&state=effective": {"rent 1"}, "min=30000000&state=pending&unit=sat": {"rent 1"},
 		} {
 			t.Run(query, func(t *testing.T) {
 				p := alice.get(page + "?" + query).want(200)
@@ -81,7 +83,7 @@ func TestHistory(t *testing.T) {
 				}
 			})
 		}
-		for query, field := range map[string]string{"from=1.2.2026": "from", "to=x": "to", "kind=gift": "kind", "state=lost": "state", "from=2026-02-02&to=2026-01-01": "from", "before=x": "", "q=bitcoin:nonsense": "q"} {
+		for query, field := range map[string]string{"from=1.2.2026": "from", "to=x": "to", "kind=gift": "kind", "state=lost": "state", "from=2026-02-02&to=2026-01-01": "from", "before=x": "", "q=bitcoin:nonsense": "q", "min=x": "min", "max=1.5": "max", "min=3&max=2": "min", "max=1,5": "max"} {
 			p := alice.get(page + "?" + query).want(400)
 			if bad := p.all("", func(n *html.Node) bool { return attr(n, "aria-invalid") == "true" }); len(p.all("", isAlert)) == 0 || field != "" && (len(bad) != 1 || attr(bad[0], "name") != field) {
 				t.Errorf("%s: %d fields are marked: %s", query, len(bad), p.text())
@@ -97,6 +99,13 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%d transactions are struck", len(gone))
 		}
 		alice.get(page + "?q=rent+0").lacks("Balance after it")
+		inBTC := alice.get(page + "?max=0.15&unit=btc").want(200) // a link of a browser with another unit
+		if form := fields(inBTC.forms(page)[0]); form.Get("max") != "15000000" || form.Get("unit") != "sat" || !slices.Equal(inBTC.rowNames(), []string{"rent 0"}) {
+			t.Errorf("the page for amounts in BTC lists %v, and its form has %v", inBTC.rowNames(), form)
+		}
+		if p := inBTC.follow("CSV of this filter"); p.at.Query().Get("max") != "15000000" || strings.Count(p.body, "\n") != 2 {
+			t.Errorf("%s: %s", p.at, p.body)
+		}
 		wantDownloads(t, alice, addresses[0])
 		bob.get(page).want(404).lacks("rent")
 		bob.get(page + ".csv").want(404).lacks("rent")
@@ -112,6 +121,7 @@ func wantDownloads(t *testing.T, alice *visitor, address string) {
 	for query, same := range map[string]string{
 		"": "dead=true", "state=effective": "", "q=rent+0": "label=rent+0&dead=true", "q=" + address: "dead=true&address=" + address, "state=pending": "unconfirmed=true",
 		"from=2026-01-01&to=" + today: "dead=true&since=2026-01-01&until=" + today, "kind=send": "dead=true&category=send",
+		"min=25+000+000": "dead=true&min_amount_sat=25000000", "min=0.1&max=0.3&unit=btc&state=effective": "min_amount_sat=10000000&max_amount_sat=30000000",
 	} {
 		for extension, accept := range map[string]string{".csv": "text/csv", ".jsonl": "application/jsonl"} {
 			p := alice.get(page + extension + "?" + query)
@@ -150,11 +160,11 @@ func wantLedgers(t *testing.T, alice *visitor) {
 	if found := links("?from=2026-01-01"); len(found) != 1 || attr(found[0], "href") != ledger+"?from=2026-01-01" {
 		t.Error("the page has no link to the ledger of its period")
 	}
-	for _, query := range []string{"?kind=receive", "?q=rent+0", "?state=pending"} {
+	for _, query := range []string{"?kind=receive", "?q=rent+0", "?state=pending", "?min=1", "?max=1"} {
 		if len(links(query)) != 0 {
 			t.Errorf("%s has a link to a ledger, which would have other transactions", query)
 		}
-		alice.get(ledger+query).want(400, "leave out kind, search and unconfirmed")
+		alice.get(ledger+query).want(400, "leave out kind, amounts, search and unconfirmed")
 	}
 }
 

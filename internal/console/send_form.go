@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,8 +97,8 @@ func (c *call) sendParams() (proposal.CreateParams, error) {
 			problems = append(problems, fault.InvalidField(recipientField(i, "address"), "enter an address"))
 		}
 		amount, err := c.parseAmount(r.Amount)
-		if f, ok := err.(*fault.Error); ok { //nolint:errorlint // parseAmount wraps nothing
-			problems = append(problems, f.ForField(recipientField(i, "amount_sat")))
+		if err != nil {
+			problems = append(problems, fieldFault(err, recipientField(i, "amount_sat")))
 		}
 		o.Recipients = append(o.Recipients, proposal.Recipient{Address: strings.TrimSpace(r.Address), Amount: amount, Label: strings.TrimSpace(r.Label)})
 	}
@@ -155,6 +156,14 @@ func (c *call) parseAmount(text string) (btc.Amount, error) {
 		}
 	}
 	return parseAmount(text, c.formUnit())
+}
+
+// fieldFault returns a fault of parseAmount as the fault of a field.
+func fieldFault(err error, field string) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.ForField(field)
+	}
+	return err
 }
 
 // parseAmount parses an amount in a unit, sat or btc. Spaces between digits are ignored, so

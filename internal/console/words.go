@@ -32,6 +32,8 @@ var fieldNames = map[string]string{
 	"fragment_size":           "Size of the codes",
 	"max_fee_rate_sat_vb":     "Maximum fee rate",
 	"max_fee_sat":             "Maximum fee",
+	"max":                     "Highest amount",
+	"min":                     "Lowest amount",
 	"psbt":                    "Signed PSBT",
 	"send_max":                "Send the maximum",
 	"signatures_required":     "Signatures required",

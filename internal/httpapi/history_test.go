@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -64,13 +65,47 @@ func testTransactions(t *testing.T, s *server, _ *testkit.Node) {
 			}
 		})
 	}
+	testAmounts(t, list)
 	if got := list("dead=true").list("txid"); len(got) != 5 || !strings.Contains(fmt.Sprint(got), v.replaced) {
 		t.Errorf("with dead transactions: %v", got)
 	}
-	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send", "order=ASC", "order=x"} {
+	for _, query := range []string{"since=x", "until=2026-13-01", "category=Send", "limit=0", "limit=1001", "cursor=x", "dead=maybe", "Category=send", "order=ASC", "order=x", "min_amount_sat=-1", "max_amount_sat=-1", "min_amount_sat=x", "min_amount_sat=0.5", "min_amount_sat=2&max_amount_sat=1", "max_amount_sat=2100000000000001"} {
 		s.call(t, "GET", path+"?"+query, k, "").want(t, 400)
 	}
 	testAllTransactions(t, s, p, v)
+}
+
+// testAmounts filters by ranges of amounts that begin or end at the amount of a transaction.
+func testAmounts(t *testing.T, list func(string) answer) {
+	t.Helper()
+	amounts := map[string]int64{} // by txid, without the sign
+	for _, item := range list("dead=true").fields["items"].([]any) {
+		tx := item.(map[string]any)
+		amounts[tx["txid"].(string)] = int64(math.Abs(tx["flow_sat"].(float64)))
+	}
+	for _, n := range amounts {
+		for query, isIn := range map[string]func(int64) bool{
+			"min_amount_sat=N":                  func(a int64) bool { return a >= n },
+			"max_amount_sat=N&order=asc":        func(a int64) bool { return a <= n },
+			"min_amount_sat=N&max_amount_sat=N": func(a int64) bool { return a == n },
+			"min_amount_sat=M":                  func(a int64) bool { return a > n },
+			"min_amount_sat=0&max_amount_sat=0": func(int64) bool { return true },
+		} {
+			query := strings.NewReplacer("N", fmt.Sprint(n), "M", fmt.Sprint(n+1)).Replace(query)
+			t.Run(query, func(t *testing.T) {
+				var want []string
+				for txid, a := range amounts {
+					if isIn(a) {
+						want = append(want, txid)
+					}
+				}
+				slices.Sort(want)
+				if got := slices.Sorted(slices.Values(list(query + "&dead=true").list("txid"))); !slices.Equal(got, want) {
+					t.Errorf("%v, want %v", got, want)
+				}
+			})
+		}
+	}
 }
 
 // testAllTransactions tests the paginated list of transactions of several wallets.

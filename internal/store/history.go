@@ -25,6 +25,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 		WalletID: walletID, AfterTime: sqltype.Time{Time: after.Time}, AfterTxid: after.Txid,
 		Since: sqltype.Time{Time: f.Since}, Until: sqltype.Time{Time: f.Until}, Dead: f.Dead,
 		AnyCategory: f.Category == "", Category: string(f.Category), AnyLabel: f.Label == "", Label: f.Label,
+		AnyAmount: f.MinAmount == 0 && f.MaxAmount == 0, MinAmount: f.MinAmount, MaxAmount: cmp.Or(f.MaxAmount, btc.MaxMoney),
 		AnyAddress: f.Address == "", Address: f.Address, Raw: f.Raw, MaxRows: int64(limit),
 	}
 	if after == (wallet.HistoryCursor{}) && !f.Ascending {
@@ -102,7 +103,7 @@ func amongParams(p db.TransactionsParams, txids []string, ascending bool) db.Tra
 	return db.TransactionsAmongParams{
 		WalletID: p.WalletID, Txids: listOf(txids), Ascending: ascending, AfterTime: p.AfterTime, AfterTxid: p.AfterTxid,
 		Since: p.Since, Until: p.Until, Dead: p.Dead, AnyCategory: p.AnyCategory, Category: p.Category,
-		AnyLabel: p.AnyLabel, Label: p.Label, AnyAddress: p.AnyAddress, Address: p.Address, Raw: p.Raw, MaxRows: p.MaxRows,
+		AnyAmount: p.AnyAmount, MinAmount: p.MinAmount, MaxAmount: p.MaxAmount, AnyLabel: p.AnyLabel, Label: p.Label, AnyAddress: p.AnyAddress, Address: p.Address, Raw: p.Raw, MaxRows: p.MaxRows,
 	}
 }
 

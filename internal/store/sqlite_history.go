@@ -91,11 +91,14 @@ func bindHistory(stmt *zombiezen.Stmt, p db.TransactionsParams) {
 	stmt.BindBool(7, p.Dead)
 	stmt.BindBool(8, p.AnyCategory)
 	stmt.BindText(9, p.Category)
-	stmt.BindBool(10, p.AnyLabel)
-	stmt.BindText(11, p.Label)
-	stmt.BindBool(12, p.AnyAddress)
-	stmt.BindText(13, p.Address)
-	stmt.BindInt64(14, p.MaxRows)
+	stmt.BindBool(10, p.AnyAmount)
+	stmt.BindInt64(11, int64(p.MinAmount))
+	stmt.BindInt64(12, int64(p.MaxAmount))
+	stmt.BindBool(13, p.AnyLabel)
+	stmt.BindText(14, p.Label)
+	stmt.BindBool(15, p.AnyAddress)
+	stmt.BindText(16, p.Address)
+	stmt.BindInt64(17, p.MaxRows)
 }
 
 // historyRow reads the columns of db.Transactions.

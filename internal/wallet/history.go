@@ -7,14 +7,19 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // Filter selects transactions of a history; the zero value selects all except dead ones.
 type Filter struct {
 	Since, Until time.Time // zero for no limit; Until is exclusive
 	Category     Category
-	Label        string // of the transaction, of any of its outputs, or of an output's address; empty for any
-	Address      string // of any of its outputs; empty for any
+	// MinAmount and MaxAmount limit the amount that a transaction adds to the wallet or takes
+	// from it, without its sign; 0 for no limit.
+	MinAmount, MaxAmount btc.Amount
+	Label                string // of the transaction, of any of its outputs, or of an output's address; empty for any
+	Address              string // of any of its outputs; empty for any
 	// Unconfirmed excludes confirmed transactions.
 	Unconfirmed bool
 	// Dead includes replaced, conflicted and abandoned transactions.
@@ -23,6 +28,19 @@ type Filter struct {
 	Ascending bool
 	// Raw fills in the field Raw of the records, and Outputs the field Outputs.
 	Raw, Outputs bool
+}
+
+// CheckAmounts returns a fault about one of two fields unless they have a range of amounts.
+func (f Filter) CheckAmounts(minField, maxField string) error {
+	switch {
+	case f.MinAmount < 0 || f.MinAmount > btc.MaxMoney:
+		return fault.InvalidField(minField, "must be between 0 and 21 million BTC")
+	case f.MaxAmount < 0 || f.MaxAmount > btc.MaxMoney:
+		return fault.InvalidField(maxField, "must be between 0 and 21 million BTC")
+	case f.MaxAmount > 0 && f.MinAmount > f.MaxAmount:
+		return fault.InvalidField(minField, "must not be higher than the highest amount")
+	}
+	return nil
 }
 
 // HistoryCursor is a position in a history, which is ordered from the latest time

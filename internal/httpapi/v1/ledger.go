@@ -48,7 +48,7 @@ func (h history) ledgerParams() (wallets.LedgerParams, error) {
 		return p, fault.InvalidField("limit", "must not be used with view=ledger, which is not paginated; use since and until")
 	}
 	for name, given := range map[string]bool{
-		"category": h.Category != "", "label": h.Label != "", "address": h.ToAddress != "", "unconfirmed": h.Unconfirmed, "dead": h.Dead, "hex": h.Hex, "cursor": h.Cursor != "",
+		"category": h.Category != "", "label": h.Label != "", "min_amount_sat": h.MinAmount != 0, "max_amount_sat": h.MaxAmount != 0, "address": h.ToAddress != "", "unconfirmed": h.Unconfirmed, "dead": h.Dead, "hex": h.Hex, "cursor": h.Cursor != "",
 	} {
 		if given {
 			return p, fault.InvalidField(name, "must not be used with view=ledger, which has all transactions of a period")

@@ -27,7 +27,7 @@ func TestLedgerParams(t *testing.T) {
 		})
 	}
 	for field, in := range map[string]history{
-		"view": {View: "Ledger"}, "category": {Category: "send"}, "label": {Label: "x"}, "address": {ToAddress: "x"}, "unconfirmed": {Unconfirmed: true}, "dead": {Dead: true}, "hex": {Hex: true},
+		"view": {View: "Ledger"}, "category": {Category: "send"}, "label": {Label: "x"}, "min_amount_sat": {MinAmount: 1}, "max_amount_sat": {MaxAmount: 1}, "address": {ToAddress: "x"}, "unconfirmed": {Unconfirmed: true}, "dead": {Dead: true}, "hex": {Hex: true},
 		"cursor": {page: page{Cursor: "x"}}, "since": {period: period{Since: "x"}}, "tz": {period: period{Zone: "Berlin"}},
 	} {
 		t.Run(field, func(t *testing.T) {

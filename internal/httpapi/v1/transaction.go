@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -35,6 +36,8 @@ type history struct {
 	period
 	Order       string `query:"order" json:"-" enum:"asc,desc" description:"asc: the earliest first; desc: the latest first (default). A cursor is valid for both orders."`
 	Category    string `query:"category" json:"-" enum:"generate,receive,send,selftransfer,mixed" description:"Only transactions of this category."`
+	MinAmount   int    `query:"min_amount_sat" json:"-" description:"Only transactions that add at least this amount to the wallet or take at least this amount from it, including the fee, in satoshis."`
+	MaxAmount   int    `query:"max_amount_sat" json:"-" description:"Only transactions that add at most this amount to the wallet or take at most this amount from it, in satoshis."`
 	Label       string `query:"label" json:"-" description:"Only transactions with this label on the transaction, on one of its outputs, or on the address of one of its outputs."`
 	ToAddress   string `query:"address" json:"-" description:"Only transactions with an output to this address: an address of the wallet, or a recipient's if the wallet pays. A bitcoin: URI is also accepted."`
 	Unconfirmed bool   `query:"unconfirmed" json:"-" description:"Only unconfirmed transactions."`
@@ -47,13 +50,13 @@ type history struct {
 
 func (h history) filter() (wallets.Filter, error) {
 	f := wallets.Filter{
-		Category: wallets.Category(h.Category), Label: h.Label, Address: h.ToAddress,
+		Category: wallets.Category(h.Category), MinAmount: btc.Amount(h.MinAmount), MaxAmount: btc.Amount(h.MaxAmount), Label: h.Label, Address: h.ToAddress,
 		Unconfirmed: h.Unconfirmed, Dead: h.Dead, Raw: h.Hex, Outputs: true, Ascending: h.Order == ascending,
 	}
 	if h.Order != ascending && h.Order != descending && h.Order != "" {
 		return f, fault.InvalidField("order", "must be asc or desc")
 	}
-	if err := f.Category.Check("category"); err != nil {
+	if err := fault.JoinErrors(f.Category.Check("category"), f.CheckAmounts("min_amount_sat", "max_amount_sat")); err != nil {
 		return f, err
 	}
 	var err error

@@ -199,16 +199,18 @@ WHERE h.wallet_id = $2
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
+    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($13 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
-  AND (CAST($12 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
+  AND (CAST($15 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
 ORDER BY h.time DESC, h.txid DESC
-LIMIT CAST($14 AS BIGINT)
+LIMIT CAST($17 AS BIGINT)
 `
 
 type TransactionsParams struct {
@@ -221,6 +223,9 @@ type TransactionsParams struct {
 	Dead        bool
 	AnyCategory bool
 	Category    string
+	AnyAmount   bool
+	MinAmount   btc.Amount
+	MaxAmount   btc.Amount
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -266,6 +271,9 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 		arg.Dead,
 		arg.AnyCategory,
 		arg.Category,
+		arg.AnyAmount,
+		arg.MinAmount,
+		arg.MaxAmount,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -325,17 +333,19 @@ WHERE h.wallet_id = $2 AND h.txid IN (SELECT value FROM json_each(CAST($3 AS TEX
   AND h.time + 0 >= $7 AND h.time + 0 < $8
   AND (CAST($9 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $13
+  AND (CAST($12 AS BOOLEAN) OR h.flow_sat >= $13 AND h.flow_sat <= $14
+    OR -h.flow_sat >= $13 AND -h.flow_sat <= $14)
+  AND (CAST($15 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $16
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $13 OR n.address_label = $13)) > 0)
-  AND (CAST($14 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $16 OR n.address_label = $16)) > 0)
+  AND (CAST($17 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $15) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $18) > 0)
 ORDER BY CASE WHEN CAST($4 AS BOOLEAN) THEN h.time ELSE -h.time END,
   CASE WHEN CAST($4 AS BOOLEAN) THEN h.txid END, h.txid DESC
-LIMIT CAST($16 AS BIGINT)
+LIMIT CAST($19 AS BIGINT)
 `
 
 type TransactionsAmongParams struct {
@@ -350,6 +360,9 @@ type TransactionsAmongParams struct {
 	Dead        bool
 	AnyCategory bool
 	Category    string
+	AnyAmount   bool
+	MinAmount   btc.Amount
+	MaxAmount   btc.Amount
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -395,6 +408,9 @@ func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongPa
 		arg.Dead,
 		arg.AnyCategory,
 		arg.Category,
+		arg.AnyAmount,
+		arg.MinAmount,
+		arg.MaxAmount,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -453,16 +469,18 @@ WHERE h.wallet_id = $2
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
+    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($13 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
-  AND (CAST($12 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
+  AND (CAST($15 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
 ORDER BY h.time, h.txid
-LIMIT CAST($14 AS BIGINT)
+LIMIT CAST($17 AS BIGINT)
 `
 
 type TransactionsAscendingParams struct {
@@ -475,6 +493,9 @@ type TransactionsAscendingParams struct {
 	Dead        bool
 	AnyCategory bool
 	Category    string
+	AnyAmount   bool
+	MinAmount   btc.Amount
+	MaxAmount   btc.Amount
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -517,6 +538,9 @@ func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAsc
 		arg.Dead,
 		arg.AnyCategory,
 		arg.Category,
+		arg.AnyAmount,
+		arg.MinAmount,
+		arg.MaxAmount,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -654,16 +678,18 @@ WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
+    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($13 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
-  AND (CAST($12 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
+  AND (CAST($15 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
 ORDER BY h.time DESC, h.txid DESC
-LIMIT CAST($14 AS BIGINT)
+LIMIT CAST($17 AS BIGINT)
 `
 
 type UnconfirmedTransactionsParams struct {
@@ -676,6 +702,9 @@ type UnconfirmedTransactionsParams struct {
 	Dead        bool
 	AnyCategory bool
 	Category    string
+	AnyAmount   bool
+	MinAmount   btc.Amount
+	MaxAmount   btc.Amount
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -718,6 +747,9 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 		arg.Dead,
 		arg.AnyCategory,
 		arg.Category,
+		arg.AnyAmount,
+		arg.MinAmount,
+		arg.MaxAmount,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -776,16 +808,18 @@ WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time >= $5 AND h.time < $6
   AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $11
+  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
+    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($13 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $11 OR n.address_label = $11)) > 0)
-  AND (CAST($12 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
+  AND (CAST($15 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $13) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
 ORDER BY h.time, h.txid
-LIMIT CAST($14 AS BIGINT)
+LIMIT CAST($17 AS BIGINT)
 `
 
 type UnconfirmedTransactionsAscendingParams struct {
@@ -798,6 +832,9 @@ type UnconfirmedTransactionsAscendingParams struct {
 	Dead        bool
 	AnyCategory bool
 	Category    string
+	AnyAmount   bool
+	MinAmount   btc.Amount
+	MaxAmount   btc.Amount
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -840,6 +877,9 @@ func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg Unco
 		arg.Dead,
 		arg.AnyCategory,
 		arg.Category,
+		arg.AnyAmount,
+		arg.MinAmount,
+		arg.MaxAmount,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
