@@ -250,7 +250,7 @@ func (p *program) walletTransactionsCommand(user *string) *cobra.Command {
 	return cmd
 }
 
-// setAmounts sets the range of amounts of a filter; empty texts are no limit.
+// setAmounts sets the range of amounts of a filter. An empty text sets none.
 func setAmounts(f *wallet.Filter, least, most string) error {
 	err := fault.JoinErrors(setAmount(&f.MinAmount, "min_amount", least), setAmount(&f.MaxAmount, "max_amount", most))
 	if err != nil {

@@ -209,7 +209,7 @@ func TestSend_UnconfirmedChain(t *testing.T) {
 	const warning = "The payment spends unconfirmed UTXOs"
 	p := preview("target_blocks", "own", "fee_rate_sat_vb", "20").want(200, warning, "1 of its UTXOs is unconfirmed",
 		"It is not confirmed before 1 earlier transaction", "Its fee rate is lower", "sat above 20 sat/vB, for the unconfirmed transactions that this payment depends on")
-	preview("target_blocks", "own", "fee_rate_sat_vb", "2").want(200, warning, "Together with what it depends on, this payment pays 3.").lacks("sat above")
+	preview("target_blocks", "own", "fee_rate_sat_vb", "2").want(200, warning, "Together with the earlier transactions, this payment pays 3.").lacks("sat above")
 	preview().want(200, "The node has no estimate and used its fallback fee rate. It raised the fee", warning)
 	made := p.submit(send, "action", "create").want(200, warning, "1 of its UTXOs is unconfirmed", "If one of them is replaced")
 	s.node.Mine(t, 1)
