@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -27,17 +28,22 @@ func TestBrowser_Pages(t *testing.T) {
 	t.Logf("%d pages in %s", len(shownPages), b.version())
 }
 
-// inspect looks at a page in both themes and at both widths, and writes screenshots.
+// inspect looks at a page in both themes and at the widths of a desktop and a phone, and writes
+// screenshots. At all widths and in all languages, it checks the layout.
 func (b *chromium) inspect(path string) {
 	b.t.Helper()
 	b.inspectEach(path, func() { b.open(path) })
+	for _, lang := range []string{"de", "en"} {
+		evaluate[bool](b, fmt.Sprintf(`(document.cookie = "specterd-lang=%s; path=/") !== ""`, lang))
+		b.checkLayout(path+" ("+lang+")", func() { b.open(path) })
+	}
 }
 
 // inspectHere looks at the page that a form has led to, like inspect.
 func (b *chromium) inspectHere(name string) {
 	b.t.Helper()
 	b.inspectEach(name, func() {})
-	b.size(1280)
+	b.checkLayout(name, func() {})
 }
 
 // inspectEach calls open in both themes and at both widths, and looks at the page.
@@ -49,12 +55,43 @@ func (b *chromium) inspectEach(name string, open func()) {
 			b.scheme(theme)
 			open()
 			b.audit(screenshotName(name, width, theme))
-			if b.scrollsSideways() {
-				b.t.Errorf("%s is wider than %d px", name, width)
-			}
 		}
 	}
 }
+
+// checkLayout calls open at the widths of a desktop, a tablet and a phone, and checks that
+// nothing is cut off.
+func (b *chromium) checkLayout(name string, open func()) {
+	b.t.Helper()
+	for _, width := range []int64{390, 768, 1280} {
+		b.size(width)
+		open()
+		for _, problem := range evaluate[[]string](b, cutOff) {
+			b.t.Errorf("%s at %d px: %s", name, width, problem)
+		}
+	}
+}
+
+// cutOff is a script that returns the elements of the page that are cut off, overlap their
+// frame, or are hidden until the reader scrolls sideways, and the badges that are broken into
+// several lines. Identifiers are shortened intentionally, and lists of tabs may scroll.
+const cutOff = `(() => {
+	const problems = [];
+	const say = (e, text) => problems.push("<" + e.tagName.toLowerCase() + " class=\"" + e.className + "\"> " + text + ": " + (e.textContent || e.value || "").trim().replace(/\s+/g, " ").slice(0, 80));
+	if (document.documentElement.scrollWidth > document.documentElement.clientWidth) problems.push("the page is wider than the window");
+	for (const e of document.querySelectorAll("body *")) {
+		if (!e.checkVisibility() || e.closest("svg, .vh, .id, .tabs, .side bdi, thead:not(.roles thead)")) continue;
+		const box = e.getBoundingClientRect();
+		if (box.width === 0 || box.height === 0) continue;
+		const style = getComputedStyle(e);
+		if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !e.matches("input, select, textarea")) say(e, "has hidden content");
+		if (e.matches(".badge, .count") && box.height > 1.9 * parseFloat(style.fontSize)) say(e, "has several lines");
+		const frame = e.parentElement.closest("td, th, li, .panel, .banner, main, nav");
+		const right = frame?.getBoundingClientRect().right ?? innerWidth;
+		if (box.right > right + 1) say(e, "is wider than its frame by " + Math.round(box.right - right) + " px");
+	}
+	return problems;
+})()`
 
 // audit checks the accessibility of the page as it is, and writes a screenshot.
 func (b *chromium) audit(name string) {

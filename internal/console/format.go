@@ -146,7 +146,11 @@ func (l *look) timeOf(at time.Time, layout string) template.HTML {
 		return ""
 	}
 	at = at.UTC()
-	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `">` + template.HTMLEscapeString(l.dateText(at, layout)) + `</time>`) //nolint:gosec // escaped
+	text := template.HTMLEscapeString(l.dateText(at, layout))
+	if date, clock, ok := strings.Cut(text, at.Format(" 15:")); ok { // a line may break between them only
+		text = "<span>" + date + "</span> <span>" + at.Format("15:") + clock + "</span>"
+	}
+	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `">` + text + `</time>`) //nolint:gosec // escaped
 }
 
 // dateText returns a time in a layout, with the month in the language of l.

@@ -95,7 +95,7 @@ func (t txRow) Gone() bool { return t.Status.Dead() }
 func (t txRow) Badge() template.HTML {
 	switch {
 	case t.Status == wallet.Confirmed && t.Confirmations < t.final:
-		return t.look.badge("info", "check", t.look.T("Confirmed, %d of %d confirmations", t.Confirmations, t.final))
+		return t.look.badge("info", "check", t.look.T("%d of %d confirmations", t.Confirmations, t.final))
 	case t.Status == wallet.Confirmed:
 		return t.look.badge("ok", "check", "Final")
 	case t.Status == wallet.Inactive && t.Category == wallet.Generate:

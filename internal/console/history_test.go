@@ -262,7 +262,7 @@ func TestTransaction(t *testing.T) {
 		s.node.Mine(t, 1)
 		testkit.Eventually(t, "the payment is confirmed", func() bool { return !strings.Contains(alice.get(page).text(), "Unconfirmed") })
 		// The node is shared with the other database, whose test may mine a block as well.
-		alice.get(page).want(200, "Confirmed, 1 of 6 confirmations", "Confirmations 1, final after 6").lacks("/bump")
+		alice.get(page).want(200, "1 of 6 confirmations", "Confirmations 1, final after 6").lacks("/bump")
 		alice.get("/wallets/treasury/proposals").want(200, "Confirmed")
 		alice.post("/wallets/treasury/settings/limits", "final_after", "1")
 		alice.get(page).want(200, "Sent Final").lacks("Confirmed,", "final after")
