@@ -55,10 +55,12 @@ func DefaultLimits() Limits {
 type Kind uint8
 
 // The kinds. Stream is for streamed responses, which may take as long as the client
-// reads; Work is for all other heavy requests.
+// reads; Page is for pages of the console that only show something, which a user reads while
+// other requests wait for the node; Work is for all other heavy requests.
 const (
 	Work Kind = iota
 	Stream
+	Page
 	kinds
 )
 

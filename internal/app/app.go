@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/config"
@@ -37,6 +38,8 @@ type App struct {
 	Temporary bool
 	Users     *auth.Users
 	Passwords *auth.Passwords
+	// Gate limits the requests in progress of the API and the console together.
+	Gate *admission.Gate
 
 	lock   *store.ServingLock // nil unless held
 	signer *auth.Signer
@@ -44,7 +47,7 @@ type App struct {
 
 // New returns an App. It opens nothing.
 func New(cfg config.Config, version string, log *slog.Logger, now func() time.Time) *App {
-	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now}
+	return &App{Config: cfg, Version: version, Log: log, Level: new(slog.LevelVar), Now: now, Gate: admission.New(admission.DefaultLimits())}
 }
 
 // Purpose is the reason to open a database.

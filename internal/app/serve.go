@@ -131,7 +131,7 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 	if o.UID, err = a.Store.UID(ctx, hex.EncodeToString(random)); err != nil {
 		return nil, err
 	}
-	o.Log, o.Now, o.Watch, o.Version = a.Log, a.Now, a.Watch, a.Version
+	o.Log, o.Now, o.Watch, o.Version, o.Gate = a.Log, a.Now, a.Watch, a.Version, a.Gate
 	o.Users, o.Audit, o.Tokens = a.Users, auth.NewAudit(a.Store), a.Tokens()
 	o.Keys, o.Database = idempotency.New(a.Store, a.Now, a.Watch), a.Store
 	o.Active, o.DataFolder, o.Loopback = a.Config.APIActive, a.Config.DataFolder, config.IsLoopback(a.Config.Host)
@@ -152,7 +152,7 @@ func (a *App) console(ctx context.Context, o httpapi.Options) (*console.Console,
 	}
 	return console.New(console.Options{
 		Log: a.Log, Now: a.Now, Sessions: a.Sessions(o.Login), FirstRun: first, Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
-		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version,
+		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version, Gate: o.Gate,
 	}), nil
 }
 

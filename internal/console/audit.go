@@ -13,7 +13,7 @@ import (
 var auditRoutes = []route{
 	{method: get, path: "/audit", audience: admins, handle: (*call).listAudit},
 	{method: get, path: "/audit/verify", audience: admins, handle: (*call).showVerification},
-	{method: post, path: "/audit/verify", audience: admins, handle: (*call).verifyAudit},
+	{method: post, path: "/audit/verify", audience: admins, heavy: true, handle: (*call).verifyAudit},
 }
 
 // eventsAtOnce is the number of events on a page of the audit log.

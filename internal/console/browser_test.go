@@ -235,11 +235,6 @@ func (b *chromium) view(name string) {
 	b.save(name, picture)
 }
 
-// scrollsSideways reports whether the page is wider than the window.
-func (b *chromium) scrollsSideways() bool {
-	return evaluate[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth")
-}
-
 // axeSource is the source of axe-core.
 var axeSource = sync.OnceValues(func() (string, error) {
 	path, err := exec.Command("../../scripts/axe.sh").Output()

@@ -30,6 +30,8 @@ type call struct {
 	// the caller. Both read the database once.
 	wallets func() ([]wallet.View, error)
 	waiting func() ([]waitingIn, error)
+	work    *httpcall.Limited // nil if the request is not limited
+	release func()            // releases the room for the body; nil without a body
 	// position is the position in the event log before the page was read; see notePosition.
 	position string
 }
@@ -54,6 +56,9 @@ func (c *call) enter() error {
 				return err
 			}
 		}
+	}
+	if err := c.admit(); err != nil {
+		return err
 	}
 	if c.session != nil && !c.isBackground() {
 		if err := c.notePosition(); err != nil {
@@ -127,6 +132,9 @@ func (c *call) readForm() error {
 	multipart := strings.HasPrefix(c.r.Header.Get("Content-Type"), "multipart/form-data")
 	if multipart {
 		most = maxUpload
+	}
+	if err := c.reserve(most); err != nil {
+		return err
 	}
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, most)
 	err := c.r.ParseForm()

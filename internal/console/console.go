@@ -3,9 +3,9 @@
 // same services as the API, so that a page has no right that the API would refuse.
 //
 // Every request passes, in this order: the outer handler of package httpapi (request id, log
-// line, Host, origin); the route table; the session; the role in the wallet; for some actions
-// a password that was entered within the last ten minutes; the handler, a function from call
-// to error. Handlers of GET render a page from a typed struct and change nothing. Handlers of
+// line, Host, origin); the route table; the session; for some actions a password that was
+// entered within the last ten minutes; the limits of requests in progress; the role in the
+// wallet; the handler, a function from call to error. Handlers of GET render a page from a typed struct and change nothing. Handlers of
 // POST call a service, and then redirect, or render the form again with its problems.
 package console
 
@@ -49,6 +49,8 @@ type Options struct {
 	Webhooks  *webhook.Service
 	Keys      *idempotency.Keys
 	Node      Node
+	// Gate limits the requests in progress, together with those of the API.
+	Gate *admission.Gate
 	// APIActive reports whether the API is enabled.
 	APIActive bool
 	// Origin is the origin that browsers use, such as https://specter.example.org; empty if it
@@ -64,7 +66,6 @@ type Console struct {
 	mux    *chi.Mux
 	assets *assets
 	looks  *looks
-	scans  *admission.Gate // limits the pictures whose QR codes are read
 	// creating is locked by the id of a user who creates a wallet.
 	creating keymutex.Mutex
 }
@@ -72,7 +73,7 @@ type Console struct {
 // New returns the console. The templates are parsed at the first page in each language, because
 // parsing them would delay the start of the server.
 func New(o Options) *Console {
-	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets(), scans: admission.New(scanLimits())}
+	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets()}
 	c.looks = newLooks(c.assets)
 	for _, to := range routes {
 		h := c.handle(to)
@@ -116,6 +117,7 @@ func (c *Console) handle(to route) http.HandlerFunc {
 		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
 		one.wallets = sync.OnceValues(func() ([]wallet.View, error) { return c.Wallets.List(one.r.Context(), one.who, "", 0) }) //nolint:contextcheck // the context is in the request
 		one.waiting = sync.OnceValues(one.findWaiting)
+		defer one.leave()
 		err := one.enter() //nolint:contextcheck // as above
 		if err == nil {
 			err = to.handle(one)

@@ -48,6 +48,7 @@ func (c *call) stream(name, contentType string, body func(*bufio.Writer) error) 
 	buffer := bufio.NewWriterSize(to, streamBuffer)
 	err := body(buffer)
 	if err == nil {
+		to.isLast = true
 		err = buffer.Flush()
 	}
 	switch {
@@ -66,6 +67,7 @@ type fileWriter struct {
 
 	name, contentType string
 	begun             bool
+	isLast            bool // whether the next write is the last one
 }
 
 func (f *fileWriter) Write(data []byte) (int, error) {
@@ -77,7 +79,11 @@ func (f *fileWriter) Write(data []byte) (int, error) {
 	if err := http.NewResponseController(f.w).SetWriteDeadline(deadline); err != nil {
 		return 0, err
 	}
-	return f.w.Write(data)
+	n, err := f.w.Write(data)
+	if err == nil && !f.isLast {
+		err = f.work.Work(f.r.Context()) // a write releases the slot
+	}
+	return n, err
 }
 
 // historyCSV and historyLines send the transactions that match the filter of the history, as

@@ -3,6 +3,7 @@
 package console_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/spf13/pflag"
 	_ "modernc.org/sqlite"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
@@ -47,6 +49,7 @@ type setup struct {
 	database    string // URL of a PostgreSQL database; empty for a new SQLite file
 	node        *testkit.Node
 	ownNode     bool
+	gate        *admission.Gate // nil for the default limits
 }
 
 // onOwnNode gives the server a node of its own, with a wallet that pays. Tests on each engine
@@ -104,6 +107,7 @@ func open(t *testing.T, settings ...func(*setup)) *site {
 	cfg := testkit.Must(config.Load(pflag.NewFlagSet("test", pflag.ContinueOnError), func(name string) string { return set.environment[name] }))
 	s := &site{log: &testkit.Log{}, node: set.node}
 	s.App = app.New(cfg, "test", slog.New(slog.NewJSONHandler(s.log, nil)), func() time.Time { return time.Now().Add(time.Duration(s.late.Load())) })
+	s.Gate = cmp.Or(set.gate, s.Gate)
 	testkit.Check(t, s.Open(t.Context(), app.Serving))
 	s.openDB(t, set.database)
 	s.serve(t)

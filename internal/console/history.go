@@ -19,9 +19,9 @@ import (
 
 var historyRoutes = slices.Concat([]route{
 	{method: get, path: "/wallets/{alias}/history", audience: users, role: auth.RoleViewer, handle: (*call).history},
-	{method: get, path: "/wallets/{alias}/history.csv", audience: users, role: auth.RoleViewer, handle: (*call).historyCSV},
-	{method: get, path: "/wallets/{alias}/history.jsonl", audience: users, role: auth.RoleViewer, handle: (*call).historyLines},
-	{method: get, path: "/wallets/{alias}/ledger.csv", audience: users, role: auth.RoleViewer, handle: (*call).ledgerCSV},
+	{method: get, path: "/wallets/{alias}/history.csv", audience: users, role: auth.RoleViewer, stream: true, handle: (*call).historyCSV},
+	{method: get, path: "/wallets/{alias}/history.jsonl", audience: users, role: auth.RoleViewer, stream: true, handle: (*call).historyLines},
+	{method: get, path: "/wallets/{alias}/ledger.csv", audience: users, role: auth.RoleViewer, stream: true, handle: (*call).ledgerCSV},
 }, transactionRoutes)
 
 // historyNotices are the notices of the pages with transactions.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/idempotency"
 )
@@ -53,9 +54,7 @@ func (c *call) once(do func() (path string, err error)) (path string, err error)
 	defer cancel()
 	claim, answer, err := c.Keys.Begin(ctx, request)
 	for errors.Is(err, idempotency.ErrRunning) {
-		select {
-		case <-time.After(onceInterval):
-		case <-ctx.Done():
+		if wait(ctx, onceInterval) != nil {
 			return "", errInProgress
 		}
 		claim, answer, err = c.Keys.Begin(ctx, request)
@@ -81,6 +80,18 @@ func (c *call) once(do func() (path string, err error)) (path string, err error)
 	settled = true
 	c.logKey(background, claim.Keep(background, idempotency.Answer{Status: http.StatusSeeOther, Body: []byte(path)}))
 	return path, nil
+}
+
+// wait waits for d without the slot of the request, which the request that it waits for may need.
+func wait(ctx context.Context, d time.Duration) error {
+	return admission.Idle(ctx, func() error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
 }
 
 // logKey logs err, if it is not nil: the key of a form could not be stored or released. The

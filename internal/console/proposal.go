@@ -17,12 +17,12 @@ var proposalRoutes = slices.Concat([]route{
 	{method: get, path: "/wallets/{alias}/proposals/{id}", audience: users, role: auth.RoleViewer, handle: (*call).showProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/psbt", audience: users, role: auth.RoleViewer, handle: (*call).downloadPSBT},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/qr", audience: users, role: auth.RoleViewer, handle: (*call).showCodes},
-	{method: post, path: "/wallets/{alias}/proposals/{id}/signatures", audience: users, role: auth.RoleSigner, handle: (*call).addSignatures},
-	{method: post, path: "/wallets/{alias}/proposals/{id}/broadcast", audience: users, role: auth.RoleSigner, proof: true, handle: (*call).broadcast},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/signatures", audience: users, role: auth.RoleSigner, heavy: true, handle: (*call).addSignatures},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/broadcast", audience: users, role: auth.RoleSigner, proof: true, heavy: true, handle: (*call).broadcast},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/cancel", audience: users, role: auth.RoleProposer, handle: (*call).cancelProposal},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/abandon", audience: users, role: auth.RoleSigner, handle: (*call).abandonProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).showBump},
-	{method: post, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).bump},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).bump},
 }, sendRoutes, scanRoutes)
 
 // proposalNotices are the notices of these pages.

@@ -13,6 +13,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/qrscan"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -63,7 +64,7 @@ func (c *call) postedSignatures() ([]byte, error) {
 			continue
 		}
 		if isImage(data) {
-			text, err := c.scan(data)
+			text, err := qrscan.Text(data)
 			if err != nil {
 				return nil, err
 			}

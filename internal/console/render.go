@@ -197,7 +197,8 @@ type errorPage struct {
 	RequestID string
 	Title     string
 	Message   string
-	Changed   bool // whether the request was one that changes something
+	Changed   bool   // whether the request was one that changes something
+	Again     string // path of the page, if it can be shown a little later; or empty
 	Back      string
 }
 
@@ -206,6 +207,9 @@ type errorPage struct {
 func (c *call) showError(f *fault.Error) {
 	status := httpcall.Status(f.Kind)
 	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/"}
+	if f.RetryAfter > 0 && !e.Changed {
+		e.Again = c.r.URL.RequestURI()
+	}
 	httpcall.SetRetryAfter(c.w.Header(), f)
 	if err := c.send(status, "error", c.emptyFrame(e.Title, e)); err != nil {
 		c.Log.ErrorContext(c.r.Context(), "error page not written", "error", err)

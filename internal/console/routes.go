@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 )
 
@@ -23,8 +24,28 @@ type route struct {
 	// role is the least role in the wallet of {alias}; empty for other routes.
 	role auth.WalletRole
 	// proof is set if the user must have entered the password within the last ten minutes.
-	proof  bool
+	proof bool
+	// heavy is set for a POST that can use more than about ten milliseconds of processor time.
+	heavy bool
+	// stream is set if the response is a file that is written while it is read.
+	stream bool
 	handle func(*call) error
+}
+
+// kind returns how the requests to a route count in the limits of requests in progress. Every
+// page counts, because it lists the proposals that wait for the user. ok is false for requests
+// that are not limited: revoking access must work while others wait, and the stream of changes
+// has a limit of its own.
+func (to route) kind() (kind admission.Kind, ok bool) {
+	switch {
+	case to.audience == anyone, to.path == livePath:
+		return 0, false
+	case to.stream:
+		return admission.Stream, true
+	case to.method == get:
+		return admission.Page, true
+	}
+	return admission.Work, to.heavy
 }
 
 // livePath is the path of the stream that reports changes.

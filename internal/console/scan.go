@@ -4,11 +4,9 @@ import (
 	"errors"
 	"mime/multipart"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/qrcodec"
@@ -16,7 +14,7 @@ import (
 )
 
 var scanRoutes = []route{
-	{method: post, path: "/wallets/{alias}/proposals/{id}/scan", audience: users, role: auth.RoleSigner, handle: (*call).scanCodes},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/scan", audience: users, role: auth.RoleSigner, heavy: true, handle: (*call).scanCodes},
 }
 
 // Limits of a request of the script that scans codes.
@@ -24,13 +22,6 @@ const (
 	maxFrame = 512 << 10
 	maxTexts = 8 << 20
 )
-
-// scanLimits allow each user one picture at a time, and leave a processor to other requests.
-func scanLimits() admission.Limits {
-	l := admission.DefaultLimits()
-	l.PerUser, l.Waiting, l.Patience = 1, 4, 2*time.Second
-	return l
-}
 
 // scanned is the response to the script that scans codes.
 type scanned struct {
@@ -61,7 +52,7 @@ func (c *call) scanFrame(collect func(s *scanned, texts string)) error {
 		if len(data) > maxFrame {
 			return fault.New(fault.TooLarge, "frame_too_large", "a frame must not be larger than %d KiB", maxFrame>>10)
 		}
-		out.Text, err = c.scan(data)
+		out.Text, err = qrscan.Text(data)
 		if err != nil && !errors.Is(err, qrscan.ErrNoCode) {
 			return err
 		}
@@ -101,15 +92,4 @@ func (c *call) files(field string) []*multipart.FileHeader {
 		return nil
 	}
 	return c.r.MultipartForm.File[field]
-}
-
-// scan returns the text of the QR code in a picture. It waits until the user's other pictures
-// are read.
-func (c *call) scan(data []byte) (string, error) {
-	slot, err := c.scans.Enter(c.r.Context(), c.who.UserID, admission.Work)
-	if err != nil {
-		return "", err
-	}
-	defer slot.Leave()
-	return qrscan.Text(data)
 }

@@ -17,7 +17,7 @@ import (
 
 var sendRoutes = []route{
 	{method: get, path: "/wallets/{alias}/send", audience: users, role: auth.RoleViewer, handle: (*call).showSend},
-	{method: post, path: "/wallets/{alias}/send", audience: users, role: auth.RoleProposer, handle: (*call).sendPayment},
+	{method: post, path: "/wallets/{alias}/send", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).sendPayment},
 }
 
 // sendPage is the form of a payment, with its preview.

@@ -15,7 +15,7 @@ import (
 
 var utxoRoutes = []route{
 	{method: get, path: "/wallets/{alias}/utxos", audience: users, role: auth.RoleViewer, handle: (*call).utxos},
-	{method: post, path: "/wallets/{alias}/utxos", audience: users, role: auth.RoleSigner, handle: (*call).freezeUTXOs},
+	{method: post, path: "/wallets/{alias}/utxos", audience: users, role: auth.RoleSigner, heavy: true, handle: (*call).freezeUTXOs},
 }
 
 var utxoNotices = map[string]string{

@@ -14,8 +14,8 @@ import (
 
 var newWalletRoutes = []route{
 	{method: get, path: "/wallets/new", audience: users, handle: (*call).showNewWallet},
-	{method: post, path: "/wallets/new", audience: users, handle: (*call).newWallet},
-	{method: post, path: "/wallets/new/scan", audience: users, handle: (*call).scanKeys},
+	{method: post, path: "/wallets/new", audience: users, heavy: true, handle: (*call).newWallet},
+	{method: post, path: "/wallets/new/scan", audience: users, heavy: true, handle: (*call).scanKeys},
 }
 
 var newWalletNotices = map[string]string{

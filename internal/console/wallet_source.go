@@ -13,6 +13,7 @@ import (
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/qrscan"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletfile"
 )
@@ -63,7 +64,7 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 	}
 	scanned := codesIn(c.form.Get("scanned"), c.look.T("QR code"))
 	for _, header := range c.files("file") {
-		f, isCode, err := c.uploaded(header)
+		f, isCode, err := uploaded(header)
 		switch {
 		case err != nil:
 			problems = append(problems, err)
@@ -101,14 +102,14 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 }
 
 // uploaded returns an uploaded file. For a photo of a QR code, it returns the text of the code.
-func (c *call) uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error) {
+func uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error) {
 	f.Name = wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")))
 	if f.Data, err = readFile(header); err != nil || !isImage(f.Data) {
 		return f, false, err
 	}
-	text, err := c.scan(f.Data)
+	text, err := qrscan.Text(f.Data)
 	f.Data = []byte(text)
-	if found, ok := errors.AsType[*fault.Error](err); ok && found.Kind != fault.Unavailable && found.Kind != fault.TooMany {
+	if found, ok := errors.AsType[*fault.Error](err); ok {
 		err = fault.InvalidAs(found.Code, "file", "%s: %s", f.Name, found.Message)
 	}
 	return f, true, err

@@ -18,7 +18,7 @@ var webhookRoutes = []route{
 	{method: get, path: "/webhooks/{id}/edit", audience: users, handle: (*call).editWebhook},
 	{method: post, path: "/webhooks/{id}/edit", audience: users, proof: true, handle: (*call).changeWebhook},
 	{method: post, path: "/webhooks/{id}/status", audience: users, handle: (*call).changeWebhookStatus},
-	{method: post, path: "/webhooks/{id}/test", audience: users, handle: (*call).testWebhook},
+	{method: post, path: "/webhooks/{id}/test", audience: users, heavy: true, handle: (*call).testWebhook},
 	{method: post, path: "/webhooks/{id}/secret", audience: users, proof: true, handle: (*call).rotateWebhookSecret},
 	{method: post, path: "/webhooks/{id}/recover", audience: users, handle: (*call).recoverWebhook},
 	{method: post, path: "/webhooks/{id}/delete", audience: users, handle: (*call).deleteWebhook},

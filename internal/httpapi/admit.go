@@ -25,8 +25,8 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return errNoBody
 	}
 	who := auth.PrincipalFrom(ctx)
-	if size := announced(r, to.Handler.MaxBody); size > 0 {
-		release, err := s.gate.Buffer(ctx, who.UserID, size)
+	if size := httpcall.AnnouncedSize(r, to.Handler.MaxBody); size > 0 {
+		release, err := s.Gate.Buffer(ctx, who.UserID, size)
 		if err != nil {
 			return err
 		}
@@ -36,11 +36,12 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return s.answer(ctx, w, r, to, strict)
 	}
 	info := httpcall.Of(ctx)
-	worker := &worker{ResponseWriter: w, server: s, caller: who, kind: admission.Work, rested: func() { info.Rest(s.Now()) }}
+	kind := admission.Work
 	if to.Handler.Media != nil {
-		worker.kind = admission.Stream
+		kind = admission.Stream
 	}
-	defer worker.leave()
+	worker := &worker{httpcall.NewLimited(w, s.Gate, who.UserID, kind), s, who, kind, func() { info.Rest(s.Now()) }}
+	defer worker.Leave()
 	if to.Handler.IsHeavy {
 		if _, err := route.BufferBody(w, r); err != nil {
 			return err
@@ -48,55 +49,27 @@ func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Re
 		if err := worker.Work(ctx); err != nil {
 			return err
 		}
-		ctx = admission.WithSlot(ctx, worker.slot)
+		ctx = worker.WithSlot(ctx)
 	}
 	return s.answer(ctx, worker, r, to, strict)
 }
 
 var errNoBody = fault.New(fault.Invalid, "invalid_input", "this request must not have a body")
 
-// announced returns the maximum size of the body in bytes: its Content-Length or, if the
-// length is unknown, most, the limit of the route.
-func announced(r *http.Request, most int64) int64 {
-	if r.ContentLength < 0 {
-		return most
-	}
-	return r.ContentLength
-}
-
 // worker is the response writer of a heavy or streamed request. It implements
-// [route.Worker]: each write releases the slot, so that another request can use it; Work
-// acquires a slot again.
+// [route.Worker].
 type worker struct {
-	http.ResponseWriter
+	*httpcall.Limited
+
 	server *server
 	caller *auth.Principal
 	kind   admission.Kind
-	slot   *admission.Slot // nil unless the request has a place
-	rested func()          // called by Rest
-}
-
-// Work implements route.Worker.
-func (w *worker) Work(ctx context.Context) (err error) {
-	if w.slot == nil {
-		w.slot, err = w.server.gate.Enter(ctx, w.caller.UserID, w.kind)
-		return err
-	}
-	return w.slot.Resume(ctx)
-}
-
-// Write implements http.ResponseWriter.
-func (w *worker) Write(b []byte) (int, error) {
-	if w.slot != nil {
-		w.slot.Pause()
-	}
-	return w.ResponseWriter.Write(b)
+	rested func() // called by Rest
 }
 
 // Rest implements route.Worker.
 func (w *worker) Rest() {
-	w.leave()
-	w.slot = nil
+	w.Leave()
 	w.rested()
 }
 
@@ -109,7 +82,7 @@ func (w *worker) Outlive(out http.ResponseWriter) (_ route.Worker, run func(func
 	run = func(f func(ctx context.Context) error) {
 		s.Background(func(ctx context.Context) { s.runDetached(auth.WithPrincipal(ctx, caller), f) })
 	}
-	return &worker{ResponseWriter: out, server: s, caller: caller, kind: w.kind, rested: func() {}}, run, true
+	return &worker{httpcall.NewLimited(out, s.Gate, caller.UserID, w.kind), s, caller, w.kind, func() {}}, run, true
 }
 
 // runDetached runs a part of a response whose handler has returned, recovers from panics, and
@@ -122,14 +95,5 @@ func (s *server) runDetached(ctx context.Context, f func(ctx context.Context) er
 	}()
 	if broken, ok := errors.AsType[*route.BrokenError](f(ctx)); ok {
 		s.logAborted(ctx, broken)
-	}
-}
-
-// Unwrap returns the wrapped response writer, for http.ResponseController.
-func (w *worker) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *worker) leave() {
-	if w.slot != nil {
-		w.slot.Leave()
 	}
 }

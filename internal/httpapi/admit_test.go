@@ -68,7 +68,7 @@ func startHeavy(t *testing.T) (*server, *heavyRoutes) {
 	h := &heavyRoutes{make(chan string, 100), make(chan struct{})}
 	return start(t, func(s *setup) {
 		s.routes = h.add
-		s.Limits = admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 600 << 10, Bytes: 900 << 10, Patience: 300 * time.Millisecond}
+		s.Gate = admission.New(admission.Limits{Slots: 1, PerUser: 2, Waiting: 1, UserBytes: 600 << 10, Bytes: 900 << 10, Patience: 300 * time.Millisecond})
 	}), h
 }
 
@@ -106,7 +106,7 @@ func TestHeavyRequests_Recheck(t *testing.T) {
 	h := &heavyRoutes{make(chan string, 100), make(chan struct{})}
 	s := start(t, func(s *setup) {
 		s.routes = h.add
-		s.Limits = admission.Limits{Slots: 1, PerUser: 1, Waiting: 1, UserBytes: 1 << 20, Bytes: 1 << 20, Patience: 20 * time.Second}
+		s.Gate = admission.New(admission.Limits{Slots: 1, PerUser: 1, Waiting: 1, UserBytes: 1 << 20, Bytes: 1 << 20, Patience: 20 * time.Second})
 	})
 	alice := s.token(t, s.user(t, "alice", false), 0).bearer()
 	working := make(chan answer)

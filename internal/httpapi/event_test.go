@@ -383,7 +383,7 @@ func TestEventStream_Slots(t *testing.T) {
 	t.Parallel()
 	s := start(t, func(set *setup) {
 		set.routes = (&heavyRoutes{make(chan string, 100), make(chan struct{})}).add
-		set.Limits = admission.Limits{Slots: 1, PerUser: 1, Waiting: 1, UserBytes: 1 << 20, Bytes: 1 << 20, Patience: 300 * time.Millisecond}
+		set.Gate = admission.New(admission.Limits{Slots: 1, PerUser: 1, Waiting: 1, UserBytes: 1 << 20, Bytes: 1 << 20, Patience: 300 * time.Millisecond})
 	})
 	p := s.user(t, "p", false)
 	s.backlog(t, s.wallet(t, p, "vault", "owner"), 250)

@@ -10,7 +10,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -86,8 +85,8 @@ type Options struct {
 	// stops; responses that stay open use it after their handlers have returned. If it is nil,
 	// the handlers do not return.
 	Background func(f func(ctx context.Context))
-	// Limits are the limits of requests in progress; the zero value selects the defaults.
-	Limits admission.Limits
+	// Gate limits the requests in progress; nil selects the default limits.
+	Gate *admission.Gate
 	// Version is the version of the program.
 	Version string
 }
@@ -96,7 +95,6 @@ type server struct {
 	Options
 	log     *slog.Logger
 	login   *auth.Login
-	gate    *admission.Gate
 	origins *http.CrossOriginProtection
 	proxies undeclaredProxies
 }
@@ -118,7 +116,10 @@ func Routes(o Options) []route.Route {
 }
 
 func newHandler(o Options, routes []route.Route) (http.Handler, error) {
-	s := &server{Options: o, log: o.Log, login: o.Login, gate: admission.New(cmp.Or(o.Limits, admission.DefaultLimits())), origins: http.NewCrossOriginProtection()}
+	if o.Gate == nil {
+		o.Gate = admission.New(admission.DefaultLimits())
+	}
+	s := &server{Options: o, log: o.Log, login: o.Login, origins: http.NewCrossOriginProtection()}
 	if o.PublicOrigin != "" {
 		if err := s.origins.AddTrustedOrigin(o.PublicOrigin); err != nil {
 			return nil, fmt.Errorf("the public origin: %w", err)
