@@ -1,10 +1,10 @@
 -- name: AddProposal :exec
 INSERT INTO proposals (proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source, review, release_at)
 VALUES (@proposal_id, @wallet_id, @txid, @final_txid, @status, @status_at, @reason, @version, @user_id, @user_name, @token_id,
   @created_at, @expires_at, @fee_sat, @excess_fee_sat, @vsize, @fee_rate, @target_blocks, @replaceable, @send_max, @subtract_from,
-  @replaces, @replaces_id, @replaced_by, @evicts, @change_index, @psbt, @raw, @imported, @fee_source);
+  @replaces, @replaces_id, @replaced_by, @evicts, @change_index, @psbt, @raw, @imported, @fee_source, @review, @release_at);
 
 -- name: AddProposalInput :exec
 INSERT INTO proposal_inputs (proposal_id, position, wallet_id, txid, vout, address, amount_sat, branch, address_index)
@@ -25,7 +25,7 @@ VALUES (@proposal_id, @position, @at, @action, @user_id, @user_name, @token_id, 
 -- name: UpdateProposal :execrows
 UPDATE proposals SET
   status = @status, status_at = @status_at, reason = @reason, final_txid = @final_txid, replaced_by = @replaced_by,
-  vsize = @vsize, psbt = @psbt, raw = @raw, version = version + 1
+  vsize = @vsize, psbt = @psbt, raw = @raw, review = @review, release_at = @release_at, version = version + 1
 WHERE proposal_id = @proposal_id AND version = @version;
 
 -- name: ProposalByID :one
@@ -48,12 +48,12 @@ LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: NextExpiry :one
 SELECT expires_at FROM proposals
-WHERE status IN ('created', 'partially_signed', 'complete')
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
 ORDER BY expires_at LIMIT 1;
 
 -- name: OverdueProposals :many
 SELECT proposal_id FROM proposals
-WHERE status IN ('created', 'partially_signed', 'complete') AND expires_at <= @expires_at
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND expires_at <= @expires_at
 ORDER BY expires_at;
 
 -- name: ProposalInputs :many
@@ -81,7 +81,7 @@ WHERE a.wallet_id = @wallet_id AND a.branch = 1 AND NOT a.used
   AND a.address_index NOT IN (
     SELECT p.change_index FROM proposals AS p
     WHERE p.wallet_id = @wallet_id AND p.change_index IS NOT NULL
-      AND p.status IN ('created', 'partially_signed', 'complete', 'broadcast'))
+      AND p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast'))
   AND NOT a.address IN (SELECT value FROM json_each(CAST(@recipients AS TEXT)))
 ORDER BY a.address_index
 LIMIT 1;
@@ -140,7 +140,7 @@ JOIN proposal_inputs AS i ON i.wallet_id = @wallet_id AND i.txid = r.txid;
 
 -- name: UnsettledProposals :many
 SELECT proposal_id FROM proposals
-WHERE wallet_id = @wallet_id AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
+WHERE wallet_id = @wallet_id AND status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast')
 ORDER BY proposal_id;
 
 -- The dead transactions from which the inputs of a proposal descend, directly or
@@ -169,7 +169,7 @@ SELECT CAST(EXISTS (
 ) OR EXISTS (
   SELECT 1 FROM proposals AS p
   JOIN proposals AS o ON o.wallet_id = p.wallet_id AND o.change_index = p.change_index AND o.proposal_id <> p.proposal_id
-  WHERE p.proposal_id = @proposal_id AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
+  WHERE p.proposal_id = @proposal_id AND NOT p.imported AND NOT o.imported AND o.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
 ) AS BOOLEAN) AS taken;
 
 -- The transactions that spend the UTXOs of a proposal.

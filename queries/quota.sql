@@ -24,7 +24,7 @@ SELECT count(*) FROM members WHERE user_id = @user_id;
 SELECT count(*) FROM tokens WHERE user_id = @user_id;
 
 -- name: CountOpenProposalsOfUser :one
-SELECT count(*) FROM proposals WHERE user_id = @user_id AND status IN ('created', 'partially_signed', 'complete');
+SELECT count(*) FROM proposals WHERE user_id = @user_id AND status IN ('awaiting_approval', 'created', 'partially_signed', 'complete');
 
 -- name: CountScansOfUser :one
 SELECT count(*) FROM wallets WHERE rescan_user = @user_id AND rescan_from IS NOT NULL;

@@ -1,6 +1,6 @@
 -- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key)
-VALUES (@token_id, @user_id, @parent_id, @rotated_from, @description, @token_hash, @scopes, @wallet_ids, @lifetime, @created_at, @expires_at, @expiring_at, @imported, @signing_key);
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key, policy, policy_id)
+VALUES (@token_id, @user_id, @parent_id, @rotated_from, @description, @token_hash, @scopes, @wallet_ids, @lifetime, @created_at, @expires_at, @expiring_at, @imported, @signing_key, @policy, @policy_id);
 
 -- name: TokenAndUser :one
 SELECT sqlc.embed(t), u.name AS user_name, u.is_admin, u.disabled_at

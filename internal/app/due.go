@@ -38,7 +38,9 @@ func (a *App) runDueWork(ctx context.Context, due *schedule.Scheduler, n *Node, 
 	defer running.Wait()
 	running.Go(func() { due.Run(ctx, append(a.maintenance(), a.recordNodeEvents(n))...) })
 	proposals.CompleteUpgrade(ctx) // before any of them expires
-	due.Run(ctx, schedule.Job{Name: "ending expired proposals", Next: proposals.NextExpiry, Run: proposals.ExpireOverdue, Poll: expiryPoll})
+	due.Run(ctx,
+		schedule.Job{Name: "ending expired proposals", Next: proposals.NextExpiry, Run: proposals.ExpireOverdue, Poll: expiryPoll},
+		schedule.Job{Name: "releasing proposals", Next: proposals.NextRelease, Run: proposals.ReleaseDue, Poll: expiryPoll})
 }
 
 // maintenance returns the jobs that concern the database and the data directory.

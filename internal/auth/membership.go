@@ -30,7 +30,7 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 // scopes of lower roles. A member who is authenticated with a password can create a
 // token with all of them.
 var roleScopes = map[WalletRole]Scopes{
-	RoleViewer:   WalletsRead | ProposalsRead | EventsRead,
+	RoleViewer:   WalletsRead | ProposalsRead | EventsRead | ProposalsApprove, // if a policy names the user as an approver
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
 	RoleSigner:   ProposalsSign | ProposalsBroadcast,
 	RoleOwner:    MembersWrite,

@@ -31,6 +31,9 @@ const (
 	EventsRead
 	WebhooksRead
 	WebhooksWrite
+	PoliciesRead
+	PoliciesWrite
+	ProposalsApprove
 )
 
 // scopeNames are the names of the scopes, in the order of their bits.
@@ -39,6 +42,7 @@ var scopeNames = [...]string{
 	"wallets:read", "wallets:write", "addresses:write",
 	"proposals:read", "proposals:create", "proposals:sign", "proposals:broadcast",
 	"members:write", "events:read", "webhooks:read", "webhooks:write",
+	"policies:read", "policies:write", "proposals:approve",
 }
 
 const (

@@ -43,6 +43,9 @@ type Token struct {
 	// Imported is set for a token that another program created, whose signature
 	// cannot be verified. Only its hash is checked.
 	Imported bool
+	// Policy is the canonical document of its spending policy, and PolicyID what payments under
+	// it are counted for; both are empty for none. They never change, and successors keep them.
+	Policy, PolicyID string
 }
 
 // RemainingLife returns the time until the token expires, or zero if it has expired.

@@ -212,7 +212,7 @@ func TestScopes(t *testing.T) {
 	}{
 		{[]string{"node:read"}, NodeRead},
 		{[]string{"wallets:*", "node:read", "node:read"}, WalletsRead | WalletsWrite | NodeRead},
-		{[]string{"proposals:*"}, ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast},
+		{[]string{"proposals:*"}, ProposalsRead | ProposalsCreate | ProposalsSign | ProposalsBroadcast | ProposalsApprove},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			got, err := ParseScopes("scopes", test.names)

@@ -239,7 +239,7 @@ func (s *seeded) addProposals(ctx context.Context, db *store.Store) error {
 			{Address: addressAt(&change), Amount: 79_500, Kind: proposal.Change, Own: &change, Recipient: -1},
 		}
 		p.Steps = []proposal.Step{{At: p.CreatedAt, Action: "created", By: proposal.Actor{UserName: "alice"}}}
-		if err := db.AddProposal(ctx, p, nil, auth.Event{At: clock(), Action: "proposal.create"}); err != nil {
+		if _, err := db.AddProposal(ctx, p, proposal.Moment{Network: btc.Regtest, Now: clock(), Trusted: clock()}, nil, auth.Event{At: clock(), Action: "proposal.create"}); err != nil {
 			return err
 		}
 	}

@@ -44,15 +44,15 @@ var argumentValues = map[string][]completer{
 	"wallet member list": {aliases}, "wallet member add": {aliases, userNames}, "wallet member set": {aliases, userNames}, "wallet member rm": {aliases, userNames},
 	"label list": {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
 	"proposal list": {aliases}, "proposal create": {aliases}, "proposal show": {proposalIDs()}, "proposal broadcast": {proposalIDs(proposal.Complete, proposal.Broadcast)},
-	"proposal bump":   {proposalIDs(proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast)},
-	"proposal cancel": {proposalIDs(proposal.Created, proposal.PartiallySigned, proposal.Complete)},
+	"proposal bump":   {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast)},
+	"proposal cancel": {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete)},
 	"webhook create":  {userNames}, "webhook show": {webhookIDs}, "webhook test": {webhookIDs}, "webhook deliveries": {webhookIDs}, "webhook redeliver": {webhookIDs},
 	"webhook recover": {webhookIDs}, "webhook rotate": {webhookIDs}, "webhook enable": {webhookIDs}, "webhook disable": {webhookIDs}, "webhook delete": {webhookIDs},
 }
 
 // flagValues are the completers of the flags with these names, in all commands.
 var flagValues = map[string]completer{
-	"user": userNames, "wallet": aliases, "wallets": aliases, "id": proposalIDs(proposal.Created, proposal.PartiallySigned, proposal.Complete),
+	"user": userNames, "wallet": aliases, "wallets": aliases, "id": proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete),
 	"scopes": fixed(scopeValues()...), "role": fixed("viewer", "proposer", "signer", "owner"), "kinds": fixed(kindValues()...),
 	"category": fixed(texts(wallet.Categories)...), "branch": fixed("receive", "change"), "outcome": fixed("ok", "refused"), "order": fixed("wallet", "none"),
 	"files": fixed("keep", "delete"), "format": fixed(texts(walletexport.Formats)...), "status": fixed(texts(proposal.Statuses)...),

@@ -167,6 +167,9 @@ func (p *program) proposalShowCommand(user *string) *cobra.Command {
 				return err
 			}
 			if showQR {
+				if err := found.Withheld(); err != nil {
+					return err
+				}
 				return qr.draw(cmd.Context(), p, found.PSBT)
 			}
 			return p.printProposal(cmd, d, access, found, file)
@@ -187,6 +190,9 @@ func addPSBTFlag(cmd *cobra.Command, file *string) {
 func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, found proposal.Proposal, file string) error {
 	v, err := d.service.View(cmd.Context(), access, auth.RoleViewer)
 	if err != nil {
+		return err
+	}
+	if err := found.Withheld(); err != nil && file != "" {
 		return err
 	}
 	switch {

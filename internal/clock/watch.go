@@ -104,3 +104,17 @@ func direction(d time.Duration) string {
 	}
 	return "forward"
 }
+
+// Trusted returns now, or the time before the jump while the system time is in doubt.
+func (w *Watch) Trusted(now time.Time) time.Time {
+	if w == nil {
+		return now
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.check()
+	if w.apart == 0 {
+		return now
+	}
+	return w.at
+}

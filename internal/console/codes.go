@@ -102,6 +102,9 @@ func (c *call) codesOf(p proposal.Proposal) *codes {
 	}
 	preset, err := qrcodec.ChoosePreset(device, "", size)
 	if err == nil {
+		err = p.Withheld()
+	}
+	if err == nil {
 		out.Preset = preset
 		out.Sequence, err = qrcodec.SequenceOf(p.PSBT, preset, 1, 0)
 	}

@@ -169,15 +169,17 @@ func (l *look) badge(kind, iconName, text string) template.HTML {
 }
 
 var proposalBadges = map[proposal.Status][3]string{
-	proposal.Created:         {"warn", "miss", "Signatures missing"},
-	proposal.PartiallySigned: {"warn", "clock", "Partially signed"},
-	proposal.Complete:        {"info", "check", "Ready to broadcast"},
-	proposal.Broadcast:       {"warn", "clock", "Broadcast, unconfirmed"},
-	proposal.Confirmed:       {"ok", "check", "Confirmed"},
-	proposal.Cancelled:       {"", "stop", "Cancelled"},
-	proposal.Expired:         {"", "stop", "Expired"},
-	proposal.Conflicted:      {"bad", "x", "Conflicted"},
-	proposal.Replaced:        {"", "swap", "Replaced"},
+	proposal.AwaitingApproval: {"warn", "clock", "Awaiting approval"},
+	proposal.Created:          {"warn", "miss", "Signatures missing"},
+	proposal.PartiallySigned:  {"warn", "clock", "Partially signed"},
+	proposal.Complete:         {"info", "check", "Ready to broadcast"},
+	proposal.Broadcast:        {"warn", "clock", "Broadcast, unconfirmed"},
+	proposal.Confirmed:        {"ok", "check", "Confirmed"},
+	proposal.Cancelled:        {"", "stop", "Cancelled"},
+	proposal.Expired:          {"", "stop", "Expired"},
+	proposal.Rejected:         {"bad", "x", "Rejected"},
+	proposal.Conflicted:       {"bad", "x", "Conflicted"},
+	proposal.Replaced:         {"", "swap", "Replaced"},
 }
 
 func (l *look) proposalBadge(s proposal.Status) template.HTML {

@@ -84,6 +84,8 @@ func (p proposalPage) Stage() string {
 	switch {
 	case p.Status.Open() && p.Overdue:
 		return "overdue"
+	case p.Status == proposal.AwaitingApproval:
+		return "approve"
 	case p.Status == proposal.Created || p.Status == proposal.PartiallySigned:
 		return "sign"
 	case p.Status == proposal.Complete:
@@ -122,7 +124,7 @@ func (c *call) proposalPath(id string, parts ...string) string {
 // stepTitles are the actions in the history of a proposal.
 var stepTitles = map[string]string{
 	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures added, more required", "complete": "Signatures completed",
-	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "conflicted": "Conflicted", "replaced": "Replaced",
+	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "awaiting_approval": "Awaits approval", "approved": "Approved", "rejected": "Rejected", "conflicted": "Conflicted", "replaced": "Replaced",
 }
 
 func (c *call) showProposal() error { return c.renderProposal(c.newForm(nil), "") }

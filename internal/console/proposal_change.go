@@ -96,6 +96,9 @@ func isImage(data []byte) bool { return strings.HasPrefix(http.DetectContentType
 // downloadPSBT returns the PSBT as a file, in binary.
 func (c *call) downloadPSBT() error {
 	p, err := c.proposal()
+	if err == nil {
+		err = p.Withheld()
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func (s scopeInfo) Name() string { return s.Scope.String() }
 // guardedScopes are the scopes with which a token can do something for which the console asks
 // for the password.
 const guardedScopes = auth.TokensWrite | auth.UsersWrite | auth.WalletsWrite | auth.MembersWrite | auth.WebhooksWrite |
+	auth.PoliciesWrite | auth.ProposalsApprove |
 	auth.ProposalsCreate | auth.ProposalsSign | auth.ProposalsBroadcast
 
 var scopeGroups = []scopeGroup{
@@ -32,12 +33,15 @@ var scopeGroups = []scopeGroup{
 		{auth.AddressesWrite, "Reveal addresses", "A new receive address for each payment."},
 		{auth.WalletsWrite, "Change wallets", "Labels and frozen UTXOs; create, rename, rescan and delete wallets."},
 		{auth.MembersWrite, "Manage members", "Invite and remove members, and change their roles."},
+		{auth.PoliciesRead, "Read spending policies", "Limits, required approvals and remaining budgets."},
+		{auth.PoliciesWrite, "Change spending policies", "Tighten policies, and request changes that loosen them."},
 	}},
 	{"Proposals", []scopeInfo{
 		{auth.ProposalsRead, "Read proposals", "Payments that wait for signatures, without the signatures."},
 		{auth.ProposalsCreate, "Create proposals", "Also bump and cancel. Nothing is sent without signatures."},
 		{auth.ProposalsSign, "Add signatures", "Pass on signatures that a device has made."},
 		{auth.ProposalsBroadcast, "Broadcast proposals", "Send complete proposals to the network."},
+		{auth.ProposalsApprove, "Approve proposals", "Approve or reject payments if a spending policy asks for it."},
 	}},
 	{"Events", []scopeInfo{
 		{auth.EventsRead, "Read events", "Follow payments, confirmations and proposals as they happen."},

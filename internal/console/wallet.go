@@ -95,7 +95,7 @@ func (c *call) overview() error {
 }
 
 // openStatuses are the statuses in which a proposal reserves UTXOs.
-var openStatuses = []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}
+var openStatuses = []proposal.Status{proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete}
 
 // addChart adds the balance in the period of the query, and in the last seven days.
 func (c *call) addChart(p *overviewPage) error {

@@ -103,6 +103,17 @@ type ProposalData struct {
 	After      ProposalState  `json:"after"`
 }
 
+// PolicyData is the payload of events of policies.
+type PolicyData struct {
+	Layer    string `json:"layer"`               // server, wallet or member
+	User     string `json:"user,omitempty"`      // name of the member
+	List     string `json:"list,omitempty"`      // name of the list that changes, instead of the policy
+	ChangeID string `json:"change_id,omitempty"` // of a requested change
+	// Loosens reports whether the change permits more than before.
+	Loosens     bool       `json:"loosens"`
+	EffectiveAt *time.Time `json:"effective_at,omitempty"` // of a requested change, at the earliest
+}
+
 // WalletData is the payload of WalletCreated and WalletRemoved.
 type WalletData struct {
 	// WalletID is set in events of users; all events of wallets have it.

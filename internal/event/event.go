@@ -56,6 +56,15 @@ const (
 	ProposalExpired    Kind = "proposal.expired"
 	ProposalReplaced   Kind = "proposal.replaced"
 	ProposalConflicted Kind = "proposal.conflicted"
+	// ProposalApproved: a member has approved a proposal that awaits approval.
+	ProposalApproved Kind = "proposal.approved"
+	// ProposalRejected: an approver has ended the proposal.
+	ProposalRejected Kind = "proposal.rejected"
+	// ProposalReleased: a proposal has all approvals that policies require, and its delay has
+	// ended.
+	ProposalReleased Kind = "proposal.released"
+	// ProposalHeld: policies have changed, and a proposal awaits approval again.
+	ProposalHeld Kind = "proposal.held"
 	// ProposalReopened: a proposal is open again, because its inputs exist again.
 	ProposalReopened Kind = "proposal.reopened"
 
@@ -94,6 +103,15 @@ const (
 	// WebhookRecovered: a webhook was enabled again.
 	WebhookRecovered Kind = "webhook.recovered"
 
+	// PolicyChanged: a policy or one of its lists has changed.
+	PolicyChanged Kind = "policy.changed"
+	// PolicyChangeRequested: a change that loosens a policy awaits approvals or a delay.
+	PolicyChangeRequested Kind = "policy.change_requested"
+	// PolicyChangeApproved: an owner has approved a requested change.
+	PolicyChangeApproved Kind = "policy.change_approved"
+	// PolicyChangeCancelled: a requested change was cancelled or replaced.
+	PolicyChangeCancelled Kind = "policy.change_cancelled"
+
 	// SpendUnproposed: a transaction that is not a proposal of the wallet spends its UTXOs.
 	SpendUnproposed Kind = "spend.unproposed"
 )
@@ -102,10 +120,11 @@ var kinds = []Kind{
 	TransactionSeen, TransactionConfirmed, TransactionFinal, TransactionUnconfirmed, TransactionReplaced, TransactionConflicted, TransactionDropped,
 	AddressRevealed, AddressUsed, UTXOFrozen, UTXOUnfrozen,
 	ProposalCreated, ProposalSigned, ProposalComplete, ProposalBroadcast, ProposalConfirmed, ProposalCancelled, ProposalExpired, ProposalReplaced, ProposalConflicted, ProposalReopened,
+	ProposalApproved, ProposalRejected, ProposalReleased, ProposalHeld,
 	WalletCreated, WalletRenamed, WalletRemoved, WalletSynced,
 	RescanStarted, RescanFinished, RescanFailed, RescanAborted,
 	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
-	NodeUp, NodeBehind, NodeDown, NodeReorg, SpendUnproposed, WebhookDisabled, WebhookRecovered,
+	NodeUp, NodeBehind, NodeDown, NodeReorg, PolicyChanged, PolicyChangeRequested, PolicyChangeApproved, PolicyChangeCancelled, SpendUnproposed, WebhookDisabled, WebhookRecovered,
 }
 
 // Kinds returns all kinds.
@@ -127,6 +146,7 @@ var scopes = map[string]auth.Scopes{
 	"transaction": auth.WalletsRead, "address": auth.WalletsRead, "utxo": auth.WalletsRead, "spend": auth.WalletsRead,
 	"wallet": auth.WalletsRead, "rescan": auth.WalletsRead, "member": auth.WalletsRead,
 	"proposal": auth.ProposalsRead, "token": auth.TokensRead, "node": auth.NodeRead, "webhook": auth.WebhooksRead,
+	"policy": auth.PoliciesRead,
 }
 
 // ForAdmins reports whether only admins may see events of this kind.

@@ -45,7 +45,7 @@ func TestKinds_Scopes(t *testing.T) {
 	if scope := event.Kind("invoice.paid").Scope(); scope != auth.AllScopes {
 		t.Errorf("a kind of an unknown group needs only %s", scope)
 	}
-	if len(scopes) != 5 || scopes[auth.ProposalsRead] != 10 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 || scopes[auth.WebhooksRead] != 2 {
+	if len(scopes) != 6 || scopes[auth.PoliciesRead] != 4 || scopes[auth.ProposalsRead] != 14 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 || scopes[auth.WebhooksRead] != 2 {
 		t.Errorf("%v", scopes)
 	}
 }
@@ -112,7 +112,7 @@ func TestFold_Refuses(t *testing.T) {
 	}
 }
 
-var codeSpan = regexp.MustCompile("`([a-z.]+)`")
+var codeSpan = regexp.MustCompile("`([a-z._]+)`")
 
 // TestKinds_Documented: docs/events.md has each kind once, and no other.
 func TestKinds_Documented(t *testing.T) {

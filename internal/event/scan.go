@@ -9,7 +9,7 @@ import (
 )
 
 // ReadScopes are all scopes that decide which events a reader sees.
-const ReadScopes = auth.EventsRead | auth.WalletsRead | auth.ProposalsRead | auth.TokensRead | auth.NodeRead | auth.WebhooksRead
+const ReadScopes = auth.EventsRead | auth.WalletsRead | auth.ProposalsRead | auth.TokensRead | auth.NodeRead | auth.WebhooksRead | auth.PoliciesRead
 
 // Scan returns up to limit events after a position in the log of all users, for a reader
 // inside of specterd that stores its position: those of the given kinds that the caller may

@@ -74,7 +74,16 @@ type Error struct {
 	Details map[string]string // additional members for machines, such as required_scope
 	// RetryAfter is the delay before a retry; zero if waiting does not help.
 	RetryAfter time.Duration
-	cause      error
+	// Limits are the limits of spending policies that a payment exceeds.
+	Limits []Limit
+	cause  error
+}
+
+// Limit is a limit of a spending policy; see policy.Refusal.
+type Limit struct {
+	Layer, Rule, Field, Limit, Used string
+	FreesAt                         time.Time
+	Message                         string
 }
 
 // New returns a fault of the given kind.
@@ -181,6 +190,13 @@ func (e *Error) WithDetail(key, value string) *Error {
 			c.Details[k] = v
 		}
 	}
+	return &c
+}
+
+// WithLimits returns a copy of e with the limits that a payment exceeds.
+func (e *Error) WithLimits(limits []Limit) *Error {
+	c := *e
+	c.Limits = limits
 	return &c
 }
 

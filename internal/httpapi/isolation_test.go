@@ -100,6 +100,10 @@ var probes = []probe{
 	{"GET", "/api/v1/wallets/{own}/proposals/{id}/qr?format=bbqr", ""},
 	{"DELETE", "/api/v1/wallets/{alias}/proposals/{id}", ""},
 	{"DELETE", "/api/v1/wallets/{own}/proposals/{id}", ""},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/approve", ""},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/approve", ""},
+	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/reject", `{"reason": "no"}`},
+	{"POST", "/api/v1/wallets/{own}/proposals/{id}/reject", `{"reason": "no"}`},
 	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/signatures", `{"psbt": "{psbt}"}`},
 	{"POST", "/api/v1/wallets/{own}/proposals/{id}/signatures", `{"psbt": "{psbt}"}`},
 	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/broadcast", ""},
@@ -287,6 +291,8 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 		switch {
 		case to.Method == http.MethodPatch:
 			r.body = `{"name": "mine"}`
+		case to.Handler.Name == "RejectProposal":
+			r.body = `{"reason": "no"}`
 		case to.Handler.NeedsBody:
 			r.body = `{"role": "owner", "from": 0}`
 		}
@@ -294,6 +300,8 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 		switch {
 		case to.Method == http.MethodGet && to.Role == route.Viewer:
 			got.want(t, 200)
+		case to.Scope == auth.ProposalsApprove: // which a policy can permit to a viewer
+			got.wantProblem(t, 403, "not_an_approver")
 		case alpha:
 			got.want(t, 403, "your role in this wallet is viewer")
 		default:

@@ -30,6 +30,7 @@ func propertyDescription(schema, name string) string {
 // schemaDescriptions describe the components of the specification.
 var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens, not tokens
 	"AccountKey":                "A key of a device, with the script type for which the device exported it.",
+	"Approval":                  "The decision of a user about a proposal.",
 	"Actor":                     "The user who caused an event, and the token used for it.",
 	"AcceptInvitationRequest":   "Options of the new membership; all fields are optional.",
 	"AddSignaturesRequest":      "A PSBT with signatures, or the signed transaction.",
@@ -107,6 +108,10 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Signer":                    "A key of the wallet and the signatures made with it.",
 	"SpentUTXO":                 "An input of a proposal.",
 	"StartRescanRequest":        "Start and extent of a rescan.",
+	"RejectProposalRequest":     "Why a proposal is rejected.",
+	"Requirement":               "Approvals that a spending policy requires.",
+	"Review":                    "What spending policies require of a proposal.",
+	"ProblemLimit":              "A limit of a spending policy that a payment exceeds.",
 	"Step":                      "A change of a proposal.",
 	"Token":                     "An access token, without its secret.",
 	"TokenName":                 "The id and the description of an access token.",

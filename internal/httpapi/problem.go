@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -49,12 +50,24 @@ type problem struct {
 	Errors    []problemField    `json:"errors,omitempty" description:"Invalid fields of the request."`
 	Scope     string            `json:"required_scope,omitempty"`
 	Role      string            `json:"required_role,omitempty"`
+	Limits    []problemLimit    `json:"limits,omitempty" description:"The limits of spending policies that the payment exceeds, of every rule."`
 	Details   map[string]string `json:"details,omitempty" description:"Additional values for the code, such as lowest_height."`
 }
 
 type problemField struct {
 	Field   string `json:"field" required:"true"`
 	Message string `json:"message" required:"true"`
+}
+
+// problemLimit is a limit of a spending policy that a payment exceeds.
+type problemLimit struct {
+	Layer   string     `json:"layer" required:"true" enum:"server,wallet,member,token" description:"Whose policy it is."`
+	Rule    string     `json:"rule,omitempty" description:"Name of the rule; omitted for deny and for a policy without rules."`
+	Field   string     `json:"field" required:"true" example:"windows[0].max_sat"`
+	Limit   string     `json:"limit,omitempty" description:"Limit in the form of the policy."`
+	Used    string     `json:"used,omitempty" description:"What counts in a window already, in the form of its limit."`
+	FreesAt *time.Time `json:"frees_at,omitempty" description:"First time at which the limit permits the payment if nothing else changes; omitted if waiting does not help."`
+	Message string     `json:"message" required:"true"`
 }
 
 func problemDetails(requestID string, status int, f *fault.Error) ([]string, any) {
@@ -70,6 +83,14 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 			p.Details = map[string]string{}
 		}
 		p.Details[name] = value
+	}
+	for _, l := range f.Limits {
+		limit := problemLimit{Layer: l.Layer, Rule: l.Rule, Field: l.Field, Limit: l.Limit, Used: l.Used, Message: l.Message}
+		if !l.FreesAt.IsZero() {
+			at := l.FreesAt.UTC()
+			limit.FreesAt = &at
+		}
+		p.Limits = append(p.Limits, limit)
 	}
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, problemField{field.Name, field.Message})

@@ -123,7 +123,8 @@ func (s *server) proposal(t *testing.T, owner testUser, v *vault, number int) pr
 		Outputs: []proposal.Output{{Address: v.foreign, Amount: 1000, Asked: 1000, Kind: proposal.External}},
 	}
 	p.Steps = []proposal.Step{{At: now, Action: string(proposal.Created), By: p.Creator}}
-	testkit.Check(t, s.store.AddProposal(t.Context(), p, nil, auth.Event{Action: "proposal.create"}))
+	_, err := s.store.AddProposal(t.Context(), p, proposal.Moment{Network: btc.Regtest, Now: p.CreatedAt, Trusted: p.CreatedAt}, nil, auth.Event{Action: "proposal.create"})
+	testkit.Check(t, err)
 	return p
 }
 

@@ -123,7 +123,7 @@ func testProposalFlow(t *testing.T, w *spending) {
 		"vsize": "…", "vsize_estimated": true, "replaceable": true, "send_max": false, "subtract_fee_from": [],
 		"replaces": null, "replaces_id": null, "replaced_by": null, "evicts": [], "warnings": [], "inputs": "…", "outputs": "…", "signatures_required": 2, "signers": "…",
 		"created_by": {"user": "proposer", "token_id": "…"}, "created_at": "2026-12-01T10:00:00.25Z", "expires_at": "2026-12-31T10:00:00.25Z",
-		"steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null, "signatures_withheld": false}`, id))
+		"review": null, "steps": [{"at": "…", "action": "created", "user": "proposer", "token_id": "…", "detail": null}], "psbt": "…", "raw_hex": null, "signatures_withheld": false}`, id))
 	made.want(t, 201, `"signed_inputs":0,"signed":false,"signed_at":null,"user":null}`, `"kind":"external","branch":null,"index":null,"recipient":0}`,
 		`"kind":"change","branch":"change","index":`, `"recipient":null}`, `"signatures":0}`)
 	wantRate(t, made, 3.5)

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -91,6 +92,8 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"GET /api/v1/wallets/{alias}/proposals/{id}":             ofProposal("", ""),
 	"GET /api/v1/wallets/{alias}/proposals/{id}/qr":          ofProposal("/qr?device=passport", ""),
 	"DELETE /api/v1/wallets/{alias}/proposals/{id}":          ofProposal("", ""),
+	"POST /api/v1/wallets/{alias}/proposals/{id}/approve":    ofHeldProposal("/approve", ""),
+	"POST /api/v1/wallets/{alias}/proposals/{id}/reject":     ofHeldProposal("/reject", `{"reason": "unknown recipient"}`),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/signatures": ofProposal("/signatures", "{signed}"),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/broadcast":  ofSignedProposal,
 	"POST /api/v1/wallets/{alias}/proposals/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
@@ -123,6 +126,8 @@ type vaults struct {
 	open, signed map[string]string
 	// lost contains the ids of broadcast proposals whose transactions the node does not have.
 	lost map[string]string
+	// held contains the ids of proposals that await approval, by the path of the request.
+	held map[string]map[string]string
 }
 
 // vaultOf returns a user's wallet, which it creates on the first call. It mines a block to the
@@ -156,7 +161,7 @@ func (w *world) richVaultOf(t *testing.T, whose testUser) vault {
 	w.vaults.Lock()
 	defer w.vaults.Unlock()
 	if w.vaults.open == nil {
-		w.vaults.open, w.vaults.signed, w.vaults.lost = map[string]string{}, map[string]string{}, map[string]string{}
+		w.vaults.open, w.vaults.signed, w.vaults.lost, w.vaults.held = map[string]string{}, map[string]string{}, map[string]string{}, map[string]map[string]string{"/approve": {}, "/reject": {}}
 	}
 	if _, ok := w.vaults.open[whose.ID]; !ok {
 		w.purse.pay(t, w.server, v.id, slices.Repeat([]btc.Amount{btc.BTC / 10}, 20)...)
@@ -195,6 +200,19 @@ func ofProposal(path, body string) func(*testing.T, *world, testUser) (string, s
 			text = hex.EncodeToString(v.sign(t, p))
 		}
 		return "/api/v1/wallets/" + v.alias + "/proposals/" + p.ID + path, strings.ReplaceAll(text, "{more}", (p.FeeRate + 1000).String())
+	}
+}
+
+// ofHeldProposal returns a function that makes requests for a proposal by another user that
+// awaits the approval of a signer.
+func ofHeldProposal(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
+		p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.held[path] }, proposal.AwaitingApproval)
+		if p.Status != proposal.AwaitingApproval {
+			w.sql(t, "UPDATE proposals SET user_id = 'x', user_name = 'other', status = 'awaiting_approval', review = $1 WHERE proposal_id = $2",
+				fmt.Sprintf(`{"hash": "%x", "required": [{"Kind": "wallet", "Rule": "large", "Count": 1}], "missing": [1]}`, sha256.Sum256([]byte(p.Txid+"\n"))), p.ID)
+		}
+		return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + path, body
 	}
 }
 

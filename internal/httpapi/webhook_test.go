@@ -28,7 +28,7 @@ func TestWebhooks(t *testing.T) {
 		s.wallet(t, p, "vault", "viewer")
 		made := s.newHook(t, p.basic(), `, "wallets": ["vault"], "kinds": ["transaction", "proposal.signed"], "order": "none"`).want(t, 201,
 			`"wallets":["vault"]`, `"kinds":["transaction","proposal.signed"]`, `"order":"none"`, `"status":"active"`, `"token_id":null`,
-			`"scopes":["tokens:read","node:read","wallets:read","proposals:read","events:read","webhooks:read"]`)
+			`"scopes":["tokens:read","node:read","wallets:read","proposals:read","events:read","webhooks:read","policies:read"]`)
 		if !strings.HasPrefix(made.text("secret"), "whsec_") {
 			t.Errorf("the secret is %q", made.text("secret"))
 		}

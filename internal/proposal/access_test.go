@@ -24,8 +24,8 @@ var withoutAccess = map[reflect.Type][]string{
 		"Network", "WithAdminsAddingMembers", "WithLookahead", // concern no wallet
 	},
 	reflect.TypeFor[*proposal.Service](): {
-		"TryImport",                                                   // for a wallet that does not exist yet
-		"CompleteUpgrade", "ExpireOverdue", "NextExpiry", "Reconcile", // for the server
+		"TryImport",                                                                                // for a wallet that does not exist yet
+		"CompleteUpgrade", "ExpireOverdue", "NextExpiry", "ReleaseDue", "NextRelease", "Reconcile", // for the server
 		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or take a proposal that was read
 	},
 }

@@ -59,6 +59,9 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 	if err := s.checkEvictions(ctx, access.Caller(), v.Wallet, p, b.Evict); err != nil {
 		return Proposal{}, err
 	}
+	if err := s.recheck(ctx, v.ID, p); err != nil {
+		return Proposal{}, err
+	}
 	if err := s.node.Send(ctx, v.NodeWallet(), p.Raw); err != nil {
 		return Proposal{}, err
 	}
@@ -68,6 +71,28 @@ func (s *Service) broadcast(ctx context.Context, access wallet.Access, id string
 		return Proposal{}, err
 	}
 	return p.shownTo(access.Caller(), v.Role)
+}
+
+// recheck returns the reason why policies do not permit that a complete proposal is sent. A
+// proposal that was sent before may always be sent again.
+func (s *Service) recheck(ctx context.Context, walletID string, p Proposal) error {
+	if p.Status != Complete {
+		return nil
+	}
+	m := s.moment()
+	var refusal *fault.Error
+	_, err := s.store.UpdateProposal(ctx, walletID, p.ID, func(u *Update) (err error) {
+		refusal = nil
+		if err := u.expect(Versions{p.Version}, Complete); err != nil {
+			return err
+		}
+		refusal, err = u.recheck(m)
+		return err
+	})
+	if err == nil && refusal != nil {
+		return refusal
+	}
+	return err
 }
 
 // withMissing adds the number of missing signatures to an ErrWrongState of a proposal that

@@ -288,10 +288,12 @@ func (s *Service) fundAndAdd(ctx context.Context, d draft) (Proposal, error) {
 		}
 		p.ID, p.Version, p.Creator = uuid.NewString(), 1, actorOf(who)
 		p.Steps = []Step{{At: p.CreatedAt, Action: string(Created), By: p.Creator}}
+		m := s.moment()
+		m.AtOnce = d.AtOnce
 		if d.DryRun {
-			err = s.store.TryProposal(ctx, p, d.labels())
+			p, err = s.store.TryProposal(ctx, p, m, d.labels())
 		} else {
-			err = s.store.AddProposal(ctx, p, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
+			p, err = s.store.AddProposal(ctx, p, m, d.labels(), who.Event(p.CreatedAt, "proposal.create", p.ID, "wallet "+d.view.ID))
 		}
 		mayRetry := errors.Is(err, ErrChangeTaken) ||
 			d.addInputs && (errors.Is(err, ErrUTXOReserved) || errors.Is(err, ErrUTXOFrozen))

@@ -133,7 +133,7 @@ func (i *importer) one(ctx context.Context, f Foreign) Imported {
 		return Imported{Proposal: p, Err: err}
 	}
 	p.ID = uuid.NewString()
-	if err := i.store.AddProposal(ctx, p, nil, i.who.Event(i.now(), "proposal.import", p.ID, "wallet "+i.view.ID)); err != nil {
+	if p, err = i.store.AddProposal(ctx, p, i.moment(), nil, i.who.Event(i.now(), "proposal.import", p.ID, "wallet "+i.view.ID)); err != nil {
 		return Imported{Err: err}
 	}
 	i.lockAll(ctx, i.view.Wallet, p)

@@ -34,6 +34,8 @@ type CreateParams struct {
 	MaxFee         btc.Amount // lowers the maximum of the wallet and the server; 0 means no further limit
 	ExpiresAt      time.Time  // zero for the default
 	DryRun         bool       // nothing is stored or locked
+	// AtOnce refuses the payment if a policy requires approvals or a delay.
+	AtOnce bool
 }
 
 const (

@@ -66,21 +66,23 @@ var (
 // Status is the status of a proposal.
 type Status string
 
-// The statuses. The first three are open: their inputs are reserved.
+// The statuses. The first four are open: their inputs are reserved.
 const (
-	Created         Status = "created"
-	PartiallySigned Status = "partially_signed"
-	Complete        Status = "complete" // has enough signatures
-	Broadcast       Status = "broadcast"
-	Confirmed       Status = "confirmed"
-	Cancelled       Status = "cancelled"
-	Expired         Status = "expired"
-	Conflicted      Status = "conflicted" // another transaction spent its inputs, or they no longer exist
-	Replaced        Status = "replaced"   // another proposal took over its inputs
+	AwaitingApproval Status = "awaiting_approval" // or the end of a delay, because of a spending policy
+	Created          Status = "created"
+	PartiallySigned  Status = "partially_signed"
+	Complete         Status = "complete" // has enough signatures
+	Broadcast        Status = "broadcast"
+	Confirmed        Status = "confirmed"
+	Cancelled        Status = "cancelled"
+	Expired          Status = "expired"
+	Rejected         Status = "rejected"   // by an approver
+	Conflicted       Status = "conflicted" // another transaction spent its inputs, or they no longer exist
+	Replaced         Status = "replaced"   // another proposal took over its inputs
 )
 
 // Statuses are all statuses.
-var Statuses = []Status{Created, PartiallySigned, Complete, Broadcast, Confirmed, Cancelled, Expired, Conflicted, Replaced}
+var Statuses = []Status{AwaitingApproval, Created, PartiallySigned, Complete, Broadcast, Confirmed, Cancelled, Expired, Rejected, Conflicted, Replaced}
 
 // ParseStatuses returns the statuses with these names, nil if there are none. Its error is
 // an Invalid fault about a field.
@@ -88,7 +90,7 @@ func ParseStatuses(field string, names []string) ([]Status, error) {
 	var statuses []Status
 	for _, name := range names {
 		if !slices.Contains(Statuses, Status(name)) {
-			return nil, fault.InvalidField(field, "must be a list of created, partially_signed, complete, broadcast, confirmed, cancelled, expired, conflicted and replaced")
+			return nil, fault.InvalidField(field, "must be a list of awaiting_approval, created, partially_signed, complete, broadcast, confirmed, cancelled, expired, rejected, conflicted and replaced")
 		}
 		statuses = append(statuses, Status(name))
 	}
@@ -96,7 +98,12 @@ func ParseStatuses(field string, names []string) ([]Status, error) {
 }
 
 // Open reports whether the proposal reserves its inputs.
-func (s Status) Open() bool { return s == Created || s == PartiallySigned || s == Complete }
+func (s Status) Open() bool {
+	return s == AwaitingApproval || s == Created || s == PartiallySigned || s == Complete
+}
+
+// Active reports whether a payment in this status counts in the windows of policies.
+func (s Status) Active() bool { return s.Open() || s == Broadcast || s == Confirmed }
 
 // Actor is a user who performed an action, and the token that authenticated it.
 type Actor struct {
@@ -154,6 +161,12 @@ type Proposal struct {
 
 	Signatures []Signature
 	Steps      []Step
+
+	// Review contains what policies require of it; nil if none applied when it was created.
+	Review    *Review
+	Approvals []Approval
+	// TryAt is when its release must be tried; zero if that is not due.
+	TryAt time.Time
 }
 
 // Terms are the requested parameters of a payment, without the recipients.

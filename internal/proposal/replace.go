@@ -32,7 +32,7 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 	if err != nil {
 		return nil, err
 	}
-	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
+	if err := p.expect(nil, AwaitingApproval, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return nil, err
 	}
 	if p.Status.Open() {
@@ -117,7 +117,7 @@ func (s *Service) Bump(ctx context.Context, access wallet.Access, id string, b B
 	if err != nil {
 		return Proposal{}, err
 	}
-	if err := p.expect(nil, Created, PartiallySigned, Complete, Broadcast); err != nil {
+	if err := p.expect(nil, AwaitingApproval, Created, PartiallySigned, Complete, Broadcast); err != nil {
 		return Proposal{}, err
 	}
 	o := p.CreateParams()

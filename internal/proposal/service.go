@@ -155,7 +155,7 @@ func (s *Service) Cancel(ctx context.Context, access wallet.Access, id string, e
 		if err := u.mayEnd(who, v.Role); err != nil {
 			return err
 		}
-		if err := u.expect(expected, Created, PartiallySigned, Complete); err != nil {
+		if err := u.expect(expected, openStatuses...); err != nil {
 			return err
 		}
 		u.Reason = "cancelled by " + who.UserName
@@ -205,6 +205,9 @@ func (p *Proposal) expect(expected Versions, statuses ...Status) error {
 		if p.Status == status {
 			return nil
 		}
+	}
+	if p.Status == AwaitingApproval && p.Review != nil {
+		return p.awaiting()
 	}
 	is := string(p.Status)
 	if p.Reason != "" {

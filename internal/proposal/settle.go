@@ -77,7 +77,7 @@ func (s *Spender) is(status wallet.Status) bool { return s != nil && s.Status ==
 // it was abandoned, as Core does when the block with a double spend leaves the chain.
 func (p *Proposal) endedByPeople(own *Spender) bool {
 	switch p.Status {
-	case Cancelled, Expired:
+	case Cancelled, Expired, Rejected:
 		return !own.is(wallet.Inactive) && !own.is(wallet.Replaced)
 	case Replaced:
 		return own == nil
@@ -147,10 +147,10 @@ steps:
 		case Broadcast, Confirmed:
 			to = Broadcast
 			break steps
-		case Cancelled, Expired, Replaced:
+		case Cancelled, Expired, Rejected, Replaced:
 			to, reason = was, "it was "+step.Action+" before its inputs were lost"
 			break steps
-		case Created, PartiallySigned, Complete:
+		case AwaitingApproval, Created, PartiallySigned, Complete:
 			break steps
 		case Conflicted:
 		}
@@ -160,9 +160,12 @@ steps:
 	return true
 }
 
-// openStatus returns the status of an open proposal, which follows from its signatures.
+// openStatus returns the status of an open proposal, which follows from its release and its
+// signatures.
 func (p *Proposal) openStatus() Status {
 	switch {
+	case p.Review != nil && !p.Review.Released:
+		return AwaitingApproval
 	case len(p.Raw) > 0:
 		return Complete
 	case len(p.Signatures) > 0:

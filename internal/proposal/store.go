@@ -15,17 +15,18 @@ type Store interface {
 	// labels, in one transaction. If ReplacesID names an open proposal, the new proposal
 	// takes over its reservations, and the other one becomes Replaced. It returns
 	// ErrUTXOReserved and ErrUTXOFrozen with the affected UTXOs, and ErrChangeTaken if
-	// another open proposal now has the change address.
-	AddProposal(ctx context.Context, p Proposal, labels []btc.Label, e auth.Event) error
-	// TryProposal returns the error that AddProposal would return, and changes nothing.
-	TryProposal(ctx context.Context, p Proposal, labels []btc.Label) error
+	// another open proposal now has the change address. It calls Admit in this
+	// transaction, and returns the proposal with its results.
+	AddProposal(ctx context.Context, p Proposal, m Moment, labels []btc.Label, e auth.Event) (Proposal, error)
+	// TryProposal returns the results of AddProposal, and changes nothing.
+	TryProposal(ctx context.Context, p Proposal, m Moment, labels []btc.Label) (Proposal, error)
 	// Proposal returns a proposal of a wallet, or ErrNotFound.
 	Proposal(ctx context.Context, walletID, id string) (Proposal, error)
 	// Proposals returns at most limit proposals, newest first, starting after the cursor.
 	Proposals(ctx context.Context, walletID string, f Filter, after Cursor, limit int) ([]Proposal, error)
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
-	// FinalTxid, ReplacedBy, PSBT, Raw, VSize and the entries appended to Signatures and
-	// Steps, in one transaction, and increments Version. If the proposal has ended, its
+	// FinalTxid, ReplacedBy, PSBT, Raw, VSize, Review, TryAt and the entries appended to
+	// Signatures, Steps and Approvals, in one transaction, and increments Version. If the proposal has ended, its
 	// inputs are released. Nothing is saved unless update sets Changed. An Event without an
 	// Action is not recorded. UpdateProposal returns the error of update, or ErrNotFound.
 	UpdateProposal(ctx context.Context, walletID, id string, update func(*Update) error) (Proposal, error)
@@ -43,6 +44,10 @@ type Store interface {
 	NextExpiry(ctx context.Context) (time.Time, error)
 	// Overdue returns the open proposals whose ExpiresAt is not after now.
 	Overdue(ctx context.Context, now time.Time) ([]Proposal, error)
+	// NextRelease returns the earliest TryAt of proposals that await approval, or the zero
+	// time if there is none. DueReleases returns those whose TryAt is not after now.
+	NextRelease(ctx context.Context) (time.Time, error)
+	DueReleases(ctx context.Context, now time.Time) ([]Proposal, error)
 
 	// FreeChange returns the lowest index of the change branch whose address has received no
 	// payment, is not the change address of an open or broadcast proposal, and is not the
@@ -74,7 +79,8 @@ type Store interface {
 // Update is a proposal that is being changed.
 type Update struct {
 	Proposal
-	Changed bool // whether anything must be saved
+	Rules   Rules // set by the store
+	Changed bool  // whether anything must be saved
 	// Abandoned is set if Core has just abandoned the proposal's transaction. The store then
 	// also marks the transaction as abandoned in the index, which still has its previous
 	// state.
@@ -89,7 +95,7 @@ type Filter struct {
 	Parents  []string // txids; the proposal spends an output of one of them; nil for any
 }
 
-var openStatuses = []Status{Created, PartiallySigned, Complete}
+var openStatuses = []Status{AwaitingApproval, Created, PartiallySigned, Complete}
 
 // Cursor is a position in the list of a wallet's proposals: after the proposal with this
 // time and id. The zero value is the beginning.

@@ -35,7 +35,7 @@ func (p *Proposal) Warnings() []Warning {
 		}
 	}
 	var list []Warning
-	if (p.Status == Cancelled || p.Status == Expired) && p.IsSigned() {
+	if (p.Status == Cancelled || p.Status == Expired || p.Status == Rejected) && p.IsSigned() {
 		list = append(list, Warning{WarnStillValid, stillValid})
 	}
 	if p.Fee*highFeePart > amount {

@@ -16,8 +16,13 @@ func maySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
 }
 
 // shownTo returns the proposal as visible to a caller with a role: without signatures
-// unless maySeeSignatures returns true. All members can see who signed and when.
+// unless maySeeSignatures returns true, and without the PSBT while it is held. All members can see who signed and when.
 func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, error) {
+	if p.Held() {
+		p.SignaturesWithheld = p.SignaturesWithheld || len(p.Signatures) > 0
+		p.PSBT, p.Raw = nil, nil
+		return p, nil
+	}
 	if maySeeSignatures(who, role) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
 		return p, nil
 	}
@@ -32,7 +37,7 @@ func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, 
 
 // StatusesWithoutSignatures are the statuses in which a proposal has lost its signatures.
 // A conflicted proposal keeps them, because a reorganization may reopen it.
-var StatusesWithoutSignatures = []Status{Cancelled, Expired, Replaced}
+var StatusesWithoutSignatures = []Status{Cancelled, Expired, Rejected, Replaced}
 
 // DropSignatures removes the signatures and the signed transaction from a proposal that
 // was cancelled, has expired or was replaced, and reports whether it had any. If its

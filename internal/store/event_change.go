@@ -20,7 +20,8 @@ import (
 var proposalKinds = map[proposal.Status]event.Kind{
 	proposal.Complete: event.ProposalComplete, proposal.Broadcast: event.ProposalBroadcast, proposal.Confirmed: event.ProposalConfirmed,
 	proposal.Cancelled: event.ProposalCancelled, proposal.Expired: event.ProposalExpired,
-	proposal.Replaced: event.ProposalReplaced, proposal.Conflicted: event.ProposalConflicted,
+	proposal.Replaced: event.ProposalReplaced, proposal.Conflicted: event.ProposalConflicted, proposal.Rejected: event.ProposalRejected,
+	proposal.AwaitingApproval: event.ProposalHeld,
 }
 
 // addProposal adds the events of a proposal that was inserted, if was is nil, or changed.
@@ -51,8 +52,15 @@ func (l *eventLog) addProposal(was *proposal.Proposal, p proposal.Proposal) {
 	if added := p.Signatures[len(was.Signatures):]; len(added) > 0 {
 		add(event.ProposalSigned, added[0].By)
 	}
+	for _, a := range p.Approvals[len(was.Approvals):] {
+		if !a.Rejects {
+			add(event.ProposalApproved, a.By)
+		}
+	}
 	switch {
 	case p.Status == was.Status:
+	case was.Status == proposal.AwaitingApproval && p.Status.Open():
+		add(event.ProposalReleased, by)
 	case p.Status.Open() && !was.Status.Open():
 		add(event.ProposalReopened, by)
 	case proposalKinds[p.Status] != "":

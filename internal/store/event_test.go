@@ -508,7 +508,8 @@ func TestProposalEvents(t *testing.T) {
 		n++
 		p := proposalFor(b, w, 3, utxoNumber(1))
 		testkit.Check(t, b.propose(p))
-		testkit.Check(t, b.TryProposal(t.Context(), proposalFor(b, w, 4, utxoNumber(2)), nil))
+		_, err := b.TryProposal(t.Context(), proposalFor(b, w, 4, utxoNumber(2)), b.moment(), nil)
+		testkit.Check(t, err)
 		update := func(do func(u *proposal.Update)) {
 			_, err := b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *proposal.Update) error {
 				do(u)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -19,8 +20,8 @@ import (
 var _ proposal.Store = (*Store)(nil)
 
 // AddProposal implements proposal.Store.
-func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, e auth.Event) error {
-	return s.addProposal(ctx, p, labels, func(q *db.Queries) error { return addEvent(ctx, q, e) })
+func (s *Store) AddProposal(ctx context.Context, p proposal.Proposal, m proposal.Moment, labels []btc.Label, e auth.Event) (proposal.Proposal, error) {
+	return s.addProposal(ctx, p, m, labels, func(q *db.Queries) error { return addEvent(ctx, q, e) })
 }
 
 // errDryRun rolls back the transaction of a dry run.
@@ -28,24 +29,35 @@ var errDryRun = errors.New("this was a dry run")
 
 // TryProposal implements proposal.Store. It executes the same transaction as AddProposal
 // and rolls it back, so that both return the same errors.
-func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label) error {
-	err := s.addProposal(ctx, p, labels, func(*db.Queries) error { return errDryRun })
+func (s *Store) TryProposal(ctx context.Context, p proposal.Proposal, m proposal.Moment, labels []btc.Label) (proposal.Proposal, error) {
+	p, err := s.addProposal(ctx, p, m, labels, func(*db.Queries) error { return errDryRun })
 	if errors.Is(err, errDryRun) {
-		return nil
+		return p, nil
 	}
-	return err
+	return p, err
 }
 
-// addProposal adds a proposal. It calls last at the end of the transaction; an error of
-// last rolls the transaction back.
-func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []btc.Label, last func(*db.Queries) error) error {
-	err := s.withEvents(ctx, s.quotaTx(p.Creator.UserID), func(q *db.Queries, log *eventLog) error {
+// addProposal adds a proposal if the policies that apply to it permit it. It calls last at
+// the end of the transaction; an error of last rolls the transaction back.
+func (s *Store) addProposal(ctx context.Context, drafted proposal.Proposal, m proposal.Moment, labels []btc.Label, last func(*db.Queries) error) (p proposal.Proposal, err error) {
+	if err := s.prepare(ctx, &drafted, m.Network); err != nil {
+		return drafted, err
+	}
+	err = s.withEvents(ctx, s.quotaTx(drafted.Creator.UserID), func(q *db.Queries, log *eventLog) error {
+		p = drafted
+		p.Steps = slices.Clone(p.Steps)
 		if p.ReplacesID != "" {
 			if err := replaceOpen(ctx, q, log, p); err != nil {
 				return err
 			}
 		}
+		if err := p.Admit(rules{ctx, s, q, true}, m); err != nil {
+			return err
+		}
 		if err := insertProposal(ctx, q, log, p); err != nil {
+			return err
+		}
+		if err := countSpends(ctx, q, nil, p); err != nil {
 			return err
 		}
 		if err := reserve(ctx, q, p); err != nil {
@@ -62,9 +74,9 @@ func (s *Store) addProposal(ctx context.Context, p proposal.Proposal, labels []b
 		return last(q)
 	})
 	if isUnique(err) {
-		return proposal.ErrChangeTaken.WithCause(err)
+		return p, proposal.ErrChangeTaken.WithCause(err)
 	}
-	return walletGone(err)
+	return p, walletGone(err)
 }
 
 // replaceOpen closes the proposal that the new proposal replaces, if it is still open, so
@@ -88,6 +100,10 @@ func insertProposal(ctx context.Context, q *db.Queries, log *eventLog, p proposa
 	if err != nil {
 		return fmt.Errorf("encode the evictions of a proposal: %w", err)
 	}
+	review, err := reviewText(p.Review)
+	if err != nil {
+		return err
+	}
 	err = q.AddProposal(ctx, db.AddProposalParams{
 		ProposalID: p.ID, WalletID: p.WalletID, Txid: p.Txid, FinalTxid: p.FinalTxid,
 		Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason, Version: p.Version,
@@ -97,6 +113,7 @@ func insertProposal(ctx context.Context, q *db.Queries, log *eventLog, p proposa
 		Replaceable: p.Replaceable, SendMax: p.SendMax, SubtractFrom: string(subtractFrom),
 		Replaces: p.Replaces, ReplacesID: p.ReplacesID, ReplacedBy: p.ReplacedBy, Evicts: string(evicts),
 		ChangeIndex: changeIndex(p), Psbt: p.PSBT, Raw: p.Raw, Imported: p.Imported,
+		Review: review, ReleaseAt: sqltype.NullTime{Time: p.TryAt},
 	})
 	if err != nil {
 		return fmt.Errorf("insert a proposal: %w", err)
@@ -141,7 +158,7 @@ func changeIndex(p proposal.Proposal) *uint32 {
 	return nil
 }
 
-// appendToProposal inserts the signatures and steps that p has in addition to those of was,
+// appendToProposal inserts the signatures, steps and approvals that p has in addition to those of was,
 // the stored proposal.
 func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Proposal) error {
 	for _, sig := range p.Signatures[len(was.Signatures):] {
@@ -162,16 +179,24 @@ func appendToProposal(ctx context.Context, q *db.Queries, was, p proposal.Propos
 			return fmt.Errorf("insert a step of a proposal: %w", err)
 		}
 	}
-	return nil
+	return appendApprovals(ctx, q, was, p)
 }
 
 // saveProposal saves the mutable fields of a proposal, where was is the stored one, and
 // adds the events of the change. It releases the inputs if the proposal was closed, and
 // reserves them if it was reopened.
 func saveProposal(ctx context.Context, q *db.Queries, log *eventLog, was, p proposal.Proposal) error {
+	review, err := reviewText(p.Review)
+	if err != nil {
+		return err
+	}
+	if p.Status != proposal.AwaitingApproval {
+		p.TryAt = time.Time{}
+	}
 	n, err := q.UpdateProposal(ctx, db.UpdateProposalParams{
 		ProposalID: p.ID, Version: was.Version, Status: string(p.Status), StatusAt: sqltype.Time{Time: p.StatusAt}, Reason: p.Reason,
 		FinalTxid: p.FinalTxid, ReplacedBy: p.ReplacedBy, Vsize: p.VSize, Psbt: p.PSBT, Raw: p.Raw,
+		Review: review, ReleaseAt: sqltype.NullTime{Time: p.TryAt},
 	})
 	if err != nil {
 		return fmt.Errorf("update a proposal: %w", err)
@@ -189,6 +214,9 @@ func saveProposal(ctx context.Context, q *db.Queries, log *eventLog, was, p prop
 			return err
 		}
 	}
+	if err := countSpends(ctx, q, &was, p); err != nil {
+		return err
+	}
 	log.addProposal(&was, p)
 	return appendToProposal(ctx, q, was, p)
 }
@@ -201,7 +229,10 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 		if err != nil {
 			return err
 		}
-		u := proposal.Update{Proposal: was}
+		u := proposal.Update{Proposal: was, Rules: rules{ctx, s, q, false}}
+		if was.Review != nil { // which update may change
+			u.Review = new(*was.Review)
+		}
 		if err := update(&u); err != nil {
 			return err
 		}
@@ -367,7 +398,11 @@ func proposalOf(row db.Proposal) (proposal.Proposal, error) {
 			SendMax: row.SendMax, Replaces: row.Replaces,
 		},
 		PSBT: row.Psbt, Raw: row.Raw, Fee: row.FeeSat, VSize: row.Vsize, ExcessFee: row.ExcessFeeSat,
-		ReplacesID: row.ReplacesID, ReplacedBy: row.ReplacedBy, Imported: row.Imported,
+		ReplacesID: row.ReplacesID, ReplacedBy: row.ReplacedBy, Imported: row.Imported, TryAt: row.ReleaseAt.Time,
+	}
+	var err error
+	if p.Review, err = reviewOf(row.Review); err != nil {
+		return p, err
 	}
 	if err := json.Unmarshal([]byte(row.SubtractFrom), &p.SubtractFrom); err != nil {
 		return p, fmt.Errorf("read subtract_from of a proposal: %w", err)
@@ -387,7 +422,8 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 	outputs, err2 := q.ProposalOutputs(ctx, ids)
 	signatures, err3 := q.ProposalSignatures(ctx, ids)
 	steps, err4 := q.ProposalSteps(ctx, ids)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	approvals, err5 := q.ApprovalsOfProposals(ctx, ids)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return fmt.Errorf("select the parts of proposals: %w", err)
 	}
 	for _, row := range inputs {
@@ -415,6 +451,10 @@ func fillProposals(ctx context.Context, q *db.Queries, ids string, byID map[stri
 			At: row.At.Time, Action: row.Action, Detail: row.Detail,
 			By: proposal.Actor{UserID: row.UserID, UserName: row.UserName, TokenID: row.TokenID},
 		})
+	}
+	for _, row := range approvals {
+		p := byID[row.ProposalID]
+		p.Approvals = append(p.Approvals, approvalOf(row))
 	}
 	return nil
 }

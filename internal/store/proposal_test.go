@@ -19,7 +19,7 @@ import (
 // proposalFor returns a proposal that spends UTXOs and has the change address with the
 // given index.
 func proposalFor(b *fixture, w wallet.Wallet, change uint32, utxos ...btc.Outpoint) proposal.Proposal {
-	maker := proposal.Actor{UserID: "u", UserName: "alice", TokenID: "t"}
+	maker := proposal.Actor{UserID: "u", UserName: "alice"}
 	p := proposal.Proposal{
 		ID: uuid.NewString(), WalletID: w.ID, Txid: fmt.Sprintf("%064x", change+1), Status: proposal.Created, StatusAt: b.now, Version: 1,
 		Creator: maker, CreatedAt: b.now, ExpiresAt: b.now.Add(time.Hour),
@@ -43,13 +43,21 @@ func utxoNumber(n int) btc.Outpoint {
 }
 
 func (b *fixture) propose(p proposal.Proposal) error {
-	return b.AddProposal(b.t.Context(), p, nil, auth.Event{At: b.now, Action: "proposal.create"})
+	_, err := b.AddProposal(b.t.Context(), p, b.moment(), nil, auth.Event{At: b.now, Action: "proposal.create"})
+	return err
+}
+
+// moment returns the current moment of the fixture.
+func (b *fixture) moment() proposal.Moment {
+	return proposal.Moment{Network: btc.Regtest, Now: b.now, Trusted: b.now}
 }
 
 func TestProposals_RoundTrip(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
-		w := b.wallet(b.user("alice", false), "vault")
+		alice := b.user("alice", false)
+		w := b.wallet(alice, "vault")
 		want := proposalFor(b, w, 3, utxoNumber(1), utxoNumber(2))
+		want.Creator.TokenID = b.token(alice, "shop", "").ID
 		want.Evicts = []proposal.Eviction{{Txid: "e", ProposalID: "p", Status: proposal.Complete, UserID: "u", UserName: "bob", Spends: true, Fee: 5, Payees: []proposal.Payee{{Address: "a", Amount: 6}}}}
 		testkit.Check(t, b.propose(want))
 		got, err := b.Proposal(t.Context(), w.ID, want.ID)

@@ -96,14 +96,21 @@ var queries atomic.Int64
 // rowsOf returns the rows of a table in one format for both engines.
 func rowsOf(ctx context.Context, t *testing.T, s *Store, table string) string {
 	t.Helper()
-	rows, err := s.rw.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s -- %d", table, queries.Add(1)))
+	columns := "*"
+	switch table { // whose order differs between schema versions
+	case "psbts":
+		columns = "psbt_id" + proposalColumns
+	case "proposals":
+		columns = "proposal_id" + proposalColumns
+	}
+	rows, err := s.rw.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s -- %d", columns, table, queries.Add(1)))
 	testkit.Check(t, err)
 	defer func() { _ = rows.Close() }()
-	columns, err := rows.Columns()
+	names, err := rows.Columns()
 	testkit.Check(t, err)
 	var lines []string
 	for rows.Next() {
-		row, at := make([]any, len(columns)), make([]any, len(columns))
+		row, at := make([]any, len(names)), make([]any, len(names))
 		for i := range row {
 			at[i] = &row[i]
 		}
@@ -119,6 +126,12 @@ func rowsOf(ctx context.Context, t *testing.T, s *Store, table string) string {
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
+
+// proposalColumns are the columns of a proposal, except its id, that all schema versions since
+// schemaOfPSBTs have.
+const proposalColumns = `, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at,
+  fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by,
+  change_index, psbt, raw, imported, evicts, fee_source`
 
 // psbtTables are the names of the tables of proposals, before and after the migration.
 var psbtTables = map[string]string{

@@ -56,7 +56,8 @@ var quotaCases = []quotaCase{
 		return func(n int) error {
 			p := proposalFor(b, w, uint32(n), utxoNumber(100+n))
 			p.Creator = proposal.Actor{UserID: u.ID, UserName: u.Name}
-			return b.AddProposal(b.t.Context(), p, nil, eventBy(b, u))
+			_, err := b.AddProposal(b.t.Context(), p, b.moment(), nil, eventBy(b, u))
+			return err
 		}
 	}, func(b *fixture, u auth.User) {
 		b.exec("UPDATE proposals SET status = 'cancelled' WHERE proposal_id = (SELECT min(proposal_id) FROM proposals WHERE user_id = $1 AND status = 'created')", u.ID)

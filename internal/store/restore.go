@@ -300,7 +300,7 @@ func (s *Store) describe(ctx context.Context, l *loader) (Restored, error) {
 		return r, fmt.Errorf("count proposals: %w", err)
 	}
 	for _, f := range stats {
-		if slices.Contains([]string{"created", "partially_signed", "complete"}, f.Status) {
+		if slices.Contains([]string{"awaiting_approval", "created", "partially_signed", "complete"}, f.Status) {
 			r.Proposals += f.Proposals
 		}
 	}

@@ -140,6 +140,7 @@ func (b *fixture) populate() (wallet.Wallet, auth.User) {
 	b.exec("INSERT INTO awaiting_final (wallet_id, txid, block_height) VALUES ($1, 't1', 10)", w.ID)
 	b.exec("INSERT INTO imports (kind, origin, id, created_at) VALUES ('user', 'o', 'i', 1)")
 	takesLease(t, b.Store, "work", "holder", b.now, b.now.Add(24*time.Hour), true)
+	b.populatePolicies(w, ended.ID)
 	b.populateWebhook(alice)
 	b.session(alice)
 	testkit.Check(t, b.SealAudit(t.Context()))

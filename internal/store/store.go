@@ -21,6 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/backup"
 	"github.com/specterd/specterd/internal/keymutex"
+	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -62,6 +63,7 @@ type Store struct {
 	// histories reads many rows of transactions. It is faster than the pool if the engine
 	// supports that.
 	histories historyReader
+	policies  policies
 }
 
 // engine has the operations that differ between SQLite and PostgreSQL.
@@ -127,7 +129,7 @@ func IsPostgres(url string) bool {
 // schema. Callers must call Migrate before all other methods, except those for checking,
 // backing up and restoring a database.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}, eventSignal: make(chan struct{}, 1)}
+	s := &Store{log: o.Log, now: o.Now, quotas: o.Quotas, disk: disk{log: o.Log}, policies: policies{Evaluator: policy.NewEvaluator()}, eventSignal: make(chan struct{}, 1)}
 	if IsPostgres(o.URL) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {

@@ -77,7 +77,7 @@ func (s *Store) insertToken(ctx context.Context, q *db.Queries, t auth.Token) er
 		Description: t.Description, TokenHash: t.Hash[:], Scopes: t.Scopes.String(), WalletIds: walletText(t.Wallets),
 		Lifetime: t.Lifetime.Microseconds(), CreatedAt: sqltype.Time{Time: t.CreatedAt}, ExpiresAt: sqltype.Time{Time: t.ExpiresAt},
 		ExpiringAt: sqltype.NullTime{Time: auth.ExpiringAt(t.CreatedAt, t.ExpiresAt)},
-		Imported:   t.Imported, SigningKey: nullable(t.SigningKey),
+		Imported:   t.Imported, SigningKey: nullable(t.SigningKey), Policy: t.Policy, PolicyID: t.PolicyID,
 	})
 	switch {
 	case isUnique(err):
@@ -241,7 +241,7 @@ func tokenOf(row db.Token) auth.Token {
 		Lifetime:  time.Duration(row.Lifetime) * time.Microsecond,
 		CreatedAt: row.CreatedAt.Time, ExpiresAt: row.ExpiresAt.Time,
 		LastUse:  auth.Use{At: row.LastUsedAt.Time, Address: row.LastUsedAddress, Agent: row.LastUsedAgent},
-		Imported: row.Imported, SigningKey: row.SigningKey.String,
+		Imported: row.Imported, SigningKey: row.SigningKey.String, Policy: row.Policy, PolicyID: row.PolicyID,
 	}
 	copy(t.Hash[:], row.TokenHash)
 	return t

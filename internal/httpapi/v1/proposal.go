@@ -19,7 +19,7 @@ import (
 // proposalSummary is a proposal in a list.
 type proposalSummary struct {
 	ID                 *string     `json:"id" required:"true" description:"Id of the proposal; null for a dry run."`
-	Status             string      `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced" description:"Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved for it."`
+	Status             string      `json:"status" required:"true" enum:"awaiting_approval,created,partially_signed,complete,broadcast,confirmed,cancelled,expired,rejected,conflicted,replaced" description:"Status of the proposal. In the first four the proposal is open, and its UTXOs are reserved for it. While it awaits approval, or the end of a delay, it has no PSBT and cannot be signed."`
 	StatusAt           time.Time   `json:"status_at" required:"true"`
 	Reason             *string     `json:"reason" required:"true" description:"Why the proposal ended; null if it is open or if the status says why."`
 	Txid               string      `json:"txid" required:"true" description:"Id of the unsigned transaction."`
@@ -48,13 +48,14 @@ type proposalSummary struct {
 	CreatedBy          actor       `json:"created_by" required:"true"`
 	CreatedAt          time.Time   `json:"created_at" required:"true"`
 	ExpiresAt          time.Time   `json:"expires_at" required:"true" description:"Time when the proposal expires if it is still open."`
+	Review             *review     `json:"review" required:"true" description:"What spending policies require before the proposal can be signed; null if none applied when it was created."`
 	Steps              []step      `json:"steps" required:"true" description:"Changes of the proposal, in chronological order."`
 }
 
 type eviction struct {
 	Txid       string     `json:"txid" required:"true" description:"Transaction ID; without signatures for an open proposal."`
 	ProposalID *string    `json:"proposal_id" required:"true" description:"Null if it is not a proposal of this wallet."`
-	Status     *string    `json:"status" required:"true" enum:"created,partially_signed,complete,broadcast" description:"Status of the proposal."`
+	Status     *string    `json:"status" required:"true" enum:"awaiting_approval,created,partially_signed,complete,broadcast" description:"Status of the proposal."`
 	User       *string    `json:"user" required:"true" description:"Name of the user who created the proposal."`
 	Fee        btc.Amount `json:"fee_sat" required:"true" description:"Fee in satoshis."`
 	Recipients []payee    `json:"recipients" required:"true" description:"Outputs other than change; empty for a transaction that does not spend from this wallet."`
@@ -107,7 +108,7 @@ type actor struct {
 
 type step struct {
 	At      time.Time `json:"at" required:"true"`
-	Action  string    `json:"action" required:"true" enum:"created,signed,partially_signed,complete,broadcast,confirmed,cancelled,expired,conflicted,replaced"`
+	Action  string    `json:"action" required:"true" enum:"created,awaiting_approval,approved,signed,partially_signed,complete,broadcast,confirmed,cancelled,expired,rejected,conflicted,replaced"`
 	User    *string   `json:"user" required:"true" description:"User who caused the change; null if the blockchain or the passage of time did."`
 	TokenID *string   `json:"token_id" required:"true"`
 	Detail  *string   `json:"detail" required:"true"`
@@ -116,7 +117,7 @@ type step struct {
 // proposalDetails is a proposal with its PSBT.
 type proposalDetails struct {
 	proposalSummary
-	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope proposals:sign or proposals:broadcast. Cancelled, expired and replaced proposals have no signatures."`
+	PSBT     string  `json:"psbt" required:"true" format:"byte" description:"Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is at least a signer in the wallet and the token has the scope proposals:sign or proposals:broadcast. Cancelled, expired, rejected and replaced proposals have no signatures. Empty while the proposal awaits approval, and if it was closed before."`
 	RawHex   *string `json:"raw_hex" required:"true" description:"The signed transaction, for callers who may see signatures; null until there are enough signatures, and after the proposal was cancelled, expired or was replaced."`
 	Withheld bool    `json:"signatures_withheld" required:"true" description:"Whether signatures are omitted from psbt and raw_hex because of the caller's role or scopes."`
 
@@ -169,6 +170,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) proposalSummary {
 			out.Outputs[i].Recipient = &o.Recipient
 		}
 	}
+	out.Review = reviewOf(p)
 	for i, s := range p.Steps {
 		out.Steps[i] = step{s.At.UTC(), s.Action, optionalText(s.By.UserName), optionalText(s.By.TokenID), optionalText(s.Detail)}
 	}

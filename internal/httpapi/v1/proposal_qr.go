@@ -43,6 +43,9 @@ func (a *API) GetProposalQR(ctx context.Context, in proposalQRRequest) (proposal
 	if err != nil {
 		return proposalQR{}, err
 	}
+	if err := p.Withheld(); err != nil {
+		return proposalQR{}, err
+	}
 	s, err := qrcodec.SequenceOf(p.PSBT, preset, in.First, in.Count)
 	if err != nil {
 		return proposalQR{}, err

@@ -196,6 +196,7 @@ func (a *API) CreatePSBT(ctx context.Context, in createPSBTRequest) (psbtResult,
 	if err != nil {
 		return psbtResult{}, err
 	}
+	params.AtOnce = true // a PSBT that awaits approval cannot be returned
 	p, err := a.o.Proposals.Create(ctx, access, params)
 	if err != nil {
 		return psbtResult{}, asOriginal(err)

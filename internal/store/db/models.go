@@ -112,6 +112,37 @@ type Member struct {
 	CreatedAt sqltype.Time
 }
 
+type Policy struct {
+	Subject  string
+	WalletID sql.NullString
+	UserID   sql.NullString
+	Document string
+	UserName string
+	SetAt    sqltype.Time
+}
+
+type PolicyChange struct {
+	Subject     string
+	ChangeID    string
+	WalletID    sql.NullString
+	UserID      sql.NullString
+	Document    string
+	Approvals   string
+	MakerID     string
+	MakerName   string
+	TokenID     string
+	RequestedAt sqltype.Time
+	EffectiveAt sqltype.Time
+}
+
+type PolicyList struct {
+	WalletID string
+	Name     string
+	Entries  string
+	UserName string
+	SetAt    sqltype.Time
+}
+
 type Proposal struct {
 	ProposalID   string
 	WalletID     string
@@ -143,6 +174,20 @@ type Proposal struct {
 	Imported     bool
 	Evicts       string
 	FeeSource    string
+	Review       string
+	ReleaseAt    sqltype.NullTime
+}
+
+type ProposalApproval struct {
+	ProposalID string
+	Position   int
+	At         sqltype.Time
+	UserID     string
+	UserName   string
+	TokenID    string
+	Decision   string
+	Reason     string
+	Hash       string
 }
 
 type ProposalInput struct {
@@ -215,6 +260,16 @@ type SigningKey struct {
 	DroppedAt   sqltype.NullTime
 }
 
+type Spend struct {
+	ProposalID string
+	Subject    string
+	Rule       string
+	At         sqltype.Time
+	AmountSat  btc.Amount
+	CountedSat btc.Amount
+	Counts     int64
+}
+
 type Token struct {
 	TokenID         string
 	UserID          string
@@ -233,6 +288,8 @@ type Token struct {
 	Imported        bool
 	SigningKey      sql.NullString
 	ExpiringAt      sqltype.NullTime
+	Policy          string
+	PolicyID        string
 }
 
 type User struct {

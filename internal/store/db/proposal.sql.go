@@ -15,10 +15,10 @@ import (
 const AddProposal = `-- name: AddProposal :exec
 INSERT INTO proposals (proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id,
   created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from,
-  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source)
+  replaces, replaces_id, replaced_by, evicts, change_index, psbt, raw, imported, fee_source, review, release_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
   $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-  $22, $23, $24, $25, $26, $27, $28, $29, $30)
+  $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32)
 `
 
 type AddProposalParams struct {
@@ -52,6 +52,8 @@ type AddProposalParams struct {
 	Raw          []byte
 	Imported     bool
 	FeeSource    string
+	Review       string
+	ReleaseAt    sqltype.NullTime
 }
 
 func (q *Queries) AddProposal(ctx context.Context, arg AddProposalParams) error {
@@ -86,6 +88,8 @@ func (q *Queries) AddProposal(ctx context.Context, arg AddProposalParams) error 
 		arg.Raw,
 		arg.Imported,
 		arg.FeeSource,
+		arg.Review,
+		arg.ReleaseAt,
 	)
 	return err
 }
@@ -233,7 +237,7 @@ WHERE a.wallet_id = $1 AND a.branch = 1 AND NOT a.used
   AND a.address_index NOT IN (
     SELECT p.change_index FROM proposals AS p
     WHERE p.wallet_id = $1 AND p.change_index IS NOT NULL
-      AND p.status IN ('created', 'partially_signed', 'complete', 'broadcast'))
+      AND p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast'))
   AND NOT a.address IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
 ORDER BY a.address_index
 LIMIT 1
@@ -308,7 +312,7 @@ SELECT CAST(EXISTS (
 ) OR EXISTS (
   SELECT 1 FROM proposals AS p
   JOIN proposals AS o ON o.wallet_id = p.wallet_id AND o.change_index = p.change_index AND o.proposal_id <> p.proposal_id
-  WHERE p.proposal_id = $1 AND NOT p.imported AND NOT o.imported AND o.status IN ('created', 'partially_signed', 'complete')
+  WHERE p.proposal_id = $1 AND NOT p.imported AND NOT o.imported AND o.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
 ) AS BOOLEAN) AS taken
 `
 
@@ -373,7 +377,7 @@ func (q *Queries) LostAncestors(ctx context.Context, arg LostAncestorsParams) ([
 
 const NextExpiry = `-- name: NextExpiry :one
 SELECT expires_at FROM proposals
-WHERE status IN ('created', 'partially_signed', 'complete')
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
 ORDER BY expires_at LIMIT 1
 `
 
@@ -402,7 +406,7 @@ func (q *Queries) NoteLock(ctx context.Context, arg NoteLockParams) error {
 
 const OverdueProposals = `-- name: OverdueProposals :many
 SELECT proposal_id FROM proposals
-WHERE status IN ('created', 'partially_signed', 'complete') AND expires_at <= $1
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND expires_at <= $1
 ORDER BY expires_at
 `
 
@@ -479,7 +483,7 @@ func (q *Queries) OwnUTXOs(ctx context.Context, arg OwnUTXOsParams) ([]OwnUTXOsR
 }
 
 const ProposalByID = `-- name: ProposalByID :one
-SELECT proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source FROM proposals WHERE wallet_id = $1 AND proposal_id = $2
+SELECT proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source, review, release_at FROM proposals WHERE wallet_id = $1 AND proposal_id = $2
 `
 
 type ProposalByIDParams struct {
@@ -521,6 +525,8 @@ func (q *Queries) ProposalByID(ctx context.Context, arg ProposalByIDParams) (Pro
 		&i.Imported,
 		&i.Evicts,
 		&i.FeeSource,
+		&i.Review,
+		&i.ReleaseAt,
 	)
 	return i, err
 }
@@ -731,7 +737,7 @@ func (q *Queries) Proposals(ctx context.Context, arg ProposalsParams) ([]string,
 }
 
 const ProposalsByID = `-- name: ProposalsByID :many
-SELECT proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source FROM proposals WHERE proposal_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY proposal_id
+SELECT proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source, review, release_at FROM proposals WHERE proposal_id IN (SELECT value FROM json_each(CAST($1 AS TEXT))) ORDER BY proposal_id
 `
 
 func (q *Queries) ProposalsByID(ctx context.Context, proposalIds string) ([]Proposal, error) {
@@ -774,6 +780,8 @@ func (q *Queries) ProposalsByID(ctx context.Context, proposalIds string) ([]Prop
 			&i.Imported,
 			&i.Evicts,
 			&i.FeeSource,
+			&i.Review,
+			&i.ReleaseAt,
 		); err != nil {
 			return nil, err
 		}
@@ -1028,7 +1036,7 @@ func (q *Queries) UnconfirmedInputs(ctx context.Context, arg UnconfirmedInputsPa
 
 const UnsettledProposals = `-- name: UnsettledProposals :many
 SELECT proposal_id FROM proposals
-WHERE wallet_id = $1 AND status IN ('created', 'partially_signed', 'complete', 'broadcast')
+WHERE wallet_id = $1 AND status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast')
 ORDER BY proposal_id
 `
 
@@ -1058,8 +1066,8 @@ func (q *Queries) UnsettledProposals(ctx context.Context, walletID string) ([]st
 const UpdateProposal = `-- name: UpdateProposal :execrows
 UPDATE proposals SET
   status = $1, status_at = $2, reason = $3, final_txid = $4, replaced_by = $5,
-  vsize = $6, psbt = $7, raw = $8, version = version + 1
-WHERE proposal_id = $9 AND version = $10
+  vsize = $6, psbt = $7, raw = $8, review = $9, release_at = $10, version = version + 1
+WHERE proposal_id = $11 AND version = $12
 `
 
 type UpdateProposalParams struct {
@@ -1071,6 +1079,8 @@ type UpdateProposalParams struct {
 	Vsize      int
 	Psbt       []byte
 	Raw        []byte
+	Review     string
+	ReleaseAt  sqltype.NullTime
 	ProposalID string
 	Version    int
 }
@@ -1085,6 +1095,8 @@ func (q *Queries) UpdateProposal(ctx context.Context, arg UpdateProposalParams) 
 		arg.Vsize,
 		arg.Psbt,
 		arg.Raw,
+		arg.Review,
+		arg.ReleaseAt,
 		arg.ProposalID,
 		arg.Version,
 	)

@@ -73,7 +73,7 @@ func (q *Queries) CountLabelsOfWallet(ctx context.Context, walletID string) (int
 }
 
 const CountOpenProposalsOfUser = `-- name: CountOpenProposalsOfUser :one
-SELECT count(*) FROM proposals WHERE user_id = $1 AND status IN ('created', 'partially_signed', 'complete')
+SELECT count(*) FROM proposals WHERE user_id = $1 AND status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
 `
 
 func (q *Queries) CountOpenProposalsOfUser(ctx context.Context, userID string) (int64, error) {

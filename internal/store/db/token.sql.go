@@ -79,8 +79,8 @@ func (q *Queries) CapTokenExpiry(ctx context.Context, arg CapTokenExpiryParams) 
 }
 
 const CreateToken = `-- name: CreateToken :exec
-INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO tokens (token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, expiring_at, imported, signing_key, policy, policy_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 `
 
 type CreateTokenParams struct {
@@ -98,6 +98,8 @@ type CreateTokenParams struct {
 	ExpiringAt  sqltype.NullTime
 	Imported    bool
 	SigningKey  sql.NullString
+	Policy      string
+	PolicyID    string
 }
 
 func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error {
@@ -116,6 +118,8 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error 
 		arg.ExpiringAt,
 		arg.Imported,
 		arg.SigningKey,
+		arg.Policy,
+		arg.PolicyID,
 	)
 	return err
 }
@@ -243,7 +247,7 @@ func (q *Queries) FamilyOfToken(ctx context.Context, arg FamilyOfTokenParams) ([
 }
 
 const HoldToken = `-- name: HoldToken :one
-UPDATE tokens SET expires_at = expires_at WHERE token_id = $1 RETURNING token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at
+UPDATE tokens SET expires_at = expires_at WHERE token_id = $1 RETURNING token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at, policy, policy_id
 `
 
 // Returns the row and locks it until the transaction ends, on both databases.
@@ -268,12 +272,14 @@ func (q *Queries) HoldToken(ctx context.Context, tokenID string) (Token, error) 
 		&i.Imported,
 		&i.SigningKey,
 		&i.ExpiringAt,
+		&i.Policy,
+		&i.PolicyID,
 	)
 	return i, err
 }
 
 const ListTokens = `-- name: ListTokens :many
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, u.name AS user_name
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, t.policy, t.policy_id, u.name AS user_name
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE u.name_folded = $1 OR CAST($2 AS BOOLEAN)
 ORDER BY u.name_folded, t.created_at, t.token_id
@@ -316,6 +322,8 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 			&i.Token.Imported,
 			&i.Token.SigningKey,
 			&i.Token.ExpiringAt,
+			&i.Token.Policy,
+			&i.Token.PolicyID,
 			&i.UserName,
 		); err != nil {
 			return nil, err
@@ -332,7 +340,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 }
 
 const ListTokensOfUser = `-- name: ListTokensOfUser :many
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at FROM tokens
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at, policy, policy_id FROM tokens
 WHERE user_id = $1
   AND (created_at > $2 OR (created_at = $2 AND token_id > $3))
 ORDER BY created_at, token_id
@@ -378,6 +386,8 @@ func (q *Queries) ListTokensOfUser(ctx context.Context, arg ListTokensOfUserPara
 			&i.Imported,
 			&i.SigningKey,
 			&i.ExpiringAt,
+			&i.Policy,
+			&i.PolicyID,
 		); err != nil {
 			return nil, err
 		}
@@ -558,7 +568,7 @@ func (q *Queries) TakeRotations(ctx context.Context, arg TakeRotationsParams) ([
 }
 
 const TokenAndUser = `-- name: TokenAndUser :one
-SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, u.name AS user_name, u.is_admin, u.disabled_at
+SELECT t.token_id, t.user_id, t.parent_id, t.rotated_from, t.description, t.token_hash, t.scopes, t.wallet_ids, t.lifetime, t.created_at, t.expires_at, t.last_used_at, t.last_used_address, t.last_used_agent, t.imported, t.signing_key, t.expiring_at, t.policy, t.policy_id, u.name AS user_name, u.is_admin, u.disabled_at
 FROM tokens AS t JOIN users AS u ON u.user_id = t.user_id
 WHERE t.token_id = $1
 `
@@ -591,6 +601,8 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 		&i.Token.Imported,
 		&i.Token.SigningKey,
 		&i.Token.ExpiringAt,
+		&i.Token.Policy,
+		&i.Token.PolicyID,
 		&i.UserName,
 		&i.IsAdmin,
 		&i.DisabledAt,
@@ -599,7 +611,7 @@ func (q *Queries) TokenAndUser(ctx context.Context, tokenID string) (TokenAndUse
 }
 
 const TokenOfUser = `-- name: TokenOfUser :one
-SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at FROM tokens WHERE token_id = $1 AND user_id = $2
+SELECT token_id, user_id, parent_id, rotated_from, description, token_hash, scopes, wallet_ids, lifetime, created_at, expires_at, last_used_at, last_used_address, last_used_agent, imported, signing_key, expiring_at, policy, policy_id FROM tokens WHERE token_id = $1 AND user_id = $2
 `
 
 type TokenOfUserParams struct {
@@ -628,6 +640,8 @@ func (q *Queries) TokenOfUser(ctx context.Context, arg TokenOfUserParams) (Token
 		&i.Imported,
 		&i.SigningKey,
 		&i.ExpiringAt,
+		&i.Policy,
+		&i.PolicyID,
 	)
 	return i, err
 }

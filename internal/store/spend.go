@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/store/sqltype"
+)
+
+// What counts in the windows of rules is stored in spends, with one row for each layer of a
+// proposal. It changes only here: after a proposal was inserted or saved.
+
+// countSpends stores what a proposal counts for, where was is the stored proposal or nil,
+// and changes what the proposals count for that it replaces.
+func countSpends(ctx context.Context, q *db.Queries, was *proposal.Proposal, p proposal.Proposal) error {
+	charged := p.Review != nil && (was == nil || was.Review == nil || was.Review.Hash != p.Review.Hash)
+	if charged {
+		if err := writeSpends(ctx, q, p); err != nil {
+			return err
+		}
+	}
+	if was != nil && !charged && was.Status.Active() == p.Status.Active() {
+		return nil
+	}
+	if p.Review != nil {
+		if err := recount(ctx, q, p.ID); err != nil {
+			return err
+		}
+	}
+	return eachReplaced(ctx, q, p.ReplacesID, func(id string) error { return recount(ctx, q, id) })
+}
+
+// writeSpends replaces the rows of a proposal.
+func writeSpends(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
+	if err := q.DeleteSpends(ctx, p.ID); err != nil {
+		return fmt.Errorf("delete what a proposal counted for: %w", err)
+	}
+	for _, c := range p.Review.Charges {
+		err := q.AddSpend(ctx, db.AddSpendParams{
+			ProposalID: p.ID, Subject: c.Subject, Rule: c.Rule, At: sqltype.Time{Time: p.Review.ChargedAt}, AmountSat: p.Sent() + p.Fee,
+		})
+		if err != nil {
+			return fmt.Errorf("insert what a proposal counts for: %w", err)
+		}
+	}
+	return nil
+}
+
+// recount sets what a proposal counts for: nothing if it is closed. If it has active
+// replacements, only the amount counts by which it exceeds them, because either of them may be confirmed.
+func recount(ctx context.Context, q *db.Queries, id string) error {
+	rows, err := q.SpendsOf(ctx, id)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	state, err := q.StatusOfProposal(ctx, id)
+	if err != nil {
+		return ignoreNoRows(err, "look up the status of a proposal")
+	}
+	later, err := q.SpendsOfReplacements(ctx, id)
+	if err != nil {
+		return fmt.Errorf("select what the replacements of a proposal count for: %w", err)
+	}
+	for _, row := range rows {
+		counted, counts := row.AmountSat, int64(1)
+		if !proposal.Status(state.Status).Active() {
+			counted, counts = 0, 0
+		}
+		for _, l := range later {
+			if l.Subject == row.Subject && l.Rule == row.Rule {
+				counted, counts = max(0, counted-btc.Amount(l.AmountSat)), 0
+			}
+		}
+		if counted == row.CountedSat && counts == row.Counts {
+			continue
+		}
+		if err := q.CountSpend(ctx, db.CountSpendParams{CountedSat: counted, Counts: counts, ProposalID: id, Subject: row.Subject}); err != nil {
+			return fmt.Errorf("change what a proposal counts for: %w", err)
+		}
+	}
+	return nil
+}
+
+// ignoreNoRows returns nil for sql.ErrNoRows: a row was deleted outside of specterd.
+func ignoreNoRows(err error, what string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// reviewText returns the review of a proposal as text; empty for none.
+func reviewText(r *proposal.Review) (string, error) {
+	if r == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode the review of a proposal: %w", err)
+	}
+	return string(text), nil
+}
+
+func reviewOf(text string) (*proposal.Review, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var r proposal.Review
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, fmt.Errorf("read the review of a proposal: %w", err)
+	}
+	return &r, nil
+}

@@ -1,0 +1,179 @@
+-- name: PoliciesOf :many
+SELECT subject, document FROM policies
+WHERE subject IN (SELECT value FROM json_each(CAST(@subjects AS TEXT)))
+ORDER BY subject;
+
+-- name: PolicyOf :one
+SELECT * FROM policies WHERE subject = @subject;
+
+-- name: PoliciesOfWallet :many
+SELECT * FROM policies WHERE wallet_id = @wallet_id ORDER BY subject;
+
+-- name: PutPolicy :exec
+INSERT INTO policies (subject, wallet_id, user_id, document, user_name, set_at)
+VALUES (@subject, @wallet_id, @user_id, @document, @user_name, @set_at)
+ON CONFLICT (subject) DO UPDATE SET document = excluded.document, user_name = excluded.user_name, set_at = excluded.set_at;
+
+-- name: DeletePolicy :exec
+DELETE FROM policies WHERE subject = @subject;
+
+-- The token and its ancestors, nearest first, with their policies.
+-- name: TokenPolicies :many
+WITH RECURSIVE family (id, distance) AS (
+  SELECT CAST(@token_id AS TEXT), 0
+  UNION
+  SELECT t.parent_id, family.distance + 1
+  FROM tokens AS t JOIN family ON t.token_id = family.id
+  WHERE t.parent_id IS NOT NULL
+)
+SELECT t.token_id, t.policy, t.policy_id
+FROM family JOIN tokens AS t ON t.token_id = family.id
+ORDER BY family.distance;
+
+-- name: PolicyListsOf :many
+SELECT * FROM policy_lists WHERE wallet_id = @wallet_id ORDER BY name;
+
+-- name: PutPolicyList :exec
+INSERT INTO policy_lists (wallet_id, name, entries, user_name, set_at)
+VALUES (@wallet_id, @name, @entries, @user_name, @set_at)
+ON CONFLICT (wallet_id, name) DO UPDATE SET entries = excluded.entries, user_name = excluded.user_name, set_at = excluded.set_at;
+
+-- name: DeletePolicyList :exec
+DELETE FROM policy_lists WHERE wallet_id = @wallet_id AND name = @name;
+
+-- name: PolicyChangeOf :one
+SELECT * FROM policy_changes WHERE subject = @subject;
+
+-- name: ServerChanges :many
+SELECT * FROM policy_changes WHERE wallet_id IS NULL ORDER BY subject;
+
+-- name: PolicyChangesOfWallet :many
+SELECT * FROM policy_changes WHERE wallet_id = @wallet_id ORDER BY requested_at, subject;
+
+-- name: DuePolicyChanges :many
+SELECT * FROM policy_changes WHERE effective_at <= @now ORDER BY effective_at, subject;
+
+-- name: NextPolicyChange :one
+SELECT effective_at FROM policy_changes WHERE effective_at > @after ORDER BY effective_at LIMIT 1;
+
+-- name: PutPolicyChange :exec
+INSERT INTO policy_changes (subject, change_id, wallet_id, user_id, document, approvals, maker_id, maker_name, token_id, requested_at, effective_at)
+VALUES (@subject, @change_id, @wallet_id, @user_id, @document, @approvals, @maker_id, @maker_name, @token_id, @requested_at, @effective_at)
+ON CONFLICT (subject) DO UPDATE SET change_id = excluded.change_id, document = excluded.document, approvals = excluded.approvals,
+  maker_id = excluded.maker_id, maker_name = excluded.maker_name, token_id = excluded.token_id,
+  requested_at = excluded.requested_at, effective_at = excluded.effective_at;
+
+-- name: DeletePolicyChange :exec
+DELETE FROM policy_changes WHERE subject = @subject;
+
+-- The wallets that have some of the addresses.
+-- name: WalletsPaid :many
+SELECT a.address, a.wallet_id
+FROM addresses AS a JOIN wallets AS w ON w.wallet_id = a.wallet_id
+WHERE a.address IN (SELECT value FROM json_each(CAST(@addresses AS TEXT)))
+  AND a.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+  AND w.stage = 'ready'
+ORDER BY a.address, a.wallet_id;
+
+-- name: LeastConfirmations :one
+SELECT CAST(coalesce(min(CASE WHEN t.status <> 'confirmed' THEN 0 WHEN t.block_height > w.synced_height THEN 1
+    ELSE w.synced_height - t.block_height + 1 END), 0) AS BIGINT) AS confirmations,
+  CAST(count(*) AS BIGINT) AS transactions
+FROM transactions AS t JOIN wallets AS w ON w.wallet_id = t.wallet_id
+WHERE t.wallet_id = @wallet_id AND t.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)));
+
+-- name: TrustedSum :one
+SELECT CAST(coalesce(sum(CASE WHEN trusted THEN amount_sat ELSE 0 END), 0) AS BIGINT) AS amount_sat
+FROM utxo_states WHERE wallet_id = @wallet_id;
+
+-- What other proposals of a wallet take from it, in comparison with the index: open ones, and
+-- sent ones that are not in the index yet. A replacement takes less by what it replaces.
+-- name: CostOfOthers :one
+SELECT CAST(coalesce(sum(
+    (SELECT coalesce(sum(i.amount_sat), 0) FROM proposal_inputs AS i WHERE i.proposal_id = p.proposal_id)
+  - (SELECT coalesce(sum(o.amount_sat), 0) FROM proposal_outputs AS o WHERE o.proposal_id = p.proposal_id AND o.kind <> 'external')
+  + coalesce((SELECT t.flow_sat FROM transactions AS t WHERE t.wallet_id = p.wallet_id AND t.txid = p.replaces AND t.status = 'mempool'), 0)
+  ), 0) AS BIGINT) AS amount_sat
+FROM proposals AS p
+WHERE p.wallet_id = @wallet_id AND p.proposal_id <> @proposal_id
+  AND (p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')
+    OR p.status = 'broadcast' AND EXISTS (
+      SELECT 1 FROM proposal_inputs AS i JOIN utxos AS u ON u.wallet_id = i.wallet_id AND u.txid = i.txid AND u.vout = i.vout
+      WHERE i.proposal_id = p.proposal_id));
+
+-- The flow of a transaction in the mempool.
+-- name: MempoolFlow :many
+SELECT flow_sat FROM transactions WHERE wallet_id = @wallet_id AND txid = @txid AND status = 'mempool';
+
+-- name: ApproversOf :many
+SELECT m.user_id, u.name AS user_name, m.role, u.is_admin
+FROM members AS m JOIN users AS u ON u.user_id = m.user_id
+WHERE m.wallet_id = @wallet_id AND u.disabled_at IS NULL
+ORDER BY u.name_folded;
+
+-- name: Admins :many
+SELECT user_id, name FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY name_folded;
+
+-- name: SpentSince :one
+SELECT CAST(coalesce(sum(counted_sat), 0) AS BIGINT) AS counted_sat, CAST(coalesce(sum(counts), 0) AS BIGINT) AS counts
+FROM spends
+WHERE subject = @subject AND rule = @rule AND at > @after;
+
+-- name: FreesAt :many
+SELECT w.at FROM (
+  SELECT at, sum(counted_sat) OVER (ORDER BY at) AS amount, sum(counts) OVER (ORDER BY at) AS n
+  FROM spends
+  WHERE subject = @subject AND rule = @rule AND at > @after
+) AS w
+WHERE w.amount >= CAST(@amount_sat AS BIGINT) AND w.n >= CAST(@counts AS BIGINT)
+ORDER BY w.at LIMIT 1;
+
+-- name: SpendsOf :many
+SELECT * FROM spends WHERE proposal_id = @proposal_id ORDER BY subject;
+
+-- name: AddSpend :exec
+INSERT INTO spends (proposal_id, subject, rule, at, amount_sat, counted_sat, counts)
+VALUES (@proposal_id, @subject, @rule, @at, @amount_sat, @counted_sat, @counts);
+
+-- name: CountSpend :exec
+UPDATE spends SET counted_sat = @counted_sat, counts = @counts WHERE proposal_id = @proposal_id AND subject = @subject;
+
+-- name: DeleteSpends :exec
+DELETE FROM spends WHERE proposal_id = @proposal_id;
+
+-- name: StatusOfProposal :one
+SELECT status, replaces_id FROM proposals WHERE proposal_id = @proposal_id;
+
+-- The highest amounts of the active proposals that replace a proposal, directly or through
+-- others.
+-- name: SpendsOfReplacements :many
+WITH RECURSIVE later (id) AS (
+  SELECT p.proposal_id FROM proposals AS p WHERE p.replaces_id = @proposal_id AND p.replaces_id <> ''
+  UNION
+  SELECT p.proposal_id FROM proposals AS p JOIN later ON p.replaces_id = later.id WHERE p.replaces_id <> ''
+)
+SELECT s.subject, s.rule, CAST(max(s.amount_sat) AS BIGINT) AS amount_sat
+FROM later
+JOIN proposals AS p ON p.proposal_id = later.id
+JOIN spends AS s ON s.proposal_id = p.proposal_id
+WHERE p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast', 'confirmed')
+GROUP BY s.subject, s.rule;
+
+-- name: ApprovalsOfProposals :many
+SELECT * FROM proposal_approvals WHERE proposal_id IN (SELECT value FROM json_each(CAST(@proposal_ids AS TEXT))) ORDER BY proposal_id, position;
+
+-- name: AddProposalApproval :exec
+INSERT INTO proposal_approvals (proposal_id, position, at, user_id, user_name, token_id, decision, reason, hash)
+VALUES (@proposal_id, @position, @at, @user_id, @user_name, @token_id, @decision, @reason, @hash);
+
+-- name: NextRelease :one
+SELECT CAST(coalesce(min(release_at), 0) AS BIGINT) AS release_at FROM proposals WHERE release_at IS NOT NULL;
+
+-- Makes the release of the proposals be tried that await approval, of one wallet or of all.
+-- name: TryReleases :exec
+UPDATE proposals SET release_at = @now
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND status = 'awaiting_approval'
+  AND (wallet_id = @wallet_id OR CAST(@every_wallet AS BOOLEAN));
+
+-- name: DueReleases :many
+SELECT proposal_id FROM proposals WHERE release_at <= @now ORDER BY release_at, proposal_id;
