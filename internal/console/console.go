@@ -102,7 +102,8 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(self)")
-	if path := strings.TrimSuffix(r.URL.Path, "/"); path != "" && path != r.URL.Path && r.Method == http.MethodGet {
+	whole := r.URL.EscapedPath() // a name may end with a slash, which is escaped
+	if path := strings.TrimSuffix(whole, "/"); path != "" && path != whole && r.Method == http.MethodGet {
 		http.Redirect(w, r, localPath(path), http.StatusSeeOther) //nolint:gosec // localPath refuses //host
 		return
 	}
