@@ -1,17 +1,25 @@
 package console_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // hostileMark is in every hostile text, to find it in pages.
 const hostileMark = "hØstile"
 
-// hostileTexts returns 200 texts that try to become code, to change the direction or the width of
+// hostileTexts returns 360 texts, of which more than 200 are allowed. They try to become code, to change the direction or the width of
 // the text around them, or to look like another text.
 func hostileTexts() []string {
 	parts := []string{
@@ -22,82 +30,280 @@ func hostileTexts() []string {
 		"Z\u0351\u036f\u0310a\u0489l\u034fg\u0301o", "ﷺ﷽", strings.Repeat("W", 40), strings.Repeat("\u0e49", 30), "%s%n%d%x", `\u003cscript\u003e`, "a\u2028b", "= 1 + 1", "+1", "-1", "@SUM(A1)",
 		"\u2066\u2069\u2066\u2069", "\U0001F3F4\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
 	}
+	variants := []func(string) string{
+		func(part string) string { return part }, strings.ToUpper, func(part string) string { return "שלום" + part },
+		func(part string) string { return `"` + part + `'` }, func(part string) string { return part + "\u0301/" }, func(part string) string { return part + "، " },
+		func(part string) string { return "</bdi>" + part }, func(part string) string { return "x\\" + part + "%" },
+		func(part string) string { return "1." + part },
+	}
 	var out []string
-	for i := range 200 {
-		out = append(out, fmt.Sprintf("%s%d %s", hostileMark, i, parts[i%len(parts)]))
+	for _, variant := range variants {
+		for _, part := range parts {
+			out = append(out, variant(part))
+		}
 	}
 	return out
 }
 
-// TestHostileTexts stores hostile texts by the API as names, labels and descriptions, and
-// requests the pages that show them: each is shown as text, isolated from the text around it,
-// and adds no element to a page.
+// hostileWorld is a server with texts of every kind.
+type hostileWorld struct {
+	t          *testing.T
+	site       *site
+	alice, bob *visitor // alice is an admin and the owner of the vault; bob is invited
+	wallet     string   // path of the vault in the API
+	invited    string   // path of the invitations
+	pages      map[string][]string
+	targets    map[string][2]string // by kind: the path in the API and the field that store a text
+	proposal   string               // path of its page
+	stored     map[string]int       // number of texts, by kind
+}
+
+// TestHostileTexts stores more than 200 hostile texts of every kind by the API, and requests every page that
+// shows texts of that kind: each is shown completely as text, isolated from the text around it, and
+// adds no element to a page. In Chromium, no script of them runs, and no page becomes wider than
+// the window of a phone.
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
-	s := open(t, onOwnNode)
-	v := s.user(t, "alice", false)
-	w := v.vault("treasury")
-	address := v.address(w.alias, "first")
-	txid := v.pay(w.alias, address, "0.5")
-	v.propose(w.alias)
-	pages := []string{
-		"/", "/tokens", "/settings", "/wallets/treasury", "/wallets/treasury/receive", "/wallets/treasury/history", "/wallets/treasury/transactions/" + txid,
-		"/wallets/treasury/utxos", "/wallets/treasury/send", "/wallets/treasury/proposals", "/wallets/treasury/members", "/wallets/treasury/settings",
-	}
-	shown := 0
+	h := newHostileWorld(t)
 	for i, text := range hostileTexts() {
-		stored := v.store(w.alias, address, txid, text)
-		if !stored {
-			continue
-		}
-		for _, path := range []string{pages[i%len(pages)], pages[(i+5)%len(pages)]} {
-			shown += v.get(path).want(200).checkHostile(t, text)
+		h.store(i, text)
+		h.addToken(i, text)
+		h.addUser(i, text)
+	}
+	for _, kind := range []string{"name", "address", "transaction", "output", "payee", "device", "webhook", "token", "user"} {
+		if n := h.stored[kind]; n < 200 {
+			t.Errorf("only %d texts of the kind %s were stored", n, kind)
 		}
 	}
-	if shown < 200 {
-		t.Errorf("only %d hostile texts were shown", shown)
-	}
+	h.checkLists()
+	h.look()
 }
 
-// store stores a text wherever it is allowed: as the name of the wallet, and as labels. It
-// reports whether it was allowed anywhere.
-func (v *visitor) store(alias, address, txid, text string) bool {
-	v.t.Helper()
-	stored := false
-	for path, body := range map[string]map[string]any{
-		"/api/v1/wallets/" + alias:                             {"name": text},
-		"/api/v1/wallets/" + alias + "/addresses/" + address:   {"label": text},
-		"/api/v1/wallets/" + alias + "/transactions/" + txid:   {"label": text},
-		"/api/v1/wallets/" + alias + "/outputs/" + txid + ":0": {"label": text},
-	} {
-		stored = v.try("PATCH", path, body) < 300 || stored
-	}
-	return v.try("POST", "/api/v1/tokens", map[string]any{"description": text, "scopes": []string{"wallets:read"}}) < 300 || stored
-}
-
-// checkHostile checks every place of a page that shows the text, and returns their number.
-func (d *document) checkHostile(t *testing.T, text string) int {
+func newHostileWorld(t *testing.T) *hostileWorld {
 	t.Helper()
-	mark, _, _ := strings.Cut(text, " ")
-	count := 0
-	for n := range d.root.Descendants() {
-		switch {
-		case n.Type == html.TextNode && strings.Contains(n.Data, mark+" "):
-			count++
-			if !isIsolated(n, mark) {
-				t.Errorf("%s: the text %q is not isolated: %s", d.at, text, render(n.Parent))
-			}
-		case n.Type == html.ElementNode && (n.Data == "script" || n.Data == "base" || n.Data == "style") && !strings.HasPrefix(attr(n, "src"), "/assets/"):
-			t.Errorf("%s has an element %s for %q", d.at, n.Data, text)
-		case n.Type == html.ElementNode:
-			for _, a := range n.Attr {
-				if strings.HasPrefix(a.Key, "on") || a.Key == "autofocus" && strings.Contains(text, "autofocus") && n.Data != "input" {
-					t.Errorf("%s: an attribute %s for %q", d.at, a.Key, text)
+	r := newReceiver(t)
+	s := open(t, onOwnNode, allowing(r))
+	h := &hostileWorld{t: t, site: s, alice: s.user(t, "alice", true), bob: s.user(t, "bob", false), wallet: "/api/v1/wallets/treasury", stored: map[string]int{}}
+	h.alice.vault("treasury")
+	address := h.alice.address("treasury", "first")
+	txid := h.alice.pay("treasury", address, "0.5")
+	h.alice.pay("treasury", address, "0.5")
+	h.alice.pay("treasury", address, "0.5")
+	hook := h.alice.api("POST", "/api/v1/webhooks", map[string]any{"description": "shop", "url": r.url, "kinds": []string{"proposal"}})["id"].(string)
+	payee := h.alice.address("treasury", "second")
+	made := h.alice.api("POST", h.wallet+"/proposals", map[string]any{"recipients": []any{map[string]any{"address": payee, "amount_sat": 100_000}}, "fee_rate_sat_vb": 5})["id"].(string)
+	utxos := h.alice.api("GET", h.wallet+"/utxos", nil)["items"].([]any)
+	output := utxos[slices.IndexFunc(utxos, func(u any) bool { return u.(map[string]any)["reserved"] != true })].(map[string]any)
+	var delivery string
+	testkit.Eventually(t, "the webhook has a delivery", func() bool {
+		return s.db.QueryRowContext(t.Context(), "SELECT delivery_id FROM deliveries").Scan(&delivery) == nil
+	})
+	s.sql(t, "INSERT INTO devices (device_id, user_id, alias, name, type, created_at) SELECT 'd', user_id, 'd', 'd', '', 1 FROM users WHERE name = 'alice'")
+	s.sql(t, "UPDATE wallet_keys SET device_id = 'd'")
+	h.invited = h.wallet + "/invitations"
+	invitation := h.alice.api("POST", h.invited, map[string]any{"user": "bob", "role": "signer"})["id"].(string)
+	h.targets = map[string][2]string{
+		"name": {h.wallet, "name"}, "address": {h.wallet + "/addresses/" + address, "label"}, "payee": {h.wallet + "/addresses/" + payee, "label"},
+		"transaction": {h.wallet + "/transactions/" + txid, "label"}, "output": {fmt.Sprintf("%s/outputs/%v:%v", h.wallet, output["txid"], output["vout"]), "label"},
+		"webhook": {"/api/v1/webhooks/" + hook, "description"},
+	}
+	const w = "/wallets/treasury"
+	h.proposal = w + "/proposals/" + made
+	h.pages = map[string][]string{
+		"/": {"payee"}, "/settings": nil, "/node": nil, "/wallets/new": nil, "/tokens/new": nil, "/find?q=nothing": nil, "/users/alice": nil,
+		"/webhooks": {"webhook"}, "/webhooks/new": nil, "/webhooks/" + hook: {"webhook"}, "/webhooks/" + hook + "/edit": nil, "/webhooks/" + hook + "/deliveries/" + delivery: {"webhook"},
+		w: {"transaction", "address", "payee"}, w + "/receive": {"address", "payee"}, w + "/receive?address=" + address: {"address", "device"},
+		w + "/history": {"transaction", "address"}, w + "/transactions/" + txid: {"transaction"}, fmt.Sprintf("%s/transactions/%v", w, output["txid"]): {"output"},
+		w + "/utxos": {"output", "address"}, w + "/send": {"output", "address"}, w + "/proposals": {"payee"}, h.proposal: {"payee", "device"}, h.proposal + "/qr": nil,
+		w + "/settings": {"device"}, w + "/settings/sheet": {"device"}, "bob:/": nil, "bob:/invitations/" + invitation: nil,
+	}
+	return h
+}
+
+// hostile returns a text of a kind, with a mark by which pages are searched for it.
+func hostile(kind string, i int, text string) string {
+	return fmt.Sprintf("%s%d%s %s", hostileMark, i, kind, text)
+}
+
+// store replaces the text of every kind by another one, and checks the pages that show one. The
+// API has no request for the aliases of devices, which come from imports.
+func (h *hostileWorld) store(i int, text string) {
+	h.t.Helper()
+	texts := map[string]string{}
+	for kind, to := range h.targets {
+		if one := hostile(kind, i, text); h.alice.try("PATCH", to[0], map[string]any{to[1]: one}) < 300 {
+			texts[kind] = one
+			h.stored[kind]++
+		}
+	}
+	if len(texts) == 0 {
+		return
+	}
+	texts["device"] = hostile("device", i, text)
+	h.site.sql(h.t, "UPDATE devices SET alias = $1 WHERE device_id = 'd'", texts["device"])
+	h.stored["device"]++
+	for path, kinds := range h.pages {
+		v, own := h.alice, path
+		if name, rest, ok := strings.Cut(path, ":"); ok && name == "bob" {
+			v, own = h.bob, rest
+		}
+		v.get(own).want(200).showsTexts(texts, append(kinds, "name"))
+	}
+}
+
+// addToken adds a token for the wallet, and checks its page.
+func (h *hostileWorld) addToken(i int, text string) {
+	h.t.Helper()
+	texts := map[string]string{"token": hostile("token", i, text)}
+	body := map[string]any{"description": texts["token"], "scopes": []string{"wallets:read"}, "wallets": []string{"treasury"}, "lifetime": "1 hour"}
+	if h.alice.try("POST", "/api/v1/tokens", body) >= 300 {
+		return
+	}
+	h.stored["token"]++
+	var id string
+	testkit.Check(h.t, h.site.db.QueryRowContext(h.t.Context(), "SELECT token_id FROM tokens WHERE description = $1", texts["token"]).Scan(&id))
+	h.alice.get("/tokens/"+id).want(200).showsTexts(texts, []string{"token"})
+}
+
+// addUser adds a user who becomes a signer of the wallet, and checks the user's own page and the
+// page of admins. Every tenth invitation stays open.
+func (h *hostileWorld) addUser(i int, text string) {
+	h.t.Helper()
+	v := h.site.visitor(h.t)
+	v.name, v.password = hostile("user", i, text), "the password of a user 41"
+	if _, err := h.site.Users.Create(h.t.Context(), auth.Operator("test"), v.name, v.password, false); err != nil {
+		return
+	}
+	h.stored["user"]++
+	texts := map[string]string{"user": v.name}
+	v.signIn(v.name, v.password)
+	v.get("/tokens").want(200).showsTexts(texts, []string{"user"})
+	h.alice.get("/users/"+url.PathEscape(v.name)).want(200).showsTexts(texts, []string{"user"})
+	invitation := h.alice.api("POST", h.invited, map[string]any{"user": v.name, "role": "signer"})["id"].(string)
+	if i%10 > 0 {
+		v.api("POST", "/api/v1/invitations/"+invitation+"/accept", map[string]any{"alias": "treasury"})
+		h.stored["signer"]++
+	}
+}
+
+// checkLists checks the pages that list the texts that were added.
+func (h *hostileWorld) checkLists() {
+	h.t.Helper()
+	for page, stored := range map[string]string{"/tokens": "token", "/users": "user", "/wallets/treasury/members": "user", "/audit?action=user.create": "user", h.proposal: "signer"} {
+		v := h.alice
+		if stored == "signer" { // shown to members who cannot sign
+			v = h.site.user(h.t, "eve", false)
+			h.alice.member("treasury", v, "viewer")
+		}
+		shown := map[string]int{}
+		for d, more := v.get(page).want(200), true; more; {
+			maps.Copy(shown, d.hostileTexts())
+			more = false
+			for _, next := range []string{"Next page", "Earlier events"} {
+				if strings.Contains(d.text(), next) {
+					d, more = d.follow(next), true
 				}
 			}
 		}
+		kind := strings.ReplaceAll(stored, "signer", "user")
+		maps.DeleteFunc(shown, func(mark string, _ int) bool { return !strings.HasSuffix(mark, kind) })
+		if len(shown) != h.stored[stored] {
+			h.t.Errorf("%s shows %d of %d texts", page, len(shown), h.stored[stored])
+		}
 	}
-	return count
+}
+
+// look opens the pages in Chromium at the width of a phone. There it replaces each text that the
+// page shows by every text in turn, which takes less time than a page for each.
+func (h *hostileWorld) look() {
+	h.t.Helper()
+	b := h.site.chromium(h.t)
+	b.size(390)
+	b.open("/login")
+	b.signIn("alice", h.alice.password)
+	b.see("Home")
+	for _, page := range append(slices.Sorted(maps.Keys(h.pages)), "/tokens", "/users", "/wallets/treasury/members", "/audit?action=user.create") {
+		if strings.HasPrefix(page, "bob:") {
+			continue
+		}
+		b.open(page)
+		found := evaluate[struct {
+			Count int
+			Wide  []string
+			Ran   bool
+		}](b, fmt.Sprintf(replaceTexts, quoted(hostileMark), testkit.Must(json.Marshal(hostileTexts()))))
+		if found.Count == 0 || len(found.Wide) > 0 || found.Ran {
+			h.t.Errorf("%s with %d texts: a script ran: %t; it is wider than 390 px with %q: %s", page, found.Count, found.Ran, found.Wide, evaluate[string](b, pageText))
+		}
+	}
+}
+
+// replaceTexts is a script that replaces the hostile texts of a page by others, and returns which of
+// them make it wider than the window.
+const replaceTexts = `(() => {
+	document.getElementById("nav").showPopover(); // has the names of wallets
+	const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), nodes = [], wide = [];
+	while (all.nextNode()) if (all.currentNode.data.includes(%s) && all.currentNode.parentElement.checkVisibility()) nodes.push(all.currentNode);
+	for (const text of ["", ...(nodes.length < 100 ? %s : [])]) { // first as it is
+		if (text) for (const node of nodes) node.data = text;
+		if (document.documentElement.scrollWidth > document.documentElement.clientWidth) wide.push(text);
+	}
+	return {Count: nodes.length, Wide: wide, Ran: window.hacked !== undefined};
+})()`
+
+// showsTexts checks the hostile texts of a page, and that it shows the ones of these kinds.
+func (d *document) showsTexts(texts map[string]string, kinds []string) {
+	d.by.t.Helper()
+	shown := d.hostileTexts()
+	for _, kind := range kinds {
+		text := texts[kind]
+		mark, rest, _ := strings.Cut(text, " ")
+		if text != "" && (shown[mark] == 0 || !strings.Contains(collapsed(d.all("body", nil)[0]), strings.Join(strings.Fields(mark+" "+rest), " "))) {
+			d.by.t.Errorf("%s does not show %q: %v", d.at, text, shown)
+		}
+	}
+}
+
+// collapsed returns the text of an element with single spaces, and with the marks that texts contain.
+func collapsed(n *html.Node) string {
+	var b strings.Builder
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			b.WriteString(c.Data)
+		}
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+var hostileAt = regexp.MustCompile(hostileMark + `\d+[a-z]+ `)
+
+// hostileTexts checks every place of a page that shows a hostile text, and returns their number by
+// the mark of the text.
+func (d *document) hostileTexts() map[string]int {
+	d.by.t.Helper()
+	shown := map[string]int{}
+	for n := range d.root.Descendants() {
+		switch {
+		case n.Type == html.TextNode:
+			for _, mark := range hostileAt.FindAllString(n.Data, -1) {
+				shown[strings.TrimSpace(mark)]++
+				if !isIsolated(n, mark) {
+					d.by.t.Errorf("%s: the text %q is not isolated: %s", d.at, n.Data, render(n.Parent))
+				}
+			}
+		case n.Type == html.ElementNode && !d.isOurs(n):
+			d.by.t.Errorf("%s has an element of a text: %s", d.at, render(n))
+		}
+	}
+	return shown
+}
+
+// isOurs reports whether an element is one of the templates, and not of a text.
+func (d *document) isOurs(n *html.Node) bool {
+	if slices.ContainsFunc(n.Attr, func(a html.Attribute) bool { return strings.HasPrefix(a.Key, "on") || a.Key == "http-equiv" }) {
+		return false
+	}
+	return !slices.Contains([]string{"script", "base", "style", "img"}, n.Data) || strings.HasPrefix(attr(n, "src"), "/assets/")
 }
 
 // isIsolated reports whether the direction of a text cannot change the text around it: it is in
