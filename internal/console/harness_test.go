@@ -38,9 +38,12 @@ type site struct {
 	*app.App
 	url  string
 	log  *testkit.Log
-	node *testkit.Node // nil unless set up with onNode
-	db   *sql.DB       // a separate connection, as an SQL shell has
-	late atomic.Int64  // by how much the server's clock is ahead, in nanoseconds
+	node *testkit.Node   // nil unless set up with onNode
+	db   *sql.DB         // a separate connection, as an SQL shell has
+	late atomic.Int64    // by how much the server's clock is ahead, in nanoseconds
+	gate *admission.Gate // nil for the default limits
+	cfg  config.Config
+	stop func() // stops the server
 }
 
 // setup has the settings that a test can change.
@@ -104,13 +107,18 @@ func open(t *testing.T, settings ...func(*setup)) *site {
 		set.environment["SPECTER_NODE_URL"] = set.node.URL()
 		set.environment["SPECTER_NODE_WALLET_FOLDER"] = set.node.WalletFolder()
 	}
-	cfg := testkit.Must(config.Load(pflag.NewFlagSet("test", pflag.ContinueOnError), func(name string) string { return set.environment[name] }))
-	s := &site{log: &testkit.Log{}, node: set.node}
-	s.App = app.New(cfg, "test", slog.New(slog.NewJSONHandler(s.log, nil)), func() time.Time { return time.Now().Add(time.Duration(s.late.Load())) })
-	s.Gate = cmp.Or(set.gate, s.Gate)
-	testkit.Check(t, s.Open(t.Context(), app.Serving))
+	s := &site{log: &testkit.Log{}, node: set.node, gate: set.gate}
+	s.cfg = testkit.Must(config.Load(pflag.NewFlagSet("test", pflag.ContinueOnError), func(name string) string { return set.environment[name] }))
 	s.openDB(t, set.database)
-	s.serve(t)
+	s.start(t)
+	t.Cleanup(func() {
+		s.stop()
+		testkit.Check(t, testkit.CheckLog(context.Background(), t, s.db, s.log.String()))
+		testkit.Check(t, s.db.Close())
+		for _, line := range s.errors() {
+			t.Errorf("the log has an internal error: %s", line)
+		}
+	})
 	return s
 }
 
@@ -125,8 +133,12 @@ func (s *site) openDB(t *testing.T, url string) {
 	testkit.Check(t, err)
 }
 
-func (s *site) serve(t *testing.T) {
+// start starts the server.
+func (s *site) start(t *testing.T) {
 	t.Helper()
+	s.App = app.New(s.cfg, "test", slog.New(slog.NewJSONHandler(s.log, nil)), func() time.Time { return time.Now().Add(time.Duration(s.late.Load())) })
+	s.Gate = cmp.Or(s.gate, s.Gate)
+	testkit.Check(t, s.Open(t.Context(), app.Serving))
 	ctx, stop := context.WithCancel(context.Background())
 	ready := make(chan string, 1)
 	var running sync.WaitGroup
@@ -137,16 +149,11 @@ func (s *site) serve(t *testing.T) {
 		}
 	})
 	s.url = <-ready
-	t.Cleanup(func() {
+	s.stop = func() {
 		stop()
 		running.Wait()
-		testkit.Check(t, testkit.CheckLog(context.Background(), t, s.db, s.log.String()))
-		testkit.Check(t, s.db.Close())
 		testkit.Check(t, s.Close())
-		for _, line := range s.errors() {
-			t.Errorf("the log has an internal error: %s", line)
-		}
-	})
+	}
 }
 
 // errors returns the lines of the log with internal errors. A test that moves the clock makes the
@@ -254,6 +261,14 @@ func (v *visitor) cookies() map[string]string {
 		out[c.Name] = c.Value
 	}
 	return out
+}
+
+// at returns the same browser at another server, to which it sends the same cookies, because the
+// servers differ only in their ports.
+func (v *visitor) at(s *site) *visitor {
+	other := *v
+	other.site = s
+	return &other
 }
 
 // withCookies returns another browser with the same cookies, as a thief has.
