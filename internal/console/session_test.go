@@ -1,11 +1,14 @@
 package console_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -88,6 +91,129 @@ func TestSessionEnds_WithOpenPage(t *testing.T) {
 			t.Errorf("after %d minutes more, a request (of the script: %t) leads to %s", step.minutes, step.refresh, p.path())
 		}
 	}
+}
+
+// TestSession_Fixation shows that a cookie that an attacker has chosen, or had before, is not a
+// session of the user who signs in, and that entering the password again replaces the cookie.
+func TestSession_Fixation(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		bob := s.user(t, "bob", false)
+		mallory := s.user(t, "mallory", false)
+		for name, planted := range map[string]string{"chosen": base64.RawURLEncoding.EncodeToString(make([]byte, 32)), "of the attacker": mallory.cookies()["specterd"]} {
+			t.Run(name, func(t *testing.T) {
+				attacker := s.visitor(t).withCookies(map[string]string{"specterd": planted})
+				victim := attacker.withCookies(attacker.cookies())
+				victim.t = t
+				p := victim.post("/login", "user", "bob", "password", bob.password).want(200, "Home")
+				if got := victim.cookies()["specterd"]; got == planted || got == "" || !strings.Contains(p.body, "<bdi>bob</bdi>") {
+					t.Errorf("after sign-in the cookie is %q", got)
+				}
+				if p := attacker.get("/"); strings.Contains(p.body, "<bdi>bob</bdi>") {
+					t.Error("the attacker is signed in as bob")
+				}
+			})
+		}
+		before := bob.withCookies(bob.cookies())
+		s.sql(t, "UPDATE sessions SET proved_at = 0")
+		bob.post("/tokens", "description", "a", "preset", "proposer").submit("/tokens", "_password", bob.password).want(200, "Token a created")
+		if bob.cookies()["specterd"] == before.cookies()["specterd"] {
+			t.Error("entering the password has not replaced the cookie")
+		}
+		if p := before.get("/"); p.path() != "/login" {
+			t.Errorf("the cookie from before the password was entered reaches %s", p.path())
+		}
+		bob.get("/").want(200, "Home")
+	})
+}
+
+// TestSession_Clock shows that a session is neither ended nor extended when the clock is set back,
+// and ends when it is set forward.
+func TestSession_Clock(t *testing.T) {
+	t.Parallel()
+	const step = 25 * time.Minute
+	for name, back := range map[string]time.Duration{"in step": 0, "set back": 6 * time.Hour, "set back by a year": 365 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			v := s.admin(t)
+			for age := step; age < auth.SessionLifetime; age += step {
+				s.late.Add(int64(step))
+				if p := v.get("/settings"); p.path() != "/settings" {
+					t.Fatalf("after %v the session leads to %s", age, p.path())
+				}
+				if age == 4*step {
+					s.late.Add(-int64(back))
+					v.get("/").want(200, "Home")
+				}
+			}
+			s.late.Add(int64(step)) // longer than the session's life, but not idle
+			if p := v.get("/settings"); p.path() != "/login" {
+				t.Errorf("after 12 hours the session reaches %s", p.path())
+			}
+		})
+	}
+	t.Run("set forward", func(t *testing.T) {
+		t.Parallel()
+		s := open(t)
+		v := s.admin(t)
+		s.late.Add(int64(24 * time.Hour))
+		if p := v.get("/settings"); p.path() != "/login" {
+			t.Errorf("a day later the session reaches %s", p.path())
+		}
+	})
+}
+
+// TestSession_Restart shows that a session continues after a restart of the server, and that one
+// that has ended does not.
+func TestSession_Restart(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		v, other := s.admin(t), s.admin(t)
+		ended := other.withCookies(other.cookies())
+		other.post("/logout")
+		s.stop()
+		s.start(t)
+		v.get("/settings").want(200, "This session")
+		if p := ended.get("/settings"); p.path() != "/login" {
+			t.Errorf("after the restart, the session that was ended reaches %s", p.path())
+		}
+	})
+}
+
+// TestSessions_Concurrent shows that sessions of a user are independent while they are used at the
+// same time: some end, and the others continue.
+func TestSessions_Concurrent(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		bob := s.user(t, "bob", false)
+		var all []*visitor
+		for range 8 {
+			v := s.visitor(t)
+			v.signIn("bob", bob.password)
+			all = append(all, v)
+		}
+		reached := make([]string, len(all))
+		var running sync.WaitGroup
+		for i, v := range all {
+			thief := v.withCookies(v.cookies())
+			running.Go(func() {
+				if i%2 == 0 {
+					v.post("/logout")
+				}
+				reached[i] = thief.get("/settings").path()
+			})
+		}
+		running.Wait()
+		for i, path := range reached {
+			if want := []string{"/login", "/settings"}[i%2]; path != want {
+				t.Errorf("session %d reaches %s, not %s", i, path, want)
+			}
+		}
+		if n := s.count(t, "sessions"); n != 1+len(all)/2 {
+			t.Errorf("%d sessions", n)
+		}
+	})
 }
 
 // TestHeaders checks the security headers of pages and that no response of the console may be
