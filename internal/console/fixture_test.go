@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -53,18 +54,12 @@ func basic(name, password string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password))
 }
 
-// allScopes are the scopes that a user can have.
-var allScopes = []string{
-	"wallets:read", "wallets:write", "addresses:write", "members:write", "proposals:read", "proposals:create", "proposals:sign",
-	"proposals:broadcast", "events:read", "tokens:read", "tokens:write", "webhooks:read", "webhooks:write",
-}
-
 // bearer returns the value of the header Authorization for a token of the user with all scopes,
 // which it creates at the first call.
 func (v *visitor) bearer() string {
 	v.t.Helper()
 	if v.token == "" {
-		body := map[string]any{"description": "for the tests", "scopes": allScopes, "lifetime": "1 day"}
+		body := map[string]any{"description": "for the tests", "scopes": auth.ScopesOf(false).Names(), "lifetime": "1 day"}
 		v.token = v.call("POST", "/api/v1/tokens", basic(v.name, v.password), body)["token"].(string)
 	}
 	return "Bearer " + v.token
