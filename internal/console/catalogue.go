@@ -5,8 +5,10 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -111,10 +113,27 @@ func (c *catalogue) find(english string) string {
 			return message
 		}
 	}
+	return c.findFilled(english)
+}
+
+// findFilled returns the message of a service for a text in which placeholders are filled in. What
+// fills them may be a message as well.
+func (c *catalogue) findFilled(english string) string {
 	for _, m := range c.filled {
-		if at := m.english.FindStringSubmatchIndex(english); at != nil {
-			return string(m.english.ExpandString(nil, m.text, english, at))
+		values := m.english.FindStringSubmatch(english)
+		if values == nil {
+			continue
 		}
+		return os.Expand(m.text, func(name string) string {
+			n, err := strconv.Atoi(name)
+			if err != nil {
+				return name // of "$$", which is "$"
+			}
+			if message, ok := c.services[values[n]]; ok {
+				return message
+			}
+			return c.findFilled(values[n])
+		})
 	}
 	return english
 }

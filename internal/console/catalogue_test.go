@@ -50,8 +50,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 // TestCatalogue_Services compares the messages of services with the code: each is a text in it, and
-// none of the faults of the console itself is missing. Of the services, those messages are
-// translated that users of the console see often; the others are shown in English.
+// none of the faults of the console itself is missing.
 func TestCatalogue_Services(t *testing.T) {
 	t.Parallel()
 	own, all := found{}, found{}
@@ -67,6 +66,7 @@ func TestCatalogue_Services(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir := range dirs {
+		collectFaults(t, filepath.ToSlash(strings.TrimPrefix(dir, ".."+string(filepath.Separator))), all, found{})
 		inspect(t, dir, func(file string, n ast.Node) {
 			if e, ok := n.(ast.Expr); ok {
 				if text, ok := textOf(e); ok {
@@ -350,7 +350,7 @@ var knownDynamic = []string{
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",
 	// Messages of services.
 	"node.html: .Message", "payment.html: .Message",
-	"receive.html: .", "send.html: .Message", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()", "wallet_source.go: p.Message",
+	"receive.html: .", "send.html: .Message", "parts.html: .", "parts.html: .Message", "parts.html: .Problem", "wallet-settings.html: .", "wallet.html: .", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()", "wallet_source.go: p.Message",
 	// A code, which is not translated.
 	"node.html: .Code",
 }
@@ -426,18 +426,23 @@ func TestCatalogue_Filled(t *testing.T) {
 		messages: map[string]string{"by %s": "von %s"},
 		services: map[string]string{
 			"must be at most %d": "darf höchstens %d sein", "must be at most %s": "darf höchstens %s dauern", "must be at most %d files": "höchstens %d Dateien",
-			"%s has %d of 5 %%": "%[2]d von 5 %% hat %[1]s", "costs $1 (%s)": "kostet $1 (%s)",
+			"%s has %d of 5 %%": "%[2]d von 5 %% hat %[1]s", "costs $1 (%s)": "kostet $1 (%s)", "is empty": "ist leer",
+			"the code %s; scan it again": "der Code %s; scannen Sie ihn noch einmal",
 		},
 	}
 	c.fill()
 	for english, want := range map[string]string{
-		"must be at most 12":       "darf höchstens 12 sein",
-		"must be at most 12 days":  "darf höchstens 12 days dauern",
-		"must be at most 12 files": "höchstens 12 Dateien",
-		"alice has 3 of 5 %":       "3 von 5 % hat alice",
-		"costs $1 (a lot)":         "kostet $1 (a lot)",
-		"by night":                 "by night", // a text of pages, which is not filled in
-		"must be at least 3":       "must be at least 3",
+		"must be at most 12":                           "darf höchstens 12 sein",
+		"must be at most 12 days":                      "darf höchstens 12 days dauern",
+		"must be at most 12 files":                     "höchstens 12 Dateien",
+		"alice has 3 of 5 %":                           "3 von 5 % hat alice",
+		"costs $1 (a lot)":                             "kostet $1 (a lot)",
+		"the code is empty; scan it again":             "der Code ist leer; scannen Sie ihn noch einmal",
+		"the code must be at most 3; scan it again":    "der Code darf höchstens 3 sein; scannen Sie ihn noch einmal",
+		"the code costs $1 ($2); scan it again":        "der Code kostet $1 ($2); scannen Sie ihn noch einmal",
+		"the code is of somewhere else; scan it again": "der Code is of somewhere else; scannen Sie ihn noch einmal",
+		"by night":           "by night", // a text of pages, which is not filled in
+		"must be at least 3": "must be at least 3",
 	} {
 		if got := c.find(english); got != want {
 			t.Errorf("%q: %q, not %q", english, got, want)
