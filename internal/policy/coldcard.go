@@ -9,9 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 )
 
-// Limits of a Coldcard in HSM mode (shared/hsm.py and shared/public_constants.py of its
-// firmware).
+// Limits of a Coldcard in HSM mode (shared/hsm.py, usb.py and public_constants.py of its
+// firmware). Of the models with current firmware, only the Mk4 has the mode.
 const (
+	coldcardMaxSize   = 200_000 // bytes
 	coldcardMaxPeriod = 3 * 24 * time.Hour
 	coldcardMaxName   = 20 // of a multisig wallet
 	coldcardMaxUser   = 16
@@ -61,6 +62,9 @@ func ColdcardHSM(p Policy, o ColdcardOptions) ([]byte, []Gap, error) {
 	}
 	w.close(']')
 	w.close('}')
+	if len(w.b) > coldcardMaxSize {
+		x.gap("", "", "The device does not accept this policy, because it has more than %d bytes.", coldcardMaxSize)
+	}
 	if len(p.Deny) > 0 {
 		x.gap("", "deny", "The device cannot deny recipients.")
 	}
@@ -121,8 +125,18 @@ func (x *export) gap(rule, field, format string, args ...any) {
 }
 
 // rule writes a rule. A rule with recipients but without an address is left out, because
-// the device understands an empty list as any recipient.
+// the device understands an empty list as any recipient. Likewise, it understands a limit of
+// zero as no limit after a restart.
 func (x *export) rule(w *writer, r *Rule) error {
+	for _, limit := range []struct {
+		name   string
+		amount *btc.Amount
+	}{{"max_payment_sat", r.MaxPayment}, {"windows", leastOf(r.Windows)}} {
+		if limit.amount != nil && *limit.amount == 0 {
+			x.gap(r.Name, limit.name, "The rule is left out, because the device has no limits of zero.")
+			return nil
+		}
+	}
 	addresses, err := x.whitelist(r)
 	if err != nil {
 		return err
@@ -183,11 +197,7 @@ func (x *export) whitelist(r *Rule) ([]string, error) {
 // windows writes the smallest amount of the windows. All of them are at least as long as
 // the period of the device, unless it cannot have that period.
 func (x *export) windows(w *writer, r *Rule) {
-	var least *btc.Amount
-	for i, window := range r.Windows {
-		if window.MaxSat != nil && (least == nil || *window.MaxSat < *least) {
-			least = r.Windows[i].MaxSat
-		}
+	for _, window := range r.Windows {
 		if window.MaxSat != nil && window.Per > x.period {
 			x.gap(r.Name, "windows", "The device has one period of %s for all rules; the limit for %s is enforced only within that period.", x.period, window.Per)
 		}
@@ -195,11 +205,23 @@ func (x *export) windows(w *writer, r *Rule) {
 			x.gap(r.Name, "windows", "The device does not count payments.")
 		}
 	}
+	least := leastOf(r.Windows)
 	if least == nil {
 		return
 	}
 	w.amount("per_period", least)
 	x.gap(r.Name, "windows", "The period of the device begins with the first payment and does not slide, so that twice the amount can be paid around its end; fees do not count.")
+}
+
+// leastOf returns the smallest amount of windows, and nil without one.
+func leastOf(windows []Window) *btc.Amount {
+	var least *btc.Amount
+	for _, w := range windows {
+		if w.MaxSat != nil && (least == nil || *w.MaxSat < *least) {
+			least = w.MaxSat
+		}
+	}
+	return least
 }
 
 // users writes the users who must confirm a payment with the device.

@@ -50,7 +50,11 @@ func TestColdcardHSM(t *testing.T) {
 		{"two windows", allow(`{"name":"a","windows":[{"per":"24h","max_sat":5},{"per":"1h","max_sat":2,"max_count":1}]}`), nil, `{"period":60,"rules":[{"per_period":2,"wallet":"1"}]}`, "a windows, a windows, a windows"},
 		{"long window", allow(`{"name":"a","windows":[{"per":"7d","max_sat":5}]}`), nil, `{"period":4320,"rules":[{"per_period":5,"wallet":"1"}]}`, "a windows, a windows"},
 		{"count", allow(`{"name":"a","windows":[{"per":"24h","max_count":5}]}`), nil, `{"rules":[{"wallet":"1"}]}`, "a windows"},
-		{"zero", allow(`{"name":"a","max_payment_sat":0,"windows":[{"per":"24h","max_sat":0}]}`), nil, `{"period":1440,"rules":[{"max_amount":0,"per_period":0,"wallet":"1"}]}`, "a windows"},
+		{"payments of zero: not of any amount", allow(`{"name":"a","max_payment_sat":0}`, `{"name":"b","max_payment_sat":1}`), nil, `{"rules":[{"max_amount":1,"wallet":"1"}]}`, "a max_payment_sat"},
+		{"window of zero: not any amount", allow(`{"name":"a","windows":[{"per":"24h","max_sat":0}]}`), nil, `{"period":1440,"rules":[]}`, "a windows"},
+		{"too large", allow(`{"name":"a","to":[{"wallet":"large"}]}`), func(o *ColdcardOptions) {
+			o.Addresses = func(string) []string { return []string{strings.Repeat("x", coldcardMaxSize)} }
+		}, `{"rules":[{"whitelist":["` + strings.Repeat("x", coldcardMaxSize) + `"],"wallet":"1"}]}`, "a to, "},
 		{
 			"users", allow(`{"name":"a","approvals":{"count":1,"of":["user:bob","user:carol"],"above_sat":5,"not_proposer":true}}`), nil,
 			`{"rules":[{"users":["bob","carol"],"min_users":1,"wallet":"1"}]}`, "a approvals, a approvals, a approvals",

@@ -137,6 +137,7 @@ func TestEvaluate_FeePercent(t *testing.T) {
 		{btc.MaxMoney, 100, []btc.Amount{btc.MaxMoney - 1}, false},
 		{math.MaxInt64, 100, []btc.Amount{math.MaxInt64, math.MaxInt64}, true},
 		{math.MaxInt64, 99, []btc.Amount{math.MaxInt64, math.MaxInt64}, false},
+		{100_000_000 * btc.BTC * 10, 3, []btc.Amount{math.MaxInt64}, true}, // the products differ in their upper halves
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.fee, " ", test.percent, " ", test.amounts), func(t *testing.T) {
@@ -223,7 +224,7 @@ func TestEvaluate_ClockInDoubt(t *testing.T) {
 		{"clock is trusted", monday.Add(30 * time.Minute), time.Time{}, true},
 		{"clock jumped ahead", monday.Add(48 * time.Hour), monday, false},
 		{"clock jumped back", monday.Add(-48 * time.Hour), monday, false},
-		{"trusted since", monday.Add(30 * time.Minute), monday.Add(time.Hour), true},
+		{"clock jumped back within the window", monday, monday.Add(time.Hour), false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -34,6 +34,7 @@ func TestHours(t *testing.T) {
 		{"Sunday to Monday", `{"zone": "UTC", "days": ["mon"]}`, "2026-11-29T23:59:59Z", "2026-11-30T00:00:00Z"},
 		{"a week later", `{"zone": "UTC", "days": ["mon"], "to": "08:00"}`, "2026-11-30T08:00:00Z", "2026-12-07T00:00:00Z"},
 		{"before 1970", `{"zone": "UTC", "days": ["wed"]}`, "1969-12-30T12:00:00Z", "1969-12-31T00:00:00Z"},
+		{"open before 1970", `{"zone": "UTC", "days": ["tue"], "from": "08:00", "to": "18:00"}`, "1969-12-30T12:00:00Z", "1969-12-30T12:00:00Z"},
 
 		{"day of the zone, not of UTC", `{"zone": "Pacific/Auckland", "days": ["tue"]}`, "2026-11-30T11:00:00Z", "2026-11-30T11:00:00Z"},
 		{"east of UTC", `{"zone": "Asia/Kathmandu", "from": "08:00", "to": "18:00"}`, "2026-11-30T02:14:59Z", "2026-11-30T02:15:00Z"},

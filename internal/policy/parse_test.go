@@ -301,3 +301,19 @@ func TestParser_ResolverFails(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestCheckLists(t *testing.T) {
+	p := Policy{Allow: []Rule{{To: []Target{{Descriptor: "a"}, {List: "full"}, {List: "full"}}}}, Deny: []Target{{Descriptor: "b"}}}
+	entries := make([]Target, MaxDescriptors-2)
+	for i := range entries {
+		entries[i].Descriptor = "c"
+	}
+	lists := Lists{"full": entries, "other": entries}
+	if err := CheckLists(p, lists); err != nil {
+		t.Error(err)
+	}
+	lists["full"] = append(entries, entries[0])
+	if err := CheckLists(p, lists); err == nil || err.Error() != "a policy and the lists that it names can have 20 descriptors together; these have 21" {
+		t.Errorf("got %v", err)
+	}
+}
