@@ -10,6 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/schedule"
+	"github.com/specterd/specterd/internal/spending"
 )
 
 // hourly is the interval of work that is never urgent. Keys are dropped an hour after the
@@ -28,19 +29,26 @@ func (a *App) scheduler() *schedule.Scheduler {
 	return schedule.New(o)
 }
 
+// The names of jobs that the service of spending policies wakes.
+const (
+	releaseJob = "releasing proposals"
+	changeJob  = "applying changes of spending policies"
+)
+
 // expiryPoll is the maximum time until a process finds a proposal that another one created
 // and that expires at once.
 const expiryPoll = 15 * time.Second
 
 // runDueWork runs all due work until ctx ends.
-func (a *App) runDueWork(ctx context.Context, due *schedule.Scheduler, n *Node, proposals *proposal.Service) {
+func (a *App) runDueWork(ctx context.Context, due *schedule.Scheduler, n *Node, proposals *proposal.Service, spends *spending.Service) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	running.Go(func() { due.Run(ctx, append(a.maintenance(), a.recordNodeEvents(n))...) })
 	proposals.CompleteUpgrade(ctx) // before any of them expires
 	due.Run(ctx,
 		schedule.Job{Name: "ending expired proposals", Next: proposals.NextExpiry, Run: proposals.ExpireOverdue, Poll: expiryPoll},
-		schedule.Job{Name: "releasing proposals", Next: proposals.NextRelease, Run: proposals.ReleaseDue, Poll: expiryPoll})
+		schedule.Job{Name: changeJob, Next: spends.NextChange, Run: spends.ApplyDue, Poll: expiryPoll},
+		schedule.Job{Name: releaseJob, Next: proposals.NextRelease, Run: proposals.ReleaseDue, Poll: expiryPoll})
 }
 
 // maintenance returns the jobs that concern the database and the data directory.

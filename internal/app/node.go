@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/schedule"
+	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -121,6 +122,16 @@ func (a *App) services(n *Node) (*wallet.Service, *proposal.Service, *indexer.In
 		Network: n.Provider.Network,
 	})
 	return service, proposals, index
+}
+
+// spending returns the service of spending policies. Wake makes the scheduler look for due work.
+func (a *App) spending(n *Node, wallets *wallet.Service, proposals *proposal.Service, wake func()) *spending.Service {
+	return spending.New(a.Store, wallets, proposals, n.Provider.Network, a.Now, a.Watch, wake)
+}
+
+// Spending returns the service of spending policies for a command.
+func (a *App) Spending(n *Node, wallets *wallet.Service, proposals *proposal.Service) *spending.Service {
+	return a.spending(n, wallets, proposals, func() {})
 }
 
 // Services returns the services for a command. The indexer of a running server finds their

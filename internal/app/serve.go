@@ -59,13 +59,14 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	defer stopMetrics()
 	login := a.login(recorder)
 	due := a.scheduler()
+	spends := a.spending(n, wallets, proposals, func() { due.Wake(releaseJob); due.Wake(changeJob) })
 	events, deliverer := a.sending(login, measured.ObserveAttempt, func() { due.Wake(deliveryJob) })
 	// Background tasks outlive the requests, so that the last audit events are recorded.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var running sync.WaitGroup
 	handler, err := a.handler(ctx, httpapi.Options{
-		Login: login, Wallets: wallets, Proposals: proposals, Events: events, Webhooks: a.Webhooks(deliverer.Wake), Node: n.Monitor, Observe: a.observer(measured),
+		Login: login, Wallets: wallets, Proposals: proposals, Events: events, Webhooks: a.Webhooks(deliverer.Wake), Spending: spends, Node: n.Monitor, Observe: a.observer(measured),
 		Background: func(f func(ctx context.Context)) { running.Go(func() { f(background) }) },
 	})
 	if err != nil {
@@ -80,7 +81,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 	for _, task := range []func(ctx context.Context){
 		recorder.Run, a.Watch.Run, index.Run, events.Run, a.warnOfIgnoredPassword, a.verify, a.Store.KeepDiskReserve,
 		func(ctx context.Context) { _ = n.Monitor.Run(ctx) },
-		func(ctx context.Context) { a.runDueWork(ctx, due, n, proposals) },
+		func(ctx context.Context) { a.runDueWork(ctx, due, n, proposals, spends) },
 		func(ctx context.Context) { a.runDeliveries(ctx, due, deliverer) },
 		func(ctx context.Context) { releaseMemory(ctx, calmAfter) },
 	} {

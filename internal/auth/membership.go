@@ -30,10 +30,10 @@ func (r WalletRole) Covers(needed WalletRole) bool {
 // scopes of lower roles. A member who is authenticated with a password can create a
 // token with all of them.
 var roleScopes = map[WalletRole]Scopes{
-	RoleViewer:   WalletsRead | ProposalsRead | EventsRead | ProposalsApprove, // if a policy names the user as an approver
+	RoleViewer:   WalletsRead | ProposalsRead | EventsRead | PoliciesRead | ProposalsApprove, // if a policy names the user as an approver
 	RoleProposer: WalletsWrite | AddressesWrite | ProposalsCreate,
 	RoleSigner:   ProposalsSign | ProposalsBroadcast,
-	RoleOwner:    MembersWrite,
+	RoleOwner:    MembersWrite | PoliciesWrite,
 }
 
 // Scopes returns all scopes that the role permits in its wallet.

@@ -128,6 +128,9 @@ type CreateTokenParams struct {
 	Scopes      Scopes        // if empty, the DefaultScopes that the creator also has
 	Wallets     []string      // aliases of the only wallets that it can access; nil means the creator's limit
 	AnyLifetime bool          // no maximum lifetime unless an operator set one
+	// Policy is its spending policy in canonical form; empty for none. The caller must have
+	// compared it with the policies of the creating token and its ancestors.
+	Policy string
 }
 
 // Create creates a token and returns it with its text, which is not stored. It
@@ -153,7 +156,10 @@ func (s *Tokens) Create(ctx context.Context, who *Principal, params CreateTokenP
 	t := Token{
 		ID: uuid.NewString(), UserID: who.UserID, ParentID: who.TokenID, Description: params.Description,
 		Scopes: scopes, Wallets: wallets, Lifetime: params.Lifetime,
-		CreatedAt: now, ExpiresAt: now.Add(params.Lifetime).Truncate(time.Second),
+		CreatedAt: now, ExpiresAt: now.Add(params.Lifetime).Truncate(time.Second), Policy: params.Policy,
+	}
+	if t.Policy != "" {
+		t.PolicyID = uuid.NewString()
 	}
 	if err := checkExpiry(who, t.ExpiresAt); err != nil {
 		return Token{}, "", err

@@ -30,6 +30,7 @@ import (
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
+	spends "github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/testdb"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -124,6 +125,7 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	provider := s.provider(t, &set)
 	set.Wallets = wallet.New(set.Log, kept, kept, provider, s.clock.now, func(string) {}).WithLookahead(testkit.Lookahead)
 	set.Proposals = proposal.New(set.Log, kept, set.Wallets, provider, s.clock.now, proposal.Options{Kick: func(string) {}})
+	set.Spending = spends.New(kept, set.Wallets, set.Proposals, provider.Network, s.clock.now, nil, func() {})
 	set.Events = event.New(event.Options{
 		Store: kept, Recheck: set.Login.Recheck, Open: cmp.Or(set.streams, admission.DefaultStreams()).Open, NotFound: wallet.ErrNotFound,
 	})

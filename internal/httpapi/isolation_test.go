@@ -100,6 +100,21 @@ var probes = []probe{
 	{"GET", "/api/v1/wallets/{own}/proposals/{id}/qr?format=bbqr", ""},
 	{"DELETE", "/api/v1/wallets/{alias}/proposals/{id}", ""},
 	{"DELETE", "/api/v1/wallets/{own}/proposals/{id}", ""},
+	{"GET", "/api/v1/wallets/{alias}/policy", ""},
+	{"PUT", "/api/v1/wallets/{alias}/policy", `{"policy": {"version": 1, "allow": [{"name": "all", "max_recipients": 3000}]}}`},
+	{"DELETE", "/api/v1/wallets/{alias}/policy", ""},
+	{"POST", "/api/v1/wallets/{alias}/policy/simulate", toForeign + `}`},
+	{"GET", "/api/v1/wallets/{alias}/policy/usage", ""},
+	{"GET", "/api/v1/wallets/{alias}/policy/changes", ""},
+	{"POST", "/api/v1/wallets/{alias}/policy/changes/{id}/approve", ""},
+	{"DELETE", "/api/v1/wallets/{alias}/policy/changes/{id}", ""},
+	{"GET", "/api/v1/wallets/{alias}/lists", ""},
+	{"GET", "/api/v1/wallets/{alias}/lists/{name}", ""},
+	{"PUT", "/api/v1/wallets/{alias}/lists/{name}", `{"entries": []}`},
+	{"DELETE", "/api/v1/wallets/{alias}/lists/{name}", ""},
+	{"GET", "/api/v1/wallets/{alias}/members/{user}/policy", ""},
+	{"PUT", "/api/v1/wallets/{alias}/members/{user}/policy", `{"policy": {"version": 1, "allow": [{"name": "all", "max_recipients": 3000}]}}`},
+	{"DELETE", "/api/v1/wallets/{alias}/members/{user}/policy", ""},
 	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/approve", ""},
 	{"POST", "/api/v1/wallets/{own}/proposals/{id}/approve", ""},
 	{"POST", "/api/v1/wallets/{alias}/proposals/{id}/reject", `{"reason": "no"}`},
@@ -278,12 +293,15 @@ func testIsolationOfKeys(t *testing.T, s *server, alice, bob testUser) {
 func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, viewer string, v vault) {
 	t.Helper()
 	id := s.proposal(t, alice, &v, 0).ID
+	s.sql(t, "INSERT INTO policies (subject, wallet_id, document, user_name, set_at) VALUES ($1, $2, '{\"version\":1}', 'x', 0)", "wallet:"+v.id, v.id)
+	s.sql(t, "INSERT INTO policies (subject, wallet_id, document, user_name, set_at) VALUES ($1, $2, '{\"version\":1}', 'x', 0)", "member:"+v.id+":"+alice.ID, v.id)
+	s.sql(t, "INSERT INTO policy_lists (wallet_id, name, entries, user_name, set_at) VALUES ($1, 'suppliers', '{\"entries\":[]}', 'x', 0)", v.id)
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		alpha := strings.HasPrefix(to.Path, "/api/v1alpha/")
 		if !strings.Contains(to.Path, "{alias}") {
 			continue
 		}
-		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.utxo.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id).Replace(to.Path)
+		path := strings.NewReplacer("{alias}", "vault", "{user}", "alice", "{outpoint}", v.utxo.String(), "{txid}", v.sent, "{address}", v.receive[0], "{id}", id, "{name}", "suppliers").Replace(to.Path)
 		if to.Handler.Name == "ExportWallet" {
 			path += "?format=core"
 		}
@@ -300,6 +318,8 @@ func testIsolationOfMembers(t *testing.T, s *server, alice testUser, owner, view
 		switch {
 		case to.Method == http.MethodGet && to.Role == route.Viewer:
 			got.want(t, 200)
+		case to.Handler.Name == "ApprovePolicyChange":
+			got.wantProblem(t, 404, "policy_change_not_found")
 		case to.Scope == auth.ProposalsApprove: // which a policy can permit to a viewer
 			got.wantProblem(t, 403, "not_an_approver")
 		case alpha:

@@ -21,6 +21,7 @@ var tags = []tag{
 	{"utxos", "Unspent transaction outputs: list, freeze and unfreeze them."},
 	{"labels", "Labels of outputs, and import and export of all labels (BIP-329)."},
 	{"proposals", "Payments that wait for signatures, as PSBTs: create, sign, broadcast, bump and cancel them."},
+	{"policies", "Spending policies: what may be paid to whom, in which time, and who must approve it; and the lists of recipients that they name."},
 	{"events", "What happened to the caller's wallets, proposals and tokens, and for admins to the node, in order: pages, long polls and streams."},
 	{"webhooks", "Addresses of other programs to which events are sent, and the log of their deliveries."},
 	{"fees", "Fee rate estimates of the Bitcoin node."},
@@ -31,7 +32,7 @@ var tags = []tag{
 }
 
 // nounTags has the tags of nouns in paths that are not themselves names of tags.
-var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels"}
+var nounTags = map[string]string{"rescan": "wallets", "outputs": "labels", "policy": "policies", "lists": "policies"}
 
 // apiOf returns the part of the API that a path belongs to: health, v1alpha, or v1 for
 // all other paths, including paths without a route.

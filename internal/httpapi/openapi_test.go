@@ -185,7 +185,7 @@ func TestDescribe_Types(t *testing.T) {
 		got  any
 		want string
 	}{
-		{"required properties of a token", schemaOf(t, document, "Token")["required"], `["id","description","scopes","parent_id","rotated_from","created_at","expires_at","expired","imported","last_used","wallets"]`},
+		{"required properties of a token", schemaOf(t, document, "Token")["required"], `["id","description","scopes","parent_id","rotated_from","created_at","expires_at","expired","imported","policy","last_used","wallets"]`},
 		{"required properties of a new token", schemaOf(t, document, "CreateTokenRequest")["required"], `["description"]`},
 		{"unknown fields in v1", schemaOf(t, document, "CreateTokenRequest")["additionalProperties"], `false`},
 		{"unknown fields in v1alpha", schemaOf(t, document, "V1alphaCreateTokenRequest")["additionalProperties"], `null`},

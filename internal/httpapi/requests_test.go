@@ -15,6 +15,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/event"
+	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/webhook"
@@ -98,6 +99,29 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"POST /api/v1/wallets/{alias}/proposals/{id}/broadcast":  ofSignedProposal,
 	"POST /api/v1/wallets/{alias}/proposals/{id}/bump":       ofProposal("/bump", `{"fee_rate_sat_vb": {more}}`),
 	"POST /api/v1/wallets/{alias}/proposals/{id}/abandon":    ofLostProposal,
+
+	"GET /api/v1/wallets/{alias}/policy":                       withPolicies("/policy?format=coldcard-hsm", ""),
+	"PUT /api/v1/wallets/{alias}/policy":                       withPolicies("/policy", `{"policy": {"version": 1, "allow": [{"name": "all", "max_recipients": 3000}]}}`),
+	"DELETE /api/v1/wallets/{alias}/policy":                    withPolicies("/policy", ""),
+	"POST /api/v1/wallets/{alias}/policy/simulate":             ofRichWallet("/policy/simulate", `{"recipients": [{"address": "{foreign}", "amount_sat": 100000}], "fee_rate_sat_vb": 2}`),
+	"GET /api/v1/wallets/{alias}/policy/usage":                 withPolicies("/policy/usage", ""),
+	"GET /api/v1/wallets/{alias}/policy/changes":               withPolicies("/policy/changes", ""),
+	"POST /api/v1/wallets/{alias}/policy/changes/{id}/approve": withPolicies("/policy/changes/{approved}/approve", ""),
+	"DELETE /api/v1/wallets/{alias}/policy/changes/{id}":       withPolicies("/policy/changes/{cancelled}", ""),
+	"GET /api/v1/wallets/{alias}/lists":                        withPolicies("/lists", ""),
+	"GET /api/v1/wallets/{alias}/lists/{name}":                 withPolicies("/lists/suppliers", ""),
+	"PUT /api/v1/wallets/{alias}/lists/{name}":                 withPolicies("/lists/suppliers", `{"entries": [{"address": "{foreign}", "label": "paper"}]}`),
+	"DELETE /api/v1/wallets/{alias}/lists/{name}":              withPolicies("/lists/old", ""),
+	"GET /api/v1/wallets/{alias}/members/{user}/policy":        withPolicies("/members/{user}/policy", ""),
+	"PUT /api/v1/wallets/{alias}/members/{user}/policy":        withPolicies("/members/{user}/policy", `{"policy": {"version": 1, "allow": [{"name": "all", "max_recipients": 3000}]}}`),
+	"DELETE /api/v1/wallets/{alias}/members/{user}/policy":     withPolicies("/members/{user}/policy", ""),
+
+	"GET /api/v1/policy":                       withServerPolicy("/api/v1/policy", ""),
+	"PUT /api/v1/policy":                       withServerPolicy("/api/v1/policy", `{"policy": {"version": 1, "allow": [{"name": "all", "max_recipients": 3000}]}}`),
+	"DELETE /api/v1/policy":                    withServerPolicy("/api/v1/policy", ""),
+	"GET /api/v1/policy/changes":               withServerPolicy("/api/v1/policy/changes", ""),
+	"POST /api/v1/policy/changes/{id}/approve": withServerPolicy("/api/v1/policy/changes/server1/approve", ""),
+	"DELETE /api/v1/policy/changes/{id}":       withServerPolicy("/api/v1/policy/changes/server1", ""),
 
 	"GET /api/v1/wallets/{alias}/events": ofWallet("/events", ""),
 	"GET /api/v1/events":                 plain("/api/v1/events"),
@@ -210,10 +234,72 @@ func ofHeldProposal(path, body string) func(*testing.T, *world, testUser) (strin
 		p := w.proposalOf(t, whose, func() map[string]string { return w.vaults.held[path] }, proposal.AwaitingApproval)
 		if p.Status != proposal.AwaitingApproval {
 			w.sql(t, "UPDATE proposals SET user_id = 'x', user_name = 'other', status = 'awaiting_approval', review = $1 WHERE proposal_id = $2",
-				fmt.Sprintf(`{"hash": "%x", "required": [{"Kind": "wallet", "Rule": "large", "Count": 1}], "missing": [1]}`, sha256.Sum256([]byte(p.Txid+"\n"))), p.ID)
+				fmt.Sprintf(`{"hash": %q, "required": [{"Kind": "wallet", "Rule": "large", "Count": 1}], "missing": [1]}`, heldHash(t, p)), p.ID)
 		}
+		w.putPolicy(t, "server", nil, nil, serverPolicy)
+		w.putPolicy(t, "wallet:"+p.WalletID, p.WalletID, nil, walletPolicy)
 		return "/api/v1/wallets/" + w.vaultOf(t, whose).alias + "/proposals/" + p.ID + path, body
 	}
+}
+
+// The policies that requests refer to.
+const (
+	serverPolicy = `{"version":1,"allow":[{"name":"all","windows":[{"per":"24h","max_sat":2000000000}]}],"change":{"approvals":2}}`
+	walletPolicy = `{"version":1,"allow":[{"name":"all","windows":[{"per":"24h","max_sat":2000000000}]}],"change":{"approvals":1}}`
+	memberPolicy = `{"version":1,"allow":[{"name":"all","windows":[{"per":"24h","max_sat":2000000000}]}]}`
+)
+
+func (w *world) putPolicy(t *testing.T, subject string, walletID, userID any, document string) {
+	t.Helper()
+	w.sql(t, "INSERT INTO policies (subject, wallet_id, user_id, document, user_name, set_at) VALUES ($1, $2, $3, $4, 'x', 0) "+
+		"ON CONFLICT (subject) DO UPDATE SET document = excluded.document", subject, walletID, userID, document)
+}
+
+func (w *world) putPolicyChange(t *testing.T, subject, id string, walletID any) {
+	t.Helper()
+	w.sql(t, "INSERT INTO policy_changes (subject, change_id, wallet_id, document, approvals, maker_id, maker_name, token_id, requested_at, effective_at) "+
+		"VALUES ($1, $2, $3, '', '[]', 'x', 'x', '', 0, 0) ON CONFLICT (subject) DO UPDATE SET document = '', approvals = '[]', change_id = excluded.change_id", subject, id, walletID)
+}
+
+// withServerPolicy returns a function that makes requests for a server with a policy and a
+// pending change.
+func withServerPolicy(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, _ testUser) (string, string) {
+		w.putPolicy(t, "server", nil, nil, serverPolicy)
+		w.putPolicyChange(t, "server", "server1", nil)
+		return path, body
+	}
+}
+
+// withPolicies returns a function that makes requests for a wallet that has a policy of its own
+// and of its member, two lists, and pending changes.
+func withPolicies(path, body string) func(*testing.T, *world, testUser) (string, string) {
+	return func(t *testing.T, w *world, whose testUser) (string, string) {
+		path, body := ofWallet(path, body)(t, w, whose)
+		v := w.vaultOf(t, whose)
+		w.putPolicy(t, "wallet:"+v.id, v.id, nil, walletPolicy)
+		w.putPolicy(t, "member:"+v.id+":"+whose.ID, v.id, whose.ID, memberPolicy)
+		for _, name := range []string{"suppliers", "old"} {
+			w.sql(t, "INSERT INTO policy_lists (wallet_id, name, entries, user_name, set_at) VALUES ($1, $2, '{\"entries\":[]}', 'x', 0) "+
+				"ON CONFLICT (wallet_id, name) DO UPDATE SET entries = excluded.entries", v.id, name)
+		}
+		approved, cancelled := "a-"+v.id, "c-"+v.id
+		w.putPolicyChange(t, "list:"+v.id+":gone", approved, v.id)
+		w.putPolicyChange(t, "list:"+v.id+":lost", cancelled, v.id)
+		fill := strings.NewReplacer("{approved}", approved, "{cancelled}", cancelled, "{foreign}", v.foreign)
+		return fill.Replace(path), fill.Replace(body)
+	}
+}
+
+// heldHash returns the hash to which approvals of a proposal by a user without a policy are
+// bound.
+func heldHash(t *testing.T, p proposal.Proposal) string {
+	t.Helper()
+	version := func(kind policy.Kind, document string) string {
+		return policy.Version(testkit.Must(policy.ParseStored(kind, []byte(document))), nil)
+	}
+	text := fmt.Sprintf("%s\nserver %s\nwallet:%s %s\n", p.Txid, version(policy.Server, serverPolicy), p.WalletID, version(policy.Wallet, walletPolicy))
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
 }
 
 // ofSignedProposal returns a request that broadcasts a signed proposal.

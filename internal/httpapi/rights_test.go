@@ -54,8 +54,9 @@ func TestPasswordRequired(t *testing.T) {
 func TestRoleScopes(t *testing.T) {
 	t.Parallel()
 	roles := []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner}
-	// For members below the role owner, these routes affect only their own alias or membership.
-	own := []string{"ChangeWallet", "DeleteMember"}
+	// For members below the role owner, these routes affect only their own alias or membership, or
+	// require that a policy names them as approvers of its changes.
+	own := []string{"ChangeWallet", "DeleteMember", "ApprovePolicyChange"}
 	want := map[auth.WalletRole]auth.Scopes{}
 	for _, to := range httpapi.Routes(httpapi.Options{}) {
 		for _, role := range roles {

@@ -33,6 +33,7 @@ func table(health *health, alpha *v1alpha.API, one *v1.API) []route.Route {
 		memberRoutes(one),
 		historyRoutes(one),
 		proposalRoutes(one),
+		policyRoutes(one),
 		eventRoutes(one),
 		webhookRoutes(one),
 	)
@@ -159,6 +160,33 @@ func proposalRoutes(one *v1.API) []route.Route {
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/broadcast", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.OK(one.BroadcastProposal).ShownTo(auth.ProposalsRead).NeedsNode().WithIdempotencyKey().Heavy(), "Broadcast a complete proposal to the Bitcoin network"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/bump", route.Bearer, auth.ProposalsCreate, route.Proposer, route.CreatedOrDryRun(one.BumpProposal).NeedsNode().WithIdempotencyKey().Heavy(), "Create a replacement with a higher fee rate"),
 		line(post, "/api/v1/wallets/{alias}/proposals/{id}/abandon", route.Bearer, auth.ProposalsBroadcast, route.Signer, route.OK(one.AbandonProposal).ShownTo(auth.ProposalsRead).NeedsNode(), "Abandon a payment that has left the mempool"),
+	}
+}
+
+// policyRoutes are the routes of spending policies and of the lists that they name.
+func policyRoutes(one *v1.API) []route.Route {
+	return []route.Route{
+		line(get, "/api/v1/wallets/{alias}/policy", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetPolicy).WithETag(), "Get the spending policy of a wallet"),
+		line(get, "/api/v1/wallets/{alias}/policy/usage", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetPolicyUsage), "Get what counts in the windows of the spending policies"),
+		line(post, "/api/v1/wallets/{alias}/policy/simulate", route.Bearer, auth.ProposalsCreate, route.Proposer, route.OK(one.SimulatePolicy).NeedsNode().Heavy(), "Simulate a payment under the spending policies"),
+		line(get, "/api/v1/wallets/{alias}/policy/changes", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.ListPolicyChanges), "List the pending changes of policies and lists"),
+		line(post, "/api/v1/wallets/{alias}/policy/changes/{id}/approve", route.Bearer, auth.PoliciesWrite, route.Viewer, route.OK(one.ApprovePolicyChange).ShownTo(auth.PoliciesRead), "Approve a pending change of a policy"),
+		line(remove, "/api/v1/wallets/{alias}/policy/changes/{id}", route.Bearer, auth.PoliciesWrite, route.Owner, route.NoContent(one.CancelPolicyChange), "Cancel a pending change of a policy"),
+		line(get, "/api/v1/wallets/{alias}/lists", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.ListPolicyLists), "List the lists of recipients of a wallet"),
+		line(get, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetPolicyList), "Get a list of recipients"),
+		line(put, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.PutPolicyList).ShownTo(auth.PoliciesRead), "Set a list of recipients"),
+		line(remove, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.DeletePolicyList).ShownTo(auth.PoliciesRead), "Delete a list of recipients"),
+		line(get, "/api/v1/wallets/{alias}/members/{user}/policy", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetMemberPolicy).WithETag(), "Get the spending policy of a member"),
+		line(put, "/api/v1/wallets/{alias}/members/{user}/policy", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.PutMemberPolicy).ShownTo(auth.PoliciesRead), "Set the spending policy of a member"),
+		line(remove, "/api/v1/wallets/{alias}/members/{user}/policy", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.DeleteMemberPolicy).ShownTo(auth.PoliciesRead), "Delete the spending policy of a member"),
+		line(put, "/api/v1/wallets/{alias}/policy", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.PutPolicy).ShownTo(auth.PoliciesRead), "Set the spending policy of a wallet"),
+		line(remove, "/api/v1/wallets/{alias}/policy", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.DeletePolicy).ShownTo(auth.PoliciesRead), "Delete the spending policy of a wallet"),
+		line(get, "/api/v1/policy", route.BasicOrBearer, auth.PoliciesRead, route.Admin, route.OK(one.GetServerPolicy).WithETag(), "Get the spending policy of the server"),
+		line(get, "/api/v1/policy/changes", route.BasicOrBearer, auth.PoliciesRead, route.Admin, route.OK(one.ListServerPolicyChanges), "List the pending change of the server's policy"),
+		line(post, "/api/v1/policy/changes/{id}/approve", route.Password, 0, route.Admin, route.OK(one.ApproveServerPolicyChange), "Approve a pending change of the server's policy"),
+		line(remove, "/api/v1/policy/changes/{id}", route.Password, 0, route.Admin, route.NoContent(one.CancelServerPolicyChange), "Cancel a pending change of the server's policy"),
+		line(put, "/api/v1/policy", route.Password, 0, route.Admin, route.OK(one.PutServerPolicy), "Set the spending policy of the server"),
+		line(remove, "/api/v1/policy", route.Password, 0, route.Admin, route.OK(one.DeleteServerPolicy), "Delete the spending policy of the server"),
 	}
 }
 

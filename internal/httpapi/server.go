@@ -34,6 +34,7 @@ import (
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/webhook"
 )
@@ -61,6 +62,7 @@ type Options struct {
 	Proposals *proposal.Service
 	Events    *event.Service
 	Webhooks  *webhook.Service
+	Spending  *spending.Service
 	Keys      *idempotency.Keys
 	Database  Database
 	Node      Node
@@ -111,7 +113,7 @@ func Routes(o Options) []route.Route {
 		v1alpha.New(v1alpha.Options{
 			Tokens: o.Tokens, Wallets: o.Wallets, Proposals: o.Proposals, Node: o.Node, Now: o.Now, DataFolder: o.DataFolder, UID: o.UID,
 		}),
-		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Node: o.Node, Now: o.Now}),
+		v1.New(v1.Options{Users: o.Users, Tokens: o.Tokens, Audit: o.Audit, Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Spending: o.Spending, Node: o.Node, Now: o.Now}),
 	)
 }
 

@@ -17,7 +17,7 @@ func TestTokenLife(t *testing.T) {
 		s.wallet(t, p, "vault", "owner")
 		made := s.call(t, "POST", tokens, p.basic(), `{"description": "CI", "lifetime": "90 minutes", "scopes": ["tokens:*", "node:read"], "wallets": ["vault", "vault"]}`).
 			want(t, 201, `"scopes":["tokens:read","tokens:write","node:read"],"parent_id":null,"rotated_from":null,`, `"wallets":["vault"]`,
-				`"created_at":"2026-12-01T10:00:00.25Z","expires_at":"2026-12-01T11:30:00Z","expired":false,"imported":false,"last_used":null`)
+				`"created_at":"2026-12-01T10:00:00.25Z","expires_at":"2026-12-01T11:30:00Z","expired":false,"imported":false,"policy":null,"last_used":null`)
 		k := token{made.text("id"), made.text("token")}
 		self := s.call(t, "GET", tokens+"/self", k.bearer(), "").want(t, 200)
 		if self.fields["token"] != nil || self.text("id") != k.id {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -28,6 +29,11 @@ var withoutAccess = map[reflect.Type][]string{
 		"CompleteUpgrade", "ExpireOverdue", "NextExpiry", "ReleaseDue", "NextRelease", "Reconcile", // for the server
 		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or take a proposal that was read
 	},
+	reflect.TypeFor[*spending.Service](): {
+		"GetServer", "PutServer", "DeleteServer", "ServerChanges", "ApproveServerChange", "CancelServerChange", // take the caller, an admin
+		"TokenPolicy",            // takes the caller
+		"ApplyDue", "NextChange", // for the server
+	},
 }
 
 // TestServices_TakeAccess checks that every method that the services offer to callers
@@ -37,7 +43,8 @@ func TestServices_TakeAccess(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	wallets := wallet.New(log, nil, nil, nil, time.Now, nil)
 	proposals := proposal.New(log, nil, wallets, nil, time.Now, proposal.Options{})
-	for _, service := range []any{wallets, proposals} {
+	policies := spending.New(nil, wallets, proposals, nil, time.Now, nil, nil)
+	for _, service := range []any{wallets, proposals, policies} {
 		s := reflect.ValueOf(service)
 		known := withoutAccess[s.Type()]
 		for i := range s.NumMethod() {

@@ -32,26 +32,28 @@ type approval struct {
 	Valid    bool      `json:"valid" required:"true" description:"False if the policies have changed since, so that the approval does not count any more."`
 }
 
-func reviewOf(p proposal.Proposal) *review {
-	if p.Review == nil {
+func reviewOf(p proposal.Proposal) *review { return reviewFrom(p.Review, p.Approvals) }
+
+func reviewFrom(of *proposal.Review, approvals []proposal.Approval) *review {
+	if of == nil {
 		return nil
 	}
 	out := review{
-		Released: p.Review.Released, ReleaseAt: optionalTime(p.Review.ReleaseAt),
-		Required: make([]requirement, len(p.Review.Required)), Approvals: make([]approval, len(p.Approvals)),
+		Released: of.Released, ReleaseAt: optionalTime(of.ReleaseAt),
+		Required: make([]requirement, len(of.Required)), Approvals: make([]approval, len(approvals)),
 	}
-	for i, r := range p.Review.Required {
-		out.Required[i] = requirement{Layer: string(r.Kind), Rule: r.Rule, Count: r.Count, Missing: p.Review.Missing[i], NotProposer: r.NotProposer}
+	for i, r := range of.Required {
+		out.Required[i] = requirement{Layer: string(r.Kind), Rule: r.Rule, Count: r.Count, Missing: of.Missing[i], NotProposer: r.NotProposer}
 		for _, g := range r.Groups() {
 			out.Required[i].Of = append(out.Required[i].Of, g.String())
 		}
 	}
-	for i, a := range p.Approvals {
+	for i, a := range approvals {
 		decision := "approve"
 		if a.Rejects {
 			decision = "reject"
 		}
-		out.Approvals[i] = approval{a.At.UTC(), a.By.UserName, optionalText(a.By.TokenID), decision, optionalText(a.Reason), a.Hash == p.Review.Hash}
+		out.Approvals[i] = approval{a.At.UTC(), a.By.UserName, optionalText(a.By.TokenID), decision, optionalText(a.Reason), a.Hash == of.Hash}
 	}
 	return &out
 }

@@ -22,6 +22,7 @@ type tokenDetails struct {
 	ExpiresAt   time.Time `json:"expires_at" required:"true"`
 	Expired     bool      `json:"expired" required:"true"`
 	Imported    bool      `json:"imported" required:"true" description:"Whether the token was imported from Specter Desktop."`
+	Policy      *document `json:"policy" required:"true" description:"Spending policy of the token, with the ids of wallets; null for none. It never changes, and successors keep it."`
 	LastUsed    *lastUse  `json:"last_used" required:"true" description:"Last use, accurate to a minute; null before the first use."`
 }
 
@@ -54,6 +55,10 @@ func (a *API) tokenDetailsOf(t auth.Token) tokenDetails {
 		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
 		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: a.o.Tokens.RemainingLife(&t) == 0, Imported: t.Imported,
+	}
+	if t.Policy != "" {
+		text := document(t.Policy)
+		out.Policy = &text
 	}
 	if at := optionalTime(t.LastUse.At); at != nil {
 		out.LastUsed = &lastUse{At: *at, Address: t.LastUse.Address, Agent: t.LastUse.Agent}
@@ -102,6 +107,7 @@ type createTokenRequest struct {
 	Lifetime    *string    `json:"lifetime" example:"30 days" description:"Lifetime, such as \"30 days\", \"6 months\" or \"1h30m\"; at most 1 year, unless the server is configured otherwise. Specify either lifetime or expires_at."`
 	ExpiresAt   *time.Time `json:"expires_at" description:"Time of expiry. Specify either expires_at or lifetime."`
 	Scopes      []string   `json:"scopes" example:"[\"node:read\"]" description:"Scopes of the token. Default: node:read, wallets:*, addresses:write and proposals:*, as far as you have them."`
+	Policy      document   `json:"policy" description:"Spending policy of the token, which never changes. A token can only give another one a policy that permits no more than its own."`
 	Wallets     []string   `json:"wallets" description:"Aliases of the wallets that the token is limited to. Default: all of your wallets; an empty list: no wallets."`
 }
 
@@ -114,6 +120,11 @@ func (a *API) CreateToken(ctx context.Context, in createTokenRequest) (tokenWith
 	params := auth.CreateTokenParams{Description: in.Description, Lifetime: lifetime, Wallets: in.Wallets}
 	if in.Scopes != nil {
 		if params.Scopes, err = auth.ParseScopes("scopes", in.Scopes); err != nil {
+			return tokenWithSecret{}, err
+		}
+	}
+	if in.Policy != nil {
+		if params.Policy, err = a.o.Spending.TokenPolicy(ctx, caller(ctx), in.Policy); err != nil {
 			return tokenWithSecret{}, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/spending"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
 )
@@ -30,6 +31,7 @@ type Options struct {
 	Proposals *proposal.Service
 	Events    *event.Service
 	Webhooks  *webhooks.Service
+	Spending  *spending.Service
 	Node      Node
 	Now       func() time.Time
 }

@@ -1,0 +1,514 @@
+package spending
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/policy"
+	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/wallet"
+)
+
+// Versions are the versions that a caller expects a policy to have. Nil matches any version,
+// and an empty list none. The version of a missing policy is empty.
+type Versions []string
+
+// Result is the result of a request to change a policy or a list.
+type Result struct {
+	// Pending is the change that awaits approvals or a delay; nil if it has taken effect.
+	Pending *Change
+	// Loosens are the fields in which the policies permit more than before.
+	Loosens []policy.Wider
+}
+
+// Put sets the policy of a wallet. The caller must be an owner. A change that does not loosen
+// the policy takes effect at once, and others when the conditions of the current policy are
+// met. It returns faults about fields of the document, and ErrModified.
+func (s *Service) Put(ctx context.Context, access wallet.Access, document []byte, expected Versions) (Result, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.put(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID}, document, expected)
+}
+
+// Delete deletes the policy of a wallet, which loosens it; see Put.
+func (s *Service) Delete(ctx context.Context, access wallet.Access, expected Versions) (Result, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.remove(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID}, expected)
+}
+
+// PutMember sets the policy of a member under the conditions of the wallet's policy; see Put.
+func (s *Service) PutMember(ctx context.Context, access wallet.Access, user string, document []byte, expected Versions) (Result, error) {
+	t, err := s.memberTarget(ctx, access, user, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.put(ctx, access.Caller(), t, document, expected)
+}
+
+// DeleteMember deletes the policy of a member; see Delete.
+func (s *Service) DeleteMember(ctx context.Context, access wallet.Access, user string, expected Versions) (Result, error) {
+	t, err := s.memberTarget(ctx, access, user, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.remove(ctx, access.Caller(), t, expected)
+}
+
+// PutServer sets the policy of the server. The caller must be an admin, and must have entered
+// a password; see Put.
+func (s *Service) PutServer(ctx context.Context, who *auth.Principal, document []byte, expected Versions) (Result, error) {
+	if err := s.mayChangeServer(who); err != nil {
+		return Result{}, err
+	}
+	return s.put(ctx, who, Target{Kind: policy.Server}, document, expected)
+}
+
+// DeleteServer deletes the policy of the server; see PutServer.
+func (s *Service) DeleteServer(ctx context.Context, who *auth.Principal, expected Versions) (Result, error) {
+	if err := s.mayChangeServer(who); err != nil {
+		return Result{}, err
+	}
+	return s.remove(ctx, who, Target{Kind: policy.Server}, expected)
+}
+
+func (s *Service) mayChangeServer(who *auth.Principal) error {
+	if err := requireAdmin(who); err != nil {
+		return err
+	}
+	return who.RequirePassword()
+}
+
+// PutList sets the entries of a list of a wallet. This is a change of the policies that name
+// it; see Put. It returns ErrTooManyLists.
+func (s *Service) PutList(ctx context.Context, access wallet.Access, name string, document []byte) (Result, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := policy.CheckListName("name", name); err != nil {
+		return Result{}, err
+	}
+	return s.put(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, document, nil)
+}
+
+// DeleteList deletes a list of a wallet; see PutList.
+func (s *Service) DeleteList(ctx context.Context, access wallet.Access, name string) (Result, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.remove(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, nil)
+}
+
+func (s *Service) put(ctx context.Context, who *auth.Principal, t Target, document []byte, expected Versions) (Result, error) {
+	canonical, err := s.parse(ctx, who, t, document)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.request(ctx, who, t, canonical, expected)
+}
+
+// remove deletes a policy or a list.
+func (s *Service) remove(ctx context.Context, who *auth.Principal, t Target, expected Versions) (Result, error) {
+	return s.request(ctx, who, t, "", expected)
+}
+
+// parse returns the canonical form of a document. Wallets are named by the caller's aliases,
+// or by the ids that the current document contains.
+func (s *Service) parse(ctx context.Context, who *auth.Principal, t Target, document []byte) (string, error) {
+	members, err := s.memberships(ctx, who)
+	if err != nil {
+		return "", err
+	}
+	current, err := s.store.StoredPolicy(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	pinned := pinnedWallets(current)
+	parser := policy.Parser{Kind: t.Kind, Network: s.network(), WalletID: func(name string) (string, error) {
+		if i := slices.IndexFunc(members, func(m auth.Membership) bool { return m.Alias == name }); i >= 0 {
+			return members[i].WalletID, nil
+		}
+		if slices.Contains(pinned, name) {
+			return name, nil
+		}
+		return "", fault.InvalidField("wallet", "is not among your wallets")
+	}}
+	if t.List != "" {
+		entries, err := parser.List(document)
+		return string(policy.CanonicalList(entries)), err
+	}
+	p, err := parser.Policy(document)
+	return string(p.Canonical()), err
+}
+
+// pinnedWallets returns the ids of the wallets that a stored document names.
+func pinnedWallets(s Stored) (ids []string) {
+	switch {
+	case s.Document == "":
+	case s.List != "":
+		entries, _ := policy.ParseStoredList([]byte(s.Document))
+		for _, e := range entries {
+			ids = append(ids, e.WalletID)
+		}
+	default:
+		p, _ := policy.ParseStored(s.Kind, []byte(s.Document))
+		ids = p.WalletIDs()
+	}
+	return ids
+}
+
+// request makes a change at once, or records that it was requested.
+func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, document string, expected Versions) (Result, error) {
+	var result Result
+	err := s.store.EditPolicy(ctx, who, t, func(e *Edit) error {
+		result = Result{}
+		if err := e.mayChange(who); err != nil {
+			return err
+		}
+		if err := e.expect(expected, document); err != nil {
+			return err
+		}
+		wider, err := e.loosens(document)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		result.Loosens = wider
+		by := who.Event(now, "policy.put", t.Subject(), "")
+		if document == "" {
+			by.Action = "policy.delete"
+		}
+		e.Event = by
+		if e.Pending != nil { // only one change can be pending
+			e.announce("change_cancelled", by, e.Pending, false)
+			e.Pending, e.PendingChanged = nil, true
+		}
+		c := &Change{
+			Target: t, ID: uuid.NewString(), Document: document, RequestedAt: now,
+			Maker: proposal.Actor{UserID: who.UserID, UserName: who.UserName, TokenID: who.TokenID},
+		}
+		if len(wider) == 0 {
+			e.apply(c, by, false)
+			return nil
+		}
+		e.approve(c, who, now)
+		if e.Settle(c, s.endOfDelays(now)) {
+			e.apply(c, by, true)
+			return nil
+		}
+		e.Event.Action = "policy.request"
+		e.Pending, e.PendingChanged = c, true
+		e.announce("change_requested", by, c, true)
+		result.Pending = c
+		return nil
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	s.wake()
+	return result, nil
+}
+
+// endOfDelays returns the time until which delays have ended. While the clock is in doubt, none
+// ends.
+func (s *Service) endOfDelays(now time.Time) time.Time {
+	if trusted := s.watch.Trusted(now); trusted.Before(now) {
+		return trusted
+	}
+	return now
+}
+
+// mayChange returns an error unless the caller may change the policy now.
+func (e *Edit) mayChange(who *auth.Principal) error {
+	if who.IsTrusted() && who.UserID == "" {
+		return nil
+	}
+	i := slices.IndexFunc(e.Approvers, func(a proposal.Approver) bool { return a.UserID == who.UserID })
+	switch {
+	case e.Kind == policy.Server && (i >= 0 || who.IsTrusted()):
+		return nil
+	case e.Kind == policy.Server:
+		return requireAdmin(&auth.Principal{})
+	case i < 0:
+		return wallet.ErrNotFound
+	}
+	return e.Approvers[i].Role.Check(auth.RoleOwner)
+}
+
+// expect returns ErrModified if the version is not one of expected, and an error if there is
+// nothing to delete.
+func (e *Edit) expect(expected Versions, document string) error {
+	if expected != nil {
+		version := ""
+		if e.Document != "" {
+			p, err := policy.ParseStored(e.Kind, []byte(e.Document))
+			if err != nil {
+				return notCallers(err)
+			}
+			version = policy.Version(p, e.Lists)
+		}
+		if !slices.Contains(expected, version) {
+			return ErrModified
+		}
+	}
+	_, exists := e.Lists[e.List]
+	switch {
+	case e.List != "" && document == "" && !exists:
+		return ErrListNotFound
+	case e.List != "" && document != "" && !exists && len(e.Lists) >= maxLists:
+		return ErrTooManyLists
+	case e.List == "" && document == "" && e.Document == "":
+		return ErrPolicyNotFound
+	}
+	return nil
+}
+
+// loosens returns the fields in which the policies permit more if the target gets a document.
+func (e *Edit) loosens(document string) ([]policy.Wider, error) {
+	if e.List == "" {
+		before, err := parseOrAll(e.Kind, e.Document)
+		if err != nil {
+			return nil, err
+		}
+		after, err := parseOrAll(e.Kind, document)
+		if err != nil {
+			return nil, err
+		}
+		return policy.Loosens(e.Kind, before, after, e.Lists, e.Lists), nil
+	}
+	after := policy.Lists{}
+	for name, entries := range e.Lists {
+		if name != e.List {
+			after[name] = entries
+		}
+	}
+	if document != "" {
+		entries, err := policy.ParseStoredList([]byte(document))
+		if err != nil {
+			return nil, notCallers(err)
+		}
+		after[e.List] = entries
+	}
+	var wider []policy.Wider
+	for _, p := range e.Naming {
+		wider = append(wider, policy.Loosens(policy.Wallet, p, p, e.Lists, after)...)
+	}
+	return wider, nil
+}
+
+// parseOrAll parses a stored policy; an empty document permits everything.
+func parseOrAll(kind policy.Kind, document string) (policy.Policy, error) {
+	if document == "" {
+		return policy.Policy{}, nil
+	}
+	p, err := policy.ParseStored(kind, []byte(document))
+	if err != nil {
+		return p, notCallers(err)
+	}
+	return p, nil
+}
+
+// approve adds the approval of a user to a change, if the user has not given it.
+func (e *Edit) approve(c *Change, who *auth.Principal, now time.Time) {
+	same := func(a ChangeApproval) bool { return a.UserID == who.UserID }
+	if who.UserID != "" && !slices.ContainsFunc(c.Approvals, same) {
+		c.Approvals = append(c.Approvals, ChangeApproval{UserID: who.UserID, UserName: who.UserName, At: now})
+	}
+}
+
+// Settle fills in EffectiveAt and Missing by the current conditions, and reports whether they
+// are met at a time.
+func (e *Edit) Settle(c *Change, now time.Time) bool {
+	c.EffectiveAt, c.Missing = c.RequestedAt, 0
+	conditions := e.conditions()
+	if conditions == nil {
+		return true
+	}
+	c.EffectiveAt = c.RequestedAt.Add(conditions.Delay)
+	c.Missing = max(0, conditions.Approvals-e.counted(c))
+	return c.Missing == 0 && !c.EffectiveAt.After(now)
+}
+
+func (e *Edit) conditions() *policy.Change {
+	if e.Governing == nil {
+		return nil
+	}
+	return e.Governing.Change
+}
+
+// counted returns the number of approvals by current members of the groups whose approval
+// counts.
+func (e *Edit) counted(c *Change) int {
+	n := 0
+	for _, a := range c.Approvals {
+		if e.approves(a.UserID) {
+			n++
+		}
+	}
+	return n
+}
+
+// approves reports whether the approval of a user counts.
+func (e *Edit) approves(userID string) bool {
+	i := slices.IndexFunc(e.Approvers, func(a proposal.Approver) bool { return a.UserID == userID })
+	conditions := e.conditions()
+	return i >= 0 && conditions != nil && e.Approvers[i].IsOneOf(conditions.Groups(e.governingKind()))
+}
+
+func (e *Edit) governingKind() policy.Kind {
+	if e.Kind == policy.Server {
+		return policy.Server
+	}
+	return policy.Wallet
+}
+
+// apply makes a change take effect.
+func (e *Edit) apply(c *Change, by auth.Event, loosens bool) {
+	e.Document, e.SetBy, e.SetAt, e.Changed = c.Document, c.Maker.UserName, by.At, true
+	e.announce("changed", by, c, loosens)
+}
+
+func (e *Edit) announce(kind string, by auth.Event, c *Change, loosens bool) {
+	e.Events = append(e.Events, Announcement{Kind: kind, By: by, Change: c, Loosens: loosens})
+}
+
+// ApproveChange adds the caller's approval to a pending change of a wallet, and makes it take
+// effect if nothing else is missing. It returns ErrChangeNotFound, and proposal.ErrNotApprover
+// if the caller's approval does not count.
+func (s *Service) ApproveChange(ctx context.Context, access wallet.Access, id string) (Result, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return Result{}, err
+	}
+	return s.approveChange(ctx, access.Caller(), v.ID, id)
+}
+
+// ApproveServerChange adds the caller's approval to a pending change of the policy of the
+// server; see ApproveChange and PutServer.
+func (s *Service) ApproveServerChange(ctx context.Context, who *auth.Principal, id string) (Result, error) {
+	if err := s.mayChangeServer(who); err != nil {
+		return Result{}, err
+	}
+	return s.approveChange(ctx, who, "", id)
+}
+
+func (s *Service) approveChange(ctx context.Context, who *auth.Principal, walletID, id string) (Result, error) {
+	var result Result
+	err := s.editPending(ctx, who, walletID, id, func(e *Edit) error {
+		result = Result{}
+		if !e.approves(who.UserID) {
+			return proposal.ErrNotApprover.WithMessage("your approval does not count for this change")
+		}
+		now := s.now()
+		by := who.Event(now, "policy.approve", e.Subject(), "change "+id)
+		e.approve(e.Pending, who, now)
+		e.announce("change_approved", by, e.Pending, true)
+		e.Event, e.PendingChanged = by, true
+		if e.Settle(e.Pending, s.endOfDelays(now)) {
+			e.apply(e.Pending, by, true)
+			e.Pending = nil
+		}
+		result.Pending = e.Pending
+		return nil
+	})
+	if err == nil {
+		s.wake()
+	}
+	return result, err
+}
+
+// CancelChange cancels a pending change of a wallet. The caller must be an owner.
+func (s *Service) CancelChange(ctx context.Context, access wallet.Access, id string) error {
+	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
+	if err != nil {
+		return err
+	}
+	return s.cancelChange(ctx, access.Caller(), v.ID, id)
+}
+
+// CancelServerChange cancels a pending change of the policy of the server. The caller must be
+// an admin.
+func (s *Service) CancelServerChange(ctx context.Context, who *auth.Principal, id string) error {
+	if err := requireAdmin(who); err != nil {
+		return err
+	}
+	return s.cancelChange(ctx, who, "", id)
+}
+
+func (s *Service) cancelChange(ctx context.Context, who *auth.Principal, walletID, id string) error {
+	return s.editPending(ctx, who, walletID, id, func(e *Edit) error {
+		if err := e.mayChange(who); err != nil {
+			return err
+		}
+		e.Event = who.Event(s.now(), "policy.cancel", e.Subject(), "change "+id)
+		e.announce("change_cancelled", e.Event, e.Pending, true)
+		e.Pending, e.PendingChanged = nil, true
+		return nil
+	})
+}
+
+// editPending edits the target of a pending change, or returns ErrChangeNotFound.
+func (s *Service) editPending(ctx context.Context, who *auth.Principal, walletID, id string, edit func(*Edit) error) error {
+	changes, err := s.store.PolicyChanges(ctx, walletID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.ID == id })
+	if i < 0 {
+		return ErrChangeNotFound
+	}
+	return s.store.EditPolicy(ctx, who, changes[i].Target, func(e *Edit) error {
+		if e.Pending == nil || e.Pending.ID != id {
+			return ErrChangeNotFound
+		}
+		return edit(e)
+	})
+}
+
+// NextChange returns when the delay of a pending change ends, after last, the time of the last
+// call of ApplyDue. It returns the zero time if there is none or the clock cannot be trusted.
+func (s *Service) NextChange(ctx context.Context, last time.Time) (time.Time, error) {
+	if !s.watch.Settled() {
+		return time.Time{}, nil
+	}
+	return s.store.NextPolicyChange(ctx, last)
+}
+
+// ApplyDue makes the changes take effect whose conditions are met.
+func (s *Service) ApplyDue(ctx context.Context) error {
+	if !s.watch.Settled() {
+		return nil
+	}
+	now := s.now()
+	due, err := s.store.DuePolicyChanges(ctx, now)
+	if err != nil {
+		return err
+	}
+	who := auth.Program("specterd")
+	for _, c := range due {
+		err := s.store.EditPolicy(ctx, who, c.Target, func(e *Edit) error {
+			if e.Pending == nil || e.Pending.ID != c.ID || !e.Settle(e.Pending, now) {
+				return nil
+			}
+			e.Event = who.Event(now, "policy.apply", e.Subject(), "change "+c.ID)
+			e.apply(e.Pending, e.Event, true)
+			e.Pending, e.PendingChanged = nil, true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
