@@ -34,8 +34,31 @@ func Narrower(child, parent Policy) []Wider {
 // as hard to change. Rules are compared by name.
 func Loosens(kind Kind, before, after Policy, beforeLists, afterLists Lists) []Wider {
 	c := comparison{of: expanded(beforeLists, afterLists), fields: ruleFields}
-	wider := c.loosens(before, after)
+	wider := append(c.direct(before, after), c.uncovered(before, after)...)
 	return append(wider, changeWider(kind, before.Change, after.Change)...)
+}
+
+// Difference is a field in which a policy permits more or less than before.
+type Difference struct {
+	Wider
+	Loosens bool
+}
+
+// Differences returns the fields that Loosens returns, and the ones in which a policy with
+// its lists only permits less than before.
+func Differences(kind Kind, before, after Policy, beforeLists, afterLists Lists) []Difference {
+	var all []Difference
+	for _, w := range Loosens(kind, before, after, beforeLists, afterLists) {
+		all = append(all, Difference{w, true})
+	}
+	reverse := comparison{of: expanded(afterLists, beforeLists), fields: ruleFields}
+	for _, w := range append(reverse.direct(after, before), changeWider(kind, after.Change, before.Change)...) {
+		w.Old, w.New = w.New, w.Old
+		if !slices.ContainsFunc(all, func(d Difference) bool { return d.Rule == w.Rule && d.Field == w.Field }) {
+			all = append(all, Difference{w, false})
+		}
+	}
+	return all
 }
 
 // comparison compares a policy with another one: a child with its parent, or a changed
@@ -120,7 +143,9 @@ func (c *comparison) least(rule *Rule, others []Rule) []Wider {
 	return least
 }
 
-func (c *comparison) loosens(before, after Policy) []Wider {
+// direct returns the fields in which a policy is wider than before, each compared with the
+// same field before.
+func (c *comparison) direct(before, after Policy) []Wider {
 	if after.permitsNothing() {
 		return nil
 	}
@@ -140,7 +165,7 @@ func (c *comparison) loosens(before, after Policy) []Wider {
 		}
 		wider = append(wider, added(rule))
 	}
-	return append(wider, c.uncovered(before, after)...)
+	return wider
 }
 
 // uncovered returns the requirements that payments can lose because a rule that asked for
@@ -148,6 +173,9 @@ func (c *comparison) loosens(before, after Policy) []Wider {
 // approvals. If that rule no longer covers a payment, another one with more approvals but
 // without its delay, or with approvals of other members, can apply.
 func (c *comparison) uncovered(before, after Policy) []Wider {
+	if before.Allow == nil || after.Allow == nil {
+		return nil
+	}
 	old := byName(before.Allow)
 	reverse := comparison{fields: c.fields, of: func(other, this []Target) (others, these []Target) {
 		these, others = c.of(this, other)

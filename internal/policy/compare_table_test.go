@@ -161,6 +161,38 @@ func TestLoosens_Policies(t *testing.T) {
 	}
 }
 
+func TestDifferences(t *testing.T) {
+	allow := func(rules ...string) string { return `{"version":1,"allow":[` + strings.Join(rules, ",") + `]}` }
+	tests := []struct{ name, before, after, want string }{
+		{"same", allow(`{"name":"a","delay":"1h"}`), allow(`{"name":"a","delay":"60m"}`), ""},
+		{"both directions", allow(`{"name":"a","max_payment_sat":5,"delay":"1h"}`), allow(`{"name":"a","max_payment_sat":6,"delay":"2h"}`), "+ a max_payment_sat: 5 → 6\n- a delay: 1h → 2h"},
+		{"field that cannot be compared", allow(`{"name":"a","to":[{"address":"x"}]}`), allow(`{"name":"a","to":[{"address":"y"}]}`), `+ a to: [{"address":"x"}] → [{"address":"y"}]`},
+		{"rule removed", allow(`{"name":"a"}`, `{"name":"b"}`), allow(`{"name":"b"}`), `- a allow: {"name":"a"} →`},
+		// The new rule a precedes b; its delay is not one of b.
+		{"rule added", allow(`{"name":"b","approvals":{"count":1}}`), allow(`{"name":"a","delay":"1h"}`, `{"name":"b","approvals":{"count":1}}`), `+ a allow:  → {"name":"a","delay":"1h"}`},
+		{"rules of a policy without rules", `{"version":1}`, allow(), "- allow:  → []"},
+		{
+			"deny and change", `{"version":1,"change":{"approvals":2}}`, `{"version":1,"deny":[{"address":"x"}],"change":{"approvals":1,"delay":"1h"}}`,
+			`+ change.approvals: 2 → 1` + "\n" + `- deny:  → [{"address":"x"}]` + "\n- change.delay:  → 1h",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got []string
+			for _, d := range Differences(Wallet, stored(t, test.before), stored(t, test.after), nil, nil) {
+				sign := "- "
+				if d.Loosens {
+					sign = "+ "
+				}
+				got = append(got, sign+lines([]Wider{d.Wider}))
+			}
+			if got := strings.Join(got, "\n"); got != test.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestLoosens_Lists(t *testing.T) {
 	p := stored(t, `{"version":1,"allow":[{"name":"a","to":[{"list":"suppliers"},{"address":"z"}]}],"deny":[{"list":"blocked"}]}`)
 	x, y := Target{Address: "x"}, Target{Address: "y"}

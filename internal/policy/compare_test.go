@@ -118,7 +118,7 @@ func requiresAtLeast(now, then Decision) bool {
 func loosensWith(fields []ruleField) func(before, after Policy, beforeLists, afterLists Lists) []Wider {
 	return func(before, after Policy, beforeLists, afterLists Lists) []Wider {
 		c := comparison{of: expanded(beforeLists, afterLists), fields: fields}
-		return c.loosens(before, after)
+		return append(c.direct(before, after), c.uncovered(before, after)...)
 	}
 }
 
