@@ -157,6 +157,7 @@ func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage Usage, d *Decision
 	if len(l.Policy.Allow) == 0 {
 		d.Refusals = append(d.Refusals, Refusal{Kind: l.Kind, Subject: l.Subject, Field: "allow", Limit: "[]", Message: say("The policy permits no payments.")})
 	}
+	d.Refusals = slices.Grow(d.Refusals, 2*len(l.Policy.Allow))
 	for i := range l.Policy.Allow {
 		c := ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i], explain: true}
 		if err := c.fields(m); err != nil {
@@ -314,13 +315,12 @@ func (c *ruleCheck) windows(usage Usage) error {
 		if err != nil {
 			return err
 		}
-		name := "windows[" + strconv.Itoa(i) + "]"
 		if total := sum(spent.Amount, c.charge); w.MaxSat != nil && total > *w.MaxSat && c.fails() {
 			frees, err := c.frees(usage, w, after, c.charge <= *w.MaxSat, total-*w.MaxSat, 0)
 			if err != nil {
 				return err
 			}
-			c.refuse(name+".max_sat", sats(*w.MaxSat), sats(spent.Amount), frees,
+			c.refuse(windowField(i, "max_sat"), sats(*w.MaxSat), sats(spent.Amount), frees,
 				say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, *w.MaxSat, spent.Amount, c.charge))
 		}
 		if w.MaxCount != nil && spent.Count >= *w.MaxCount && c.fails() {
@@ -328,7 +328,7 @@ func (c *ruleCheck) windows(usage Usage) error {
 			if err != nil {
 				return err
 			}
-			c.refuse(name+".max_count", strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees,
+			c.refuse(windowField(i, "max_count"), strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees,
 				say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, spent.Count))
 		}
 		if c.failed && !c.explain {
@@ -337,6 +337,8 @@ func (c *ruleCheck) windows(usage Usage) error {
 	}
 	return nil
 }
+
+func windowField(i int, name string) string { return "windows[" + strconv.Itoa(i) + "]." + name }
 
 // frees returns the time at which charges of the given amount and number have left a window,
 // and zero if the payment does not fit even then.
