@@ -88,10 +88,6 @@ func (b *chromium) picture(selector string) []byte {
 	return picture
 }
 
-// untouched reports whether the page is the one in which mark was called: it was not loaded again.
-func (b *chromium) mark()           { evaluate[bool](b, "window.untouched = true") }
-func (b *chromium) untouched() bool { return evaluate[bool](b, "window.untouched === true") }
-
 // TestBrowser_Story is a payment of a vault of several people, from the first start of the server to
 // the block: as people see it, in Chromium, with a real node.
 func TestBrowser_Story(t *testing.T) {
@@ -187,7 +183,7 @@ func TestBrowser_Story(t *testing.T) {
 	link := a.text(".share")
 
 	// Bert opens the link on a phone. The device reads the payment as BBQr and as UR.
-	b.press2("Sign out")
+	b.pressInMenu("Sign out")
 	b.see("You are signed out.")
 	b.open(strings.TrimPrefix(link, s.url))
 	b.signIn("bert", passwordB)
@@ -282,8 +278,8 @@ func (b *chromium) scanned(preset string) []byte {
 	return content.Data
 }
 
-// press2 presses a button of the menu, which a narrow window hides.
-func (b *chromium) press2(text string) {
+// pressInMenu presses a button of the menu, which a narrow window hides.
+func (b *chromium) pressInMenu(text string) {
 	b.t.Helper()
 	b.press("Menu")
 	b.press(text)

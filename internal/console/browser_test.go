@@ -188,6 +188,12 @@ func (b *chromium) signIn(name, password string) {
 	b.press("Sign in")
 }
 
+// mark marks the page that the browser shows, for untouched.
+func (b *chromium) mark() { evaluate[bool](b, "window.untouched = true") }
+
+// untouched reports whether the page is the one in which mark was called: it was not loaded again.
+func (b *chromium) untouched() bool { return evaluate[bool](b, "window.untouched === true") }
+
 // size sets the width of the page in CSS pixels.
 func (b *chromium) size(width int64) {
 	b.t.Helper()

@@ -76,7 +76,7 @@ func TestCodes(t *testing.T) {
 	t.Parallel()
 	_, alice, w := treasury(t)
 	made := alice.propose(w.alias)
-	page := "/wallets/treasury/proposals/" + made["id"].(string)
+	page := pageOf(made)
 	for device, most := range map[string]int{"coldcard": 775, "keystone": 200, "seedsigner": 100, "": 200} {
 		t.Run("device "+device, func(t *testing.T) {
 			texts := codesOf(t, alice.get(page+"/qr?device="+device).want(200, "Part 1 of"))
@@ -131,7 +131,7 @@ func TestScan(t *testing.T) {
 	t.Parallel()
 	s, alice, w := treasury(t)
 	made := alice.propose(w.alias)
-	page := "/wallets/treasury/proposals/" + made["id"].(string)
+	page := pageOf(made)
 	texts := urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[0]))
 	frame := func(content []byte) *document {
 		return alice.upload(page+"/scan", nil, file{"frame", "f.jpg", content})

@@ -139,6 +139,15 @@ func treasury(t *testing.T) (s *site, alice *visitor, w vault) {
 	return s, alice, alice.funded("treasury")
 }
 
+// viewed returns alice, who has the vault treasury, and carol, who is a viewer of it.
+func (s *site) viewed(t *testing.T) (alice, carol *visitor, w vault) {
+	t.Helper()
+	alice, carol = s.user(t, "alice", false), s.user(t, "carol", false)
+	w = alice.vault("treasury")
+	alice.member(w.alias, carol, "viewer")
+	return alice, carol, w
+}
+
 // member adds a user to a wallet of v.
 func (v *visitor) member(alias string, other *visitor, role string) {
 	v.t.Helper()
@@ -210,4 +219,13 @@ func (v *visitor) proposeWith(alias, label string) map[string]any {
 	return v.api("POST", "/api/v1/wallets/"+alias+"/proposals", map[string]any{
 		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000, "label": label}}, "fee_rate_sat_vb": 5,
 	})
+}
+
+// pageOf returns the path of the page of a proposal in the vault treasury.
+func pageOf(made map[string]any) string { return "/wallets/treasury/proposals/" + made["id"].(string) }
+
+// sign adds the signatures of some signers to a proposal, as a file.
+func (v *visitor) sign(made map[string]any, signers ...string) *document {
+	v.t.Helper()
+	return v.upload(pageOf(made)+"/signatures", nil, file{"file", "s.psbt", v.site.node.Sign(v.t, psbtOf(v.t, made), signers...)})
 }

@@ -217,9 +217,7 @@ func (d *document) txids() (ids []string) {
 func TestTransaction(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *site) {
-		alice, carol := s.user(t, "alice", false), s.user(t, "carol", false)
-		w := alice.vault("treasury")
-		alice.member(w.alias, carol, "viewer")
+		alice, carol, w := s.viewed(t)
 		received := alice.pay(w.alias, alice.address(w.alias, "Invoice 7"), "0.5")
 		page := "/wallets/treasury/transactions/" + received
 		p := alice.get(page).want(200, "Received", "+50 000 000 sat", "Invoice 7", "1, final after 6", "unknown, because others paid it", "from another wallet", "This wallet", "to others")

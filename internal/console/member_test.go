@@ -73,11 +73,7 @@ func TestMembers(t *testing.T) {
 // TestMembers_Leave leaves a wallet, which requires the password.
 func TestMembers_Leave(t *testing.T) {
 	t.Parallel()
-	s := open(t, onNode(minedNode(t)))
-	owner, ben := s.user(t, "olga", false), s.user(t, "ben", false)
-	owner.createVault("Vault")
-	owner.get("/wallets/vault/members").submit("/wallets/vault/members", "user", "ben", "role", "signer").want(200)
-	ben.accept()
+	s, owner, ben := vaultWith(t, "signer")
 	s.late.Add(int64(11 * time.Minute))
 	const leave = "/wallets/vault/members/ben/remove"
 	for _, c := range []struct {

@@ -101,8 +101,8 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 	first, second := alice.propose(w.alias), alice.propose(w.alias)
 	const list = "/wallets/treasury/proposals"
-	pending, page := list+"/"+first["id"].(string), list+"/"+second["id"].(string)
-	alice.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, second), w.signers[0], w.signers[1])})
+	pending, page := pageOf(first), pageOf(second)
+	alice.sign(second, w.signers[0], w.signers[1])
 	b := s.chromium(t)
 	b.open("/wallets/treasury/send")
 	b.signIn("alice", alice.password)
@@ -112,7 +112,7 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	}
 	b.open(pending)
 	b.see("Next: sign with your device")
-	alice.upload(pending+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, first), w.signers[0], w.signers[1])})
+	alice.sign(first, w.signers[0], w.signers[1])
 	b.press("Show the next action")
 	b.see("Next: broadcast the payment")
 }

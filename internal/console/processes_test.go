@@ -141,10 +141,10 @@ func TestBrowser_TwoProcesses(t *testing.T) {
 	page.open("/")
 	page.signIn("alice", alice.password)
 	page.see("Treasury")
-	evaluate[bool](page, "window.isSamePage = true")
+	page.mark()
 	alice.api("PATCH", "/api/v1/wallets/"+w.alias, map[string]any{"name": "Reserves"})
 	page.see("Reserves")
-	if !evaluate[bool](page, "window.isSamePage === true") {
+	if !page.untouched() {
 		t.Error("the page was loaded again")
 	}
 	alice.get("/settings").submit("/settings/sessions", "id", "others").want(200, "Your other sessions have ended.")

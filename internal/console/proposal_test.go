@@ -42,7 +42,7 @@ func TestSign(t *testing.T) {
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
 		made := alice.propose(w.alias)
 		id := made["id"].(string)
-		page := "/wallets/treasury/proposals/" + id
+		page := pageOf(made)
 
 		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat", "By QR code", "By file or memory card", "Total in BTC", "The link works only on this computer")
 		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
@@ -114,12 +114,11 @@ func TestEndProposal(t *testing.T) {
 
 	t.Run("cancel", func(t *testing.T) {
 		made := alice.propose(w.alias)
-		page := list + "/" + made["id"].(string)
+		page := pageOf(made)
 		bob.get(page).want(200, "Only signers, owners and the member who proposed it can cancel it").lacks(page + "/cancel")
 		bob.post(page + "/cancel").want(403)
 		p := alice.get(page)
-		signed := s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])
-		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", signed}).want(200, "The signatures of these keys are added")
+		alice.sign(made, w.signers[0], w.signers[1]).want(200, "The signatures of these keys are added")
 		p.submit(page+"/cancel").want(412, "the proposal has changed since you read it")
 		p = alice.get(page).submit(page + "/cancel")
 		p.want(200, "The proposal is cancelled", "The signed transaction is still valid", "cancelled by alice")
@@ -129,8 +128,8 @@ func TestEndProposal(t *testing.T) {
 	})
 	t.Run("bump", func(t *testing.T) {
 		made := alice.propose(w.alias)
-		page := list + "/" + made["id"].(string)
-		alice.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		page := pageOf(made)
+		alice.sign(made, w.signers[0], w.signers[1])
 		alice.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
 		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
 		before := s.count(t, "proposals")
@@ -242,8 +241,8 @@ func TestEvictions(t *testing.T) {
 	const list = "/wallets/treasury/proposals/"
 	send := func(v *visitor) string {
 		made := v.propose(w.alias)
-		page := list + made["id"].(string)
-		v.upload(page+"/signatures", nil, file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, made), w.signers[0], w.signers[1])})
+		page := pageOf(made)
+		v.sign(made, w.signers[0], w.signers[1])
 		v.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
 		return page
 	}

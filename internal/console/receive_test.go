@@ -38,9 +38,7 @@ func (d *document) paymentURI() string {
 func TestReceive(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *site) {
-		alice, carol := s.user(t, "alice", false), s.user(t, "carol", false)
-		w := alice.vault("treasury")
-		alice.member(w.alias, carol, "viewer")
+		alice, carol, w := s.viewed(t)
 		const page = "/wallets/treasury/receive"
 		empty := alice.get(page).want(200, "No address was revealed yet", "Reveal address 0")
 		alice.get(page)

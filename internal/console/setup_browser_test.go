@@ -21,7 +21,7 @@ func TestBrowser_Setup(t *testing.T) {
 	b.inspect(newWalletPath)
 	var keys []string
 	for _, name := range []string{"key-multisig.txt", "key-jade.txt", "key-spare.txt"} {
-		keys = append(keys, strings.TrimSpace(string(regtestFile(t, name).content)))
+		keys = append(keys, textOfFile(t, name))
 	}
 	b.do(chromedp.SendKeys("#text", strings.Join(keys, "\n")))
 	b.press("Continue")

@@ -44,7 +44,7 @@ func minedNode(t *testing.T) *testkit.Node {
 	return n
 }
 
-// vault is the 2-of-3 multisig wallet of three device files.
+// vaultFiles are the files of the three devices of a 2-of-3 multisig wallet.
 var vaultFiles = []string{"coldcard.json", "key-jade.txt", "key-spare.txt"}
 
 // vaultFilesOf returns the files of the devices of the vault.
@@ -70,6 +70,18 @@ func (v *visitor) createVault(name string) {
 	if !strings.HasPrefix(p.path(), "/wallets/") || p.path() == newWalletPath {
 		v.t.Fatalf("the wallet %s was not created: %s", name, p.text())
 	}
+}
+
+// vaultWith opens a server on which olga has created the wallet vault with the pages, and ben has
+// accepted her invitation to it.
+func vaultWith(t *testing.T, role string) (s *site, olga, ben *visitor) {
+	t.Helper()
+	s = open(t, onNode(minedNode(t)))
+	olga, ben = s.user(t, "olga", false), s.user(t, "ben", false)
+	olga.createVault("Vault")
+	olga.get("/wallets/vault/members").submit("/wallets/vault/members", "user", "ben", "role", role).want(200)
+	ben.accept()
+	return s, olga, ben
 }
 
 // addressesOf returns the addresses in groups on a page.
@@ -168,9 +180,8 @@ func TestNewWallet_OneFileAfterTheOther(t *testing.T) {
 	if strings.Contains(p.text(), "b8688df1") {
 		t.Error("the file that was left out is still there")
 	}
-	two := regtestFile(t, "key-jade.txt").content
-	two = append(append(two, '\n'), regtestFile(t, "key-spare.txt").content...)
-	v.get(newWalletPath).send(nil, "text", string(two), "signatures_required", "2", "step", "check").want(200, "2 of 2 signatures")
+	two := textOfFile(t, "key-jade.txt") + "\n" + textOfFile(t, "key-spare.txt")
+	v.get(newWalletPath).send(nil, "text", two, "signatures_required", "2", "step", "check").want(200, "2 of 2 signatures")
 	v.get(newWalletPath).send(nil, "text", string(regtestFile(t, "descriptor.txt").content), "step", "check").want(200, "one key")
 }
 

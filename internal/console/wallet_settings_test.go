@@ -76,11 +76,7 @@ func TestWalletSettings_Export(t *testing.T) {
 // TestWalletSettings_Change changes names, limits and labels, as an owner and in other roles.
 func TestWalletSettings_Change(t *testing.T) {
 	t.Parallel()
-	s := open(t, onNode(minedNode(t)))
-	v, ben := s.user(t, "olga", false), s.user(t, "ben", false)
-	v.createVault("Vault")
-	v.get("/wallets/vault/members").submit("/wallets/vault/members", "user", "ben", "role", "viewer").want(200)
-	ben.accept()
+	s, v, ben := vaultWith(t, "viewer")
 
 	p := v.get(settingsPath)
 	p.submit(settingsPath+"/name", "name", "A <b>vault</b> ünd more").want(200, "The name was changed").lacks("<b>vault")

@@ -14,9 +14,7 @@ import (
 func TestOverview(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, s *site) {
-		alice, carol := s.user(t, "alice", false), s.user(t, "carol", false)
-		w := alice.vault("treasury")
-		alice.member(w.alias, carol, "viewer")
+		alice, carol, w := s.viewed(t)
 		const page = "/wallets/treasury"
 		alice.get(page).want(200, "No transactions yet", "0 sat", "Receive", "Send").lacks("<figure")
 
