@@ -110,9 +110,8 @@ func TestEndProposal(t *testing.T) {
 	for range 3 {
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.1")
 	}
-	const list = "/wallets/treasury/proposals"
 
-	t.Run("cancel", func(t *testing.T) {
+	t.Run("cancel", func(*testing.T) {
 		made := alice.propose(w.alias)
 		page := pageOf(made)
 		bob.get(page).want(200, "Only signers, owners and the member who proposed it can cancel it").lacks(page + "/cancel")
@@ -238,7 +237,6 @@ func TestEvictions(t *testing.T) {
 	s, alice, w := treasury(t)
 	bob := s.user(t, "bob", false)
 	alice.member(w.alias, bob, "signer")
-	const list = "/wallets/treasury/proposals/"
 	send := func(v *visitor) string {
 		made := v.propose(w.alias)
 		page := pageOf(made)
