@@ -22,7 +22,7 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify vulncheck release reproduce
+.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify verify-deb vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ bitcoind: ## find a bitcoind, or fetch one, and print its path
 build: ## build bin/specterd
 	CGO_ENABLED=0 go build -trimpath -ldflags '-X github.com/specterd/specterd/internal/cli.version=$(VERSION)' -o bin/specterd ./cmd/specterd
 
-release: ## make dist/ of the commit: archives for four platforms, what is in them, and SHA256SUMS
+release: ## make dist/ of the commit: archives for four platforms, Debian packages, what is in them, and SHA256SUMS
 	scripts/release.sh
+
+verify-deb: ## install, use, upgrade, remove and purge the package of dist/ in a clean Debian root (as root)
+	scripts/test-deb.sh dist
 
 reproduce: ## make the release again, elsewhere and from nothing, and compare it with dist/
 	scripts/reproduce.sh

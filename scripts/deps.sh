@@ -3,8 +3,8 @@
 #
 #   scripts/deps.sh          what the demo requires
 #   scripts/deps.sh --test   also what only the tests require: a C compiler (for the race detector), PostgreSQL's
-#                            server programs, curl, jq, strace, unshare, ip, python3 with requests, npm, Electrum and
-#                            Chromium
+#                            server programs, curl, jq, strace, unshare, ip, python3 with requests and yaml, npm, Electrum,
+#                            Chromium, ruby and nix-instantiate
 #
 # If everything is installed, it prints nothing. On Debian and its derivatives it installs what is missing;
 # elsewhere it lists it and fails.
@@ -45,6 +45,9 @@ missing() {
 	have npm || echo nodejs npm
 	have electrum || echo electrum
 	have chromium || echo chromium
+	have ruby || echo ruby
+	have nix-instantiate || echo nix-bin
+	/usr/bin/python3 -c 'import yaml' 2>/dev/null || echo python3 python3-yaml
 }
 
 install() {

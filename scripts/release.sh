@@ -1,6 +1,6 @@
 #!/bin/sh
-# Build dist/ from the current commit: an archive and a bill of materials (CycloneDX) for each platform, and
-# SHA256SUMS. On Linux, the same commit, tags and Go version result in the same bytes in any directory.
+# Build dist/ from the current commit: an archive and a bill of materials (CycloneDX) for each platform, Debian
+# packages, and SHA256SUMS. On Linux, the same commit, tags and Go version result in the same bytes in any directory.
 set -eu
 cd "$(dirname -- "$0")/.."
 platforms="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64"
@@ -40,8 +40,21 @@ for platform in $platforms; do
 	"$work/here" completion fish >"$folder/completions/specterd.fish"
 	tar --create --directory "$work" --format=ustar --sort=name --mtime="@$epoch" \
 		--owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "$name" | gzip -9n >"dist/$name.tar.gz"
+	case $platform in
+	linux/*) SOURCE_DATE_EPOCH=$epoch scripts/deb.sh "$folder" "${platform#*/}" "$version" "$PWD/dist" ;;
+	esac
 done
 
-cd dist
-sha256sum -- * >SHA256SUMS
-cat SHA256SUMS
+(cd dist && sha256sum -- * >SHA256SUMS && cat SHA256SUMS)
+
+# What was tested of these files, and how to test the rest.
+cat <<END
+
+*.tar.gz      built for each platform; make reproduce builds them again and compares every byte
+*.deb         built; make verify-deb checks them with lintian, and installs, uses, upgrades and purges the one of this
+              machine in a clean Debian root; make reproduce compares them
+*.cdx.json    written from the build information of each program
+SHA256SUMS    covers all of these
+Not in dist:  the container image (Dockerfile), Umbrel, StartOS, NixOS and Homebrew in deploy/: go test ./deploy parses
+              them, and docs/install.md says what else was tested
+END
