@@ -1,11 +1,12 @@
-# An image with the static binary of specterd and nothing else. See docker-compose.yml.
-FROM golang:1.26 AS build
+# An image with the static binary of specterd and nothing else. See docker-compose.yml. For several platforms, such as
+# docker buildx build --platform linux/amd64,linux/arm64, Go compiles on the platform of the builder.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=unknown
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/specterd/specterd/internal/cli.version=$VERSION" -o /out/specterd ./cmd/specterd \
+ARG VERSION=unknown TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X github.com/specterd/specterd/internal/cli.version=$VERSION" -o /out/specterd ./cmd/specterd \
  && mkdir -m 0700 /out/data && mkdir -m 1777 /out/tmp
 
 # A node for trying specterd, from the package that `make bitcoind` uses.
