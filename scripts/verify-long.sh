@@ -39,6 +39,7 @@ processes    ./test/system           TestSeveralProcesses
 restore      ./test/system           TestRestore_AnotherNode|TestRestore_BroadcastAfterBackup
 export       ./test/system           TestExport
 rights       ./internal/httpapi      TestRightsSearch
+policy       ./internal/store        TestSpends_Model_Concurrent
 webhooks     ./internal/store        TestDelivery.*|TestWebhook_.*|TestRestoredWebhook
 webhook-targets ./internal/egress    TestPost_.*|TestDial_.*|TestClassify.*
 attack       script                  scripts/verify-attack.sh
