@@ -19,3 +19,9 @@ ON CONFLICT (device_id, derivation, xpub) DO NOTHING;
 
 -- name: DevicesOfUser :many
 SELECT alias, name, type FROM devices WHERE user_id = @user_id ORDER BY name, alias;
+
+-- name: DeviceByAlias :one
+SELECT * FROM devices WHERE user_id = @user_id AND alias = @alias;
+
+-- name: RenameDevice :exec
+UPDATE devices SET alias = @alias, name = @name WHERE device_id = @device_id;

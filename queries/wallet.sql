@@ -22,7 +22,7 @@ SELECT wallet_id, name, stage, core_name, script, signatures_required, receive_d
 FROM wallets ORDER BY wallet_id;
 
 -- name: KeysOfWallets :many
-SELECT sqlc.embed(k), coalesce(d.alias, '') AS device
+SELECT sqlc.embed(k), coalesce(d.alias, '') AS device, coalesce(d.name, '') AS device_name, coalesce(d.user_id, '') AS device_owner
 FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
 WHERE k.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
 ORDER BY k.wallet_id, k.position;

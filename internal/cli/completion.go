@@ -42,7 +42,8 @@ var argumentValues = map[string][]completer{
 	"token show": {tokenIDs}, "token revoke": {tokenIDs}, "token rotate": {tokenIDs}, "session delete": {sessionIDs},
 	"wallet show": {aliases}, "wallet rescan": {aliases}, "wallet rm": {aliases}, "wallet address": {aliases}, "wallet balance": {aliases}, "wallet utxos": {aliases}, "wallet transactions": {aliases},
 	"wallet member list": {aliases}, "wallet member add": {aliases, userNames}, "wallet member set": {aliases, userNames}, "wallet member rm": {aliases, userNames},
-	"label list": {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
+	"wallet device rename": {deviceAliases},
+	"label list":           {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
 	"proposal list": {aliases}, "proposal create": {aliases}, "proposal show": {proposalIDs()}, "proposal broadcast": {proposalIDs(proposal.Complete, proposal.Broadcast)},
 	"proposal bump":   {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast)},
 	"proposal cancel": {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete)},
@@ -203,17 +204,38 @@ func memberships(ctx context.Context, cmd *cobra.Command, a *app.App) ([]auth.Me
 	if a == nil {
 		return nil, nil
 	}
+	u, err := actingUser(ctx, cmd, a)
+	if err != nil {
+		return nil, err
+	}
+	return a.Store.Memberships(ctx, u.ID)
+}
+
+func deviceAliases(ctx context.Context, cmd *cobra.Command, a *app.App) ([]string, error) {
+	if a == nil {
+		return nil, nil
+	}
+	u, err := actingUser(ctx, cmd, a)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := a.Store.DevicesOfUser(ctx, u.ID)
+	aliases := make([]string, len(devices))
+	for i, d := range devices {
+		aliases[i] = d.Alias + "\t" + d.Name
+	}
+	return aliases, err
+}
+
+// actingUser returns the user on whose behalf a command acts.
+func actingUser(ctx context.Context, cmd *cobra.Command, a *app.App) (auth.User, error) {
 	name := auth.FirstAdmin
 	if f := cmd.Flag("user"); f != nil && f.Value.String() != "" {
 		name = f.Value.String()
 	} else if cmd.Name() == "create" && cmd.Parent().Name() == "webhook" && cmd.Flags().NArg() > 0 {
 		name = cmd.Flags().Arg(0)
 	}
-	u, err := a.Store.UserByName(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return a.Store.Memberships(ctx, u.ID)
+	return a.Store.UserByName(ctx, name)
 }
 
 func aliases(ctx context.Context, cmd *cobra.Command, a *app.App) ([]string, error) {

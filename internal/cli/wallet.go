@@ -35,7 +35,7 @@ func (p *program) walletCommand() *cobra.Command {
 	config.AddFlags(cmd.PersistentFlags(), "node-wallet-folder")
 	cmd.AddCommand(
 		p.walletCreateCommand(&user), p.walletListCommand(&user), p.walletShowCommand(&user),
-		p.walletBalanceCommand(&user), p.walletAddressCommand(&user), p.walletTransactionsCommand(&user), p.walletUTXOsCommand(&user), p.walletMemberCommand(&user),
+		p.walletBalanceCommand(&user), p.walletAddressCommand(&user), p.walletTransactionsCommand(&user), p.walletUTXOsCommand(&user), p.walletMemberCommand(&user), p.walletDeviceCommand(&user),
 		p.walletRescanCommand(&user), p.walletRemoveCommand(&user),
 	)
 	return cmd

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +17,7 @@ var walletSettingsRoutes = []route{
 	{method: get, path: "/wallets/{alias}/settings", audience: users, role: auth.RoleViewer, handle: (*call).walletSettings},
 	{method: post, path: "/wallets/{alias}/settings/alias", audience: users, role: auth.RoleViewer, handle: (*call).setAlias},
 	{method: post, path: "/wallets/{alias}/settings/name", audience: users, role: auth.RoleOwner, handle: (*call).setName},
+	{method: post, path: "/wallets/{alias}/settings/device", audience: users, role: auth.RoleViewer, handle: (*call).renameDevice},
 	{method: post, path: "/wallets/{alias}/settings/limits", audience: users, role: auth.RoleOwner, handle: (*call).setLimits},
 	{method: post, path: "/wallets/{alias}/settings/export", audience: users, role: auth.RoleViewer, proof: true, stream: true, handle: (*call).exportWallet},
 	{method: post, path: "/wallets/{alias}/settings/labels", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).importLabels},
@@ -29,6 +32,7 @@ var walletSettingsNotices = map[string]string{
 	"wallet-renamed": "The name was changed.",
 	"alias-changed":  "The alias was changed. Scripts that use the old one no longer find the wallet.",
 	"limits-changed": "The limits were changed.",
+	"device-renamed": "The device has its new name in all of your wallets.",
 	"rescan-started": "The rescan was requested. This page shows its progress.",
 	"rescan-aborted": "The rescan was aborted. The transactions that it found stay in the history.",
 	"wallet-deleted": "The wallet was deleted.",
@@ -45,6 +49,7 @@ type walletSettingsPage struct {
 	Labels     *wallet.LabelImport // result of an import
 	Members    int
 	Adopted    bool
+	Devices    []wallet.Key // keys of the user's own devices, one for each device
 }
 
 // exportText is a format of an export.
@@ -84,6 +89,12 @@ func (c *call) walletSettingsPage(section string, f *fault.Error) (walletSetting
 			p.Names.values[name] = values
 		}
 		p.Names.fault = f
+	}
+	for _, k := range v.Keys {
+		isKnown := slices.ContainsFunc(p.Devices, func(other wallet.Key) bool { return other.Device == k.Device })
+		if k.DeviceOwner == c.who.UserID && !isKnown {
+			p.Devices = append(p.Devices, k)
+		}
 	}
 	w := walletexport.Wallet{Details: wallet.Details{View: v}, Network: c.Wallets.Network()}
 	for _, e := range exportTexts {
@@ -133,6 +144,21 @@ func (c *call) setName() error {
 		return c.refuseSettings("name", err)
 	}
 	return c.redirect(c.walletPath("settings"), "wallet-renamed")
+}
+
+// renameDevice changes the name of one of the user's devices.
+func (c *call) renameDevice() error {
+	_, err := c.Wallets.RenameDevice(c.r.Context(), c.who, c.form.Get("device"), strings.TrimSpace(c.form.Get("device_name")))
+	if errors.Is(err, wallet.ErrDeviceNotFound) {
+		err = fault.InvalidField("device", "is required: choose one of your devices")
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 1 && f.Fields[0].Name == "name" {
+		err = f.ForField("device_name")
+	}
+	if err != nil {
+		return c.refuseSettings("device", err)
+	}
+	return c.redirect(c.walletPath("settings"), "device-renamed")
 }
 
 // setLimits sets the maximum fee rate and the number of confirmations. It checks both before it

@@ -26,6 +26,8 @@ var fieldNames = map[string]string{
 	"amount_sat":              "Amount",
 	"current":                 "Current password",
 	"confirm":                 "Name of the wallet",
+	"device":                  "Device",
+	"device_name":             "New name of the device",
 	"expires_at":              "Expiry",
 	"fee_rate_sat_vb":         "Fee rate",
 	"final_after":             "Confirmations until a payment is final",

@@ -15,6 +15,7 @@ var tags = []tag{
 	{"users", "User accounts and passwords."},
 	{"wallets", "Watch-only wallets with their balances, and rescans of the blockchain for them."},
 	{"members", "The users of a wallet and their roles in it."},
+	{"devices", "Signing devices of the caller, which are named when a wallet is created from their keys."},
 	{"invitations", "Invitations to become a member of a wallet, which the invited user accepts or declines. They expire after 14 days."},
 	{"addresses", "Addresses of wallets."},
 	{"transactions", "Transaction history of one wallet or of all wallets of the caller."},

@@ -59,6 +59,8 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Delivery":                  "The delivery of an event to a webhook.",
 	"DeliveryDetails":           "A delivery with all attempts.",
 	"EventActor":                "The user who caused an event, and the token used for it.",
+	"ChangeDeviceRequest":       "The new name of a device.",
+	"Device":                    "A signing device.",
 	"EventPage":                 "A page of events.",
 	"Eviction":                  "A transaction or proposal that a replacement evicts.",
 	"FeeEstimate":               "The estimated fee rate for confirmation within a number of blocks.",

@@ -76,6 +76,8 @@ var requests = map[string]func(t *testing.T, w *world, whose testUser) (path, bo
 	"POST /api/v1/wallets/{alias}/addresses":                 ofWallet("/addresses", `{}`),
 	"GET /api/v1/wallets/{alias}/addresses/{address}":        ofWallet("/addresses/{address}", ""),
 	"PATCH /api/v1/wallets/{alias}/addresses/{address}":      ofWallet("/addresses/{address}", `{"label": "x"}`),
+	"GET /api/v1/devices":                                    plain("/api/v1/devices"),
+	"PATCH /api/v1/devices/{device}":                         ofDevice,
 	"GET /api/v1/addresses/{address}":                        ofWallet("/api/v1/addresses/{address}", ""),
 	"GET /api/v1/wallets/{alias}/utxos":                      ofWallet("/utxos", ""),
 	"PUT /api/v1/wallets/{alias}/utxos/{outpoint}/freeze":    ofWallet("/utxos/{outpoint}/freeze", ""),
@@ -365,6 +367,13 @@ func oldMember(t *testing.T, w *world, whose testUser) (string, string) {
 // newInvitation returns a request that invites a user name that does not exist.
 func newInvitation(t *testing.T, w *world, whose testUser) (string, string) {
 	return ofWallet("/invitations", fmt.Sprintf(`{"user": %q, "role": "viewer"}`, unique("guest")))(t, w, whose)
+}
+
+// ofDevice returns a request that renames a device of the user.
+func ofDevice(t *testing.T, w *world, whose testUser) (string, string) {
+	w.vaultOf(t, whose)
+	devices := testkit.Must(w.Wallets.Devices(t.Context(), whose.principal()))
+	return "/api/v1/devices/" + devices[0].Alias, `{"name": "Ann's Coldcard"}`
 }
 
 // ofInvitation returns a function that makes requests for an invitation of a user to another

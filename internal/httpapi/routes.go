@@ -113,6 +113,8 @@ func walletRoutes(one *v1.API) []route.Route {
 		line(post, "/api/v1/wallets/{alias}/addresses", route.Bearer, auth.AddressesWrite, route.Proposer, route.Created(one.CreateAddress).NeedsNode().WithIdempotencyKey(), "Reveal the next receive address"),
 		line(get, "/api/v1/wallets/{alias}/addresses/{address}", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.GetAddress).WithETag(), "Get an address with the payments to it"),
 		line(patch, "/api/v1/wallets/{alias}/addresses/{address}", route.Bearer, auth.WalletsWrite, route.Proposer, route.OK(one.LabelAddress).ShownTo(auth.WalletsRead), "Update the label of an address"),
+		line(get, "/api/v1/devices", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.ListDevices), "List your signing devices"),
+		line(patch, "/api/v1/devices/{device}", route.Bearer, auth.WalletsWrite, route.AnyRole, route.OK(one.ChangeDevice).ShownTo(auth.WalletsRead), "Rename a signing device"),
 		line(get, "/api/v1/addresses/{address}", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.FindAddress).WithETag(), "Find the wallets that contain an address"),
 	}
 }

@@ -19,7 +19,7 @@ import (
 var withoutAccess = map[reflect.Type][]string{
 	reflect.TypeFor[*wallet.Service](): {
 		"Access", "Accesses", "Memberships", // determine the access
-		"Create", "Devices", "FindAddress", "Inspect", "List", "Problems", // take the caller instead
+		"Create", "Devices", "FindAddress", "Inspect", "List", "Problems", "RenameDevice", // take the caller instead
 		"Accept", "EndInvitation", "OwnInvitations", // take the invited user, or the id of an invitation
 		"EnsureRange", "EnsureScanRange", "ExtendRange", "Finish", "LockSelection", // for the indexer
 		"Network", "WithAdminsAddingMembers", "WithLookahead", // concern no wallet

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
@@ -49,7 +50,7 @@ func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID stri
 		return id, err
 	}
 	name := cmp.Or(key.DeviceName, key.Fingerprint)
-	alias, err := freeDeviceAlias(ctx, q, ownerID, cmp.Or(btc.Alias(name), key.Fingerprint))
+	alias, err := freeDeviceAlias(ctx, q, ownerID, cmp.Or(btc.Alias(name), key.Fingerprint), "")
 	if err != nil {
 		return "", err
 	}
@@ -64,16 +65,16 @@ func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID stri
 	return id, nil
 }
 
-// freeDeviceAlias returns an alias that none of the user's devices has: the requested
-// alias or, as in Specter Desktop, that alias with a number appended.
-func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted string) (string, error) {
+// freeDeviceAlias returns an alias that none of the user's devices has, except the one with the
+// alias own: the requested alias or, as in Specter Desktop, that alias with a number appended.
+func freeDeviceAlias(ctx context.Context, q *db.Queries, userID, wanted, own string) (string, error) {
 	alias := wanted
 	for n := 2; ; n++ {
 		taken, err := q.DeviceAliasIsTaken(ctx, db.DeviceAliasIsTakenParams{UserID: userID, Alias: alias})
 		if err != nil {
 			return "", fmt.Errorf("look up a device: %w", err)
 		}
-		if !taken {
+		if !taken || alias == own {
 			return alias, nil
 		}
 		alias = fmt.Sprintf("%s_%d", wanted, n)
@@ -102,4 +103,34 @@ func (s *Store) DevicesOfUser(ctx context.Context, userID string) ([]wallet.Devi
 		devices[i] = wallet.Device(row)
 	}
 	return devices, nil
+}
+
+// RenameDevice implements wallet.Registry.
+func (s *Store) RenameDevice(ctx context.Context, who *auth.Principal, alias, newAlias, name string, e auth.Event) (d wallet.Device, err error) {
+	err = s.inTx(ctx, func(q *db.Queries) error {
+		if _, err := s.confirm(ctx, q, who); err != nil {
+			return err
+		}
+		row, err := q.DeviceByAlias(ctx, db.DeviceByAliasParams{UserID: who.UserID, Alias: alias})
+		if errors.Is(err, sql.ErrNoRows) {
+			return wallet.ErrDeviceNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("look up a device: %w", err)
+		}
+		d = wallet.Device{Alias: row.Alias, Name: row.Name, Type: row.Type}
+		if row.Name == name {
+			return nil
+		}
+		d.Name = name
+		if d.Alias, err = freeDeviceAlias(ctx, q, who.UserID, newAlias, alias); err != nil {
+			return err
+		}
+		if err := q.RenameDevice(ctx, db.RenameDeviceParams{Alias: d.Alias, Name: name, DeviceID: row.DeviceID}); err != nil {
+			return fmt.Errorf("rename a device: %w", err)
+		}
+		e.Target = row.DeviceID
+		return addEvent(ctx, q, e)
+	})
+	return d, err
 }

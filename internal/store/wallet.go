@@ -271,7 +271,7 @@ func fillKeys(ctx context.Context, q *db.Queries, wallets ...*wallet.Wallet) err
 	}
 	for _, row := range rows {
 		w := byID[row.WalletKey.WalletID]
-		w.Keys = append(w.Keys, wallet.Key{Key: keyOf(row.WalletKey), Device: row.Device})
+		w.Keys = append(w.Keys, wallet.Key{Key: keyOf(row.WalletKey), Device: row.Device, DeviceName: row.DeviceName, DeviceOwner: row.DeviceOwner})
 	}
 	return nil
 }

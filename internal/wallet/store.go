@@ -58,6 +58,11 @@ type Registry interface {
 
 	// DevicesOfUser returns the user's devices in the order of their names.
 	DevicesOfUser(ctx context.Context, userID string) ([]Device, error)
+	// RenameDevice changes the name of the caller's device with this alias, and its alias to
+	// newAlias, to which it appends a number if another device of the user has it. Without the
+	// device, it returns ErrDeviceNotFound. If nothing changes, it does not record the event, whose
+	// Target it sets.
+	RenameDevice(ctx context.Context, who *auth.Principal, alias, newAlias, name string, e auth.Event) (Device, error)
 
 	// Members returns the members in the order of their names.
 	Members(ctx context.Context, walletID string) ([]Member, error)

@@ -140,9 +140,11 @@ type Key struct {
 	// Device is the alias of the device for its user; empty if the device was
 	// deleted.
 	Device string
-	// DeviceName is the name of the device that Registry.AddWallet creates for the key; empty
-	// for the fingerprint.
+	// DeviceName is the name of the device. In Registry.AddWallet, it is the name of a device that
+	// is created for the key; empty for the fingerprint.
 	DeviceName string
+	// DeviceOwner is the id of the user whose device it is; empty if the device was deleted.
+	DeviceOwner string
 }
 
 // View is a wallet with the alias and the role of one of its members.

@@ -82,6 +82,29 @@ func (q *Queries) DeviceAliasIsTaken(ctx context.Context, arg DeviceAliasIsTaken
 	return taken, err
 }
 
+const DeviceByAlias = `-- name: DeviceByAlias :one
+SELECT device_id, user_id, alias, name, type, created_at FROM devices WHERE user_id = $1 AND alias = $2
+`
+
+type DeviceByAliasParams struct {
+	UserID string
+	Alias  string
+}
+
+func (q *Queries) DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (Device, error) {
+	row := q.db.QueryRowContext(ctx, DeviceByAlias, arg.UserID, arg.Alias)
+	var i Device
+	err := row.Scan(
+		&i.DeviceID,
+		&i.UserID,
+		&i.Alias,
+		&i.Name,
+		&i.Type,
+		&i.CreatedAt,
+	)
+	return i, err
+}
+
 const DeviceWithFingerprint = `-- name: DeviceWithFingerprint :one
 SELECT d.device_id
 FROM devices AS d JOIN device_keys AS k ON k.device_id = d.device_id
@@ -133,4 +156,19 @@ func (q *Queries) DevicesOfUser(ctx context.Context, userID string) ([]DevicesOf
 		return nil, err
 	}
 	return items, nil
+}
+
+const RenameDevice = `-- name: RenameDevice :exec
+UPDATE devices SET alias = $1, name = $2 WHERE device_id = $3
+`
+
+type RenameDeviceParams struct {
+	Alias    string
+	Name     string
+	DeviceID string
+}
+
+func (q *Queries) RenameDevice(ctx context.Context, arg RenameDeviceParams) error {
+	_, err := q.db.ExecContext(ctx, RenameDevice, arg.Alias, arg.Name, arg.DeviceID)
+	return err
 }

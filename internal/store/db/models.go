@@ -56,6 +56,15 @@ type DeliveryAttempt struct {
 	Excerpt    string
 }
 
+type Device struct {
+	DeviceID  string
+	UserID    string
+	Alias     string
+	Name      string
+	Type      string
+	CreatedAt sqltype.Time
+}
+
 type Event struct {
 	Seq        int64
 	WalletID   *string

@@ -210,15 +210,17 @@ func (q *Queries) HeldBack(ctx context.Context, walletIds string) ([]HeldBackRow
 }
 
 const KeysOfWallets = `-- name: KeysOfWallets :many
-SELECT k.wallet_id, k.position, k.fingerprint, k.derivation, k.xpub, k.original, k.type, k.purpose, k.device_id, coalesce(d.alias, '') AS device
+SELECT k.wallet_id, k.position, k.fingerprint, k.derivation, k.xpub, k.original, k.type, k.purpose, k.device_id, coalesce(d.alias, '') AS device, coalesce(d.name, '') AS device_name, coalesce(d.user_id, '') AS device_owner
 FROM wallet_keys AS k LEFT JOIN devices AS d ON d.device_id = k.device_id
 WHERE k.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
 ORDER BY k.wallet_id, k.position
 `
 
 type KeysOfWalletsRow struct {
-	WalletKey WalletKey
-	Device    string
+	WalletKey   WalletKey
+	Device      string
+	DeviceName  string
+	DeviceOwner string
 }
 
 func (q *Queries) KeysOfWallets(ctx context.Context, walletIds string) ([]KeysOfWalletsRow, error) {
@@ -241,6 +243,8 @@ func (q *Queries) KeysOfWallets(ctx context.Context, walletIds string) ([]KeysOf
 			&i.WalletKey.Purpose,
 			&i.WalletKey.DeviceID,
 			&i.Device,
+			&i.DeviceName,
+			&i.DeviceOwner,
 		); err != nil {
 			return nil, err
 		}

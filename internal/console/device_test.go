@@ -1,0 +1,48 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// TestDevices renames a device of a wallet: all members see the new name, and only the user whose
+// device it is may rename it.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	n := minedNode(t)
+	onEachEngine(t, func(t *testing.T, s *site) {
+		olga, ben := s.user(t, "olga", false), s.user(t, "ben", false)
+		olga.createVault("Vault")
+		olga.member("vault", ben, "owner")
+		page := olga.get(settingsPath).want(200, "Name a device", "no name")
+		options := page.all("option", func(n *html.Node) bool { return attr(n, "value") == "b8688df1" })
+		if len(options) != 1 {
+			t.Fatalf("%d options for the device", len(options))
+		}
+		const path, name = settingsPath + "/device", "Bens Jade, at home"
+		page.submit(path, "device", "b8688df1", "device_name", name).want(200, "The device has its new name", name)
+		ben.get(settingsPath).want(200, name, "The member who created the wallet names its devices").lacks("Name a device")
+		key := ben.api("GET", "/api/v1/wallets/vault", nil)["keys"].([]any)[1].(map[string]any)
+		if key["device"] != "bens_jade_at_home" {
+			t.Errorf("the API names the device %v", key["device"])
+		}
+		olga.post(path, "device", "28645006", "device_name", name).want(200)
+		olga.get(settingsPath).want(200, "28645006: "+name)
+		if s.count(t, "audit WHERE action = 'device.rename'") != 2 {
+			t.Error("the audit log does not have the two changes")
+		}
+		for field, c := range map[string][]string{
+			"an empty name":         {"bens_jade_at_home", " ", "must be 1 to 64 characters long"},
+			"a long name":           {"bens_jade_at_home", strings.Repeat("x", 65), "must not be longer than 64 characters"},
+			"an unknown device":     {"unknown", "x", "choose one of your devices"},
+			"a control character":   {"bens_jade_at_home", "a\x07b", "must not contain"},
+			"the alias of a wallet": {"vault", "x", "choose one of your devices"},
+		} {
+			t.Run(field, func(*testing.T) { olga.post(path, "device", c[0], "device_name", c[1]).want(400, c[2]) })
+		}
+		ben.post(path, "device", "bens_jade_at_home", "device_name", "mine").want(400, "choose one of your devices")
+		ben.get(settingsPath).want(200, name).lacks("mine")
+	}, onNode(n))
+}
