@@ -55,6 +55,6 @@ cat <<END
               machine in a clean Debian root; make reproduce compares them
 *.cdx.json    written from the build information of each program
 SHA256SUMS    covers all of these
-Not in dist:  the container image (Dockerfile), Umbrel, StartOS, NixOS and Homebrew in deploy/: go test ./deploy parses
+Not in dist:  the container image (Dockerfile), Umbrel, StartOS, NixOS and Homebrew in deploy/: tests of internal/cli parse
               them, and docs/install.md says what else was tested
 END
