@@ -31,3 +31,30 @@ func TestSession_LimitsBeforeLastSeen(t *testing.T) {
 		})
 	}
 }
+
+// TestSession_Valid checks each condition of a session separately; the database's triggers change
+// the access version together with the others.
+func TestSession_Valid(t *testing.T) {
+	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		change func(c *Credential)
+		valid  bool
+	}{
+		"unchanged":          {func(*Credential) {}, true},
+		"no session":         {func(c *Credential) { c.Session = nil }, false},
+		"disabled":           {func(c *Credential) { c.Active = false }, false},
+		"of another user":    {func(c *Credential) { c.UserID = "other" }, false},
+		"another version":    {func(c *Credential) { c.AccessVersion++ }, false},
+		"idle for half hour": {func(c *Credential) { c.Session.LastSeenAt = now.Add(-SessionIdle) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one := Credential{
+				Token: Token{UserID: "u"}, Active: true, AccessVersion: 7,
+				Session: &Session{UserID: "u", AccessVersion: 7, CreatedAt: now.Add(-time.Hour), LastSeenAt: now},
+			}
+			if c.change(&one); one.sessionValid(now) != c.valid {
+				t.Errorf("valid: %t", !c.valid)
+			}
+		})
+	}
+}
