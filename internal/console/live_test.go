@@ -64,6 +64,7 @@ func TestLive(t *testing.T) {
 	}
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onEachEngine(t, func(t *testing.T, s *site) {
 				v := s.user(t, "bob", false)
 				open := v.live()

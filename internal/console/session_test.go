@@ -56,6 +56,7 @@ func TestSessionEnds(t *testing.T) {
 	}
 	for name, end := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onEachEngine(t, func(t *testing.T, s *site) {
 				v := s.user(t, "bob", false)
 				v.get("/").want(200, "Home")
@@ -125,6 +126,26 @@ func TestSession_Fixation(t *testing.T) {
 		}
 		bob.get("/").want(200, "Home")
 	})
+}
+
+// TestSession_TwoCookies shows that two cookies of the name are refused: a page of another site on this
+// computer, at another port, may have set the second.
+func TestSession_TwoCookies(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	secret, other := s.admin(t).cookies()["specterd"], s.user(t, "mallory", false).cookies()["specterd"]
+	for cookies, path := range map[string]string{
+		"specterd=" + secret: "/settings", "specterd=" + secret + "; specterd=" + other: "/login", "specterd=" + other + "; specterd=" + secret: "/login",
+		"specterd=" + secret + "; other=" + other: "/settings",
+	} {
+		v := s.visitor(t)
+		v.client.Jar = nil
+		r := testkit.Must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/settings", nil))
+		r.Header.Set("Cookie", cookies)
+		if p := v.do(r); p.path() != path {
+			t.Errorf("%s leads to %s, not %s", cookies, p.path(), path)
+		}
+	}
 }
 
 // TestSession_Clock shows that a session is neither ended nor extended when the clock is set back,

@@ -15,6 +15,7 @@ func TestSettings_Password(t *testing.T) {
 	const newPassword = "quiet orange ladder 8"
 	for name, revoke := range map[string]bool{"tokens stay": false, "tokens revoked": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			onEachEngine(t, func(t *testing.T, s *site) {
 				bob := s.user(t, "bob", false)
 				token := bob.get("/tokens/new").submit("/tokens", "description", "reader").want(200).preText("token")
