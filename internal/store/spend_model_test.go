@@ -22,7 +22,7 @@ import (
 
 // TestSpends_Model_Concurrent makes random payments, replacements, dry runs and changes of
 // status, time and policies, also in two processes at once, and compares each result and what
-// counts under each rule with a model that sums all payments anew.
+// counts under each rule with a model that sums all payments each time.
 func TestSpends_Model_Concurrent(t *testing.T) {
 	many := testkit.Size(1500, 1_000_000)
 	if text := os.Getenv("SPECTERD_OPERATIONS"); text != "" {
