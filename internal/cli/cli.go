@@ -103,7 +103,7 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.sessionCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.labelCommand(), p.proposalCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
+		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.sessionCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.labelCommand(), p.proposalCommand(), p.policyCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)

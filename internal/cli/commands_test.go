@@ -69,6 +69,13 @@ func (s *shell) change(t *testing.T, changes bool, args ...string) string {
 	return out
 }
 
+// addUser adds a user.
+func (s *shell) addUser(t *testing.T, name string) {
+	t.Helper()
+	testkit.Check(t, run(t.Context(), []string{"user", "add", name, "--password-stdin"}, func(name string) string { return s.settings[name] },
+		strings.NewReader("correct horse battery\n"), new(testkit.Log), new(testkit.Log)))
+}
+
 // refuse runs a command that must fail with a text in its error.
 func (s *shell) refuse(t *testing.T, text string, args ...string) {
 	t.Helper()
@@ -98,7 +105,7 @@ func (s *shell) serve(t *testing.T) {
 		s.url = strings.TrimSpace(rest)
 		return found && strings.HasSuffix(rest, "\n")
 	})
-	const allScopes = `{"description": "test", "lifetime": "1 day", "scopes": ["wallets:*", "addresses:write", "proposals:*", "users:read", "audit:read", "members:*", "webhooks:*"]}`
+	const allScopes = `{"description": "test", "lifetime": "1 day", "scopes": ["wallets:*", "addresses:write", "proposals:*", "users:read", "audit:read", "members:*", "webhooks:*", "policies:*"]}`
 	s.token, _ = field(s.send(t, http.MethodPost, "/api/v1/tokens", allScopes), "token").(string)
 }
 

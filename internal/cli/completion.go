@@ -45,15 +45,18 @@ var argumentValues = map[string][]completer{
 	"wallet device rename": {deviceAliases},
 	"label list":           {aliases}, "label set": {aliases}, "label rm": {aliases}, "label import": {aliases}, "label export": {aliases},
 	"proposal list": {aliases}, "proposal create": {aliases}, "proposal show": {proposalIDs()}, "proposal broadcast": {proposalIDs(proposal.Complete, proposal.Broadcast)},
-	"proposal bump":   {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast)},
-	"proposal cancel": {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete)},
-	"webhook create":  {userNames}, "webhook show": {webhookIDs}, "webhook test": {webhookIDs}, "webhook deliveries": {webhookIDs}, "webhook redeliver": {webhookIDs},
+	"proposal bump":    {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.Broadcast)},
+	"proposal cancel":  {proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete)},
+	"proposal approve": {proposalIDs(proposal.AwaitingApproval)}, "proposal reject": {proposalIDs(proposal.AwaitingApproval)},
+	"policy show": {aliases}, "policy set": {aliases}, "policy delete": {aliases}, "policy simulate": {aliases}, "policy usage": {aliases},
+	"policy changes": {aliases}, "policy approve": {aliases}, "policy cancel": {aliases},
+	"webhook create": {userNames}, "webhook show": {webhookIDs}, "webhook test": {webhookIDs}, "webhook deliveries": {webhookIDs}, "webhook redeliver": {webhookIDs},
 	"webhook recover": {webhookIDs}, "webhook rotate": {webhookIDs}, "webhook enable": {webhookIDs}, "webhook disable": {webhookIDs}, "webhook delete": {webhookIDs},
 }
 
 // flagValues are the completers of the flags with these names, in all commands.
 var flagValues = map[string]completer{
-	"user": userNames, "wallet": aliases, "wallets": aliases, "id": proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete),
+	"user": userNames, "member": userNames, "wallet": aliases, "wallets": aliases, "id": proposalIDs(proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete),
 	"scopes": fixed(scopeValues()...), "role": fixed("viewer", "proposer", "signer", "owner"), "kinds": fixed(kindValues()...),
 	"category": fixed(texts(wallet.Categories)...), "branch": fixed("receive", "change"), "outcome": fixed("ok", "refused"), "order": fixed("wallet", "none"),
 	"files": fixed("keep", "delete"), "format": fixed(texts(walletexport.Formats)...), "status": fixed(texts(proposal.Statuses)...),
@@ -63,6 +66,7 @@ var flagValues = map[string]completer{
 // otherFlagValues are the completers of flags whose values depend on the command.
 var otherFlagValues = map[string]completer{
 	"webhook deliveries --status": fixed("pending", "delivered", "failed", "skipped"),
+	"policy show --format":        fixed("coldcard-hsm"),
 }
 
 // addCompletions adds the completion of values to all commands.

@@ -21,6 +21,7 @@ var withoutJSON = map[string]string{
 	"man":                  "prints a manual page",
 	"node-config":          "prints lines for bitcoin.conf",
 	"openapi":              "prints JSON",
+	"policy cancel":        "reports one change, of its arguments",
 	"serve":                "runs until it is stopped",
 	"session delete":       "reports one change, of its arguments",
 	"user rm":              "reports one change, of its arguments",
@@ -33,7 +34,7 @@ var withoutJSON = map[string]string{
 }
 
 // deleting lists the commands that delete or revoke something. They ask, and have --yes.
-var deleting = []string{"key rotate", "label rm", "proposal cancel", "session delete", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
+var deleting = []string{"key rotate", "label rm", "policy cancel", "policy delete", "proposal cancel", "session delete", "token revoke", "user rm", "user set", "wallet member rm", "wallet rm", "webhook delete"}
 
 // TestCommandFlags checks that all commands have --json, except those listed above, and that
 // exactly the commands that delete something have --yes.

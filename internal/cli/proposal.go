@@ -32,7 +32,7 @@ do not spend them. Its status follows the blockchain while the server is running
 	addWalletFlags(cmd, &user)
 	cmd.AddCommand(
 		p.proposalListCommand(&user), p.proposalCreateCommand(&user), p.proposalShowCommand(&user),
-		p.proposalSignCommand(&user), p.proposalBroadcastCommand(&user), p.proposalBumpCommand(&user), p.proposalCancelCommand(&user),
+		p.proposalApproveCommand(&user), p.proposalRejectCommand(&user), p.proposalSignCommand(&user), p.proposalBroadcastCommand(&user), p.proposalBumpCommand(&user), p.proposalCancelCommand(&user),
 	)
 	return cmd
 }

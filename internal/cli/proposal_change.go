@@ -187,3 +187,48 @@ broadcast. An open proposal is replaced at once, a sent one when the replacement
 	_ = cmd.MarkFlagRequired("fee-rate")
 	return addJSON(cmd)
 }
+
+func (p *program) proposalApproveCommand(user *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "approve ID", Short: "Approve a proposal that a policy holds back", Args: cobra.ExactArgs(1),
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			access, found, err := d.findProposal(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			approved, err := d.proposals.Approve(cmd.Context(), access, found.ID, nil)
+			if err != nil {
+				return err
+			}
+			if !wantsJSON(cmd) {
+				fmt.Fprintf(p.stdout, "%s has approved proposal %s.\n\n", d.who.UserName, found.ID)
+			}
+			return p.printProposal(cmd, d, access, approved, "")
+		}),
+	}
+	return addJSON(cmd)
+}
+
+func (p *program) proposalRejectCommand(user *string) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use: "reject ID --reason TEXT", Short: "Reject a proposal that awaits approval, and release its UTXOs", Args: cobra.ExactArgs(1),
+		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+			access, found, err := d.findProposal(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			rejected, err := d.proposals.Reject(cmd.Context(), access, found.ID, reason, nil)
+			if err != nil {
+				return err
+			}
+			if !wantsJSON(cmd) {
+				fmt.Fprintf(p.stdout, "%s has rejected proposal %s.\n\n", d.who.UserName, found.ID)
+			}
+			return p.printProposal(cmd, d, access, rejected, "")
+		}),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "reason, which all members can read")
+	_ = cmd.MarkFlagRequired("reason")
+	return addJSON(cmd)
+}

@@ -31,6 +31,11 @@ func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labe
 	if unconfirmed > 0 {
 		row("unconfirmed", "%s of these; the payment cannot be confirmed before their transactions", text.Count(unconfirmed, "UTXO"))
 	}
+	if found.Held() || len(found.Approvals) > 0 {
+		for _, line := range reviewLines(found.Review, found.Approvals) {
+			row("policy", "%s", line)
+		}
+	}
 	printSigners(row, found, v)
 	row("txid", "%s", found.Txid)
 	if found.FinalTxid != "" && found.FinalTxid != found.Txid {
@@ -189,6 +194,8 @@ func printNext(w io.Writer, found proposal.Proposal, file string) {
 	case found.ID == "":
 	case signable:
 		fmt.Fprintf(w, "\nNext: write the PSBT with \"specterd proposal show %s --psbt FILE\",\nsign it, and add it with \"specterd proposal sign-in-file FILE\".\n", found.ID)
+	case found.Status == proposal.AwaitingApproval:
+		fmt.Fprintf(w, "\nNext: \"specterd proposal approve %s --user USER\" for each user whose approval is missing.\n", found.ID)
 	case found.Status == proposal.Complete:
 		fmt.Fprintf(w, "\nNext: \"specterd proposal broadcast %s\".\n", found.ID)
 	}

@@ -180,8 +180,7 @@ func TestWalletCommands(t *testing.T) {
 func testMembers(t *testing.T, s *shell) {
 	t.Helper()
 	for _, name := range []string{"bob", "carol"} {
-		testkit.Check(t, run(t.Context(), []string{"user", "add", name, "--password-stdin"}, func(name string) string { return s.settings[name] },
-			strings.NewReader("correct horse battery\n"), new(testkit.Log), new(testkit.Log)))
+		s.addUser(t, name)
 	}
 	s.refuse(t, "--role: must be viewer, proposer, signer or owner", "wallet", "member", "add", "vault", "bob", "--role", "boss")
 	s.refuse(t, `user "zoe" not found; "specterd user list" shows the names`, "wallet", "member", "add", "vault", "zoe")

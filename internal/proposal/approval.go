@@ -92,7 +92,7 @@ func (p *Proposal) awaiting() *fault.Error {
 	var parts []string
 	for i, n := range p.Review.Missing {
 		if r := p.Review.Required[i]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s of %s (rule %q of the %s)", text.Count(n, "approval"), groupsText(r.Groups()), r.Rule, r.Kind))
+			parts = append(parts, fmt.Sprintf("%s of %s (rule %q of the %s)", text.Count(n, "approval"), GroupsText(r.Groups()), r.Rule, r.Kind))
 		}
 	}
 	f := ErrAwaiting
@@ -107,7 +107,8 @@ func (p *Proposal) awaiting() *fault.Error {
 	return f.WithMessage("%s", message)
 }
 
-func groupsText(of []policy.Group) string {
+// GroupsText returns groups in words, such as "signers or bob".
+func GroupsText(of []policy.Group) string {
 	names := make([]string, len(of))
 	for i, g := range of {
 		if names[i] = g.User; g.Role != "" {

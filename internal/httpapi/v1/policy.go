@@ -295,10 +295,12 @@ func (a *API) GetPolicyUsage(ctx context.Context, _ walletRequest) (list[budget]
 	if err != nil {
 		return list[budget]{}, err
 	}
-	return newList(budgets, len(budgets), func(b spending.Budget) budget {
-		return budget{
-			Layer: string(b.Kind), User: optionalText(b.User), Rule: b.Rule, Per: policy.DurationText(b.Window.Per),
-			MaxSat: (*int64)(b.Window.MaxSat), MaxCount: b.Window.MaxCount, SpentSat: int64(b.Spent.Amount), SpentCount: b.Spent.Count,
-		}
-	}, nil), nil
+	return newList(budgets, len(budgets), budgetOf, nil), nil
+}
+
+func budgetOf(b spending.Budget) budget {
+	return budget{
+		Layer: string(b.Kind), User: optionalText(b.User), Rule: b.Rule, Per: policy.DurationText(b.Window.Per),
+		MaxSat: (*int64)(b.Window.MaxSat), MaxCount: b.Window.MaxCount, SpentSat: int64(b.Spent.Amount), SpentCount: b.Spent.Count,
+	}
 }

@@ -145,11 +145,15 @@ func (a *API) SimulatePolicy(ctx context.Context, in createProposalRequest) (sim
 	if err != nil {
 		return simulation{}, err
 	}
+	return simulationOf(s), nil
+}
+
+func simulationOf(s spending.Simulation) simulation {
 	out := simulation{Allowed: len(s.Limits) == 0, Limits: make([]simulationLimit, len(s.Limits)), Review: reviewFrom(s.Review, nil)}
 	for i, l := range s.Limits {
 		out.Limits[i] = limitOf(l)
 	}
-	return out, nil
+	return out
 }
 
 func limitOf(l fault.Limit) simulationLimit {

@@ -8,6 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/spending"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
 )
@@ -203,3 +204,24 @@ func ImportLabels(ctx context.Context, s *wallets.Service, access wallets.Access
 	out, err := importLabels(ctx, s, access, lines)
 	return LabelImport{out, out.Imported, out.report(), len(out.Failed) > 0}, err
 }
+
+// ShowPolicy returns a policy.
+func ShowPolicy(p spending.Policy) any { return policyOf(p) }
+
+// ShowPolicyList returns a list of recipients that policies can name.
+func ShowPolicyList(l spending.List) any { return policyListOf(l) }
+
+// ShowPolicyChange returns a pending change of a policy.
+func ShowPolicyChange(c spending.Change) any { return changeOf(c) }
+
+// ShowPolicyResult returns the result of a request to change a policy.
+func ShowPolicyResult(r spending.Result) any {
+	out, _ := policyResultOf(r, nil)
+	return out
+}
+
+// ShowBudget returns a window of a policy and what counts in it.
+func ShowBudget(b spending.Budget) any { return budgetOf(b) }
+
+// ShowSimulation returns what policies say about a payment.
+func ShowSimulation(s spending.Simulation) any { return simulationOf(s) }
