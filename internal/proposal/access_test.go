@@ -30,7 +30,7 @@ var withoutAccess = map[reflect.Type][]string{
 		"CheckMaxFeeRate", "MaxFeeRate", "Remedy", // concern no wallet, or take a proposal that was read
 	},
 	reflect.TypeFor[*spending.Service](): {
-		"GetServer", "PutServer", "DeleteServer", "ServerChanges", "ApproveServerChange", "CancelServerChange", // take the caller, an admin
+		"GetServer", "PutServer", "DeleteServer", "PreviewPutServer", "ServerChanges", "ApproveServerChange", "CancelServerChange", // take the caller, an admin
 		"TokenPolicy",            // takes the caller
 		"ApplyDue", "NextChange", // for the server
 	},
