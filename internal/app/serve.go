@@ -153,7 +153,7 @@ func (a *App) console(ctx context.Context, o httpapi.Options) (*console.Console,
 	}
 	return console.New(console.Options{
 		Log: a.Log, Now: a.Now, Sessions: a.Sessions(o.Login), FirstRun: first, Users: o.Users, Tokens: o.Tokens, Audit: o.Audit,
-		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version, Gate: o.Gate,
+		Wallets: o.Wallets, Proposals: o.Proposals, Events: o.Events, Webhooks: o.Webhooks, Spending: o.Spending, Keys: o.Keys, Node: o.Node, APIActive: o.Active, Origin: o.PublicOrigin, Version: o.Version, Gate: o.Gate,
 	}), nil
 }
 

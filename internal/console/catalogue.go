@@ -23,6 +23,8 @@ type catalogue struct {
 	messages map[string]string // by the English text
 	services map[string]string // by the English text
 	filled   []filledMessage   // of services
+	// sentences are the formats of sentences of package policy, by the English format.
+	sentences map[string]string
 }
 
 // filledMessage is a message with placeholders, for English texts in which they are filled in.
@@ -52,7 +54,7 @@ func catalogueOf(lang string) *catalogue {
 	if lang == languages[0] {
 		return &catalogue{}
 	}
-	c := &catalogue{messages: readMessages(lang + ".json"), services: readMessages(lang + "-services.json")}
+	c := &catalogue{messages: readMessages(lang + ".json"), services: readMessages(lang + "-services.json"), sentences: readMessages(lang + "-policy.json")}
 	c.fill()
 	return c
 }

@@ -340,12 +340,14 @@ func textOf(e ast.Expr) (string, bool) {
 var knownDynamic = []string{
 	// Texts of tables.
 	"audit.html: .", "format.go: b[2]", "format.go: month", "format.go: role", "format.go: text", "invitation.go: roleMeanings[string(all[at].Role)]",
-	"look.go: text", "words.go: strings.ToUpper(plain[:1]) + plain[1:]", "words.go: text", "members.html: .Text", "node.html: .Source", "parts.html: .Text", "parts.html: .Title", "proposal.html: stepTitle .Action",
+	"look.go: text", "words.go: strings.ToUpper(plain[:1]) + plain[1:]", "words.go: text", "members.html: .Text", "node.html: .Source", "parts.html: .Text", "parts.html: .Title", "proposal.html: .Title",
 	"proposal_list.go: proposalBadges[s][2]", "token-new.html: .", "token-new.html: .Text", "token-new.html: .Title", "token_scope.go: p.Title",
 	"token_scope.go: s.Title", "user.go: name", "wallet-settings.html: .Text", "wallet_new.go: formatTexts[f]", "wallet_new.go: scriptTexts[s]",
 	"wallet_new.go: texts[0]", "wallet_new.go: texts[1]",
 	"delivery.go: b.Text", "delivery.go: skipReasons[reason]", "history.go: b[2]", "history.go: categoryNames[t.Category]", "history.html: .Name",
 	"wallet.html: .Title", "webhook-form.html: .Title", "webhook.go: disabledReasons[w.Reason]", "webhook.html: print .",
+	"policy-edit.html: .Title", "policy.html: .Title", "policy_form.go: groupNames[name]", "policy_form.go: hint", "policy_form.go: text", "review.go: layerNames[layer]",
+	"policy.html: .Text",
 	// Composite literals of the type state.
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",
 	// Messages of services.
@@ -378,6 +380,15 @@ func textsOfTables(texts found) {
 	add("tokenLifetimes", tokenLifetimes...)
 	add("fieldNames", slices.Collect(maps.Values(fieldNames))...)
 	add("stepTitles", slices.Collect(maps.Values(stepTitles))...)
+	add("layerNames", slices.Collect(maps.Values(layerNames))...)
+	add("groupNames", slices.Collect(maps.Values(groupNames))...)
+	add("policyHints", policyHints...)
+	for _, p := range policyPresets {
+		add("policyPresets", p.Title, p.Text)
+	}
+	for _, d := range dayOptions {
+		add("dayOptions", d.Title)
+	}
 	add("feeSources", slices.Collect(maps.Values(feeSources))...)
 	add("quotaNames", slices.Collect(maps.Values(quotaNames))...)
 	for _, role := range []auth.WalletRole{auth.RoleViewer, auth.RoleProposer, auth.RoleSigner, auth.RoleOwner} {
@@ -459,6 +470,56 @@ func TestCatalogue_Numbers(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%q, not %q", got, want)
+		}
+	}
+}
+
+// TestCatalogue_Policies compares the formats of sentences about policies with the code of package
+// policy: each has a message with the same placeholders, and no message is left over.
+func TestCatalogue_Policies(t *testing.T) {
+	t.Parallel()
+	all, known := found{}, found{}
+	inspect(t, "../policy", func(file string, n ast.Node) {
+		if e, ok := n.(ast.Expr); ok {
+			if text, ok := textOf(e); ok {
+				known[text] = file
+			}
+		}
+		call, ok := n.(*ast.CallExpr)
+		if !ok || file != "describe.go" && file != "sentence.go" {
+			return
+		}
+		args := call.Args
+		switch calledName(call) {
+		case "say":
+			args = args[:1]
+		case "counted":
+			args = args[1:]
+		default:
+			return
+		}
+		for _, arg := range args {
+			if text, ok := textOf(arg); ok && letters.MatchString(placeholder.ReplaceAllString(text, "")) {
+				all[text] = file
+			}
+		}
+	})
+	if len(all) < 50 {
+		t.Fatalf("found only %d formats", len(all))
+	}
+	for _, lang := range languages[1:] {
+		name := lang + "-policy.json"
+		messages := readMessages(name)
+		for text := range all {
+			if messages[text] == "" {
+				t.Errorf("messages/%s lacks %q", name, text)
+			}
+		}
+		for text, message := range messages {
+			checkMessage(t, name, text, message)
+			if known[text] == "" {
+				t.Errorf("messages/%s: no code has the text %q", name, text)
+			}
 		}
 	}
 }

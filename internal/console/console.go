@@ -27,6 +27,7 @@ import (
 	"github.com/specterd/specterd/internal/keymutex"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/webhook"
 )
@@ -47,6 +48,7 @@ type Options struct {
 	Proposals *proposal.Service
 	Events    *event.Service
 	Webhooks  *webhook.Service
+	Spending  *spending.Service
 	Keys      *idempotency.Keys
 	Node      Node
 	// Gate limits the requests in progress, together with those of the API.
@@ -93,13 +95,13 @@ var (
 	errMethod = fault.New(fault.MethodNotAllowed, "method_not_allowed", "This page does not take such a request.")
 )
 
-// policy is the content security policy of all pages.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// contentPolicy is the content security policy of all pages.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(self)")
 	whole := r.URL.EscapedPath() // a name may end with a slash, which is escaped

@@ -3,6 +3,7 @@ package console
 import (
 	"html/template"
 	"net/url"
+	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
 )
@@ -13,6 +14,10 @@ type form struct {
 	values url.Values
 	fault  *fault.Error
 	look   *look
+	// ids are the names of the inputs of a form with parts: a problem belongs to the input with
+	// the longest prefix. Raw is set if the form is a document, whose fields keep their names.
+	ids []string
+	raw bool
 }
 
 // newForm returns the form of the request; f is nil if it was not refused.
@@ -55,6 +60,9 @@ func (f form) Refused() bool { return f.fault != nil }
 
 // Message returns why the form was refused. Pages list several problems below it.
 func (f form) Message() string {
+	if len(f.fault.Limits) > 0 {
+		return upper(f.look.find(byPolicies(f.fault))) + "."
+	}
 	if len(f.fault.Fields) > 1 {
 		return f.look.T("Nothing was stored. Correct these values:")
 	}
@@ -76,17 +84,43 @@ func (f form) Problems() []fieldProblem {
 	problems := make([]fieldProblem, len(f.fault.Fields))
 	for i, p := range f.fault.Fields {
 		problems[i] = fieldProblem{p.Name, f.look.fieldName(p.Name), f.look.problemText(p)}
+		switch {
+		case f.raw:
+			problems[i] = fieldProblem{documentField, p.Name, f.look.find(p.Message)}
+		case f.ids != nil:
+			problems[i].ID = idOf(f.ids, p.Name)
+		}
+	}
+	return problems
+}
+
+// Policy returns the problems of the policy of a new token, with the names of its fields.
+func (f form) Policy() (problems []fieldProblem) {
+	if f.fault == nil {
+		return nil
+	}
+	for _, p := range f.fault.Fields {
+		if isPolicyProblem(p.Name) {
+			problems = append(problems, fieldProblem{tokenPolicyField, p.Name, f.look.find(p.Message)})
+		}
 	}
 	return problems
 }
 
 func (f form) problem(name string) string {
+	var messages []string
 	for _, p := range f.Problems() {
-		if p.ID == name {
+		switch {
+		case p.ID != name:
+		case f.ids == nil && !f.raw:
 			return p.Message
+		case f.raw || p.Name != f.look.fieldName(name):
+			messages = append(messages, p.Name+": "+p.Message)
+		default:
+			messages = append(messages, p.Message)
 		}
 	}
-	return ""
+	return strings.Join(messages, "; ")
 }
 
 // Attr returns the attributes of an input that refer to its problem.

@@ -19,8 +19,8 @@ func (l *look) functions(a *assets) template.FuncMap {
 		"amount": l.amount, "flow": l.flow, "btc": func(n btc.Amount) template.HTML { return dataOf(n, btcText(n), "BTC", "") },
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
-		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "stepTitle": func(action string) string { return stepTitles[action] }, "percent": func(part float64) int { return int(part * 100) },
-		"quotaName": l.quotaName, "userPath": userPath, "second": l.second, "deliveryBadge": l.deliveryBadge, "skipReason": l.skipReason,
+		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "percent": func(part float64) int { return int(part * 100) },
+		"quotaName": l.quotaName, "policyInput": l.policyInput, "policyGroup": l.policyGroup, "userPath": userPath, "second": l.second, "deliveryBadge": l.deliveryBadge, "skipReason": l.skipReason,
 	}
 }
 
@@ -201,6 +201,7 @@ var iconPaths = map[string]string{
 	"info":   `<circle cx="12" cy="12" r="9"/><path d="M12 11v6M12 7v.01"/>`,
 	"key":    `<circle cx="8" cy="15" r="4"/><path d="m11 12 9-9M17 6l3 3"/>`,
 	"list":   `<path d="M4 6h16M4 12h16M4 18h10"/>`,
+	"lock":   `<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>`,
 	"menu":   `<path d="M3 6h18M3 12h18M3 18h18"/>`,
 	"miss":   `<circle cx="12" cy="12" r="9" stroke-dasharray="3 3"/>`,
 	"node":   `<circle cx="12" cy="12" r="3"/><circle cx="5" cy="5" r="2"/><circle cx="19" cy="5" r="2"/><circle cx="12" cy="20" r="2"/><path d="m7 7 3 3M17 7l-3 3M12 15v3"/>`,

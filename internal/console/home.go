@@ -31,7 +31,8 @@ type homeWallet struct {
 // Spark returns a small chart of the balance.
 func (w homeWallet) Spark() template.HTML { return sparkline(w.Week) }
 
-// waitingProposal is a proposal that waits for the user: for a signature, or to be broadcast.
+// waitingProposal is a proposal that waits for the user: for an approval, a signature, or to
+// be broadcast.
 type waitingProposal struct {
 	Alias, Wallet string
 	Required      int // signatures
@@ -54,6 +55,9 @@ type waitingIn struct {
 	proposals []proposal.Proposal // the newest first
 }
 
+// Approves reports whether the proposal awaits approval.
+func (w waitingProposal) Approves() bool { return w.Status == proposal.AwaitingApproval }
+
 // findWaiting returns the wallets in which proposals wait for the caller.
 func (c *call) findWaiting() ([]waitingIn, error) {
 	accesses, err := c.Wallets.Accesses(c.r.Context(), c.who)
@@ -67,13 +71,18 @@ func (c *call) findWaiting() ([]waitingIn, error) {
 	var out []waitingIn
 	for _, access := range accesses {
 		i := slices.IndexFunc(views, func(v wallet.View) bool { return v.ID == access.WalletID() })
-		if i < 0 || !access.Role().Covers(auth.RoleSigner) {
+		if i < 0 {
 			continue
 		}
-		found, err := c.Proposals.List(c.r.Context(), access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, maxWaiting)
+		statuses := openStatuses
+		if !access.Role().Covers(auth.RoleSigner) { // a policy may name every member as an approver
+			statuses = []proposal.Status{proposal.AwaitingApproval}
+		}
+		found, err := c.Proposals.List(c.r.Context(), access, proposal.Filter{Statuses: statuses}, proposal.Cursor{}, maxWaiting)
 		if err != nil {
 			return nil, err
 		}
+		found = slices.DeleteFunc(found, func(p proposal.Proposal) bool { return !c.waitsFor(views[i], p) })
 		if len(found) > 0 {
 			out = append(out, waitingIn{access, views[i], found})
 		}

@@ -77,6 +77,8 @@ func newMatrix(t *testing.T) *matrix {
 	address := owner.address(w.alias, "label of the secret invoice")
 	txid := owner.pay(w.alias, address, "0.5")
 	p := owner.propose(w.alias)
+	owner.api("PUT", "/api/v1/wallets/treasury/lists/owner", map[string]any{"entries": []any{map[string]any{"address": address, "label": "secret invoice"}}})
+	owner.api("PUT", "/api/v1/wallets/treasury/policy", map[string]any{"policy": map[string]any{"version": 1, "allow": []any{map[string]any{"name": "secret invoice"}}}})
 	for _, k := range kinds {
 		switch {
 		case k.isOut:
@@ -192,7 +194,7 @@ func (m *matrix) rows(t *testing.T) string {
 	var text strings.Builder
 	for _, table := range []string{
 		"users", "wallets", "members", "invitations", "devices", "wallet_keys", "addresses", "frozen", "labels", "proposals", "proposal_signatures", "proposal_steps", "reserved",
-		"tokens", "rotations", "webhooks", "webhook_secrets", "deliveries",
+		"policies", "policy_changes", "tokens", "rotations", "webhooks", "webhook_secrets", "deliveries",
 	} {
 		m.tableRows(t, &text, table)
 	}

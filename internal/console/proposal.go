@@ -23,16 +23,16 @@ var proposalRoutes = slices.Concat([]route{
 	{method: post, path: "/wallets/{alias}/proposals/{id}/abandon", audience: users, role: auth.RoleSigner, handle: (*call).abandonProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).showBump},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).bump},
-}, sendRoutes, scanRoutes)
+}, reviewRoutes, sendRoutes, scanRoutes)
 
 // proposalNotices are the notices of these pages.
-var proposalNotices = map[string]string{
+var proposalNotices = merged(reviewNotices, map[string]string{
 	"proposal-created":   "The proposal is created and its UTXOs are reserved. Nothing is broadcast before it has enough signatures.",
 	"signatures-known":   "The proposal already has these signatures. Nothing was changed.",
 	"broadcast":          "The payment is broadcast. It is confirmed as soon as a block contains it.",
 	"proposal-cancelled": "The proposal is cancelled, and its UTXOs are available again.",
 	"proposal-abandoned": "The payment is abandoned, and its UTXOs are available again.",
-}
+})
 
 // signaturesAdded is the notice code after which the page of a proposal reports the latest
 // signatures.
@@ -57,7 +57,8 @@ type proposalPage struct {
 	Codes    *codes // how to show the PSBT to a device; nil if it need not be signed
 	PSBTText string // in base64; empty if it is too long for the page
 	RawHex   string
-	Remedy   string // path of the form for a payment that invalidates the cancelled transaction
+	Approval *approvals // what policies require; nil if no policy applied
+	Remedy   string     // path of the form for a payment that invalidates the cancelled transaction
 }
 
 // keyRow is a key of the wallet and its signatures.
@@ -125,6 +126,38 @@ func (c *call) proposalPath(id string, parts ...string) string {
 var stepTitles = map[string]string{
 	"created": "Proposed", "signed": "Signature added", "partially_signed": "Signatures added, more required", "complete": "Signatures completed",
 	"broadcast": "Broadcast to the network", "confirmed": "Confirmed in a block", "cancelled": "Cancelled", "expired": "Expired", "awaiting_approval": "Awaits approval", "approved": "Approved", "rejected": "Rejected", "conflicted": "Conflicted", "replaced": "Replaced",
+	released: "Released for signing",
+}
+
+// released is the detail of the step in which a proposal that awaited approval can be signed.
+const released = "released"
+
+// Title returns the name of a step, which is the key of its translation.
+func (s proposalStep) Title() string {
+	if s.Detail == released {
+		return stepTitles[released]
+	}
+	return stepTitles[s.Action]
+}
+
+// Note returns the detail of a step that its name does not contain.
+func (s proposalStep) Note() string {
+	if s.Detail == released {
+		return ""
+	}
+	return s.Detail
+}
+
+// proposalStep is a step in the history of a proposal.
+type proposalStep struct{ proposal.Step }
+
+// History returns the steps of the proposal.
+func (p proposalPage) History() []proposalStep {
+	steps := make([]proposalStep, len(p.Steps))
+	for i, s := range p.Steps {
+		steps[i] = proposalStep{s}
+	}
+	return steps
 }
 
 func (c *call) showProposal() error { return c.renderProposal(c.newForm(nil), "") }
@@ -164,6 +197,7 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
 		Overdue: !c.Now().Before(p.ExpiresAt), Keys: keysOf(c.view, p),
 	}
+	page.Approval = c.approvalsOf(p)
 	page.MayEnd = c.view.Role.Covers(auth.RoleSigner) || p.Creator.UserID == c.who.UserID && c.view.Role.Covers(auth.RoleProposer)
 	page.MayBump = c.view.Role.Covers(auth.RoleProposer) && (p.Status == proposal.Broadcast || p.Status.Open() && !page.Overdue && page.MayEnd)
 	var err error

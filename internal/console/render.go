@@ -219,7 +219,7 @@ func (c *call) showError(f *fault.Error) {
 
 // ServeError implements httpapi.Console.
 func (c *Console) ServeError(w http.ResponseWriter, r *http.Request, f *fault.Error) {
-	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Content-Security-Policy", contentPolicy)
 	one := &call{Console: c, w: w, r: r, info: httpcall.Of(r.Context()), look: c.lookOf(r)}
 	one.showError(f) //nolint:contextcheck // the context is in the request
 }

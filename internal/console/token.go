@@ -10,6 +10,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/policy"
 )
 
 var tokenRoutes = []route{
@@ -170,6 +171,7 @@ type tokenPage struct {
 	// replaced any of these in a rotation by a token.
 	Ended, Successors []auth.TokenName
 	Form              form
+	Policy            []ruleText // in sentences; empty without a policy
 }
 
 func (c *call) showToken() error { return c.renderToken(c.formWith("grace", defaultGrace)) }
@@ -186,6 +188,13 @@ func (c *call) renderToken(f form) error {
 		return err
 	}
 	p := tokenPage{Token: c.tokenRowOf(t, names, 0, strings.Contains(t.Description, " (rotated ")), Form: f}
+	if t.Policy != "" {
+		document, err := policy.ParseStored(policy.Token, []byte(t.Policy))
+		if err != nil {
+			return err
+		}
+		p.Policy = c.look.paragraphs(document.Describe(policy.Token, c.policyNames()))
+	}
 	if p.Parent, err = c.relatedToken(ctx, t.ParentID); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (c *call) createToken() error {
 	if err == nil {
 		err = c.proofFor(params.Scopes)
 	}
+	if err == nil {
+		err = c.addTokenPolicy(&params)
+	}
 	var t auth.Token
 	var secret string
 	if err == nil {
@@ -66,6 +70,28 @@ func (c *call) createToken() error {
 		return c.renderNewToken(c.newForm(f))
 	}
 	return c.showSecret(t, secret, 0)
+}
+
+// tokenPolicyField is the field with the policy of a new token, as JSON.
+const tokenPolicyField = "policy"
+
+// addTokenPolicy adds the policy of the form.
+func (c *call) addTokenPolicy(params *auth.CreateTokenParams) error {
+	text := strings.TrimSpace(c.form.Get(tokenPolicyField))
+	if text == "" {
+		return nil
+	}
+	var err error
+	params.Policy, err = c.Spending.TokenPolicy(c.r.Context(), c.who, []byte(text))
+	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Fields) == 0 {
+		return f.WithField(tokenPolicyField, "%s", f.Message)
+	}
+	return err
+}
+
+// isPolicyProblem reports whether a problem is about a field of the policy.
+func isPolicyProblem(name string) bool {
+	return slices.ContainsFunc([]string{"allow", "deny", "version", "change", tokenPolicyField}, func(start string) bool { return strings.HasPrefix(name, start) })
 }
 
 // tokenParams reads the form for a new token.

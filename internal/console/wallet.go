@@ -34,7 +34,7 @@ type overviewPage struct {
 type openProposal struct {
 	waitingProposal
 
-	// Mine is set if the user may sign or broadcast it.
+	// Mine is set if it waits for the user.
 	Mine bool
 }
 
@@ -85,7 +85,7 @@ func (c *call) overview() error {
 		return err
 	}
 	for _, found := range payments {
-		one := openProposal{waitingProposal{c.view.Alias, c.view.Name, c.view.SignaturesRequired, found}, c.view.Role.Covers(auth.RoleSigner)}
+		one := openProposal{waitingProposal{c.view.Alias, c.view.Name, c.view.SignaturesRequired, found}, c.waitsFor(c.view, found.Proposal)}
 		if one.Mine {
 			p.Waiting++
 		}

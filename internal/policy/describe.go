@@ -99,6 +99,9 @@ func (n Names) targets(targets []Target) Enumeration {
 	return Enumeration{Parts: parts, Or: true}
 }
 
+// Target returns the recipients of a target as a part of a sentence.
+func (n Names) Target(t *Target) Sentence { return n.target(t) }
+
 func (n Names) target(t *Target) Sentence {
 	switch {
 	case t.Address != "":
@@ -194,6 +197,9 @@ func members(groups []Group) Enumeration {
 	}
 	return Enumeration{Parts: parts, Or: true}
 }
+
+// Describe returns the approvals as a sentence.
+func (a *Approvals) Describe() Sentence { return a.describe() }
 
 func (a *Approvals) describe() Sentence {
 	approvals := counted(a.Count, "1 approval", "%d approvals")

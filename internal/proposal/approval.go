@@ -59,6 +59,14 @@ func (p *Proposal) fits(r policy.Requirement, by Actor, approvers []Approver) bo
 	return by.UserID != p.Creator.UserID || !r.NotProposer && by.TokenID == ""
 }
 
+// MayApprove reports whether an approval by a member without a token counts for a requirement of
+// the proposal.
+func (p *Proposal) MayApprove(a Approver) bool {
+	return p.Review != nil && slices.ContainsFunc(p.Review.Required, func(r policy.Requirement) bool {
+		return p.fits(r, Actor{UserID: a.UserID}, []Approver{a})
+	})
+}
+
 // IsOneOf reports whether the user belongs to one of the groups.
 func (a Approver) IsOneOf(groups []policy.Group) bool {
 	return slices.ContainsFunc(groups, func(g policy.Group) bool {
