@@ -22,7 +22,7 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc verify verify-deb vulncheck release reproduce
+.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc client verify verify-deb vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ fmt: $(TOOLS)/golangci-lint ## format the code
 sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
 	sqlc generate
 
+client: ## generate the Python client's types and methods from docs/openapi.json
+	python3 clients/python/generate.py
+
 verify: test-deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
 	go mod tidy -diff
 	go -C tools mod tidy -diff
@@ -115,6 +118,7 @@ verify: test-deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up 
 	sqlc diff
 	sqlc compile -f sqlc.check.yaml
 	go run ./cmd/specterd openapi | diff docs/openapi.json -
+	python3 clients/python/generate.py --check
 	scripts/openapi.sh
 
 # Known vulnerabilities are news, not a broken build; and the database may be out of reach.
