@@ -53,6 +53,8 @@ NAMES = {
     "cancelProposal": "proposals.cancel",
     "abandonProposal": "proposals.abandon",
     "broadcastProposal": "proposals.broadcast",
+    "approveProposal": "proposals.approve",
+    "rejectProposal": "proposals.reject",
     "bumpProposal": "proposals.bump",
     "getProposalQR": "proposals.qr",
     "addSignatures": "proposals.sign",

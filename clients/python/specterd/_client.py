@@ -15,7 +15,10 @@ from ._http import Transport
 
 AnyProposal = Union[types.ProposalDetails, types.ProposalSummary]
 
-_PROGRESS = ["created", "partially_signed", "complete", "broadcast", "confirmed"]
+# The statuses of a proposal in their order, and those after which none of them follows. A client
+# keeps waiting at a status that it does not know.
+PROGRESS = ["awaiting_approval", "created", "partially_signed", "complete", "broadcast", "confirmed"]
+CLOSED = {"cancelled", "expired", "rejected", "conflicted", "replaced"}
 
 
 class Client(Groups):
@@ -92,8 +95,8 @@ class Client(Groups):
     ) -> types.ProposalDetails:
         """Wait until a proposal has reached a status, or one of several, and return the proposal.
 
-        A proposal has also reached the earlier statuses in the order created, partially_signed,
-        complete, broadcast, confirmed. Raises WaitTimeout after timeout seconds, and ProposalClosed
+        A proposal has also reached the earlier statuses in the order awaiting_approval, created,
+        partially_signed, complete, broadcast, confirmed. Raises WaitTimeout after timeout seconds, and ProposalClosed
         if the proposal gets a status from which it cannot reach the requested one. interval is the
         delay between two requests, in seconds.
         """
@@ -111,7 +114,7 @@ class Client(Groups):
             assert current is not None  # NotModified is a response to an ETag
             if _reached(current.status, wanted):
                 return current
-            if current.status not in _PROGRESS:
+            if current.status in CLOSED or current.status == "confirmed":
                 raise ProposalClosed(current.status, f"the proposal is {current.status}: {current.reason or 'no reason'}")
             delay = interval * random.uniform(0.8, 1.2)
             if deadline is not None and time.monotonic() + delay > deadline:
@@ -120,5 +123,5 @@ class Client(Groups):
 
 
 def _reached(status: str, wanted: Iterable[str]) -> bool:
-    passed = _PROGRESS[: _PROGRESS.index(status) + 1] if status in _PROGRESS else [status]
+    passed = PROGRESS[: PROGRESS.index(status) + 1] if status in PROGRESS else [status]
     return any(one in passed for one in wanted)

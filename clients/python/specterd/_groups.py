@@ -792,6 +792,29 @@ class Proposals(Group):
         )
         return self._transport.maybe(types.CancelledProposal, request)
 
+    def approve(
+        self,
+        wallet: str,
+        proposal: Reference,
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.ProposalDetails]:
+        """Approve a proposal that awaits approval.
+
+        Requires a token with the scope proposals:approve. Requires at least the role viewer in the
+        wallet. Without the scope proposals:read the response has no body.
+
+        if_match: ETag that the object must still have; by default that of the object, if you pass
+          an object, and none if you pass an id.
+        """
+        request = Request(
+            "POST",
+            "/api/v1/wallets/{alias}/proposals/{id}/approve",
+            params={"alias": wallet, "id": proposal},
+            if_match=if_match if if_match is not None else etag_of(proposal),
+        )
+        return self._transport.maybe(types.ProposalDetails, request)
+
     def broadcast(
         self,
         wallet: str,
@@ -906,6 +929,32 @@ class Proposals(Group):
             if_none_match=if_none_match,
         )
         return self._transport.one(types.ProposalQR, request)
+
+    def reject(
+        self,
+        wallet: str,
+        proposal: Reference,
+        reason: str,
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.ProposalDetails]:
+        """Reject a proposal that awaits approval, which closes it.
+
+        Requires a token with the scope proposals:approve. Requires at least the role viewer in the
+        wallet. Without the scope proposals:read the response has no body.
+
+        reason: Why; all members can read it.
+        if_match: ETag that the object must still have; by default that of the object, if you pass
+          an object, and none if you pass an id.
+        """
+        request = Request(
+            "POST",
+            "/api/v1/wallets/{alias}/proposals/{id}/reject",
+            params={"alias": wallet, "id": proposal},
+            body=present({"reason": reason}),
+            if_match=if_match if if_match is not None else etag_of(proposal),
+        )
+        return self._transport.maybe(types.ProposalDetails, request)
 
     def sign(
         self,
@@ -1155,6 +1204,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1179,6 +1230,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1200,6 +1255,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -1220,6 +1277,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1242,6 +1301,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1261,6 +1324,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -1280,6 +1345,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1304,6 +1371,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1325,6 +1396,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -1349,6 +1422,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1374,6 +1449,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1396,6 +1475,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -1417,6 +1498,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1440,6 +1523,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1460,6 +1547,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -1480,6 +1569,8 @@ class Transactions(Group):
         tz: Optional[str] = None,
         order: Optional[Literal["asc", "desc"]] = None,
         category: Optional[Literal["generate", "receive", "send", "selftransfer", "mixed"]] = None,
+        min_amount_sat: Optional[int] = None,
+        max_amount_sat: Optional[int] = None,
         label: Optional[str] = None,
         address: Optional[str] = None,
         unconfirmed: Optional[bool] = None,
@@ -1505,6 +1596,10 @@ class Transactions(Group):
         order: asc: the earliest first; desc: the latest first (default). A cursor is valid for both
           orders.
         category: Only transactions of this category.
+        min_amount_sat: Only transactions that add at least this amount to the wallet or take at
+          least this amount from it, including the fee, in satoshis.
+        max_amount_sat: Only transactions that add at most this amount to the wallet or take at most
+          this amount from it, in satoshis.
         label: Only transactions with this label on the transaction, on one of its outputs, or on
           the address of one of its outputs.
         address: Only transactions with an output to this address: an address of the wallet, or a
@@ -1527,6 +1622,8 @@ class Transactions(Group):
                 "tz": tz,
                 "order": order,
                 "category": category,
+                "min_amount_sat": min_amount_sat,
+                "max_amount_sat": max_amount_sat,
                 "label": label,
                 "address": address,
                 "unconfirmed": unconfirmed,
@@ -2436,9 +2533,11 @@ OPERATIONS = {
     "GET /api/v1/wallets/{alias}/proposals/{id}": "proposals.get",
     "DELETE /api/v1/wallets/{alias}/proposals/{id}": "proposals.cancel",
     "POST /api/v1/wallets/{alias}/proposals/{id}/abandon": "proposals.abandon",
+    "POST /api/v1/wallets/{alias}/proposals/{id}/approve": "proposals.approve",
     "POST /api/v1/wallets/{alias}/proposals/{id}/broadcast": "proposals.broadcast",
     "POST /api/v1/wallets/{alias}/proposals/{id}/bump": "proposals.bump",
     "GET /api/v1/wallets/{alias}/proposals/{id}/qr": "proposals.qr",
+    "POST /api/v1/wallets/{alias}/proposals/{id}/reject": "proposals.reject",
     "POST /api/v1/wallets/{alias}/proposals/{id}/signatures": "proposals.sign",
     "GET /api/v1/tokens": "tokens.list",
     "POST /api/v1/tokens": "tokens.create",

@@ -290,7 +290,9 @@ def _problem(error: urllib.error.HTTPError) -> Error:
     with error:
         try:
             document = json.loads(error.read())
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as cut:
+            return NetworkError("network_error", f"the connection ended within the response {error.code}: {cut}")
+        except ValueError:
             document = None
     request_id = error.headers.get("X-Request-Id")
     retry_after = _seconds(error.headers.get("Retry-After"))

@@ -87,6 +87,23 @@ class AddressListAsOf(Object):
 
 
 @dataclass
+class Approval(Object):
+    """The decision of a user about a proposal."""
+    at: datetime
+    """Time of the event."""
+    decision: str
+    """What the user decided. One of: approve, reject."""
+    reason: Optional[str]
+    """Reason of a rejection."""
+    token_id: Optional[str]
+    """Id of the token that was used; null for a password."""
+    user: str
+    """Name of the user."""
+    valid: bool
+    """False if the policies have changed since, so that the approval does not count any more."""
+
+
+@dataclass
 class AsOf(Object):
     """The block that a response is current to."""
     hash: str
@@ -206,19 +223,24 @@ class CancelledProposal(Object):
     open proposals that do. If it takes the place of an open replacement, the payment in the mempool
     that both replace is also listed."""
     excess_fee_sat: int
-    """Part of the fee above the fee rate, in satoshis: a remainder too small for a change output,
-    or a surplus for unconfirmed ancestors with a lower fee rate."""
+    """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
+    for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if
+    fee_source is fallback, because the node does not report that rate; the warning
+    unconfirmed_utxos then states the fee rate together with the ancestors."""
     expires_at: datetime
     """Time when the proposal expires if it is still open."""
     fee_rate_sat_vb: float
-    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size."""
+    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size. It includes
+    excess_fee_sat, so that it can be higher than requested_fee_rate_sat_vb or the node's
+    estimate."""
     fee_sat: int
     """Fee in satoshis."""
     fee_source: Optional[str]
     """Where the fee rate came from: the request, the node's estimate for target_blocks, its
     fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because
-    the estimate was not above it. Null if that was not recorded. One of: requested, estimate,
-    fallback, minimum."""
+    the estimate was not above it. The fee can be higher than this source explains; see
+    excess_fee_sat. Null if that was not recorded. One of: requested, estimate, fallback,
+    minimum."""
     final_txid: Optional[str]
     """Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null
     until the transaction is signed."""
@@ -231,7 +253,8 @@ class CancelledProposal(Object):
     psbt: str = field(repr=False)
     """Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is
     at least a signer in the wallet and the token has the scope proposals:sign or
-    proposals:broadcast. Cancelled, expired and replaced proposals have no signatures."""
+    proposals:broadcast. Cancelled, expired, rejected and replaced proposals have no signatures.
+    Empty while the proposal awaits approval, and if it was closed before."""
     raw_hex: Optional[str] = field(repr=False)
     """The signed transaction, for callers who may see signatures; null until there are enough
     signatures, and after the proposal was cancelled, expired or was replaced."""
@@ -253,6 +276,9 @@ class CancelledProposal(Object):
     requested_fee_rate_sat_vb: Optional[float]
     """Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation
     target instead."""
+    review: Optional[Review]
+    """What spending policies require before the proposal can be signed; null if none applied when
+    it was created."""
     send_max: bool
     """Whether one recipient receives the remainder."""
     signatures_required: int
@@ -263,9 +289,10 @@ class CancelledProposal(Object):
     signers: List[Signer]
     """Keys of the wallet, in the order of the descriptor."""
     status: str
-    """Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved
-    for it. One of: created, partially_signed, complete, broadcast, confirmed, cancelled, expired,
-    conflicted, replaced."""
+    """Status of the proposal. In the first four the proposal is open, and its UTXOs are reserved
+    for it. While it awaits approval, or the end of a delay, it has no PSBT and cannot be signed.
+    One of: awaiting_approval, created, partially_signed, complete, broadcast, confirmed, cancelled,
+    expired, rejected, conflicted, replaced."""
     status_at: datetime
     """Time of the last change of the status."""
     steps: List[Step]
@@ -379,7 +406,8 @@ class Eviction(Object):
     recipients: List[Payee]
     """Outputs other than change; empty for a transaction that does not spend from this wallet."""
     status: Optional[str]
-    """Status of the proposal. One of: created, partially_signed, complete, broadcast."""
+    """Status of the proposal. One of: awaiting_approval, created, partially_signed, complete,
+    broadcast."""
     txid: str
     """Transaction ID; without signatures for an open proposal."""
     user: Optional[str]
@@ -852,19 +880,24 @@ class ProposalDetails(Object):
     open proposals that do. If it takes the place of an open replacement, the payment in the mempool
     that both replace is also listed."""
     excess_fee_sat: int
-    """Part of the fee above the fee rate, in satoshis: a remainder too small for a change output,
-    or a surplus for unconfirmed ancestors with a lower fee rate."""
+    """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
+    for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if
+    fee_source is fallback, because the node does not report that rate; the warning
+    unconfirmed_utxos then states the fee rate together with the ancestors."""
     expires_at: datetime
     """Time when the proposal expires if it is still open."""
     fee_rate_sat_vb: float
-    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size."""
+    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size. It includes
+    excess_fee_sat, so that it can be higher than requested_fee_rate_sat_vb or the node's
+    estimate."""
     fee_sat: int
     """Fee in satoshis."""
     fee_source: Optional[str]
     """Where the fee rate came from: the request, the node's estimate for target_blocks, its
     fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because
-    the estimate was not above it. Null if that was not recorded. One of: requested, estimate,
-    fallback, minimum."""
+    the estimate was not above it. The fee can be higher than this source explains; see
+    excess_fee_sat. Null if that was not recorded. One of: requested, estimate, fallback,
+    minimum."""
     final_txid: Optional[str]
     """Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null
     until the transaction is signed."""
@@ -877,7 +910,8 @@ class ProposalDetails(Object):
     psbt: str = field(repr=False)
     """Version 0 (BIP-174), in base64. It contains the signatures collected so far if the caller is
     at least a signer in the wallet and the token has the scope proposals:sign or
-    proposals:broadcast. Cancelled, expired and replaced proposals have no signatures."""
+    proposals:broadcast. Cancelled, expired, rejected and replaced proposals have no signatures.
+    Empty while the proposal awaits approval, and if it was closed before."""
     raw_hex: Optional[str] = field(repr=False)
     """The signed transaction, for callers who may see signatures; null until there are enough
     signatures, and after the proposal was cancelled, expired or was replaced."""
@@ -894,6 +928,9 @@ class ProposalDetails(Object):
     requested_fee_rate_sat_vb: Optional[float]
     """Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation
     target instead."""
+    review: Optional[Review]
+    """What spending policies require before the proposal can be signed; null if none applied when
+    it was created."""
     send_max: bool
     """Whether one recipient receives the remainder."""
     signatures_required: int
@@ -904,9 +941,10 @@ class ProposalDetails(Object):
     signers: List[Signer]
     """Keys of the wallet, in the order of the descriptor."""
     status: str
-    """Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved
-    for it. One of: created, partially_signed, complete, broadcast, confirmed, cancelled, expired,
-    conflicted, replaced."""
+    """Status of the proposal. In the first four the proposal is open, and its UTXOs are reserved
+    for it. While it awaits approval, or the end of a delay, it has no PSBT and cannot be signed.
+    One of: awaiting_approval, created, partially_signed, complete, broadcast, confirmed, cancelled,
+    expired, rejected, conflicted, replaced."""
     status_at: datetime
     """Time of the last change of the status."""
     steps: List[Step]
@@ -966,19 +1004,24 @@ class ProposalSummary(Object):
     open proposals that do. If it takes the place of an open replacement, the payment in the mempool
     that both replace is also listed."""
     excess_fee_sat: int
-    """Part of the fee above the fee rate, in satoshis: a remainder too small for a change output,
-    or a surplus for unconfirmed ancestors with a lower fee rate."""
+    """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
+    for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if
+    fee_source is fallback, because the node does not report that rate; the warning
+    unconfirmed_utxos then states the fee rate together with the ancestors."""
     expires_at: datetime
     """Time when the proposal expires if it is still open."""
     fee_rate_sat_vb: float
-    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size."""
+    """Fee rate in satoshis per virtual byte: the fee divided by the virtual size. It includes
+    excess_fee_sat, so that it can be higher than requested_fee_rate_sat_vb or the node's
+    estimate."""
     fee_sat: int
     """Fee in satoshis."""
     fee_source: Optional[str]
     """Where the fee rate came from: the request, the node's estimate for target_blocks, its
     fallback fee (-fallbackfee) because it had no estimate, or the minimum of its mempool because
-    the estimate was not above it. Null if that was not recorded. One of: requested, estimate,
-    fallback, minimum."""
+    the estimate was not above it. The fee can be higher than this source explains; see
+    excess_fee_sat. Null if that was not recorded. One of: requested, estimate, fallback,
+    minimum."""
     final_txid: Optional[str]
     """Id of the signed transaction, which differs from txid for pkh, sh, sh-wpkh and sh-wsh; null
     until the transaction is signed."""
@@ -1001,6 +1044,9 @@ class ProposalSummary(Object):
     requested_fee_rate_sat_vb: Optional[float]
     """Fee rate of the request, in satoshis per virtual byte; null if the request had a confirmation
     target instead."""
+    review: Optional[Review]
+    """What spending policies require before the proposal can be signed; null if none applied when
+    it was created."""
     send_max: bool
     """Whether one recipient receives the remainder."""
     signatures_required: int
@@ -1008,9 +1054,10 @@ class ProposalSummary(Object):
     signers: List[Signer]
     """Keys of the wallet, in the order of the descriptor."""
     status: str
-    """Status of the proposal. In the first three the proposal is open, and its UTXOs are reserved
-    for it. One of: created, partially_signed, complete, broadcast, confirmed, cancelled, expired,
-    conflicted, replaced."""
+    """Status of the proposal. In the first four the proposal is open, and its UTXOs are reserved
+    for it. While it awaits approval, or the end of a delay, it has no PSBT and cannot be signed.
+    One of: awaiting_approval, created, partially_signed, complete, broadcast, confirmed, cancelled,
+    expired, rejected, conflicted, replaced."""
     status_at: datetime
     """Time of the last change of the status."""
     steps: List[Step]
@@ -1107,6 +1154,24 @@ class ReportedLine(Object):
 
 
 @dataclass
+class Requirement(Object):
+    """Approvals that a spending policy requires."""
+    count: int
+    """Required number of users."""
+    layer: str
+    """Whose policy requires it. One of: server, wallet, member, token."""
+    missing: int
+    """Number of users whose approval is missing."""
+    not_proposer: bool
+    """Whether the user who proposed the payment cannot approve it. In any case, a token of that
+    user cannot."""
+    of: List[str]
+    """Who can approve: members with at least a role, or users."""
+    rule: str
+    """Name of the rule."""
+
+
+@dataclass
 class Rescan(Object):
     """A rescan of the blockchain."""
     addresses: int
@@ -1131,6 +1196,20 @@ class RescanResponse(Object):
     """The pending or running rescan; null while the status is ready."""
     status: str
     """Whether a rescan is pending or running. One of: ready, rescanning."""
+
+
+@dataclass
+class Review(Object):
+    """What spending policies require of a proposal."""
+    approvals: List[Approval]
+    """Decisions about the proposal, in chronological order."""
+    release_at: Optional[datetime]
+    """The proposal is not released before this time; null without a delay."""
+    released: bool
+    """Whether the requirements are met, so that the proposal can be signed."""
+    required: List[Requirement]
+    """Required approvals, at most one entry for each policy. One approval counts for every
+    requirement that it fits."""
 
 
 @dataclass
@@ -1175,8 +1254,8 @@ class SpentUTXO(Object):
 class Step(Object):
     """A change of a proposal."""
     action: str
-    """Action performed. One of: created, signed, partially_signed, complete, broadcast, confirmed,
-    cancelled, expired, conflicted, replaced."""
+    """Action performed. One of: created, awaiting_approval, approved, signed, partially_signed,
+    complete, broadcast, confirmed, cancelled, expired, rejected, conflicted, replaced."""
     at: datetime
     """Time of the event."""
     detail: Optional[str]
@@ -1629,9 +1708,11 @@ class WalletWarning(Object):
 class Warning(Object):
     """A warning to read before signing a proposal."""
     code: str
-    """Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; still_valid
-    if the proposal was cancelled or has expired after it had enough signatures, so that anyone who
-    has a copy of its transaction can still send it."""
+    """Stable and machine-readable: high_fee if the fee is more than 10 % of the amount;
+    unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of
+    unconfirmed transactions, with its fee rate alone and together with them; still_valid if the
+    proposal was cancelled or has expired after it had enough signatures, so that anyone who has a
+    copy of its transaction can still send it."""
     message: str
     """Human-readable message."""
 
@@ -1731,6 +1812,7 @@ __all__ = [
     "Address",
     "AddressDetails",
     "AddressListAsOf",
+    "Approval",
     "AsOf",
     "Attempt",
     "AttemptResult",
@@ -1782,8 +1864,10 @@ __all__ = [
     "Remedy",
     "RemedyRecipient",
     "ReportedLine",
+    "Requirement",
     "Rescan",
     "RescanResponse",
+    "Review",
     "Signer",
     "SpentUTXO",
     "Step",

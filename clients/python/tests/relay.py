@@ -9,7 +9,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, List, NamedTuple, Optional
 
-LOSE = "lose"  # pass the request on, and close the connection without a response
+LOSE = "lose"  # pass the request on, and close the connection when the response begins
 REFUSE = "refuse"  # respond 503 with Retry-After
 BUSY = "busy"  # respond as a proxy whose server does not respond
 REDIRECT = "redirect"  # respond with a redirect to another address
@@ -74,11 +74,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, response: http.client.HTTPResponse, fault: Optional[str]) -> None:
         kept = {k: v for k, v in response.getheaders() if k.lower() not in ("content-length", "transfer-encoding", "connection")}
+        if fault == LOSE:
+            return
         if (response.headers.get("Content-Type") or "").startswith("text/event-stream"):
             return self._pass_stream(response, kept, fault)
         text = response.read()
-        if fault == LOSE:
-            return
         if self.relay.extend and "json" in (response.headers.get("Content-Type") or "") and text:
             text = json.dumps(_extended(json.loads(text))).encode()
         self.relay.last = text

@@ -10,6 +10,7 @@ from typing import Any
 
 import generate
 import specterd
+from specterd import _client
 
 
 class Gate(unittest.TestCase):
@@ -59,6 +60,11 @@ class Gate(unittest.TestCase):
                 if "application/json" in content:
                     wanted |= set(schemas[content["application/json"]["schema"]["$ref"].split("/")[-1]].get("properties", {}))
                 self.assertLessEqual({generate.python_name(one) for one in wanted}, taken)
+
+    def test_statuses(self) -> None:
+        """wait_for knows every status of a proposal."""
+        statuses = self.specification["components"]["schemas"]["ProposalDetails"]["properties"]["status"]["enum"]
+        self.assertEqual(sorted([*_client.PROGRESS, *_client.CLOSED]), sorted(statuses))
 
     def test_new_operation(self) -> None:
         """A new operation is refused, with what to do, and so is a name without an operation."""

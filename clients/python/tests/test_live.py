@@ -114,6 +114,8 @@ class Payments(Live):
         self.assertEqual(closed.exception.code, "replaced")
         call_node("/", "generatetoaddress", 1, SHOP)
         confirmed = self.client.wait_for(sent, "confirmed", timeout=60, interval=0.1)
+        with self.assertRaises(specterd.ProposalClosed):
+            self.client.wait_for(confirmed, ["cancelled", "expired"], timeout=20)
         transaction = self.client.transactions.get(VAULT, confirmed.final_txid or "")
         self.assertEqual((transaction.fee_sat, transaction.category), (confirmed.fee_sat, "send"))
         unmodified = [s for s in self.relay.seen if "if-none-match" in s.headers]
@@ -355,10 +357,10 @@ class Events(Live):
         self.assertGreater(len(logged), 10)
         self.relay.seen.clear()
         self.relay.cut_after = 13
-        self.relay.faults = [faults.CUT, faults.REFUSE, faults.BUSY, faults.CUT, None]
+        self.relay.faults = [faults.CUT, faults.REFUSE, faults.BUSY, faults.LOSE, faults.CUT, None]
         events = self.client.events(wallet=VAULT)
         self.assertEqual(list(itertools.islice(events, len(logged))), logged)
-        self.assertEqual(len(self.relay.seen), 5)
+        self.assertEqual(len(self.relay.seen), 6)
         address = self.client.addresses.create(VAULT, label="invoice 4").address
         revealed = next(e for e in events if e.type == "address.revealed")
         self.assertEqual(revealed.data["address"], address)
