@@ -26,6 +26,29 @@ Schema = Dict[str, Any]
 NAMES = {
     "liveness": "health.live",
     "readiness": "health.ready",
+    "listDevices": "devices.list",
+    "changeDevice": "devices.change",
+    "getPolicy": "policies.get",
+    "putPolicy": "policies.set",
+    "deletePolicy": "policies.delete",
+    "simulatePolicy": "policies.simulate",
+    "getPolicyUsage": "policies.get_usage",
+    "listPolicyChanges": "policies.list_changes",
+    "approvePolicyChange": "policies.approve_change",
+    "cancelPolicyChange": "policies.cancel_change",
+    "getMemberPolicy": "policies.get_of_member",
+    "putMemberPolicy": "policies.set_of_member",
+    "deleteMemberPolicy": "policies.delete_of_member",
+    "getServerPolicy": "policies.get_of_server",
+    "putServerPolicy": "policies.set_of_server",
+    "deleteServerPolicy": "policies.delete_of_server",
+    "listServerPolicyChanges": "policies.list_changes_of_server",
+    "approveServerPolicyChange": "policies.approve_change_of_server",
+    "cancelServerPolicyChange": "policies.cancel_change_of_server",
+    "listPolicyLists": "policy_lists.list",
+    "getPolicyList": "policy_lists.get",
+    "putPolicyList": "policy_lists.set",
+    "deletePolicyList": "policy_lists.delete",
     "findAddress": "addresses.find",
     "listAddresses": "addresses.list",
     "createAddress": "addresses.create",
@@ -409,7 +432,8 @@ class Method:
         reference = content["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
         schema = self.schemas[reference]
         required = schema.get("required", [])
-        pairs = []
+        pairs: List[str] = []
+        always: List[str] = []
         for field_name, value in sorted(schema.get("properties", {}).items()):
             name = python_name(field_name)
             kind = ACCEPTED.get((reference, field_name)) or request_type(value, self.schemas)
@@ -421,15 +445,24 @@ class Method:
             else:
                 self.keywords.append(f"{name}: {optional_of(kind)} = None")
             self.note(name, value.get("description", ""))
-            pairs.append(f'"{field_name}": {name}')
-        self.request.append(f"body={'given' if self.method == 'PATCH' else 'present'}({mapping(pairs)})")
+            kept = always if field_name in required else pairs
+            kept.append(f'"{field_name}": {name}')
+        if pairs:
+            optional = f"{'given' if self.method == 'PATCH' else 'present'}({mapping(pairs)})"
+            self.request.append(f"body={mapping([*always, f'**{optional}'])}" if always else f"body={optional}")
+        else:
+            self.request.append(f"body={mapping(always)}")
 
     def add_headers(self) -> None:
         if "If-Match" in self.headers:
             self.keywords.append("if_match: Optional[str] = None")
-            self.note("if_match", "ETag that the object must still have; by default that of the object, if you pass an object, and none if you pass an id.")
-            reference = self.positional[1].split(":")[0]
-            self.request.append(f"if_match=if_match if if_match is not None else etag_of({reference})")
+            references = [p.split(":")[0] for p in self.positional if p.endswith(": Reference")]
+            text = "ETag that the object must still have"
+            if references:
+                text += "; by default that of the object, if you pass an object, and none if you pass an id"
+            self.note("if_match", text + ".")
+            default = f" if if_match is not None else etag_of({references[-1]})" if references else ""
+            self.request.append("if_match=if_match" + default)
         if "If-None-Match" in self.headers and not self.name.startswith("iter"):
             self.keywords.append("if_none_match: Optional[str] = None")
             self.note("if_none_match", "ETag of an earlier response; raises NotModified if it is unchanged.")
@@ -485,7 +518,7 @@ def docstring_text(text: str, hanging: str = "") -> List[str]:
 
 def path_name(noun: str, parameter: str) -> str:
     """Return the name of a path parameter: the noun before it for an id, a name or an alias."""
-    if parameter not in ("id", "name", "alias"):
+    if parameter not in ("id", "name", "alias") or noun == "lists":
         return python_name(parameter)
     return noun[:-3] + "y" if noun.endswith("ies") else noun.rstrip("s")
 
@@ -497,6 +530,9 @@ def request_type(value: Schema, schemas: Schema) -> str:
         return f"types.{name}" if is_class(schemas[name]) else request_type(schemas[name], schemas)
     if "oneOf" in value:
         return "Union[" + ", ".join(request_type(o, schemas) for o in value["oneOf"]) + "]"
+    if "anyOf" in value:  # a type or null
+        options = [o for o in value["anyOf"] if o.get("type") != "null"]
+        return optional_of(request_type(options[0], schemas))
     kinds = value.get("type", [])
     nullable = isinstance(kinds, list) and "null" in kinds
     options = [f'"{option}"' for option in value.get("enum", []) if option is not None]

@@ -182,7 +182,7 @@ class Addresses(Group):
             "PATCH",
             "/api/v1/wallets/{alias}/addresses/{address}",
             params={"alias": wallet, "address": address},
-            body=given({"label": label}),
+            body={"label": label},
         )
         return self._transport.maybe(types.AddressDetails, request)
 
@@ -284,6 +284,38 @@ class Audit(Group):
             },
         )
         return self._transport.pages(types.AuditEntry, request)
+
+
+class Devices(Group):
+    """Requests about devices."""
+
+    def list(self) -> types.DeviceList:
+        """List your signing devices.
+
+        Requires a token with the scope wallets:read.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/devices",
+        )
+        return self._transport.one(types.DeviceList, request)
+
+    def change(self, device: str, name: str) -> Optional[types.Device]:
+        """Rename a signing device.
+
+        Requires a token with the scope wallets:write. Without the scope wallets:read the response
+        has no body.
+
+        name: New name, 1 to 64 characters. The alias changes with it: the name in lower case, with
+          _ for spaces, and with a number if another of your devices has it.
+        """
+        request = Request(
+            "PATCH",
+            "/api/v1/devices/{device}",
+            params={"device": device},
+            body={"name": name},
+        )
+        return self._transport.maybe(types.Device, request)
 
 
 class EventLog(Group):
@@ -464,7 +496,7 @@ class Invitations(Group):
             "POST",
             "/api/v1/wallets/{alias}/invitations",
             params={"alias": wallet},
-            body=present({"role": role, "user": user}),
+            body={"role": role, "user": user},
         )
         return self._transport.one(types.Invitation, request)
 
@@ -512,7 +544,7 @@ class Labels(Group):
             "PATCH",
             "/api/v1/wallets/{alias}/outputs/{outpoint}",
             params={"alias": wallet, "outpoint": outpoint},
-            body=given({"label": label}),
+            body={"label": label},
         )
         return self._transport.maybe(types.Output, request)
 
@@ -554,7 +586,7 @@ class Members(Group):
             "PUT",
             "/api/v1/wallets/{alias}/members/{user}",
             params={"alias": wallet, "user": user},
-            body=present({"role": role}),
+            body={"role": role},
         )
         return self._transport.maybe(types.Member, request)
 
@@ -585,6 +617,424 @@ class Node(Group):
             "/api/v1/node",
         )
         return self._transport.one(types.NodeResponse, request)
+
+
+class Policies(Group):
+    """Requests about policies."""
+
+    def get_of_server(self, *, if_none_match: Optional[str] = None) -> types.PolicyDetails:
+        """Get the spending policy of the server.
+
+        Requires a token with the scope policies:read, or a user name and password. Requires an
+        admin.
+
+        if_none_match: ETag of an earlier response; raises NotModified if it is unchanged.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/policy",
+            if_none_match=if_none_match,
+        )
+        return self._transport.one(types.PolicyDetails, request)
+
+    def set_of_server(
+        self,
+        policy: Optional[Mapping[str, Any]],
+        *,
+        if_match: Optional[str] = None,
+    ) -> types.PolicyResult:
+        """Set the spending policy of the server.
+
+        Requires a user name and password. A token is refused (password_required). Requires an
+        admin.
+
+        policy: The policy. An unknown field is an error. A missing field sets no limit, and an
+          empty list matches nothing.
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "PUT",
+            "/api/v1/policy",
+            body={"policy": policy},
+            if_match=if_match,
+        )
+        return self._transport.one(types.PolicyResult, request)
+
+    def delete_of_server(self, *, if_match: Optional[str] = None) -> types.PolicyResult:
+        """Delete the spending policy of the server.
+
+        Requires a user name and password. A token is refused (password_required). Requires an
+        admin.
+
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/policy",
+            if_match=if_match,
+        )
+        return self._transport.one(types.PolicyResult, request)
+
+    def list_changes_of_server(self) -> types.PolicyChangeList:
+        """List the pending change of the server's policy.
+
+        Requires a token with the scope policies:read, or a user name and password. Requires an
+        admin.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/policy/changes",
+        )
+        return self._transport.one(types.PolicyChangeList, request)
+
+    def cancel_change_of_server(self, change: Reference) -> None:
+        """Cancel a pending change of the server's policy.
+
+        Requires a user name and password. A token is refused (password_required). Requires an
+        admin.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/policy/changes/{id}",
+            params={"id": change},
+        )
+        self._transport.none(request)
+
+    def approve_change_of_server(self, change: Reference) -> types.PolicyResult:
+        """Approve a pending change of the server's policy.
+
+        Requires a user name and password. A token is refused (password_required). Requires an
+        admin.
+        """
+        request = Request(
+            "POST",
+            "/api/v1/policy/changes/{id}/approve",
+            params={"id": change},
+        )
+        return self._transport.one(types.PolicyResult, request)
+
+    def get_of_member(
+        self,
+        wallet: str,
+        user: str,
+        *,
+        if_none_match: Optional[str] = None,
+    ) -> types.PolicyDetails:
+        """Get the spending policy of a member.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+
+        if_none_match: ETag of an earlier response; raises NotModified if it is unchanged.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/members/{user}/policy",
+            params={"alias": wallet, "user": user},
+            if_none_match=if_none_match,
+        )
+        return self._transport.one(types.PolicyDetails, request)
+
+    def set_of_member(
+        self,
+        wallet: str,
+        user: str,
+        policy: Optional[Mapping[str, Any]],
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.PolicyResult]:
+        """Set the spending policy of a member.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+
+        policy: The policy. An unknown field is an error. A missing field sets no limit, and an
+          empty list matches nothing.
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "PUT",
+            "/api/v1/wallets/{alias}/members/{user}/policy",
+            params={"alias": wallet, "user": user},
+            body={"policy": policy},
+            if_match=if_match,
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def delete_of_member(
+        self,
+        wallet: str,
+        user: str,
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.PolicyResult]:
+        """Delete the spending policy of a member.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/wallets/{alias}/members/{user}/policy",
+            params={"alias": wallet, "user": user},
+            if_match=if_match,
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def get(
+        self,
+        wallet: str,
+        *,
+        format: Optional[Literal["coldcard-hsm"]] = None,
+        if_none_match: Optional[str] = None,
+    ) -> types.PolicyDetails:
+        """Get the spending policy of a wallet.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+
+        format: Format of a device in which the policy is exported as well.
+        if_none_match: ETag of an earlier response; raises NotModified if it is unchanged.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/policy",
+            params={"alias": wallet},
+            query={"format": format},
+            if_none_match=if_none_match,
+        )
+        return self._transport.one(types.PolicyDetails, request)
+
+    def set(
+        self,
+        wallet: str,
+        policy: Optional[Mapping[str, Any]],
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.PolicyResult]:
+        """Set the spending policy of a wallet.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+
+        policy: The policy. An unknown field is an error. A missing field sets no limit, and an
+          empty list matches nothing.
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "PUT",
+            "/api/v1/wallets/{alias}/policy",
+            params={"alias": wallet},
+            body={"policy": policy},
+            if_match=if_match,
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def delete(self, wallet: str, *, if_match: Optional[str] = None) -> Optional[types.PolicyResult]:
+        """Delete the spending policy of a wallet.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+
+        if_match: ETag that the object must still have.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/wallets/{alias}/policy",
+            params={"alias": wallet},
+            if_match=if_match,
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def list_changes(self, wallet: str) -> types.PolicyChangeList:
+        """List the pending changes of policies and lists.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/policy/changes",
+            params={"alias": wallet},
+        )
+        return self._transport.one(types.PolicyChangeList, request)
+
+    def cancel_change(self, wallet: str, change: Reference) -> None:
+        """Cancel a pending change of a policy.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/wallets/{alias}/policy/changes/{id}",
+            params={"alias": wallet, "id": change},
+        )
+        self._transport.none(request)
+
+    def approve_change(self, wallet: str, change: Reference) -> Optional[types.PolicyResult]:
+        """Approve a pending change of a policy.
+
+        Requires a token with the scope policies:write. Requires at least the role viewer in the
+        wallet. Without the scope policies:read the response has no body.
+        """
+        request = Request(
+            "POST",
+            "/api/v1/wallets/{alias}/policy/changes/{id}/approve",
+            params={"alias": wallet, "id": change},
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def simulate(
+        self,
+        wallet: str,
+        *,
+        allow_duplicates: Optional[bool] = None,
+        dry_run: Optional[bool] = None,
+        evict: Optional[bool] = None,
+        expires_at: Optional[Union[datetime, str]] = None,
+        fee_rate_sat_vb: Optional[float] = None,
+        max_fee_sat: Optional[int] = None,
+        recipients: Optional[Sequence[Union[types.Recipient, Mapping[str, Any]]]] = None,
+        recipients_csv: Optional[str] = None,
+        replaceable: Optional[bool] = None,
+        replaces: Optional[str] = None,
+        send_max: Optional[bool] = None,
+        subtract_fee_from: Optional[Sequence[int]] = None,
+        target_blocks: Optional[int] = None,
+        utxos: Optional[Sequence[str]] = None,
+    ) -> types.Simulation:
+        """Simulate a payment under the spending policies.
+
+        Requires a token with the scope proposals:create. Requires at least the role proposer in the
+        wallet. Requires the Bitcoin node to be available.
+
+        allow_duplicates: Allow several recipients to have the same address.
+        dry_run: Return what would be proposed, with 200, and store and reserve nothing.
+        evict: Allow a replacement to evict later payments that are not your own; the response lists
+          them as evicts.
+        expires_at: Time when the proposal expires, between 1 minute and 366 days from now.
+        fee_rate_sat_vb: Fee rate in satoshis per virtual byte, with at most three decimals.
+          Default: the estimate of Bitcoin Core for target_blocks.
+        max_fee_sat: Maximum fee in satoshis. It can only lower the maximum that follows from the
+          maximum fee rate of the wallet and the server.
+        recipients: Recipients and amounts; each address at most once, unless allow_duplicates is
+          true. Required unless recipients_csv is given.
+        recipients_csv: The recipients as CSV, instead of recipients. The first line names the
+          columns: address (an address or a bitcoin: URI), amount_sat or amount_btc, and optionally
+          label. Values are separated by commas, semicolons or tabs; amounts have a decimal point
+          and no commas. Errors name the line and the column of each problem, up to 20.
+        replaceable: Whether the transaction signals replaceability (BIP-125). Default: true.
+        replaces: Id of a proposal, or txid of an unconfirmed transaction, to replace by spending
+          its UTXOs.
+        send_max: Whether the recipient without amount_sat receives the remainder of the UTXOs in
+          utxos or, without utxos, of the available balance.
+        subtract_fee_from: Positions of the recipients that pay the fee, starting at 0. Default: the
+          wallet pays it.
+        target_blocks: Confirmation target, in blocks. Default without a fee rate: 6.
+        utxos: The only UTXOs to spend, each as txid:vout.
+        """
+        request = Request(
+            "POST",
+            "/api/v1/wallets/{alias}/policy/simulate",
+            params={"alias": wallet},
+            body=present({
+                "allow_duplicates": allow_duplicates,
+                "dry_run": dry_run,
+                "evict": evict,
+                "expires_at": expires_at,
+                "fee_rate_sat_vb": fee_rate_sat_vb,
+                "max_fee_sat": max_fee_sat,
+                "recipients": recipients,
+                "recipients_csv": recipients_csv,
+                "replaceable": replaceable,
+                "replaces": replaces,
+                "send_max": send_max,
+                "subtract_fee_from": subtract_fee_from,
+                "target_blocks": target_blocks,
+                "utxos": utxos,
+            }),
+        )
+        return self._transport.one(types.Simulation, request)
+
+    def get_usage(self, wallet: str) -> types.BudgetList:
+        """Get what counts in the windows of the spending policies.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/policy/usage",
+            params={"alias": wallet},
+        )
+        return self._transport.one(types.BudgetList, request)
+
+
+class PolicyLists(Group):
+    """Requests about policy lists."""
+
+    def list(self, wallet: str) -> types.PolicyListList:
+        """List the lists of recipients of a wallet.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/lists",
+            params={"alias": wallet},
+        )
+        return self._transport.one(types.PolicyListList, request)
+
+    def get(self, wallet: str, name: str) -> types.PolicyList:
+        """Get a list of recipients.
+
+        Requires a token with the scope policies:read. Requires at least the role viewer in the
+        wallet.
+        """
+        request = Request(
+            "GET",
+            "/api/v1/wallets/{alias}/lists/{name}",
+            params={"alias": wallet, "name": name},
+        )
+        return self._transport.one(types.PolicyList, request)
+
+    def set(
+        self,
+        wallet: str,
+        name: str,
+        entries: Sequence[Mapping[str, Any]],
+    ) -> Optional[types.PolicyResult]:
+        """Set a list of recipients.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+
+        entries: Recipients, as in a policy, with labels; an empty list matches nothing.
+        """
+        request = Request(
+            "PUT",
+            "/api/v1/wallets/{alias}/lists/{name}",
+            params={"alias": wallet, "name": name},
+            body={"entries": entries},
+        )
+        return self._transport.maybe(types.PolicyResult, request)
+
+    def delete(self, wallet: str, name: str) -> Optional[types.PolicyResult]:
+        """Delete a list of recipients.
+
+        Requires a token with the scope policies:write. Requires at least the role owner in the
+        wallet. Without the scope policies:read the response has no body.
+        """
+        request = Request(
+            "DELETE",
+            "/api/v1/wallets/{alias}/lists/{name}",
+            params={"alias": wallet, "name": name},
+        )
+        return self._transport.maybe(types.PolicyResult, request)
 
 
 class Proposals(Group):
@@ -878,12 +1328,10 @@ class Proposals(Group):
             "POST",
             "/api/v1/wallets/{alias}/proposals/{id}/bump",
             params={"alias": wallet, "id": proposal},
-            body=present({
-                "dry_run": dry_run,
-                "evict": evict,
+            body={
                 "fee_rate_sat_vb": fee_rate_sat_vb,
-                "max_fee_sat": max_fee_sat,
-            }),
+                **present({"dry_run": dry_run, "evict": evict, "max_fee_sat": max_fee_sat}),
+            },
             key=idempotency_key or new_key(),
         )
         return self._transport.one(types.ProposalDetails, request)
@@ -951,7 +1399,7 @@ class Proposals(Group):
             "POST",
             "/api/v1/wallets/{alias}/proposals/{id}/reject",
             params={"alias": wallet, "id": proposal},
-            body=present({"reason": reason}),
+            body={"reason": reason},
             if_match=if_match if if_match is not None else etag_of(proposal),
         )
         return self._transport.maybe(types.ProposalDetails, request)
@@ -979,7 +1427,7 @@ class Proposals(Group):
             "POST",
             "/api/v1/wallets/{alias}/proposals/{id}/signatures",
             params={"alias": wallet, "id": proposal},
-            body=present({"psbt": psbt}),
+            body={"psbt": psbt},
             if_match=if_match if if_match is not None else etag_of(proposal),
         )
         return self._transport.maybe(types.ProposalDetails, request)
@@ -1023,6 +1471,7 @@ class Tokens(Group):
         *,
         expires_at: Optional[Union[datetime, str]] = None,
         lifetime: Optional[str] = None,
+        policy: Optional[Mapping[str, Any]] = None,
         scopes: Optional[Sequence[str]] = None,
         wallets: Optional[Sequence[str]] = None,
     ) -> types.TokenWithSecret:
@@ -1034,6 +1483,8 @@ class Tokens(Group):
         expires_at: Time of expiry. Specify either expires_at or lifetime.
         lifetime: Lifetime, such as "30 days", "6 months" or "1h30m"; at most 1 year, unless the
           server is configured otherwise. Specify either lifetime or expires_at.
+        policy: Spending policy of the token, which never changes. A token can only give another one
+          a policy that permits no more than its own.
         scopes: Scopes of the token. Default: node:read, wallets:*, addresses:write and proposals:*,
           as far as you have them.
         wallets: Aliases of the wallets that the token is limited to. Default: all of your wallets;
@@ -1042,13 +1493,16 @@ class Tokens(Group):
         request = Request(
             "POST",
             "/api/v1/tokens",
-            body=present({
+            body={
                 "description": description,
+                **present({
                 "expires_at": expires_at,
                 "lifetime": lifetime,
+                "policy": policy,
                 "scopes": scopes,
                 "wallets": wallets,
             }),
+            },
         )
         return self._transport.one(types.TokenWithSecret, request)
 
@@ -1674,7 +2128,7 @@ class Transactions(Group):
             "PATCH",
             "/api/v1/wallets/{alias}/transactions/{txid}",
             params={"alias": wallet, "txid": txid},
-            body=given({"label": label}),
+            body={"label": label},
         )
         return self._transport.maybe(types.TransactionAsOf, request)
 
@@ -1726,7 +2180,7 @@ class Users(Group):
         request = Request(
             "POST",
             "/api/v1/users",
-            body=present({"admin": admin, "name": name, "password": password}),
+            body={"name": name, "password": password, **present({"admin": admin})},
         )
         return self._transport.one(types.User, request)
 
@@ -1753,7 +2207,7 @@ class Users(Group):
         request = Request(
             "PATCH",
             "/api/v1/users/me",
-            body=given({"password": password, "revoke_tokens": revoke_tokens}),
+            body={"password": password, **given({"revoke_tokens": revoke_tokens})},
         )
         return self._transport.one(types.User, request)
 
@@ -2213,7 +2667,7 @@ class Wallets(Group):
             "POST",
             "/api/v1/wallets/{alias}/rescan",
             params={"alias": wallet},
-            body=present({"addresses": addresses, "from": from_}),
+            body={"from": from_, **present({"addresses": addresses})},
         )
         return self._transport.maybe(types.RescanResponse, request)
 
@@ -2288,13 +2742,11 @@ class Webhooks(Group):
         request = Request(
             "POST",
             "/api/v1/webhooks",
-            body=present({
+            body={
                 "description": description,
-                "kinds": kinds,
-                "order": order,
                 "url": url,
-                "wallets": wallets,
-            }),
+                **present({"kinds": kinds, "order": order, "wallets": wallets}),
+            },
         )
         return self._transport.one(types.WebhookWithSecret, request)
 
@@ -2448,7 +2900,7 @@ class Webhooks(Group):
             "POST",
             "/api/v1/webhooks/{id}/recover",
             params={"id": webhook},
-            body=present({"since": since}),
+            body={"since": since},
         )
         return self._transport.maybe(types.Recovered, request)
 
@@ -2488,6 +2940,7 @@ class Groups:
     def __init__(self, transport: Transport) -> None:
         self.addresses = Addresses(transport)
         self.audit = Audit(transport)
+        self.devices = Devices(transport)
         self.event_log = EventLog(transport)
         self.fees = Fees(transport)
         self.health = Health(transport)
@@ -2495,6 +2948,8 @@ class Groups:
         self.labels = Labels(transport)
         self.members = Members(transport)
         self.node = Node(transport)
+        self.policies = Policies(transport)
+        self.policy_lists = PolicyLists(transport)
         self.proposals = Proposals(transport)
         self.tokens = Tokens(transport)
         self.transactions = Transactions(transport)
@@ -2511,6 +2966,8 @@ OPERATIONS = {
     "GET /api/v1/wallets/{alias}/addresses/{address}": "addresses.get",
     "PATCH /api/v1/wallets/{alias}/addresses/{address}": "addresses.label",
     "GET /api/v1/audit": "audit.list",
+    "GET /api/v1/devices": "devices.list",
+    "PATCH /api/v1/devices/{device}": "devices.change",
     "GET /api/v1/events": "event_log.list_all",
     "GET /api/v1/wallets/{alias}/events": "event_log.list",
     "GET /api/v1/fees": "fees.get",
@@ -2528,6 +2985,27 @@ OPERATIONS = {
     "PUT /api/v1/wallets/{alias}/members/{user}": "members.set",
     "DELETE /api/v1/wallets/{alias}/members/{user}": "members.remove",
     "GET /api/v1/node": "node.get",
+    "GET /api/v1/policy": "policies.get_of_server",
+    "PUT /api/v1/policy": "policies.set_of_server",
+    "DELETE /api/v1/policy": "policies.delete_of_server",
+    "GET /api/v1/policy/changes": "policies.list_changes_of_server",
+    "DELETE /api/v1/policy/changes/{id}": "policies.cancel_change_of_server",
+    "POST /api/v1/policy/changes/{id}/approve": "policies.approve_change_of_server",
+    "GET /api/v1/wallets/{alias}/members/{user}/policy": "policies.get_of_member",
+    "PUT /api/v1/wallets/{alias}/members/{user}/policy": "policies.set_of_member",
+    "DELETE /api/v1/wallets/{alias}/members/{user}/policy": "policies.delete_of_member",
+    "GET /api/v1/wallets/{alias}/policy": "policies.get",
+    "PUT /api/v1/wallets/{alias}/policy": "policies.set",
+    "DELETE /api/v1/wallets/{alias}/policy": "policies.delete",
+    "GET /api/v1/wallets/{alias}/policy/changes": "policies.list_changes",
+    "DELETE /api/v1/wallets/{alias}/policy/changes/{id}": "policies.cancel_change",
+    "POST /api/v1/wallets/{alias}/policy/changes/{id}/approve": "policies.approve_change",
+    "POST /api/v1/wallets/{alias}/policy/simulate": "policies.simulate",
+    "GET /api/v1/wallets/{alias}/policy/usage": "policies.get_usage",
+    "GET /api/v1/wallets/{alias}/lists": "policy_lists.list",
+    "GET /api/v1/wallets/{alias}/lists/{name}": "policy_lists.get",
+    "PUT /api/v1/wallets/{alias}/lists/{name}": "policy_lists.set",
+    "DELETE /api/v1/wallets/{alias}/lists/{name}": "policy_lists.delete",
     "GET /api/v1/wallets/{alias}/proposals": "proposals.list",
     "POST /api/v1/wallets/{alias}/proposals": "proposals.create",
     "GET /api/v1/wallets/{alias}/proposals/{id}": "proposals.get",

@@ -209,6 +209,36 @@ class Block(Object):
 
 
 @dataclass
+class Budget(Object):
+    """A window of a rule and what counts in it."""
+    layer: str
+    """What the policy applies to. One of: wallet, member."""
+    max_count: Optional[int]
+    """Maximum number of payments; null without a limit."""
+    max_sat: Optional[int]
+    """Limit in satoshis, including fees; null without a limit."""
+    per: str
+    """Length of the window."""
+    rule: str
+    """Name of the rule."""
+    spent_count: int
+    """Number of payments that count now."""
+    spent_sat: int
+    """What counts now, in satoshis."""
+    user: Optional[str]
+    """Name of the member; null for the wallet."""
+
+
+@dataclass
+class BudgetList(Object):
+    """Windows of rules."""
+    items: List[Budget]
+    """The entries of this page."""
+    next_cursor: Optional[str]
+    """Value of cursor for the next page; null on the last page."""
+
+
+@dataclass
 class CancelledProposal(Object):
     """A proposal that was cancelled or abandoned."""
     amount_sat: int
@@ -314,6 +344,24 @@ class CancelledProposal(Object):
 
 
 @dataclass
+class ChangeApproval(Object):
+    """The approval of a change by a user."""
+    at: datetime
+    """Time of the event."""
+    user: str
+    """Name of the user."""
+
+
+@dataclass
+class ColdcardExport(Object):
+    """A policy for a Coldcard in HSM mode."""
+    document: Optional[Dict[str, Any]]
+    """Policy for the HSM mode of the device."""
+    gaps: List[Gap]
+    """What the device does not enforce, or enforces in another way."""
+
+
+@dataclass
 class Delivery(Object):
     """The delivery of an event to a webhook."""
     attempts: int
@@ -373,6 +421,27 @@ class DeliveryDetails(Object):
     none."""
     wallet_id: Optional[str]
     """Id of the wallet; null for an event of the user."""
+
+
+@dataclass
+class Device(Object):
+    """A signing device."""
+    alias: str
+    """Name of the device in paths, unique among your devices; keys of wallets name their device by
+    it."""
+    name: str
+    """Name of the device for people."""
+    type: str
+    """Type of the device as in Specter Desktop, such as coldcard; other if only keys are known."""
+
+
+@dataclass
+class DeviceList(Object):
+    """A page of a list."""
+    items: List[Device]
+    """The entries of this page."""
+    next_cursor: Optional[str]
+    """Value of cursor for the next page; null on the last page."""
 
 
 @dataclass
@@ -460,6 +529,17 @@ class FoundAddress(Object):
     """Bitcoin address."""
     items: List[OwnedAddress]
     """One entry for each of your wallets that contains the address."""
+
+
+@dataclass
+class Gap(Object):
+    """A part of a policy that a device does not enforce."""
+    field: str
+    """Name of the field, such as recipients[0].address."""
+    message: str
+    """Human-readable message."""
+    rule: Optional[str]
+    """Name of the rule; null for the policy."""
 
 
 @dataclass
@@ -835,6 +915,15 @@ class OwnedAddress(Object):
 
 
 @dataclass
+class Paragraph(Object):
+    """A rule as sentences."""
+    rule: Optional[str]
+    """Name of the rule; null for deny, change and a policy without rules."""
+    text: str
+    """Sentences in English."""
+
+
+@dataclass
 class Payee(Object):
     """A recipient of an evicted payment."""
     address: str
@@ -863,6 +952,99 @@ class Payment(Object):
     One of: external, own, change."""
     recipient: Optional[int]
     """Position of the recipient in the request; null for change."""
+
+
+@dataclass
+class PolicyChange(Object):
+    """A change that loosens a policy and has not taken effect."""
+    approvals: List[ChangeApproval]
+    """Approvals in chronological order. The request counts as the first one if the user can
+    approve."""
+    deletes: bool
+    """Whether the policy or the list is deleted."""
+    document: Optional[Dict[str, Any]]
+    """The new policy, or an object with the new entries of the list, with the ids of wallets; null
+    to delete."""
+    effective_at: datetime
+    """It does not take effect before this time."""
+    id: str
+    """Id of the change."""
+    layer: str
+    """What the policy applies to. One of: server, wallet, member."""
+    list: Optional[str]
+    """Name of the list that changes; null if the policy itself changes."""
+    missing: int
+    """Number of users whose approval is missing."""
+    requested_at: datetime
+    """Time of the request."""
+    requested_by: str
+    """Name of the user."""
+    user: Optional[str]
+    """Name of the member; null for other policies."""
+
+
+@dataclass
+class PolicyChangeList(Object):
+    """Pending changes of policies and lists."""
+    items: List[PolicyChange]
+    """The entries of this page."""
+    next_cursor: Optional[str]
+    """Value of cursor for the next page; null on the last page."""
+
+
+@dataclass
+class PolicyDetails(Object):
+    """A spending policy."""
+    export: Optional[ColdcardExport]
+    """The policy for a device; null unless format is given."""
+    layer: str
+    """What the policy applies to. One of: server, wallet, member."""
+    pending: Optional[PolicyChange]
+    """Requested change that has not taken effect; null for none."""
+    policy: Optional[Dict[str, Any]]
+    """The policy, with your aliases of wallets, or their ids if you cannot see them."""
+    sentences: List[Paragraph]
+    """The policy in sentences, one paragraph for each rule."""
+    set_at: datetime
+    """Time when it was set."""
+    set_by: str
+    """Name of the user who set it."""
+    user: Optional[str]
+    """Name of the member; null for other policies."""
+    version: str
+    """SHA-256 of the policy and of the lists that it names; also the ETag."""
+
+
+@dataclass
+class PolicyList(Object):
+    """A list of recipients."""
+    entries: List[Dict[str, Any]]
+    """Recipients, as in a policy, with labels."""
+    name: str
+    """Name of the list."""
+    set_at: datetime
+    """Time when it was set."""
+    set_by: str
+    """Name of the user who set it."""
+
+
+@dataclass
+class PolicyListList(Object):
+    """Lists of recipients."""
+    items: List[PolicyList]
+    """The entries of this page."""
+    next_cursor: Optional[str]
+    """Value of cursor for the next page; null on the last page."""
+
+
+@dataclass
+class PolicyResult(Object):
+    """The result of a change of a policy or a list."""
+    loosens: List[Wider]
+    """Fields in which the policies permit more than before; empty if the change only tightens
+    them."""
+    pending: Optional[PolicyChange]
+    """The change, which awaits approvals or a delay; null if it has taken effect."""
 
 
 @dataclass
@@ -1232,6 +1414,38 @@ class Signer(Object):
 
 
 @dataclass
+class Simulation(Object):
+    """What the policies say about a payment."""
+    allowed: bool
+    """Whether the policies permit the payment."""
+    limits: List[SimulationLimit]
+    """Limits that the payment exceeds, of every rule."""
+    review: Optional[Review]
+    """What the policies require before the payment can be signed; null if no policy applies or the
+    payment is not permitted."""
+
+
+@dataclass
+class SimulationLimit(Object):
+    """A limit of a spending policy that a payment exceeds."""
+    field: str
+    """Name of the field, such as recipients[0].address."""
+    frees_at: Optional[datetime]
+    """First time at which the limit permits the payment if nothing else changes; null if waiting
+    does not help."""
+    layer: str
+    """Whose policy it is. One of: server, wallet, member, token."""
+    limit: Optional[str]
+    """Limit in the form of the policy."""
+    message: str
+    """Human-readable message."""
+    rule: Optional[str]
+    """Name of the rule; null for deny and for a policy without rules."""
+    used: Optional[str]
+    """What counts in a window already, in the form of its limit."""
+
+
+@dataclass
 class SpentUTXO(Object):
     """An input of a proposal."""
     address: str
@@ -1285,6 +1499,9 @@ class Token(Object):
     """Last use, accurate to a minute; null before the first use."""
     parent_id: Optional[str]
     """Id of the token that created it; null if it was created with a password."""
+    policy: Optional[Dict[str, Any]]
+    """Spending policy of the token, with the ids of wallets; null for none. It never changes, and
+    successors keep it."""
     rotated_from: Optional[str]
     """Id of the token that it replaced; null if it did not replace one."""
     scopes: List[str]
@@ -1330,6 +1547,9 @@ class TokenWithSecret(Object):
     """Last use, accurate to a minute; null before the first use."""
     parent_id: Optional[str]
     """Id of the token that created it; null if it was created with a password."""
+    policy: Optional[Dict[str, Any]]
+    """Spending policy of the token, with the ids of wallets; null for none. It never changes, and
+    successors keep it."""
     rotated_from: Optional[str]
     """Id of the token that it replaced; null if it did not replace one."""
     scopes: List[str]
@@ -1563,6 +1783,9 @@ class UserToken(Object):
     """Last use, accurate to a minute; null before the first use."""
     parent_id: Optional[str]
     """Id of the token that created it; null if it was created with a password."""
+    policy: Optional[Dict[str, Any]]
+    """Spending policy of the token, with the ids of wallets; null for none. It never changes, and
+    successors keep it."""
     rotated_from: Optional[str]
     """Id of the token that it replaced; null if it did not replace one."""
     scopes: List[str]
@@ -1806,6 +2029,19 @@ class WebhookWithSecret(Object):
     permits."""
 
 
+@dataclass
+class Wider(Object):
+    """A field in which a policy permits more than before."""
+    field: str
+    """Name of the field, such as recipients[0].address."""
+    new: Optional[str]
+    """Value afterwards; null if it is missing."""
+    old: Optional[str]
+    """Value before; null if it was missing."""
+    rule: Optional[str]
+    """Name of the rule; null for fields of the policy."""
+
+
 __all__ = [
     "AccountKey",
     "Actor",
@@ -1820,9 +2056,15 @@ __all__ = [
     "AuditEntryList",
     "Balances",
     "Block",
+    "Budget",
+    "BudgetList",
     "CancelledProposal",
+    "ChangeApproval",
+    "ColdcardExport",
     "Delivery",
     "DeliveryDetails",
+    "Device",
+    "DeviceList",
     "EventActor",
     "EventPage",
     "Eviction",
@@ -1830,6 +2072,7 @@ __all__ = [
     "Fees",
     "FirstAddress",
     "FoundAddress",
+    "Gap",
     "HealthResponse",
     "ImportedLabels",
     "InspectedKey",
@@ -1852,8 +2095,15 @@ __all__ = [
     "OwnInvitation",
     "OwnInvitationList",
     "OwnedAddress",
+    "Paragraph",
     "Payee",
     "Payment",
+    "PolicyChange",
+    "PolicyChangeList",
+    "PolicyDetails",
+    "PolicyList",
+    "PolicyListList",
+    "PolicyResult",
     "ProposalDetails",
     "ProposalQR",
     "ProposalSummary",
@@ -1869,6 +2119,8 @@ __all__ = [
     "RescanResponse",
     "Review",
     "Signer",
+    "Simulation",
+    "SimulationLimit",
     "SpentUTXO",
     "Step",
     "Token",
@@ -1896,4 +2148,5 @@ __all__ = [
     "Webhook",
     "WebhookList",
     "WebhookWithSecret",
+    "Wider",
 ]

@@ -26,7 +26,7 @@ from .relay import Relay
 
 VAULT = "community_vault"
 SHOP = "bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x"
-SCOPES = ["proposals:*", "wallets:*", "addresses:write", "events:read", "tokens:read", "webhooks:*", "node:read"]
+SCOPES = ["proposals:*", "wallets:*", "addresses:write", "events:read", "tokens:read", "webhooks:*", "node:read", "policies:*"]
 
 
 def environment(name: str) -> str:
@@ -261,6 +261,8 @@ class Reading(Live):
             "all events": lambda: c.event_log.list_all(limit=5),
             "fees": lambda: c.fees.get(),
             "members": lambda: c.members.list(VAULT),
+            "usage": lambda: c.policies.get_usage(VAULT),
+            "simulation": lambda: c.policies.simulate(VAULT, recipients=[Recipient(address=SHOP, amount_sat=20_000)]),
             "node": lambda: c.node.get(),
             "proposal": lambda: c.proposals.get(VAULT, proposal),
             "proposals": lambda: c.proposals.list(VAULT),
@@ -345,6 +347,23 @@ class Reading(Live):
         restored = self.client.wallets.change(VAULT, max_fee_rate_sat_vb=None)
         assert limited is not None and restored is not None
         self.assertEqual((limited.max_fee_rate_sat_vb, restored.max_fee_rate_sat_vb), (50.5, None))
+
+    def test_policy(self) -> None:
+        """A policy is set, read back and deleted."""
+        policy: Dict[str, Any] = {"version": 1, "allow": [{"name": "petty cash", "windows": [{"max_sat": 1_000_000, "per": "7d"}]}]}
+        with self.assertRaises(specterd.NotFound):
+            self.client.policies.get(VAULT)
+        self.client.policies.set(VAULT, policy)
+        self.addCleanup(self.client.policies.delete, VAULT)
+        first = self.client.policies.get(VAULT)
+        self.assertEqual(first.policy, policy)
+        self.check(first, json.loads(self.relay.last), "policy")
+        policy["allow"] = [{"name": "petty cash", "windows": [{"max_sat": 900_000, "per": "7d"}]}]
+        self.client.policies.set(VAULT, policy, if_match=first.etag)
+        with self.assertRaises(specterd.PreconditionFailed):
+            self.client.policies.set(VAULT, policy, if_match=first.etag)
+        with self.assertRaises(specterd.InvalidRequest):  # null is sent, and refused
+            self.client.policies.set(VAULT, None)
 
     def test_health(self) -> None:
         self.assertTrue(Client(environment("URL")).health.live().message)
