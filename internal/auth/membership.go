@@ -51,7 +51,10 @@ func (r WalletRole) Scopes() Scopes {
 // role permits: a token must not give others more permissions than it has. A caller who
 // is authenticated with a password may grant every role.
 func (p *Principal) CheckRoleGrant(role WalletRole) error {
-	missing := role.Scopes() &^ p.Scopes &^ EventsRead // which shows nothing that the other scopes do not
+	missing := role.Scopes() &^ p.Scopes &^ (EventsRead | PoliciesRead) // these show nothing that gives rights
+	if !role.Covers(RoleSigner) {
+		missing &^= ProposalsApprove // usable only by users whom a policy names
+	}
 	if p.ByPassword() || missing == 0 {
 		return nil
 	}

@@ -172,7 +172,7 @@ func fieldOfCall(n ast.Node) (string, bool) {
 var (
 	namedField = regexp.MustCompile(`(?m)(?:^|; )([a-z_]+)(?:\[\d+\][.a-z_]*)?: `)
 	// otherNames are columns of files and values that contain an underscore.
-	otherNames = []string{"amount_sat", "amount_btc", "partially_signed"}
+	otherNames = []string{"amount_sat", "amount_btc", "partially_signed", "awaiting_approval"}
 )
 
 // TestInputs_EveryFlag runs each command with invalid values of each flag, and checks that no

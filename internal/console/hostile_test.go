@@ -125,8 +125,8 @@ func hostile(kind string, i int, text string) string {
 	return fmt.Sprintf("%s%d%s %s", hostileMark, i, kind, text)
 }
 
-// store replaces the text of every kind by another one, and checks the pages that show one. The
-// API has no request for the aliases of devices, which come from imports.
+// store replaces the text of every kind by another one, and checks the pages that show one. A
+// request of the API for the name of the device would change its path.
 func (h *hostileWorld) store(i int, text string) {
 	h.t.Helper()
 	texts := map[string]string{}
@@ -140,7 +140,7 @@ func (h *hostileWorld) store(i int, text string) {
 		return
 	}
 	texts["device"] = hostile("device", i, text)
-	h.site.sql(h.t, "UPDATE devices SET alias = $1 WHERE device_id = 'd'", texts["device"])
+	h.site.sql(h.t, "UPDATE devices SET name = $1 WHERE device_id = 'd'", texts["device"])
 	h.stored["device"]++
 	for path, kinds := range h.pages {
 		v, own := h.alice, path

@@ -371,7 +371,7 @@ func newInvitation(t *testing.T, w *world, whose testUser) (string, string) {
 
 // ofDevice returns a request that renames a device of the user.
 func ofDevice(t *testing.T, w *world, whose testUser) (string, string) {
-	w.vaultOf(t, whose)
+	w.vault(t, whose, strings.ReplaceAll(unique("devices_of"), "-", "_"))
 	devices := testkit.Must(w.Wallets.Devices(t.Context(), whose.principal()))
 	return "/api/v1/devices/" + devices[0].Alias, `{"name": "Ann's Coldcard"}`
 }

@@ -89,6 +89,9 @@ func TestWallets_RoundTrip(t *testing.T) {
 		u := b.user("alice", false)
 		want, addresses := walletFor(b.now)
 		testkit.Check(t, b.AddWallet(t.Context(), want, u.ID, "vault", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
+		for i := range want.Keys {
+			want.Keys[i].DeviceOwner = u.ID
+		}
 		got, err := b.WalletByID(t.Context(), want.ID)
 		testkit.Check(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {

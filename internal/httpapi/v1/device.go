@@ -27,8 +27,8 @@ func (a *API) ListDevices(ctx context.Context, _ struct{}) (list[device], error)
 }
 
 type changeDeviceRequest struct {
-	Device string `path:"device" json:"-" example:"73c5da0a" description:"Alias of the device."`
-	Name   string `json:"name" required:"true" example:"Ann's Coldcard" description:"New name, 1 to 64 characters. The alias changes with it: the name in lower case, with _ for spaces, and with a number if another of your devices has it."`
+	Device string `path:"device" json:"-" description:"Alias of the device."`
+	Name   string `json:"name" required:"true" example:"Coldcard of Ann" description:"New name, 1 to 64 characters. The alias changes with it: the name in lower case, with _ for spaces, and with a number if another of your devices has it."`
 }
 
 // ChangeDevice serves PATCH /api/v1/devices/{device}.
