@@ -90,7 +90,7 @@ func TestWallets_RoundTrip(t *testing.T) {
 		want, addresses := walletFor(b.now)
 		testkit.Check(t, b.AddWallet(t.Context(), want, u.ID, "vault", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
 		for i := range want.Keys {
-			want.Keys[i].DeviceOwner = u.ID
+			want.Keys[i].DeviceName, want.Keys[i].DeviceOwner = want.Keys[i].Fingerprint, u.ID // of the new device
 		}
 		got, err := b.WalletByID(t.Context(), want.ID)
 		testkit.Check(t, err)
