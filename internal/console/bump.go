@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
@@ -39,8 +38,8 @@ func (c *call) showBump() error {
 func suggestedRate(p proposal.Proposal, s nodestatus.Status) btc.FeeRate {
 	const step = 1000
 	least := max(p.FeeRate, p.PaidRate())/step*step + 2*step
-	if at := slices.Index(nodestatus.FeeTargets, shownTargets[0]); at < len(s.Fees.PerKvB) {
-		return max(least, btc.FeeRate(s.Fees.PerKvB[at]))
+	if len(s.Fees.PerKvB) > 0 { // the first is the fastest
+		return max(least, btc.FeeRate(s.Fees.PerKvB[0]))
 	}
 	return least
 }

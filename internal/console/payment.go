@@ -29,6 +29,8 @@ type payee struct {
 	// Wallet and WalletAlias are the name and the alias of the user's other wallet that the address
 	// belongs to; empty for addresses of others.
 	Wallet, WalletAlias string
+	// Fresh is set in a preview if the address of that wallet is not revealed yet.
+	Fresh bool
 	// UsedAt is the time of an earlier transaction that pays to the address; zero without one,
 	// and if that was not looked up.
 	UsedAt time.Time

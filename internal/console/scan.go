@@ -15,6 +15,7 @@ import (
 
 var scanRoutes = []route{
 	{method: post, path: "/wallets/{alias}/proposals/{id}/scan", audience: users, role: auth.RoleSigner, heavy: true, handle: (*call).scanCodes},
+	{method: post, path: "/wallets/{alias}/send/scan", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).scanCodes},
 }
 
 // Limits of a request of the script that scans codes.

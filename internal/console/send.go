@@ -26,6 +26,7 @@ type sendPage struct {
 	Path     string
 	Rows     []recipientRow
 	Unit     string // of the amounts in the form
+	Wallets  []ownWallet
 	Fees     []feeOption
 	UTXOs    []utxoOption
 	MoreUTXO bool // whether the wallet has more UTXOs than the form offers
@@ -40,6 +41,7 @@ type sendPage struct {
 type recipientRow struct {
 	Number                 int // starting at 1
 	Address, Amount, Label string
+	Wallet                 string // alias of the user's wallet that receives the payment; empty for an address
 }
 
 // feeOption is a choice of a confirmation target, with the node's estimate.
@@ -69,6 +71,7 @@ type preview struct {
 const (
 	actionAdd    = "add"
 	actionRemove = "remove "
+	actionScan   = "scan"
 	actionTyping = "typing" // a preview while the user is typing
 	actionCreate = "create"
 )
@@ -114,8 +117,11 @@ func (c *call) showSend() error {
 
 // sendPayment handles the form of a payment.
 func (c *call) sendPayment() error {
+	c.fillLinks()
 	action := c.form.Get(actionField)
 	switch {
+	case action == actionScan:
+		return c.scanRecipient()
 	case action == actionAdd:
 		c.addRow()
 	case strings.HasPrefix(action, actionRemove):
@@ -134,7 +140,7 @@ func (c *call) sendPayment() error {
 
 // seen identifies the values of the form, except the ones that do not affect the payment.
 func (c *call) seen() string {
-	hash := c.formHash(keyField, actionField, seenField, evictField, passwordField)
+	hash := c.formHash(keyField, actionField, seenField, evictField, passwordField, scannedField, photoField)
 	return hex.EncodeToString(hash[:16])
 }
 
@@ -170,7 +176,7 @@ func (c *call) dryRun() (preview, error) {
 		return preview{}, err
 	}
 	params.DryRun = true
-	p, err := c.Proposals.Create(c.r.Context(), c.access, params)
+	p, err := c.Proposals.Create(c.r.Context(), c.access, params.CreateParams)
 	if err != nil {
 		return preview{}, atUTXOs(err)
 	}
@@ -182,6 +188,9 @@ func (c *call) dryRun() (preview, error) {
 		if at := out.Payees[i].Recipient; at >= 0 && at < len(params.Recipients) && params.Recipients[at].Label != "" {
 			out.Payees[i].Label = params.Recipients[at].Label
 		}
+	}
+	if err = c.hideRevealed(params, out.Payees); err != nil {
+		return preview{}, err
 	}
 	out.After = c.view.Balances.Available() - out.Total()
 	if err = c.noteWallets(&out.payment); err != nil {
@@ -196,7 +205,7 @@ func (c *call) createProposal() error {
 	path := ""
 	if err == nil {
 		path, err = c.once(func() (string, error) {
-			p, err := c.Proposals.Create(c.r.Context(), c.access, params)
+			p, err := params.create(c)
 			return c.proposalPath(p.ID), atUTXOs(err)
 		})
 	}
@@ -237,6 +246,10 @@ func (c *call) sendPage(f *fault.Error) (sendPage, error) {
 	if len(page.Rows) == 0 {
 		page.Rows = []recipientRow{{Number: 1}}
 	}
+	var err error
+	if page.Wallets, err = c.ownWallets(); err != nil {
+		return page, err
+	}
 	return page, c.addUTXOs(&page)
 }
 
@@ -269,21 +282,20 @@ func (c *call) addUTXOs(page *sendPage) error {
 	return nil
 }
 
+// ScanFailed reports whether a QR code could not be read.
+func (p sendPage) ScanFailed() bool { return p.Form.problem(photoField) != "" }
+
 // NoEstimates reports whether the node has no fee estimates.
 func (p sendPage) NoEstimates() bool {
 	return !slices.ContainsFunc(p.Fees, func(o feeOption) bool { return o.Rate != "" })
 }
 
-// shownTargets are the confirmation targets that the form offers.
-var shownTargets = []int{2, 6, 24, 144, 1008}
-
 func feeOptions(s nodestatus.Status) []feeOption {
-	options := make([]feeOption, len(shownTargets))
-	for i, blocks := range shownTargets {
+	options := make([]feeOption, len(nodestatus.FeeTargets))
+	for i, blocks := range nodestatus.FeeTargets {
 		options[i] = feeOption{target: target{blocks}}
-		at := slices.Index(nodestatus.FeeTargets, blocks)
-		if at >= 0 && at < len(s.Fees.PerKvB) && s.Fees.PerKvB[at] > 0 {
-			options[i].Rate = rateText(max(btc.FeeRate(s.Fees.PerKvB[at]), btc.FeeRate(s.MempoolMinimum())))
+		if i < len(s.Fees.PerKvB) && s.Fees.PerKvB[i] > 0 {
+			options[i].Rate = rateText(max(btc.FeeRate(s.Fees.PerKvB[i]), btc.FeeRate(s.MempoolMinimum())))
 		}
 	}
 	return options

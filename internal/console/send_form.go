@@ -14,7 +14,7 @@ import (
 
 // recipientFields are the fields of a recipient in the form, named as the service names them
 // in problems.
-var recipientFields = []string{"address", "amount_sat", "label"}
+var recipientFields = []string{"address", "wallet", "amount_sat", "label"}
 
 // recipientField returns the name of a field of the recipient at position i.
 func recipientField(i int, name string) string { return fmt.Sprintf("recipients[%d].%s", i, name) }
@@ -23,14 +23,16 @@ func recipientField(i int, name string) string { return fmt.Sprintf("recipients[
 func (r recipientRow) Field(name string) string { return recipientField(r.Number-1, name) }
 
 // isEmpty reports whether the user has entered nothing.
-func (r recipientRow) isEmpty() bool { return strings.TrimSpace(r.Address+r.Amount+r.Label) == "" }
+func (r recipientRow) isEmpty() bool {
+	return strings.TrimSpace(r.Address+r.Wallet+r.Amount+r.Label) == ""
+}
 
 // rows returns the recipients in the form.
 func (c *call) rows() []recipientRow {
 	var rows []recipientRow
 	for i := 0; i < proposal.MaxRecipients && c.form.Has(recipientField(i, "address")); i++ {
 		rows = append(rows, recipientRow{
-			Number: i + 1, Address: c.form.Get(recipientField(i, "address")),
+			Number: i + 1, Address: c.form.Get(recipientField(i, "address")), Wallet: c.form.Get(recipientField(i, "wallet")),
 			Amount: c.form.Get(recipientField(i, "amount_sat")), Label: c.form.Get(recipientField(i, "label")),
 		})
 	}
@@ -46,6 +48,7 @@ func (c *call) setRows(rows []recipientRow) {
 	}
 	for i, r := range rows {
 		c.form.Set(recipientField(i, "address"), r.Address)
+		c.form.Set(recipientField(i, "wallet"), r.Wallet)
 		c.form.Set(recipientField(i, "amount_sat"), r.Amount)
 		c.form.Set(recipientField(i, "label"), r.Label)
 	}
@@ -81,31 +84,46 @@ func (c *call) formUnit() string {
 	return "sat"
 }
 
-// sendParams returns the parameters of the payment. It returns a fault with the problems of
-// all fields that cannot be parsed.
-func (c *call) sendParams() (proposal.CreateParams, error) {
-	o := proposal.CreateParams{
+// sendRequest is the payment of the form.
+type sendRequest struct {
+	proposal.CreateParams
+
+	rows []int // positions in the form of the recipients
+}
+
+// sendParams returns the parameters of the payment. If a recipient is a wallet of the user, its
+// address is the one that would be revealed next. It returns a fault with the problems of all
+// fields that cannot be parsed.
+func (c *call) sendParams() (*sendRequest, error) {
+	o := &sendRequest{CreateParams: proposal.CreateParams{
 		RecipientsCSV: strings.TrimSpace(c.form.Get(proposal.FieldCSV)), AllowDuplicates: c.form.Has("allow_duplicates"),
 		SendMax: c.form.Has("send_max"), NotReplaceable: !c.form.Has("replaceable"),
-	}
+	}}
 	var problems []error
-	for i, r := range c.rows() {
+	rows := c.rows()
+	for i, r := range rows {
 		if r.isEmpty() {
 			continue
 		}
-		if strings.TrimSpace(r.Address) == "" {
-			problems = append(problems, fault.InvalidField(recipientField(i, "address"), "enter an address"))
+		address, err := strings.TrimSpace(r.Address), error(nil)
+		switch {
+		case r.Wallet != "":
+			address, err = c.peekWallet(i, rows)
+		case address == "":
+			err = fault.InvalidField(recipientField(i, "address"), "enter an address")
 		}
-		amount, err := c.parseAmount(r.Amount)
-		if err != nil {
-			problems = append(problems, fieldFault(err, recipientField(i, "amount_sat")))
+		amount, errAmount := c.parseAmount(r.Amount)
+		if errAmount != nil {
+			errAmount = fieldFault(errAmount, recipientField(i, "amount_sat"))
 		}
-		o.Recipients = append(o.Recipients, proposal.Recipient{Address: strings.TrimSpace(r.Address), Amount: amount, Label: strings.TrimSpace(r.Label)})
+		problems = append(problems, err, errAmount)
+		o.rows = append(o.rows, i)
+		o.Recipients = append(o.Recipients, proposal.Recipient{Address: address, Amount: amount, Label: strings.TrimSpace(r.Label)})
 	}
 	if len(o.Recipients) == 0 && o.RecipientsCSV == "" {
 		problems = append(problems, fault.InvalidField(recipientField(0, "address"), "enter an address").WithMessage("Enter an address."))
 	}
-	problems = append(problems, c.setFee(&o), c.setUTXOs(&o))
+	problems = append(problems, c.setFee(&o.CreateParams), c.setUTXOs(&o.CreateParams))
 	return o, fault.JoinErrors(problems...)
 }
 

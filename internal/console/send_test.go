@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"image"
 	"slices"
 	"strings"
 	"sync"
@@ -121,6 +122,26 @@ func TestSend_Forms(t *testing.T) {
 	t.Run("bitcoin: link", func(*testing.T) {
 		preview(alice, address1, "bitcoin:"+to+"?amount=0.01&label=shop").want(200, "1 000 000 sat", to)
 	})
+	t.Run("bitcoin: link fills the recipient", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			changes                []string
+			address, amount, label string
+		}{
+			"all":                    {[]string{address1, "bitcoin:" + to + "?amount=0.01&label=shop"}, to, "1000000", "shop"},
+			"message, in upper case": {[]string{address1, "BITCOIN:" + to + "?AMOUNT=0.01&message=order%207"}, to, "1000000", "order 7"},
+			"own amount and label":   {[]string{address1, "bitcoin:" + to + "?label=shop", amount1, "5000", label1, "rent"}, to, "5000", "rent"},
+			"same amount":            {[]string{address1, "bitcoin:" + to + "?amount=0.01", amount1, "1 000 000"}, to, "1000000", ""},
+			"in BTC":                 {[]string{address1, "bitcoin:" + to + "?amount=0.015", "unit", "btc"}, to, "0.015", ""},
+		} {
+			t.Run(name, func(t *testing.T) {
+				p := preview(alice, c.changes...).want(200, "Create proposal")
+				if form := fields(p.forms(send)[0]); form.Get(address1) != c.address || form.Get(amount1) != c.amount || form.Get(label1) != c.label {
+					t.Errorf("the form has %s, %s and %s", form.Get(address1), form.Get(amount1), form.Get(label1))
+				}
+			})
+		}
+		preview(alice, address1, "bitcoin:"+to+"?amount=0.01", amount1, "5").want(400, "must be 1000000 satoshis, the amount of the bitcoin: URI")
+	})
 	t.Run("maximum", func(*testing.T) {
 		preview(alice, address1, to, "send_max", "1").want(200, "2 UTXOs are spent", "Change 0 sat")
 		preview(alice, address1, to, "send_max", "1", "utxos", utxo).want(200, "1 UTXO is spent", "1 UTXO is chosen")
@@ -195,6 +216,114 @@ func TestSend_Forms(t *testing.T) {
 	if n := s.count(t, "proposals"); n != 0 {
 		t.Errorf("%d proposals are stored", n)
 	}
+}
+
+// TestSend_Scan reads QR codes into the recipients, as a browser without scripts and as the script.
+func TestSend_Scan(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	const send = "/wallets/treasury/send"
+	first, second := purseAddress(t, s.node), purseAddress(t, s.node)
+	scan := func(p *document, photo []byte, scanned string) *document {
+		values := fields(p.forms(send)[0])
+		values.Set("action", "scan")
+		values.Set("scanned", scanned)
+		return alice.upload(send, values, file{"photo", "code.jpg", photo})
+	}
+	p := scan(alice.get(send), codePicture(t, "bitcoin:"+first+"?amount=0.01&label=shop"), "").want(200, "1 000 000 sat", "shop")
+	own := alice.address(w.alias, "")
+	scan(alice.get(send), codePicture(t, "BITCOIN:"+strings.ToUpper(own)), "").want(200).lacks(strings.ToUpper(own)) // as on the page Receive
+	p = scan(p, nil, second).want(200, "Recipient 2: address")
+	form := fields(p.forms(send)[0])
+	for name, want := range map[string]string{address1: first, amount1: "1000000", label1: "shop", "recipients[1].address": second, "recipients[1].amount_sat": "", "scanned": ""} {
+		if form.Get(name) != want {
+			t.Errorf("%s is %q and not %q", name, form.Get(name), want)
+		}
+	}
+	p = p.submit(send, "recipients[1].amount_sat", "5000", "target_blocks", "own", "fee_rate_sat_vb", "2", "action", "preview").want(200, "2 recipients 1 005 000 sat")
+	for name, c := range map[string]struct {
+		photo   []byte
+		scanned string
+		want    string
+	}{
+		"nothing":         {nil, "", "choose a photo of a QR code"},
+		"no code":         {asJPEG(image.NewGray(image.Rect(0, 0, 640, 360))), "", "no QR code was found in the picture"},
+		"no picture":      {[]byte("text"), "", ""},
+		"another text":    {codePicture(t, "https://example.org/"), "", "contains neither an address nor a bitcoin: link"},
+		"script's text":   {nil, "L1aW4aubDFB7yfras2S1mN3bqg9nwySY8nkoLmJebSLD5BWv3ENZ", "contains neither an address nor a bitcoin: link"},
+		"mainnet address": {nil, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "is a mainnet address; this node is on regtest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := scan(p, c.photo, c.scanned)
+			bad.want(bad.status, c.want).lacks("L1aW4aub", `value="create"`)
+			if got := fields(bad.forms(send)[0]); bad.status != 400 || got.Get(address1) != first || !strings.Contains(bad.body, `id="photo-problem"`) {
+				t.Errorf("status %d, the form has %v", bad.status, got)
+			}
+		})
+	}
+	frame := alice.upload(send+"/scan", nil, file{"frame", "x.jpg", codePicture(t, first)})
+	if frame.status != 200 || !strings.Contains(frame.body, `"text":"`+first+`"`) {
+		t.Errorf("the frame of a camera: %d %s", frame.status, frame.body)
+	}
+	viewer := s.user(t, "viewer", false)
+	alice.member(w.alias, viewer, "viewer")
+	viewer.upload(send+"/scan", nil, file{"frame", "x.jpg", codePicture(t, first)}).want(403)
+}
+
+// TestSend_OwnWallet pays another wallet of the user, chosen by its name.
+func TestSend_OwnWallet(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
+		w, savings, watched := alice.funded("treasury"), alice.vault("savings"), bob.vault("watched")
+		foreign := bob.vault("foreign")
+		bob.member(watched.alias, alice, "viewer")
+		const send, wallet1 = "/wallets/treasury/send", "recipients[0].wallet"
+		next := alice.nextAddress(savings.alias)
+		revealed := func() (n int) {
+			testkit.Check(t, s.db.QueryRowContext(t.Context(), "SELECT receive_next FROM wallets WHERE name = 'Savings'").Scan(&n))
+			return n
+		}
+		form := alice.get(send).want(200, "Or your wallet", "Savings").lacks(`value="watched"`, `value="treasury"`, `value="foreign"`)
+		fee := []string{"target_blocks", "own", "fee_rate_sat_vb", "2"}
+		preview := func(changes ...string) *document {
+			return form.submit(send, last(slices.Concat([]string{"action", "preview"}, fee, changes))...)
+		}
+
+		for name, c := range map[string][]string{
+			"a wallet of others": {wallet1, foreign.alias}, "a wallet that the user only views": {wallet1, watched.alias}, "this wallet": {wallet1, w.alias}, "none such": {wallet1, "nothing"},
+		} {
+			t.Run(name, func(*testing.T) {
+				preview(append(c, amount1, "1000")...).want(400, "must be one of your other wallets, in which you may reveal addresses").lacks("Foreign")
+			})
+		}
+		preview(wallet1, savings.alias, address1, purseAddress(t, s.node), amount1, "1000").want(400, "must not be chosen for a recipient with an address")
+		preview(wallet1, savings.alias, amount1, "1000", "recipients[1].wallet", savings.alias, "recipients[1].address", "", "recipients[1].amount_sat", "1000").want(400, "must not be the wallet of another recipient")
+		preview(wallet1, savings.alias, amount1, "900000000").want(409, "insufficient funds").lacks(next)
+
+		p := preview(wallet1, savings.alias, amount1, "150000", label1, "reserve").want(200, "A new address of your wallet Savings", "150 000 sat", "reserve")
+		p.lacks(next, strings.ToUpper(next))
+		refused := p.submit(send, amount1, "900000000", "action", "create") // a preview of other values
+		refused.lacks(next)
+		if n := revealed(); n != 0 {
+			t.Fatalf("previews and refused payments have revealed %d addresses", n)
+		}
+		results := make([]*document, 4)
+		var all sync.WaitGroup
+		for i := range results {
+			all.Go(func() { results[i] = p.submit(send, "action", "create") })
+		}
+		all.Wait()
+		for _, r := range results {
+			r.want(200, "The proposal is created", "Belongs to your wallet Savings", next)
+		}
+		if proposals := s.count(t, "proposals"); proposals != 1 || revealed() != 1 {
+			t.Errorf("a form that was sent %d times has created %d proposals and revealed %d addresses", len(results), proposals, revealed())
+		}
+		if label := alice.get("/wallets/savings/receive").want(200, next).text(); !strings.Contains(label, "reserve") {
+			t.Errorf("the address has no label in the wallet that receives: %s", label)
+		}
+	}, onOwnNode)
 }
 
 // TestSend_UnconfirmedChain proposes a payment that spends the change of an unconfirmed one.

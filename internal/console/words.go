@@ -15,6 +15,8 @@ var fieldNames = map[string]string{
 	"recipients[].address":    "Address of recipient %d",
 	"recipients[].amount_sat": "Amount of recipient %d",
 	"recipients[].label":      "Label of recipient %d",
+	"recipients[].wallet":     "Wallet of recipient %d",
+	"photo":                   "Photo of a QR code",
 	"recipients_csv":          "Recipients as CSV",
 	"files[]":                 "File %d",
 	"keys[]":                  "Key %d",

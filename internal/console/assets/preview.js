@@ -9,11 +9,20 @@ function preview() {
   return document.getElementById(form.dataset.preview);
 }
 
+// fill takes the recipients from a response, in which a bitcoin: link has become an address, an
+// amount and a label. Fields that the user has changed since are kept.
+function fill(page, sent) {
+  for (const field of form.querySelectorAll("[name^=recipients]")) {
+    const value = page.getElementById(field.id)?.value;
+    if (value !== undefined && field.value === sent.get(field.name)) field.value = value;
+  }
+}
+
 async function update() {
   running?.abort();
   running = new AbortController();
   const data = new FormData(form);
-  data.delete("seen");
+  for (const name of ["seen", "photo"]) data.delete(name);
   data.set("action", "typing");
   try {
     const answer = await fetch(form.getAttribute("action"), {
@@ -23,8 +32,12 @@ async function update() {
       location.reload();
       return;
     }
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(form.dataset.preview);
-    if (fresh) preview().replaceWith(document.adoptNode(fresh));
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById(form.dataset.preview);
+    if (!fresh) return;
+    fill(page, data);
+    preview().replaceWith(document.adoptNode(fresh));
+    document.dispatchEvent(new Event("previewed"));
   } catch {
     // A later change starts again, and the button Preview works without this script.
   }
@@ -40,11 +53,11 @@ function changed() {
 
 // hasRecipient reports whether there is anything to preview.
 function hasRecipient() {
-  return [...form.querySelectorAll("input.mono, textarea")].some((field) => field.value.trim() !== "");
+  return [...form.querySelectorAll("input.mono, textarea, select")].some((field) => field.value.trim() !== "");
 }
 
 if (form) {
-  form.addEventListener("input", () => {
-    if (hasRecipient()) changed();
+  form.addEventListener("input", (event) => {
+    if (event.target.type !== "file" && hasRecipient()) changed();
   });
 }

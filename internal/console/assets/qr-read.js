@@ -48,6 +48,23 @@ export async function read(path, source, reader, most = width) {
   return (await post(path, { frame: await picture(source, most) })).text ?? "";
 }
 
+// watch shows the camera in a video element, and passes the text of each code to use, until that
+// returns true or isStopped does. It fails without a camera.
+export async function watch(path, video, use, isStopped) {
+  let stream = null;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "environment", width: { ideal: 1280 } } });
+    video.srcObject = stream;
+    video.hidden = false;
+    await video.play();
+    const reader = await detector();
+    while (!isStopped() && !(await use(await read(path, video, reader)))) await new Promise(requestAnimationFrame);
+  } finally {
+    stream?.getTracks().forEach((track) => track.stop());
+    video.hidden = true;
+  }
+}
+
 // readPhoto returns the text of the code in an image file.
 export async function readPhoto(path, file, reader) {
   return read(path, await createImageBitmap(file), reader, photoWidth);

@@ -1,7 +1,7 @@
 // Scans QR codes into a form: with the camera, or from photos or videos. The texts stay in the
 // page until their series is complete; then they are posted in place of the pictures. A form with
 // data-several takes codes of several devices, so that each of its photos and videos is read.
-import { detector, frames, post, read, readPhoto } from "./qr-read.js";
+import { detector, frames, post, read, readPhoto, watch } from "./qr-read.js";
 
 const form = document.querySelector("form[data-scan]");
 const find = (name) => form.querySelector(`[data-${name}]`);
@@ -51,22 +51,13 @@ function begin() {
 
 async function scanCamera() {
   const number = begin();
-  const video = find("video");
-  let stream = null;
+  find("stop").hidden = false;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "environment", width: { ideal: 1280 } } });
-    video.srcObject = stream;
-    video.hidden = false;
-    find("stop").hidden = false;
-    await video.play();
-    const reader = await detector();
-    while (number === running && !(await add(await read(form.dataset.scan, video, reader)))) await new Promise(requestAnimationFrame);
+    await watch(form.dataset.scan, find("video"), add, () => number !== running);
     if (isDone) send();
   } catch {
     say(form.dataset.noCamera);
   } finally {
-    stream?.getTracks().forEach((track) => track.stop());
-    video.hidden = true;
     find("stop").hidden = true;
   }
 }
