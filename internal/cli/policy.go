@@ -123,9 +123,6 @@ With --document, the document is printed that "specterd policy set" reads.`,
 			return p.printJSON(v1.ShowPolicy(found))
 		}
 		for _, s := range found.Sentences() {
-			if s.Rule != "" {
-				fmt.Fprintf(p.stdout, "Rule %s: ", s.Rule)
-			}
 			fmt.Fprintln(p.stdout, s)
 		}
 		fmt.Fprintf(p.stdout, "\nSet by %s at %s.\n", found.SetBy, found.SetAt.UTC().Format(timeLayout))
@@ -165,7 +162,7 @@ func (p *program) printColdcardPolicy(ctx context.Context, d *policyCommands, fo
 		return err
 	}
 	for _, g := range gaps {
-		fmt.Fprintf(p.stderr, "The device does not enforce %s of rule %q: %s\n", g.Field, g.Rule, g.Message)
+		fmt.Fprintf(p.stderr, "Not enforced by the device: %s: %s\n", fieldText(g.Rule, g.Field), g.Message)
 	}
 	fmt.Fprintf(p.stdout, "%s\n", text)
 	return nil
@@ -212,11 +209,12 @@ func (p *program) policySetCommand(user *string) *cobra.Command {
 
 FILE contains the document in JSON; - reads standard input. --user must be an owner of the
 wallet. A change that only tightens takes effect at once. A change that loosens the policy
-waits for the approvals and the delay that the present policy requires for changes.`,
+waits for the approvals and the delay that the present policy requires for changes. The node
+must be running: addresses are valid for its network only.`,
 		Example: `  specterd policy set vault vault-policy.json
   specterd policy set vault suppliers.json --list suppliers
   specterd policy set --server server-policy.json`,
-		RunE: p.withPolicies(user, &t, 1, false, func(cmd *cobra.Command, d *policyCommands, args []string) error {
+		RunE: p.withPolicies(user, &t, 1, true, func(cmd *cobra.Command, d *policyCommands, args []string) error {
 			document, err := p.readLimited(args[0], maxPolicyFile)
 			if err != nil {
 				return err
@@ -301,11 +299,15 @@ func (p *program) printPolicyResult(cmd *cobra.Command, d *policyCommands, t pol
 
 // loosened states a field in which a policy permits more than before.
 func loosened(w policy.Wider) string {
-	name := w.Field
-	if w.Rule != "" {
-		name = fmt.Sprintf("rule %q, %s", w.Rule, w.Field)
+	return fmt.Sprintf("%s: %s → %s", fieldText(w.Rule, w.Field), valueText(w.Old), valueText(w.New))
+}
+
+// fieldText names a field of a policy or of one of its rules.
+func fieldText(rule, field string) string {
+	if rule == "" {
+		return field
 	}
-	return fmt.Sprintf("%s: %s → %s", name, valueText(w.Old), valueText(w.New))
+	return fmt.Sprintf("rule %q, %s", rule, field)
 }
 
 func valueText(value string) string {

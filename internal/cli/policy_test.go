@@ -46,7 +46,7 @@ func TestPolicyCommands(t *testing.T) {
 		s.refuse(t, "allow[0].windows[0].per", "policy", "set", "vault", file("bad.json", `{"version": 1, "allow": [{"name": "x", "windows": [{"per": "soon"}]}]}`))
 
 		check(s.change(t, true, "policy", "set", "vault", file("policy.json", pettyCash)), "Changed the policy of vault.")
-		check(s.run(t, "policy", "show", "vault"), "Rule petty cash: ", "Set by admin at ")
+		check(s.run(t, "policy", "show", "vault"), "petty cash: payments to any recipient.", "Set by admin at ")
 		document := s.run(t, "policy", "show", "vault", "--document")
 		check(s.change(t, true, "policy", "set", "vault", file("same.json", document)), "Changed the policy of vault.")
 		if got, want := decoded(t, s.run(t, "policy", "show", "vault", "--json")), s.get(t, "/api/v1/wallets/vault/policy"); !reflect.DeepEqual(got, want) {

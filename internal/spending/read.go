@@ -262,7 +262,7 @@ func (s *Service) windowsEnd() time.Time {
 
 // Simulation is the result of Simulate.
 type Simulation struct {
-	Limits []fault.Limit    // that the payment exceeds; it is permitted if there are none
+	Limits []fault.Limit    // that the payment exceeds; empty if it is permitted
 	Review *proposal.Review // what it requires; nil if no policy applies or it is refused
 	Amount btc.Amount       // of the recipients
 	Fee    btc.Amount       // in a payment that is permitted

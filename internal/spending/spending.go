@@ -105,7 +105,7 @@ type Edit struct {
 
 	Pending *Change
 	// Governing is the policy whose conditions apply to changes: of the wallet, or of the
-	// server. It is nil if there is none.
+	// server. It is nil for a missing one.
 	Governing *policy.Policy
 	Lists     policy.Lists // of the wallet
 	// Naming are the policies of the wallet and its members that name the list.
@@ -128,7 +128,7 @@ type Announcement struct {
 
 // Store stores policies.
 type Store interface {
-	// StoredPolicy returns a policy or a list, with an empty Document if there is none.
+	// StoredPolicy returns a policy or a list, with an empty Document for a missing one.
 	StoredPolicy(ctx context.Context, t Target) (Stored, error)
 	// StoredLists returns the lists of a wallet, in the order of their names.
 	StoredLists(ctx context.Context, walletID string) ([]Stored, error)
