@@ -171,12 +171,11 @@ func TestBrowser_Story(t *testing.T) {
 	shop := purseAddress(t, s.node)
 	a.press("Send")
 	a.fill(address1, "bitcoin:"+shop+"?amount=0.1&label=Solar%20panels")
-	a.choose("Another fee rate")
 	a.fill("fee_rate_sat_vb", "2")
 	a.see("Create proposal") // the preview
 	a.see("10 000 000")
 	a.fill("fee_rate_sat_vb", "5")
-	a.see("5 sat/vB")
+	a.see("5 sat/vB, ") // the preview, and not the slider
 	a.press("Create proposal")
 	a.see("Next: sign with your device")
 	a.view("readme-proposal")
