@@ -72,7 +72,7 @@ func (r *Rule) describe(names Names) []Sentence {
 		said = append(said, say("At least %s remains in the wallet.", *r.KeepAtLeast))
 	}
 	if r.Approvals != nil {
-		said = append(said, r.Approvals.describe())
+		said = append(said, r.Approvals.Describe())
 	}
 	if r.Delay > 0 {
 		said = append(said, say("A payment waits for %s before it can be signed.", r.Delay))
@@ -94,15 +94,13 @@ func (r *Rule) recipients(names Names) Sentence {
 func (n Names) targets(targets []Target) Enumeration {
 	parts := make([]Sentence, len(targets))
 	for i := range targets {
-		parts[i] = n.target(&targets[i])
+		parts[i] = n.Target(&targets[i])
 	}
 	return Enumeration{Parts: parts, Or: true}
 }
 
 // Target returns the recipients of a target as a part of a sentence.
-func (n Names) Target(t *Target) Sentence { return n.target(t) }
-
-func (n Names) target(t *Target) Sentence {
+func (n Names) Target(t *Target) Sentence {
 	switch {
 	case t.Address != "":
 		return say("to the address %s", t.Address)
@@ -199,9 +197,7 @@ func members(groups []Group) Enumeration {
 }
 
 // Describe returns the approvals as a sentence.
-func (a *Approvals) Describe() Sentence { return a.describe() }
-
-func (a *Approvals) describe() Sentence {
+func (a *Approvals) Describe() Sentence {
 	approvals := counted(a.Count, "1 approval", "%d approvals")
 	if len(a.Groups()) == 0 {
 		return say("A payment requires %s, which no member can give, because the list of approvers is empty.", approvals)
