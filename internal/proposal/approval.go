@@ -347,10 +347,7 @@ func (s *Service) NextRelease(ctx context.Context, last time.Time) (time.Time, e
 		return time.Time{}, nil
 	}
 	next, err := s.store.NextRelease(ctx)
-	if earliest := last.Add(minExpiryInterval); err == nil && !next.IsZero() && !last.IsZero() && next.Before(earliest) {
-		return earliest, nil
-	}
-	return next, err
+	return notBefore(next, last), err
 }
 
 // ReleaseDue releases the proposals whose delay has ended and that are approved.

@@ -244,13 +244,16 @@ func (s *Service) NextExpiry(ctx context.Context, last time.Time) (time.Time, er
 		return time.Time{}, nil
 	}
 	next, err := s.store.NextExpiry(ctx)
-	if err != nil || next.IsZero() || last.IsZero() {
-		return next, err
+	return notBefore(next, last), err
+}
+
+// notBefore returns when due work is done next: not earlier than minExpiryInterval after the last
+// time. Zero times mean no work and no last time.
+func notBefore(next, last time.Time) time.Time {
+	if earliest := last.Add(minExpiryInterval); !next.IsZero() && !last.IsZero() && next.Before(earliest) {
+		return earliest
 	}
-	if earliest := last.Add(minExpiryInterval); next.Before(earliest) {
-		return earliest, nil
-	}
-	return next, nil
+	return next
 }
 
 // ExpireOverdue ends expired open proposals, unless the clock cannot be trusted; see
