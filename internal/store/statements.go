@@ -12,8 +12,9 @@ import (
 // much as running it. The number of queries in the code bounds the cache. The statements
 // are closed with the pool.
 type statements struct {
-	pool     *sql.DB
-	prepared sync.Map // *sql.Stmt by query
+	pool      *sql.DB
+	prepared  sync.Map // *sql.Stmt by query
+	preparing sync.Map // queries that prepareSoon prepares
 }
 
 // get returns the prepared query. Two concurrent first calls may both prepare it.
@@ -32,25 +33,38 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	return one, nil
 }
 
+// prepareSoon prepares a query on another connection, without waiting for it.
+func (s *statements) prepareSoon(ctx context.Context, query string) {
+	if _, is := s.preparing.LoadOrStore(query, true); is {
+		return
+	}
+	go func() {
+		defer s.preparing.Delete(query)
+		_, _ = s.get(ctx, query) //nolint:sqlclosecheck // closed with the pool; after an error, the next call tries again
+	}()
+}
+
 // on returns a DBTX that runs prepared queries on d, which is the pool or one of its
-// transactions.
+// transactions. A transaction never waits for a query to be prepared: that takes a further
+// connection, and all of them may belong to transactions that wait for one.
 func (s *statements) on(d db.DBTX) db.DBTX {
 	tx, ok := d.(*sql.Tx)
 	if !ok {
 		return preparedReads{d, s.get}
 	}
 	return preparedReads{d, func(ctx context.Context, query string) (*sql.Stmt, error) {
-		one, err := s.get(ctx, query)
-		if err != nil {
-			return nil, err
+		one, ok := s.prepared.Load(query)
+		if !ok {
+			s.prepareSoon(context.WithoutCancel(ctx), query)
+			return nil, nil
 		}
-		return tx.StmtContext(ctx, one), nil
+		return tx.StmtContext(ctx, one.(*sql.Stmt)), nil
 	}}
 }
 
 // preparedReads uses prepared statements for queries that return rows. It gets them from
-// the function statement and does not close them: they are closed with the pool or the
-// transaction.
+// the function statement, which returns nil for a query that is not prepared, and does not
+// close them: they are closed with the pool or the transaction.
 type preparedReads struct {
 	db.DBTX
 	statement func(ctx context.Context, query string) (*sql.Stmt, error)
@@ -62,13 +76,16 @@ func (p preparedReads) QueryContext(ctx context.Context, query string, args ...a
 	if err != nil {
 		return nil, err
 	}
+	if one == nil {
+		return p.DBTX.QueryContext(ctx, query, args...)
+	}
 	return one.QueryContext(ctx, args...)
 }
 
 // QueryRowContext implements db.DBTX.
 func (p preparedReads) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
-	if err != nil {
+	if err != nil || one == nil {
 		return p.DBTX.QueryRowContext(ctx, query, args...) // returns the same error
 	}
 	return one.QueryRowContext(ctx, args...)
