@@ -174,20 +174,36 @@ func admins(ctx context.Context, q *db.Queries) ([]proposal.Approver, error) {
 	return all, nil
 }
 
-// policiesNaming returns the policies of a wallet and its members that name a list.
+// policiesNaming returns the policies of a wallet and its members that name a list, also pending
+// ones: they were approved with the entries that the list has.
 func (s *Store) policiesNaming(ctx context.Context, q *db.Queries, t spending.Target) ([]policy.Policy, error) {
 	rows, err := q.PoliciesOfWallet(ctx, nullable(t.WalletID))
 	if err != nil {
 		return nil, fmt.Errorf("list the policies of a wallet: %w", err)
 	}
+	changes, err := changesOf(ctx, q, t.WalletID)
+	if err != nil {
+		return nil, fmt.Errorf("list the pending changes of policies: %w", err)
+	}
 	var naming []policy.Policy
+	add := func(subject, document string) error {
+		p, err := s.policies.parsed.parse(kindOf(subject), document)
+		if err == nil && slices.Contains(p.ListNames(), t.List) {
+			naming = append(naming, p)
+		}
+		return err
+	}
 	for _, row := range rows {
-		p, err := s.policies.parsed.parse(kindOf(row.Subject), row.Document)
-		if err != nil {
+		if err := add(row.Subject, row.Document); err != nil {
 			return nil, err
 		}
-		if slices.Contains(p.ListNames(), t.List) {
-			naming = append(naming, p)
+	}
+	for _, c := range changes {
+		if spending.TargetOf(c.Subject).List != "" || c.Document == "" {
+			continue
+		}
+		if err := add(c.Subject, c.Document); err != nil {
+			return nil, err
 		}
 	}
 	return naming, nil

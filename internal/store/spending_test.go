@@ -210,3 +210,30 @@ func TestPolicyChanges_Lists(t *testing.T) {
 		}
 	})
 }
+
+// TestPolicyChanges_PendingList checks that a list that only a pending policy names cannot be
+// extended without the conditions for changes: the pending policy was approved with its entries.
+func TestPolicyChanges_PendingList(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		w, ctx := newPolicyWorld(t, b), t.Context()
+		list := func(entries string) spending.Result {
+			t.Helper()
+			r, err := w.policies.PutList(ctx, w.access(w.alice), "known", []byte(`{"entries":[`+entries+`]}`))
+			testkit.Check(t, err)
+			return r
+		}
+		const known = `{"wallet":"vault"}`
+		list(known)
+		w.put(w.alice, strict("5000"))
+		pending := w.put(w.alice, []byte(strings.Replace(string(strict("5000")), `"allow":[`, `"allow":[{"name":"known","to":[{"list":"known"}]},`, 1))).Pending
+		if pending == nil {
+			t.Fatal("a further rule takes effect at once")
+		}
+		if r := list(known + `,{"address":"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x"}`); r.Pending == nil || len(r.Loosens) == 0 {
+			t.Errorf("the list of a pending policy is extended at once: %+v", r)
+		}
+		if r := list(""); r.Pending != nil {
+			t.Errorf("a shorter list is pending: %+v", r)
+		}
+	})
+}
