@@ -2,14 +2,18 @@ package console
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/spending"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // policyRoutes are the pages of the policies of wallets, their members, and the server.
@@ -79,7 +83,7 @@ func (c *call) readPolicy(at policyAt) (*spending.Policy, error) {
 	if errors.Is(err, spending.ErrPolicyNotFound) {
 		return nil, nil
 	}
-	return &p, missing(err, errMember)
+	return &p, missing(err, wallet.ErrMemberMissing)
 }
 
 // policyPage is the page of a policy.
@@ -151,13 +155,14 @@ func (c *call) renderPolicy(f form) error {
 
 // policyNames returns the names of the user's wallets for sentences.
 func (c *call) policyNames() policy.Names {
-	return policy.Names{Wallet: func(id string) string {
-		names, err := c.walletNames()
+	names := sync.OnceValue(func() map[string]string {
+		found, err := c.walletNames()
 		if err != nil {
-			return ""
+			return nil
 		}
-		return names[id]
-	}}
+		return found
+	})
+	return policy.Names{Wallet: func(id string) string { return names()[id] }}
 }
 
 func (c *call) addBudgets(page *policyPage) error {
@@ -197,13 +202,12 @@ func (c *call) addLists(page *policyPage) error {
 	if err != nil {
 		return err
 	}
+	limited, err := c.Spending.MembersWithPolicy(c.r.Context(), c.access)
+	if err != nil {
+		return err
+	}
 	for _, m := range members[:min(len(members), maxMemberPolicies)] {
-		at := policyAt{policy.Member, m.UserName, c.walletPath("members", m.UserName, "policy")}
-		p, err := c.readPolicy(at)
-		if err != nil {
-			return err
-		}
-		page.Members = append(page.Members, memberPolicy{m.UserName, at.Base, p != nil})
+		page.Members = append(page.Members, memberPolicy{m.UserName, c.walletPath("members", m.UserName, "policy"), slices.Contains(limited, m.UserID)})
 	}
 	return nil
 }
@@ -219,7 +223,7 @@ func (c *call) exportColdcard() error {
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Disposition", `attachment; filename="policy.json"`)
+	maps.Copy(h, httpcall.Attachment("policy.json"))
 	_, _ = c.w.Write(text) // fails only if the client disconnected
 	return nil
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// errMember is the error for a user who is not a member.
-var errMember = wallet.ErrMemberMissing
-
 // pendingChange is a change that permits more, and has not taken effect.
 type pendingChange struct {
 	spending.Change
@@ -259,8 +256,8 @@ func splittable(p policy.Policy) (names []string) {
 // conflictOf returns the fault with which a form is shown again, also if what it names is gone.
 func conflictOf(err error) (*fault.Error, error) {
 	f, ok := errors.AsType[*fault.Error](err)
-	if ok && f.Kind == fault.NotFound && !errors.Is(f, wallet.ErrNotFound) && !errors.Is(f, errMember) {
+	if ok && f.Kind == fault.NotFound && !errors.Is(f, wallet.ErrNotFound) && !errors.Is(f, wallet.ErrMemberMissing) {
 		return f, nil
 	}
-	return again(missing(err, errMember))
+	return again(missing(err, wallet.ErrMemberMissing))
 }

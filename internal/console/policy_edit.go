@@ -187,7 +187,7 @@ func (c *call) reviewDeletion() error {
 	}
 	preview, err := c.previewPolicy(at, nil)
 	if err != nil {
-		return missing(err, errMember)
+		return missing(err, wallet.ErrMemberMissing)
 	}
 	review, err := c.reviewOf(at, current, preview)
 	if err != nil {

@@ -126,16 +126,27 @@ func (s *Service) remove(ctx context.Context, who *auth.Principal, t Target, exp
 // parse returns the canonical form of a document. Wallets are named by the caller's aliases,
 // or by the ids that the current document contains.
 func (s *Service) parse(ctx context.Context, who *auth.Principal, t Target, document []byte) (string, error) {
-	members, err := s.memberships(ctx, who)
-	if err != nil {
-		return "", err
-	}
 	current, err := s.store.StoredPolicy(ctx, t)
 	if err != nil {
 		return "", err
 	}
-	pinned := pinnedWallets(current)
-	parser := policy.Parser{Kind: t.Kind, Network: s.network(), WalletID: func(name string) (string, error) {
+	parser, err := s.parser(ctx, who, t.Kind, pinnedWallets(current))
+	if err != nil {
+		return "", err
+	}
+	if t.List != "" {
+		entries, err := parser.List(document)
+		return string(policy.CanonicalList(entries)), err
+	}
+	p, err := parser.Policy(document)
+	return string(p.Canonical()), err
+}
+
+// parser returns a parser of documents in which wallets are named by the caller's aliases, or by
+// one of the pinned ids.
+func (s *Service) parser(ctx context.Context, who *auth.Principal, kind policy.Kind, pinned []string) (policy.Parser, error) {
+	members, err := s.memberships(ctx, who)
+	return policy.Parser{Kind: kind, Network: s.network(), WalletID: func(name string) (string, error) {
 		if i := slices.IndexFunc(members, func(m auth.Membership) bool { return m.Alias == name }); i >= 0 {
 			return members[i].WalletID, nil
 		}
@@ -143,13 +154,7 @@ func (s *Service) parse(ctx context.Context, who *auth.Principal, t Target, docu
 			return name, nil
 		}
 		return "", fault.InvalidField("wallet", "is not among your wallets")
-	}}
-	if t.List != "" {
-		entries, err := parser.List(document)
-		return string(policy.CanonicalList(entries)), err
-	}
-	p, err := parser.Policy(document)
-	return string(p.Canonical()), err
+	}}, err
 }
 
 // pinnedWallets returns the ids of the wallets that a stored document names.
@@ -203,7 +208,7 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 			return nil
 		}
 		e.approve(c, who, now)
-		if e.Settle(c, s.endOfDelays(now)) {
+		if e.Settle(c, s.trusted(now)) {
 			e.apply(c, by, true)
 			return nil
 		}
@@ -218,169 +223,6 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 	}
 	s.wake()
 	return result, nil
-}
-
-// endOfDelays returns the time until which delays have ended. While the clock is in doubt, none
-// ends.
-func (s *Service) endOfDelays(now time.Time) time.Time {
-	if trusted := s.watch.Trusted(now); trusted.Before(now) {
-		return trusted
-	}
-	return now
-}
-
-// mayChange returns an error unless the caller may change the policy now.
-func (e *Edit) mayChange(who *auth.Principal) error {
-	if who.IsTrusted() && who.UserID == "" {
-		return nil
-	}
-	i := slices.IndexFunc(e.Approvers, func(a proposal.Approver) bool { return a.UserID == who.UserID })
-	switch {
-	case e.Kind == policy.Server && (i >= 0 || who.IsTrusted()):
-		return nil
-	case e.Kind == policy.Server:
-		return requireAdmin(&auth.Principal{})
-	case i < 0:
-		return wallet.ErrNotFound
-	}
-	return e.Approvers[i].Role.Check(auth.RoleOwner)
-}
-
-// expect returns ErrModified if the version is not one of expected, and an error if there is
-// nothing to delete.
-func (e *Edit) expect(expected Versions, document string) error {
-	if expected != nil {
-		version := ""
-		if e.Document != "" {
-			p, err := policy.ParseStored(e.Kind, []byte(e.Document))
-			if err != nil {
-				return notCallers(err)
-			}
-			version = policy.Version(p, e.Lists)
-		}
-		if !slices.Contains(expected, version) {
-			return ErrModified
-		}
-	}
-	_, exists := e.Lists[e.List]
-	switch {
-	case e.List != "" && document == "" && !exists:
-		return ErrListNotFound
-	case e.List != "" && document != "" && !exists && len(e.Lists) >= maxLists:
-		return ErrTooManyLists
-	case e.List == "" && document == "" && e.Document == "":
-		return ErrPolicyNotFound
-	}
-	return nil
-}
-
-// loosens returns the fields in which the policies permit more if the target gets a document.
-func (e *Edit) loosens(document string) ([]policy.Wider, error) {
-	if e.List == "" {
-		before, err := parseOrAll(e.Kind, e.Document)
-		if err != nil {
-			return nil, err
-		}
-		after, err := parseOrAll(e.Kind, document)
-		if err != nil {
-			return nil, err
-		}
-		return policy.Loosens(e.Kind, before, after, e.Lists, e.Lists), nil
-	}
-	after := policy.Lists{}
-	for name, entries := range e.Lists {
-		if name != e.List {
-			after[name] = entries
-		}
-	}
-	if document != "" {
-		entries, err := policy.ParseStoredList([]byte(document))
-		if err != nil {
-			return nil, notCallers(err)
-		}
-		after[e.List] = entries
-	}
-	var wider []policy.Wider
-	for _, p := range e.Naming {
-		wider = append(wider, policy.Loosens(policy.Wallet, p, p, e.Lists, after)...)
-	}
-	return wider, nil
-}
-
-// parseOrAll parses a stored policy; an empty document permits everything.
-func parseOrAll(kind policy.Kind, document string) (policy.Policy, error) {
-	if document == "" {
-		return policy.Policy{}, nil
-	}
-	p, err := policy.ParseStored(kind, []byte(document))
-	if err != nil {
-		return p, notCallers(err)
-	}
-	return p, nil
-}
-
-// approve adds the approval of a user to a change, if the user has not given it.
-func (e *Edit) approve(c *Change, who *auth.Principal, now time.Time) {
-	same := func(a ChangeApproval) bool { return a.UserID == who.UserID }
-	if who.UserID != "" && !slices.ContainsFunc(c.Approvals, same) {
-		c.Approvals = append(c.Approvals, ChangeApproval{UserID: who.UserID, UserName: who.UserName, At: now})
-	}
-}
-
-// Settle fills in EffectiveAt and Missing by the current conditions, and reports whether they
-// are met at a time.
-func (e *Edit) Settle(c *Change, now time.Time) bool {
-	c.EffectiveAt, c.Missing = c.RequestedAt, 0
-	conditions := e.conditions()
-	if conditions == nil {
-		return true
-	}
-	c.EffectiveAt = c.RequestedAt.Add(conditions.Delay)
-	c.Missing = max(0, conditions.Approvals-e.counted(c))
-	return c.Missing == 0 && !c.EffectiveAt.After(now)
-}
-
-func (e *Edit) conditions() *policy.Change {
-	if e.Governing == nil {
-		return nil
-	}
-	return e.Governing.Change
-}
-
-// counted returns the number of approvals by current members of the groups whose approval
-// counts.
-func (e *Edit) counted(c *Change) int {
-	n := 0
-	for _, a := range c.Approvals {
-		if e.approves(a.UserID) {
-			n++
-		}
-	}
-	return n
-}
-
-// approves reports whether the approval of a user counts.
-func (e *Edit) approves(userID string) bool {
-	i := slices.IndexFunc(e.Approvers, func(a proposal.Approver) bool { return a.UserID == userID })
-	conditions := e.conditions()
-	return i >= 0 && conditions != nil && e.Approvers[i].IsOneOf(conditions.Groups(e.governingKind()))
-}
-
-func (e *Edit) governingKind() policy.Kind {
-	if e.Kind == policy.Server {
-		return policy.Server
-	}
-	return policy.Wallet
-}
-
-// apply makes a change take effect.
-func (e *Edit) apply(c *Change, by auth.Event, loosens bool) {
-	e.Document, e.SetBy, e.SetAt, e.Changed = c.Document, c.Maker.UserName, by.At, true
-	e.announce("changed", by, c, loosens)
-}
-
-func (e *Edit) announce(kind string, by auth.Event, c *Change, loosens bool) {
-	e.Events = append(e.Events, Announcement{Kind: kind, By: by, Change: c, Loosens: loosens})
 }
 
 // ApproveChange adds the caller's approval to a pending change of a wallet, and makes it take
@@ -415,7 +257,7 @@ func (s *Service) approveChange(ctx context.Context, who *auth.Principal, wallet
 		e.approve(e.Pending, who, now)
 		e.announce("change_approved", by, e.Pending, true)
 		e.Event, e.PendingChanged = by, true
-		if e.Settle(e.Pending, s.endOfDelays(now)) {
+		if e.Settle(e.Pending, s.trusted(now)) {
 			e.apply(e.Pending, by, true)
 			e.Pending = nil
 		}

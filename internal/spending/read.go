@@ -34,6 +34,16 @@ func (s *Service) GetMember(ctx context.Context, access wallet.Access, user stri
 	return s.read(ctx, access.Caller(), t)
 }
 
+// MembersWithPolicy returns the ids of the users who have a policy in a wallet. They need not be
+// members any more. Every member may read it.
+func (s *Service) MembersWithPolicy(ctx context.Context, access wallet.Access) ([]string, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.UsersWithPolicy(ctx, v.ID)
+}
+
 // GetServer returns the policy of the server, or ErrPolicyNotFound. The caller must be an
 // admin.
 func (s *Service) GetServer(ctx context.Context, who *auth.Principal) (Policy, error) {
@@ -237,7 +247,7 @@ func (s *Service) Usage(ctx context.Context, access wallet.Access) ([]Budget, er
 }
 
 func (s *Service) addBudgets(ctx context.Context, budgets []Budget, p Policy) ([]Budget, error) {
-	end := s.windowsEnd()
+	end := s.trusted(s.now())
 	for _, r := range p.Allow {
 		for _, w := range r.Windows {
 			spent, err := s.store.SpentUnder(ctx, p.Subject(), r.Name, end.Add(-w.Per))
@@ -250,10 +260,9 @@ func (s *Service) addBudgets(ctx context.Context, budgets []Budget, p Policy) ([
 	return budgets, nil
 }
 
-// windowsEnd returns the time from which windows extend back: while the clock is in doubt,
-// the last time at which it was trusted, if that is earlier.
-func (s *Service) windowsEnd() time.Time {
-	now := s.now()
+// trusted returns the time until which delays have ended, and from which windows extend back:
+// while the clock is in doubt, the last time at which it was trusted, if that is before now.
+func (s *Service) trusted(now time.Time) time.Time {
 	if trusted := s.watch.Trusted(now); trusted.Before(now) {
 		return trusted
 	}

@@ -99,37 +99,12 @@ type ChangeApproval struct {
 	At       time.Time `json:"at"`
 }
 
-// Edit is a policy or list that is being changed, with the state on which the change depends.
-type Edit struct {
-	Stored
-
-	Pending *Change
-	// Governing is the policy whose conditions apply to changes: of the wallet, or of the
-	// server. It is nil for a missing one.
-	Governing *policy.Policy
-	Lists     policy.Lists // of the wallet
-	// Naming are the policies of the wallet and its members that name the list.
-	Naming    []policy.Policy
-	Approvers []proposal.Approver // members of the wallet, or admins
-
-	// Changed is set if Document must be saved, and PendingChanged if Pending must be.
-	Changed, PendingChanged bool
-	Events                  []Announcement
-	Event                   auth.Event
-}
-
-// Announcement is an event about a change of the target.
-type Announcement struct {
-	Kind    string // changed, change_requested, change_approved or change_cancelled
-	By      auth.Event
-	Change  *Change
-	Loosens bool
-}
-
 // Store stores policies.
 type Store interface {
 	// StoredPolicy returns a policy or a list, with an empty Document for a missing one.
 	StoredPolicy(ctx context.Context, t Target) (Stored, error)
+	// UsersWithPolicy returns the ids of the users who have a policy in a wallet.
+	UsersWithPolicy(ctx context.Context, walletID string) ([]string, error)
 	// StoredLists returns the lists of a wallet, in the order of their names.
 	StoredLists(ctx context.Context, walletID string) ([]Stored, error)
 	// PolicyChanges returns the pending changes of a wallet and its members, or of the server

@@ -14,18 +14,10 @@ import (
 // that has one. It returns faults about fields of the document; for wider fields with the code
 // policy_wider.
 func (s *Service) TokenPolicy(ctx context.Context, who *auth.Principal, document []byte) (string, error) {
-	members, err := s.memberships(ctx, who)
+	parser, err := s.parser(ctx, who, policy.Token, nil)
 	if err != nil {
 		return "", err
 	}
-	parser := policy.Parser{Kind: policy.Token, Network: s.network(), WalletID: func(name string) (string, error) {
-		for _, m := range members {
-			if m.Alias == name {
-				return m.WalletID, nil
-			}
-		}
-		return "", fault.InvalidField("wallet", "is not among your wallets")
-	}}
 	p, err := parser.Policy(document)
 	if err != nil || who.TokenID == "" {
 		return string(p.Canonical()), err

@@ -46,6 +46,21 @@ func storedPolicy(ctx context.Context, q *db.Queries, t spending.Target) (spendi
 	return stored, nil
 }
 
+// UsersWithPolicy implements spending.Store.
+func (s *Store) UsersWithPolicy(ctx context.Context, walletID string) ([]string, error) {
+	rows, err := s.reads().PoliciesOfWallet(ctx, nullable(walletID))
+	if err != nil {
+		return nil, translate(fmt.Errorf("list the policies of a wallet: %w", err))
+	}
+	var ids []string
+	for _, row := range rows {
+		if row.UserID.Valid {
+			ids = append(ids, row.UserID.String)
+		}
+	}
+	return ids, nil
+}
+
 // StoredLists implements spending.Store.
 func (s *Store) StoredLists(ctx context.Context, walletID string) ([]spending.Stored, error) {
 	lists, err := storedLists(ctx, s.reads(), walletID)
