@@ -56,6 +56,7 @@ func TestOutage(t *testing.T) {
 			outage.end()
 			node.Mine(t, 1)
 			c.reaches(before + 1)
+			c.recovers()
 		})
 	}
 	c.do(http.MethodPost, "/api/v1/wallets", orderOf("two", 2), http.StatusCreated)
@@ -130,4 +131,15 @@ func (c outageClient) height() int {
 func (c outageClient) reaches(height int) {
 	c.t.Helper()
 	testkit.Eventually(c.t, "the index is at block "+strconv.Itoa(height), func() bool { return c.height() == height })
+}
+
+// recovers waits until the server has noticed that the node responds. It queries the status of
+// the node independently of the index, every few seconds.
+func (c outageClient) recovers() {
+	c.t.Helper()
+	testkit.Eventually(c.t, "the node is available", func() bool {
+		var status struct{ Problem *string }
+		c.into(&status, c.do(http.MethodGet, "/api/v1/node", nil, http.StatusOK))
+		return status.Problem == nil
+	})
 }
