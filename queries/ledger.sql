@@ -52,3 +52,18 @@ SELECT CAST(w.value AS TEXT) AS wallet_id, CAST(s.key AS BIGINT) AS step, CAST(c
     AND (t.status = 'confirmed' OR (t.status = 'mempool' AND t.category <> 'generate'))
 ), 0) AS BIGINT) AS flow_sat
 FROM json_each(CAST(@wallet_ids AS TEXT)) AS w CROSS JOIN json_each(CAST(@starts AS TEXT)) AS s;
+
+-- The newest transactions since a time that spend UTXOs of the wallets without being one of their proposals. Older
+-- ones than the wallet belong to an imported history; the time of a block can be ahead of the clock by @margin.
+-- name: UnproposedSpends :many
+SELECT t.wallet_id, t.txid, t.time, t.flow_sat
+FROM wallets AS w JOIN transactions AS t ON t.wallet_id = w.wallet_id
+WHERE w.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+  AND t.time >= CAST(@since AS BIGINT) AND t.time >= w.created_at - CAST(@margin AS BIGINT) AND t.category IN ('send', 'selftransfer', 'mixed')
+  AND NOT EXISTS (
+    SELECT 1 FROM inputs AS i
+    JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+    JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
+    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid)
+ORDER BY t.time DESC, t.txid
+LIMIT CAST(@max_rows AS BIGINT);

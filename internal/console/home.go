@@ -18,6 +18,7 @@ type homePage struct {
 	Total       btc.Amount
 	Week        btc.Amount // by which Total changed in the last seven days
 	Rescans     []wallet.View
+	Unproposed  []unproposedRow // recent payments without a proposal
 }
 
 // homeWallet is a wallet with its balance in the last seven days.
@@ -117,6 +118,9 @@ func (c *call) home() error {
 		return err
 	}
 	if h.Invitations, err = c.Wallets.OwnInvitations(ctx, c.who); err != nil {
+		return err
+	}
+	if h.Unproposed, err = c.unproposed(wallet.All(c.who)); err != nil {
 		return err
 	}
 	if err = c.addWallets(&h); err != nil {

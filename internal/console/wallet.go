@@ -28,6 +28,8 @@ type overviewPage struct {
 	Latest  []txRow
 	Open    []openProposal
 	Waiting int // number of the open proposals that wait for the user
+	// Unproposed are recent payments without a proposal.
+	Unproposed []unproposedRow
 }
 
 // openProposal is a proposal that reserves UTXOs.
@@ -69,6 +71,9 @@ func (c *call) overview() error {
 	p := overviewPage{Periods: chartPeriods, Shares: sharesOf(b.Available(), b.Reserved, b.Frozen)}
 	var err error
 	if err = c.addChart(&p); err != nil {
+		return err
+	}
+	if p.Unproposed, err = c.unproposed(wallet.One(c.access)); err != nil {
 		return err
 	}
 	latest, _, err := c.Wallets.Transactions(ctx, wallet.One(c.access), wallet.Filter{Dead: true}, wallet.HistoryCursor{}, latestTransactions)

@@ -36,6 +36,9 @@ type Stats struct {
 	LeastHeight int64
 	Webhooks    WebhookStats
 	LastBackup  time.Time // zero without a backup
+	// UnproposedSpends is the number of transactions of the last seven days that spend UTXOs of
+	// wallets without a proposal.
+	UnproposedSpends int64
 }
 
 // WebhookStats are counts of webhooks and their deliveries.
@@ -134,6 +137,7 @@ var (
 	databaseUp  = describe("database_up", "Whether the database is reachable: 1 or 0.")
 	wallets     = describe("wallets", "Number of wallets.", "status")
 	proposals   = describe("proposals", "Number of proposals.", "status")
+	unproposed  = describe("unproposed_spends", "Number of transactions of the last seven days that spend UTXOs of wallets without a proposal.")
 	webhooks    = describe("webhooks", "Number of webhooks. The last attempts of failing ones have failed; disabled ones were disabled by specterd, not by their users.", "status")
 	pending     = describe("webhook_pending_deliveries", "Number of deliveries of enabled webhooks that are not made yet.")
 	oldest      = describe("webhook_oldest_pending_timestamp_seconds", "Time of the oldest event with a pending delivery of an enabled webhook; not present without one.")
@@ -171,6 +175,7 @@ func (m *Metrics) collect(ctx context.Context, to chan<- prometheus.Metric) {
 	for status, n := range stats.Proposals {
 		gauge(proposals, float64(n), status)
 	}
+	gauge(unproposed, float64(stats.UnproposedSpends))
 	gauge(webhooks, float64(stats.Webhooks.Active-stats.Webhooks.Failing), "active")
 	gauge(webhooks, float64(stats.Webhooks.Failing), "failing")
 	gauge(webhooks, float64(stats.Webhooks.Disabled), "disabled")

@@ -28,7 +28,7 @@ func (s *source) Stats(context.Context) (metrics.Stats, error) { return s.stats,
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	s := &source{stats: metrics.Stats{
-		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99, LastBackup: time.Unix(1_800_000_000, 0),
+		Wallets: map[string]int64{"ready": 3, "rescanning": 1}, Proposals: map[string]int64{"created": 2}, LeastHeight: 99, LastBackup: time.Unix(1_800_000_000, 0), UnproposedSpends: 4,
 		Webhooks: metrics.WebhookStats{Active: 5, Failing: 2, Disabled: 1, Pending: 7, OldestPending: time.UnixMilli(1_800_000_000_250)},
 	}}
 	s.status.LastContact, s.status.Blocks, s.status.Headers, s.status.Connections = time.UnixMilli(1_800_000_000_500), 100, 101, 8
@@ -45,7 +45,7 @@ func TestMetrics(t *testing.T) {
 		`specterd_http_request_duration_seconds_count{code="404",method="other",route="other"} 1`,
 		"specterd_node_usable 1\n", "specterd_node_height 100\n", "specterd_node_headers 101\n", "specterd_node_peers 8\n",
 		"specterd_node_last_contact_timestamp_seconds 1.8000000005e+09\n",
-		"specterd_database_up 1\n", `specterd_wallets{status="ready"} 3`, `specterd_proposals{status="created"} 2`, "specterd_index_height 99\n",
+		"specterd_database_up 1\n", `specterd_wallets{status="ready"} 3`, `specterd_proposals{status="created"} 2`, "specterd_unproposed_spends 4\n", "specterd_index_height 99\n",
 		`specterd_webhooks{status="active"} 3`, `specterd_webhooks{status="failing"} 2`, `specterd_webhooks{status="disabled"} 1`,
 		"specterd_webhook_pending_deliveries 7\n", "specterd_webhook_oldest_pending_timestamp_seconds 1.80000000025e+09\n",
 		`specterd_webhook_attempt_duration_seconds_bucket{result="ok",le="0.01"} 1`, `specterd_webhook_attempt_duration_seconds_count{result="failed"} 1`,

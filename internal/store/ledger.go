@@ -33,6 +33,21 @@ func (s *Store) BalanceUntil(ctx context.Context, walletID string, until time.Ti
 	return balance, err
 }
 
+// UnproposedSpends implements wallet.Ledgers.
+func (s *Store) UnproposedSpends(ctx context.Context, walletIDs []string, since time.Time, limit int) ([]wallet.UnproposedSpend, error) {
+	rows, err := s.reads().UnproposedSpends(ctx, db.UnproposedSpendsParams{
+		WalletIds: listOf(walletIDs), Since: since.UnixMicro(), Margin: blockTimeMargin.Microseconds(), MaxRows: int64(limit),
+	})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list unproposed spends: %w", err))
+	}
+	spends := make([]wallet.UnproposedSpend, len(rows))
+	for i, row := range rows {
+		spends[i] = wallet.UnproposedSpend{WalletID: row.WalletID, Txid: row.Txid, Time: row.Time.Time, Flow: row.FlowSat}
+	}
+	return spends, nil
+}
+
 // LedgerLinks implements wallet.Ledgers.
 func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.LedgerLinks, error) {
 	links := wallet.LedgerLinks{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 var _ metrics.Store = (*Store)(nil)
@@ -34,6 +35,12 @@ func (s *Store) Stats(ctx context.Context) (metrics.Stats, error) {
 		}
 		if f.Webhooks, err = webhookStats(ctx, q); err != nil {
 			return err
+		}
+		f.UnproposedSpends, err = q.UnproposedCount(ctx, db.UnproposedCountParams{
+			Since: s.now().Add(-wallet.UnproposedPeriod).UnixMicro(), Margin: blockTimeMargin.Microseconds(),
+		})
+		if err != nil {
+			return fmt.Errorf("count unproposed spends: %w", err)
 		}
 		f.LastBackup, err = lastBackup(ctx, q)
 		return err

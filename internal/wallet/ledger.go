@@ -84,6 +84,9 @@ type Ledgers interface {
 	// FlowsByStep returns the sums of the entries of wallets in a number of steps since a time,
 	// by the wallet's id. The last step has no end.
 	FlowsByStep(ctx context.Context, walletIDs []string, since time.Time, step time.Duration, steps int) (map[string][]btc.Amount, error)
+	// UnproposedSpends returns up to limit transactions of wallets since a time that are not
+	// proposals, the newest first.
+	UnproposedSpends(ctx context.Context, walletIDs []string, since time.Time, limit int) ([]UnproposedSpend, error)
 	// LedgerLinks returns the links of transactions. Owners and Senders may include
 	// wallets that the caller must not see.
 	LedgerLinks(ctx context.Context, part []Record) (LedgerLinks, error)

@@ -215,6 +215,69 @@ func (q *Queries) ProposalsOfTransactions(ctx context.Context, arg ProposalsOfTr
 	return items, nil
 }
 
+const UnproposedSpends = `-- name: UnproposedSpends :many
+SELECT t.wallet_id, t.txid, t.time, t.flow_sat
+FROM wallets AS w JOIN transactions AS t ON t.wallet_id = w.wallet_id
+WHERE w.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  AND t.time >= CAST($2 AS BIGINT) AND t.time >= w.created_at - CAST($3 AS BIGINT) AND t.category IN ('send', 'selftransfer', 'mixed')
+  AND NOT EXISTS (
+    SELECT 1 FROM inputs AS i
+    JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+    JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
+    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid)
+ORDER BY t.time DESC, t.txid
+LIMIT CAST($4 AS BIGINT)
+`
+
+type UnproposedSpendsParams struct {
+	WalletIds string
+	Since     int64
+	Margin    int64
+	MaxRows   int64
+}
+
+type UnproposedSpendsRow struct {
+	WalletID string
+	Txid     string
+	Time     sqltype.Time
+	FlowSat  btc.Amount
+}
+
+// The newest transactions since a time that spend UTXOs of the wallets without being one of their proposals. Older
+// ones than the wallet belong to an imported history; the time of a block can be ahead of the clock by @margin.
+func (q *Queries) UnproposedSpends(ctx context.Context, arg UnproposedSpendsParams) ([]UnproposedSpendsRow, error) {
+	rows, err := q.db.QueryContext(ctx, UnproposedSpends,
+		arg.WalletIds,
+		arg.Since,
+		arg.Margin,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnproposedSpendsRow{}
+	for rows.Next() {
+		var i UnproposedSpendsRow
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.Txid,
+			&i.Time,
+			&i.FlowSat,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const WalletsThatSent = `-- name: WalletsThatSent :many
 SELECT wallet_id, txid FROM transactions
 WHERE category IN ('send', 'selftransfer') AND txid IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
