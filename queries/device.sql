@@ -25,3 +25,7 @@ SELECT * FROM devices WHERE user_id = @user_id AND alias = @alias;
 
 -- name: RenameDevice :exec
 UPDATE devices SET alias = @alias, name = @name WHERE device_id = @device_id;
+
+-- name: WalletsWithDevice :many
+SELECT w.wallet_id FROM wallets AS w
+WHERE w.stage = 'ready' AND EXISTS (SELECT 1 FROM wallet_keys AS k WHERE k.wallet_id = w.wallet_id AND k.device_id = @device_id);

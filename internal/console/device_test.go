@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
 // TestDevices renames a device of a wallet: all members see the new name, and only the user whose
@@ -22,7 +24,9 @@ func TestDevices(t *testing.T) {
 			t.Fatalf("%d options for the device", len(options))
 		}
 		const path, name = settingsPath + "/device", "Bens Jade, at home"
+		live := attr(ben.get(settingsPath).all("body", nil)[0], "data-live-url")
 		page.submit(path, "device", "b8688df1", "device_name", name).want(200, "The device has its new name", name)
+		ben.liveAt(live).await("event: change")
 		ben.get(settingsPath).want(200, name, "The member who created the wallet names its devices").lacks("Name a device")
 		key := ben.api("GET", "/api/v1/wallets/vault", nil)["keys"].([]any)[1].(map[string]any)
 		if key["device"] != "bens_jade_at_home" {
@@ -32,6 +36,9 @@ func TestDevices(t *testing.T) {
 		olga.get(settingsPath).want(200, "28645006: "+name)
 		if s.count(t, "audit WHERE action = 'device.rename'") != 2 {
 			t.Error("the audit log does not have the two changes")
+		}
+		if s.count(t, "events WHERE kind = 'device.renamed'") != 2 {
+			t.Error("the event log does not have the two changes")
 		}
 		for field, c := range map[string][]string{
 			"an empty name":         {"bens_jade_at_home", " ", "must be 1 to 64 characters long"},
@@ -45,4 +52,17 @@ func TestDevices(t *testing.T) {
 		ben.post(path, "device", "bens_jade_at_home", "device_name", "mine").want(400, "choose one of your devices")
 		ben.get(settingsPath).want(200, name).lacks("mine")
 	}, onNode(n))
+}
+
+// TestBrowser_Device shows the new name of a device on the open page of another member.
+func TestBrowser_Device(t *testing.T) {
+	t.Parallel()
+	s, olga, ben := vaultWith(t, "viewer")
+	testkit.Eventually(t, "the wallet is synced", func() bool { return s.count(t, "events WHERE kind = 'wallet.synced'") > 0 })
+	b := s.chromium(t)
+	b.open("/login?next=" + settingsPath)
+	b.signIn("ben", ben.password)
+	b.see("no name")
+	olga.post(settingsPath+"/device", "device", "b8688df1", "device_name", "Jade at home").want(200)
+	b.see("Jade at home")
 }

@@ -46,6 +46,8 @@ var eventTitles = []eventOption{
 	{"wallet", "Wallets: created, renamed, synced"},
 	{"rescan", "Rescans: started, finished"},
 	{"member", "Members: added, changed, removed"},
+	{"device", "Devices: renamed"},
+	{"policy", "Spending policies: changed, changes requested"},
 	{"token", "Your access tokens: created, expiring, revoked"},
 	{"webhook", "Your webhooks: disabled, enabled"},
 	{"node", "The node: up, behind, down, reorganizations"},

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -158,6 +161,13 @@ func TestWebhooks_Form(t *testing.T) {
 	}
 	bob.get("/webhooks").want(200, "You have no webhooks")
 	bob.get("/webhooks/new").lacks(`value="node"`)
+	form := admin.get("/webhooks/new")
+	for _, k := range event.Kinds() {
+		group, _, _ := strings.Cut(string(k), ".")
+		if len(form.all("input", func(n *html.Node) bool { return attr(n, "name") == "kinds" && attr(n, "value") == group })) != 1 {
+			t.Errorf("the form does not offer the events %s", group)
+		}
+	}
 	admin.get("/webhooks/new").submit("/webhooks", "description", "node", "url", r.url, "events", "only", "kinds", "node").want(200)
 
 	page := bob.get("/webhooks/new").submit("/webhooks", "description", "all", "url", r.url, "order", "none").want(200).follow("Continue").want(200, "independent")

@@ -156,6 +156,18 @@ type MemberData struct {
 	After    *MemberState `json:"after"`
 }
 
+// DeviceState is how the keys of a wallet name their device.
+type DeviceState struct {
+	Device string `json:"device"` // alias
+	Name   string `json:"name"`
+}
+
+// DeviceData is the payload of DeviceRenamed.
+type DeviceData struct {
+	Before DeviceState `json:"before"`
+	After  DeviceState `json:"after"`
+}
+
 // RevokedData is the payload of TokenRevoked: tokens that were deleted together.
 type RevokedData struct {
 	Tokens []TokenName `json:"tokens"`

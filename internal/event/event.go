@@ -86,6 +86,9 @@ const (
 	// MemberRemoved is an event of the wallet, and of the user who was removed.
 	MemberRemoved Kind = "member.removed"
 
+	// DeviceRenamed is an event of each wallet with a key of the device.
+	DeviceRenamed Kind = "device.renamed"
+
 	TokenCreated  Kind = "token.created"
 	TokenRotated  Kind = "token.rotated"
 	TokenExpiring Kind = "token.expiring" //nolint:gosec // not a credential; see auth.ExpiringAt
@@ -123,7 +126,7 @@ var kinds = []Kind{
 	ProposalApproved, ProposalRejected, ProposalReleased, ProposalHeld,
 	WalletCreated, WalletRenamed, WalletRemoved, WalletSynced,
 	RescanStarted, RescanFinished, RescanFailed, RescanAborted,
-	MemberAdded, MemberChanged, MemberRemoved, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
+	MemberAdded, MemberChanged, MemberRemoved, DeviceRenamed, TokenCreated, TokenRotated, TokenExpiring, TokenRevoked,
 	NodeUp, NodeBehind, NodeDown, NodeReorg, PolicyChanged, PolicyChangeRequested, PolicyChangeApproved, PolicyChangeCancelled, SpendUnproposed, WebhookDisabled, WebhookRecovered,
 }
 
@@ -144,7 +147,7 @@ func (k Kind) Scope() auth.Scopes {
 // scopes are the scopes of the groups. A group that is missing needs all scopes.
 var scopes = map[string]auth.Scopes{
 	"transaction": auth.WalletsRead, "address": auth.WalletsRead, "utxo": auth.WalletsRead, "spend": auth.WalletsRead,
-	"wallet": auth.WalletsRead, "rescan": auth.WalletsRead, "member": auth.WalletsRead,
+	"wallet": auth.WalletsRead, "rescan": auth.WalletsRead, "member": auth.WalletsRead, "device": auth.WalletsRead,
 	"proposal": auth.ProposalsRead, "token": auth.TokensRead, "node": auth.NodeRead, "webhook": auth.WebhooksRead,
 	"policy": auth.PoliciesRead,
 }

@@ -45,6 +45,9 @@ func TestKinds_Scopes(t *testing.T) {
 	if scope := event.Kind("invoice.paid").Scope(); scope != auth.AllScopes {
 		t.Errorf("a kind of an unknown group needs only %s", scope)
 	}
+	if scope := event.DeviceRenamed.Scope(); scope != auth.WalletsRead {
+		t.Errorf("device.renamed needs %s", scope)
+	}
 	if len(scopes) != 6 || scopes[auth.PoliciesRead] != 4 || scopes[auth.ProposalsRead] != 14 || scopes[auth.TokensRead] != 4 || scopes[auth.NodeRead] != 4 || scopes[auth.WebhooksRead] != 2 {
 		t.Errorf("%v", scopes)
 	}

@@ -33,6 +33,12 @@ func TestDevices(t *testing.T) {
 	s.call(t, "PATCH", "/api/v1/devices/anns_coldcard_2", k, `{"name": "Anns Coldcard"}`).want(t, 200, `"alias":"anns_coldcard_2"`)
 	s.call(t, "PATCH", "/api/v1/devices/anns_coldcard_2", k, `{"name": "…"}`).want(t, 200, `"alias":"anns_coldcard_2"`, `"name":"…"`)
 	s.call(t, "GET", "/api/v1/wallets/vault", k, "").want(t, 200, `"device":"anns_coldcard"`, `"device":"anns_coldcard_2"`)
+	reader := s.token(t, alice, auth.EventsRead|auth.WalletsRead).bearer()
+	const renamed = "/api/v1/wallets/vault/events?kinds=device"
+	if kinds := s.call(t, "GET", renamed, reader, "").want(t, 200, `"after":{"device":"anns_coldcard","name":"Ann's Coldcard"}`).list("type"); len(kinds) != 4 {
+		t.Errorf("the events are %v", kinds)
+	}
+	s.call(t, "GET", "/api/v1/events?kinds=device", s.token(t, alice, auth.EventsRead|auth.ProposalsRead).bearer(), "").want(t, 403, `"required_scope":"wallets:read"`)
 	s.call(t, "PATCH", first, k, `{"name": "x"}`).wantProblem(t, 404, "device_not_found")
 	s.call(t, "PATCH", "/api/v1/devices/anns_coldcard", other, `{"name": "x"}`).wantProblem(t, 404, "device_not_found")
 	limited := s.token(t, alice, rights, "vault").bearer()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
 	"github.com/specterd/specterd/internal/wallet"
@@ -107,7 +108,7 @@ func (s *Store) DevicesOfUser(ctx context.Context, userID string) ([]wallet.Devi
 
 // RenameDevice implements wallet.Registry.
 func (s *Store) RenameDevice(ctx context.Context, who *auth.Principal, alias, newAlias, name string, e auth.Event) (d wallet.Device, err error) {
-	err = s.inTx(ctx, func(q *db.Queries) error {
+	err = s.withEvents(ctx, s.inTx, func(q *db.Queries, log *eventLog) error {
 		if _, err := s.confirm(ctx, q, who); err != nil {
 			return err
 		}
@@ -130,7 +131,25 @@ func (s *Store) RenameDevice(ctx context.Context, who *auth.Principal, alias, ne
 			return fmt.Errorf("rename a device: %w", err)
 		}
 		e.Target = row.DeviceID
+		if err := log.addDeviceRenamed(ctx, q, row, d, event.ActorOf(e)); err != nil {
+			return err
+		}
 		return addEvent(ctx, q, e)
 	})
 	return d, err
+}
+
+// addDeviceRenamed adds an event of each wallet with a key of the device, since all members see
+// its name.
+func (l *eventLog) addDeviceRenamed(ctx context.Context, q *db.Queries, was db.Device, d wallet.Device, by event.Actor) error {
+	ids, err := q.WalletsWithDevice(ctx, nullable(was.DeviceID))
+	for _, id := range ids {
+		l.add(id, event.DeviceRenamed, was.DeviceID, by, event.DeviceData{
+			Before: event.DeviceState{Device: was.Alias, Name: was.Name}, After: event.DeviceState{Device: d.Alias, Name: d.Name},
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("list the wallets with a device: %w", err)
+	}
+	return nil
 }

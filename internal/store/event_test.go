@@ -315,6 +315,40 @@ func TestEventsOfChanges(t *testing.T) {
 	})
 }
 
+// TestEventsOfDevices: a new name of a device is an event of each wallet with a key of it, and of
+// no wallet that is being created.
+func TestEventsOfDevices(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		alice, bob := b.user("alice", false), b.user("bob", false)
+		first, n := b.quiet(alice)
+		second := b.wallet(alice, "second")
+		other, _ := b.quiet(bob)
+		creating, addresses := walletFor(b.now)
+		testkit.Check(t, b.AddWallet(t.Context(), creating, alice.ID, "creating", addresses, auth.Event{At: b.now, Action: "wallet.create"}))
+		before := map[string]int{second.ID: len(b.events(second, 0)), other.ID: len(b.events(other, 0))}
+		who := alice.Credential().Principal("")
+		rename := func(alias, newAlias, name string) {
+			_, err := b.RenameDevice(t.Context(), who, alias, newAlias, name, who.Event(b.now, "device.rename", "", ""))
+			testkit.Check(t, err)
+		}
+		rename("0badcafe", "jade", "Jade")
+		rename("jade", "jade", "Jade") // changes nothing
+		id := b.rows("SELECT device_id FROM devices WHERE alias = 'jade'")
+		b.wantEvents(first, n, "device.renamed "+id)
+		b.wantEvents(second, int64(before[second.ID]), "device.renamed "+id)
+		b.wantEvents(other, int64(before[other.ID]))
+		b.wantEvents(creating, 0)
+		e := b.events(first, n)[0]
+		if want := fmt.Sprintf(`{"wallet_id":%q,"n":%d,"before":{"device":"0badcafe","name":"0badcafe"},"after":{"device":"jade","name":"Jade"}}`, first.ID, n+1); string(e.Data) != want {
+			t.Errorf("the data is %s, want %s", e.Data, want)
+		}
+		if e.Actor != (event.Actor{UserID: alice.ID, UserName: "alice"}) {
+			t.Errorf("the actor is %+v", e.Actor)
+		}
+		b.wantReplay(first)
+	})
+}
+
 // wantTokenEvents checks that the tokens with events, except revoked tokens, are the
 // tokens of the user, and that none was revoked twice.
 func (b *fixture) wantTokenEvents(u auth.User) {

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/specterd/specterd/internal/store/sqltype"
 )
@@ -171,4 +172,32 @@ type RenameDeviceParams struct {
 func (q *Queries) RenameDevice(ctx context.Context, arg RenameDeviceParams) error {
 	_, err := q.db.ExecContext(ctx, RenameDevice, arg.Alias, arg.Name, arg.DeviceID)
 	return err
+}
+
+const WalletsWithDevice = `-- name: WalletsWithDevice :many
+SELECT w.wallet_id FROM wallets AS w
+WHERE w.stage = 'ready' AND EXISTS (SELECT 1 FROM wallet_keys AS k WHERE k.wallet_id = w.wallet_id AND k.device_id = $1)
+`
+
+func (q *Queries) WalletsWithDevice(ctx context.Context, deviceID sql.NullString) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, WalletsWithDevice, deviceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var wallet_id string
+		if err := rows.Scan(&wallet_id); err != nil {
+			return nil, err
+		}
+		items = append(items, wallet_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
