@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
@@ -13,7 +14,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi"
+	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -104,6 +107,11 @@ var anyRequest = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.St
 // check returns an error if a complete response does not match the specification.
 func (s *specification) check(method, path string, status int, contentType string, body []byte) error {
 	mediaType, _, _ := mime.ParseMediaType(contentType)
+	if mediaType == "application/problem+json" {
+		if err := checkCode(status, body); err != nil {
+			return err
+		}
+	}
 	response, _ := s.response(method, path, status)
 	if response == nil {
 		if status < http.StatusBadRequest {
@@ -126,6 +134,22 @@ func (s *specification) check(method, path string, status int, contentType strin
 		return nil
 	}
 	return s.checkBody(in(content, mediaType), mediaType, body)
+}
+
+// checkCode returns an error unless the code of a problem document is in the table of codes, for
+// the API and this status.
+func checkCode(status int, body []byte) error {
+	var problem struct {
+		Code string `json:"code"`
+	}
+	if err := json.Unmarshal(body, &problem); err != nil {
+		return err
+	}
+	code, ok := fault.CodeOf(problem.Code)
+	if !ok || code.Origin != fault.API || httpcall.Status(code.Kind) != status {
+		return fmt.Errorf("the code %s is not in fault.CodeGroups for the API and the status %d", problem.Code, status)
+	}
+	return nil
 }
 
 // checkBody validates a body against the schema of a media type. It validates each line of

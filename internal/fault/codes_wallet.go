@@ -1,0 +1,70 @@
+package fault
+
+// walletCodes are the codes of wallets, members, invitations and addresses.
+var walletCodes = []Code{
+	{"address_not_found", NotFound, API, "None of your wallets contains the address, or not this wallet.", "Check the address for typing errors. A wallet contains the addresses up to some distance after the last revealed one."},
+	{"addresses_exhausted", Conflict, API, "All 2,147,483,648 addresses of the branch have been revealed.", "Create a new wallet."},
+	{"alias_exists", Conflict, API, "One of your wallets has this alias. Names that differ only in case, spaces and punctuation have the same alias.", "Choose another name or alias."},
+	{"device_not_found", NotFound, API, "None of your devices has this name.", "List your devices."},
+	{"invitation_exists", Conflict, API, "The user has a pending invitation to this wallet.", "Delete the invitation before you create another one."},
+	{"invitation_not_found", NotFound, API, "The invitation does not exist. It may have been accepted, declined or withdrawn, or have expired.", "Ask an owner for a new invitation."},
+	{"last_owner", Conflict, API, "The wallet, or a wallet of the user, would be left without an owner.", "Make another member an owner first, or delete the wallet."},
+	{"ledger_changed", Unavailable, API, "The history changed while the server wrote the ledger.", "Request the ledger again."},
+	{"member_exists", Conflict, API, "The user is a member of the wallet.", "Change the role of the member with PUT."},
+	{"member_not_added", Conflict, API, "Only an operator can add members who have not accepted an invitation.", "Invite the user."},
+	{"member_not_found", NotFound, API, "The user is not a member of the wallet.", "List the members of the wallet."},
+	{"missing_origin", Conflict, API, "The export format requires the origin of each key, its fingerprint and path, and a key of the wallet has none.", "Export the format core or descriptor."},
+	{"not_adoptable", Conflict, Command, "The import cannot use the wallet of Bitcoin Core. The message has the reason.", "Correct the reason, or import the wallet with a rescan."},
+	{"not_sorted_multisig", Conflict, API, "The export format is for multisig wallets with sorted keys, and this wallet is another one.", "Export the format core or descriptor."},
+	{"rescan_aborted", Conflict, API, "The rescan was aborted.", "Start it again if it is required. Transactions that it found are kept."},
+	{"rescan_in_progress", Conflict, API, "A rescan of this wallet is in progress.", "Wait until it has finished (GET …/rescan), or abort it (DELETE …/rescan)."},
+	{"too_many_invitations", Conflict, API, "The wallet has as many pending invitations as the limit permits.", "Delete invitations."},
+	{"unsupported_branches", Conflict, API, "The branches of the wallet do not end in /0/* and /1/*, so that programs that read the export format would watch other addresses.", "Export the format core or descriptor."},
+	{"wallet_directory_unknown", Conflict, API, "specterd does not know the wallet directory of the Bitcoin node, and cannot delete files in it.", "Keep the files, or set SPECTER_NODE_WALLET_FOLDER."},
+	{"wallet_exists", Conflict, API, "One of your wallets has these descriptors.", "Use the existing wallet."},
+	{"wallet_files_foreign", Conflict, API, "specterd did not create the files of this wallet in Bitcoin Core, and does not delete them.", "Delete the wallet and keep the files."},
+	{"wallet_files_unreachable", Conflict, API, "specterd may not delete the files of this wallet in the wallet directory of the Bitcoin node.", "Keep the files, or make the directory writable for specterd."},
+	{"wallet_not_found", NotFound, API, "You are not a member of a wallet with this alias, or the token does not include the wallet.", "List your wallets. Each member chooses the own alias of a wallet."},
+	{"wallet_not_ready", Conflict, API, "The wallet is still being created, or is being deleted.", "Try again after a few seconds."},
+}
+
+// fileCodes are the codes of descriptors, keys, wallet files, pictures and QR codes.
+var fileCodes = []Code{
+	{"descriptor_rejected", Invalid, API, "The Bitcoin node does not accept the descriptor.", "Check the descriptor. The log of the server has the message of the node."},
+	{"descriptors_differ", Invalid, API, "descriptor and change_descriptor differ in more than one step of the path of each key.", "Send the two branches of the same keys, such as /0/* and /1/*."},
+	{"duplicate_key", Invalid, API, "A descriptor contains a key twice.", "Use a different key for each signer."},
+	{"first_address_mismatch", Invalid, API, "The file names a first address that its keys do not have. It was changed or is damaged.", "Export the file again from the program or device that wrote it."},
+	{"frame_too_large", TooLarge, Console, "A frame of the camera is too large.", "Use a lower resolution."},
+	{"invalid_descriptor", Invalid, API, "The text is not an output descriptor.", "Send a descriptor such as wpkh([d34db33f/84h/0h/0h]xpub…/<0;1>/*)."},
+	{"invalid_file", Invalid, API, "The wallet file is damaged, or a part of it has an invalid value. The message names the part.", "Export the file again."},
+	{"invalid_key", Invalid, API, "The text is not an extended public key.", "Send a key such as [d34db33f/84h/0h/0h]xpub…"},
+	{"invalid_ledger", Invalid, Console, "A ledger has all transactions of a period and cannot be filtered.", "Leave out all filters except the period."},
+	{"invalid_picture", Invalid, API, "The picture is not in the format JPEG, PNG or GIF.", "Send a picture in one of these formats."},
+	{"invalid_qr_text", Invalid, API, "The text of a QR code is incomplete or damaged.", "Scan the code again."},
+	{"no_qr_code", Invalid, API, "The picture contains no QR code that can be read.", "Take a sharper picture in which the code fills more of the picture."},
+	{"not_one_wallet", Invalid, API, "The file has the key of one signer of a multisig wallet.", "Send the files of all signers (files) or their keys (keys), with signatures_required."},
+	{"picture_too_large", TooLarge, API, "The picture is too large.", "Choose a smaller picture."},
+	{"private_key", Invalid, API, "The request contains a private key or seed words, which specterd never accepts.", "Treat the key as exposed if it was sent over a network: move its funds to new keys. Send only extended public keys."},
+	{"qr_other_message", Invalid, API, "A QR code belongs to another series than the codes before it.", "Scan all codes of one series."},
+	{"qr_parts_missing", Invalid, API, "Some QR codes of the series are missing.", "Scan the missing codes."},
+	{"qr_too_large", TooLarge, API, "The content of the QR codes is too large.", "Send a file."},
+	{"script_type_mismatch", Invalid, API, "A key has the prefix of another script type, such as zpub in a pkh descriptor.", "Export the key for the script type of the wallet."},
+	{"unknown_file_format", Invalid, API, "No known program writes this file format.", "Send an output descriptor, or one of the formats that the message lists."},
+	{"unsupported_descriptor", Invalid, API, "The descriptor is valid, but specterd does not support its type. The message names the part.", "Use a supported type, such as wpkh, tr, or wsh with sortedmulti."},
+	{"unsupported_qr_content", Invalid, API, "specterd does not support the content of the QR code.", "Scan a PSBT, a transaction, a descriptor or an extended public key."},
+	{"wrong_network", Invalid, API, "The address or the key is for another network, for example testnet instead of mainnet.", "Use an address or a key for the network of the node (chain in GET /api/v1/node)."},
+}
+
+// historyCodes are the codes of transactions, outputs and labels.
+var historyCodes = []Code{
+	{"index_behind", Conflict, API, "The data did not reach the height in min_height within 10 seconds.", "Repeat the request. If this continues, check the node (GET /api/v1/node)."},
+	{"invalid_label", Invalid, API, "A line of the import is not a BIP-329 label.", "Correct the line that the message names."},
+	{"invalid_outpoint", Invalid, API, "The outpoint is not a transaction id, a colon and the index of an output.", "Write txid:vout, with the transaction id in lower case."},
+	{"output_not_found", NotFound, API, "The wallet does not have this output. It has its own outputs, and all outputs of transactions that spend from it.", "Check txid:vout."},
+	{"too_many_labels", Invalid, API, "The import has too many labels or lines.", "Send the labels in several requests."},
+	{"transaction_not_found", NotFound, API, "The wallet does not have this transaction.", "Check the id. A transaction that was just sent appears within seconds."},
+	{"unknown_label_type", Invalid, API, "A label has an unknown type.", "Use tx, addr, pubkey, input, output or xpub."},
+	{"utxo_not_found", NotFound, API, "The wallet does not have this unspent output. It may be spent.", "List the UTXOs of the wallet."},
+	{"utxo_not_locked", Conflict, API, "The output is not locked in Bitcoin Core.", "List the UTXOs of the wallet, and try again."},
+	{"utxo_unavailable", Conflict, API, "The output is spent, locked by another program, or does not belong to the wallet.", "List the UTXOs of the wallet, and select others."},
+}
