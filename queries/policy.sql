@@ -114,19 +114,31 @@ ORDER BY u.name_folded;
 -- name: Admins :many
 SELECT user_id, name FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY name_folded;
 
--- name: SpentSince :one
-SELECT CAST(coalesce(sum(counted_sat), 0) AS BIGINT) AS counted_sat, CAST(coalesce(sum(counts), 0) AS BIGINT) AS counts
-FROM spends
-WHERE subject = @subject AND rule = @rule AND at > @after;
+-- The sums of spends after a time by rule, from the spends up to the next full 10 minutes, the
+-- sums of 10 minutes up to the next full day, and the sums of days.
+-- name: SpentSince :many
+SELECT x.rule, CAST(sum(x.counted_sat) AS BIGINT) AS counted_sat, CAST(sum(x.counts) AS BIGINT) AS counts
+FROM (
+  SELECT s.rule, s.counted_sat, s.counts FROM spends AS s
+  WHERE s.subject = @subject AND s.at > @after AND s.at < @next_span
+  UNION ALL
+  SELECT m.rule, m.counted_sat, m.counts FROM spend_sums AS m
+  WHERE m.subject = @subject AND m.minutes = 10 AND m.start >= @next_span AND m.start < @next_day
+  UNION ALL
+  SELECT d.rule, d.counted_sat, d.counts FROM spend_sums AS d
+  WHERE d.subject = @subject AND d.minutes = 1440 AND d.start >= @next_day
+) AS x
+GROUP BY x.rule;
 
--- name: FreesAt :many
-SELECT w.at FROM (
-  SELECT at, sum(counted_sat) OVER (ORDER BY at) AS amount, sum(counts) OVER (ORDER BY at) AS n
-  FROM spends
-  WHERE subject = @subject AND rule = @rule AND at > @after
-) AS w
-WHERE w.amount >= CAST(@amount_sat AS BIGINT) AND w.n >= CAST(@counts AS BIGINT)
-ORDER BY w.at LIMIT 1;
+-- name: SpendsBetween :many
+SELECT at, counted_sat, counts FROM spends
+WHERE subject = @subject AND at >= @first AND at < @before AND rule = @rule
+ORDER BY at;
+
+-- name: SpendSums :many
+SELECT start AS at, counted_sat, counts FROM spend_sums
+WHERE subject = @subject AND minutes = @minutes AND start >= @first AND start < @before AND rule = @rule
+ORDER BY start;
 
 -- name: SpendsOf :many
 SELECT * FROM spends WHERE proposal_id = @proposal_id ORDER BY subject;

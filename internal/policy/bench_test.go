@@ -14,13 +14,19 @@ import (
 type sums map[Charge][]charged
 
 // Spent implements Usage.
-func (s sums) Spent(subject, rule string, after time.Time) (Spent, error) {
-	all := s[Charge{subject, rule}]
-	from := sort.Search(len(all), func(i int) bool { return all[i].at.After(after) })
-	var spent Spent
-	for _, c := range all[from:] {
-		spent.Amount += c.amount
-		spent.Count++
+func (s sums) Spent(subject string, after time.Time) (map[string]Spent, error) {
+	spent := map[string]Spent{}
+	for charge, all := range s {
+		if charge.Subject != subject {
+			continue
+		}
+		from := sort.Search(len(all), func(i int) bool { return all[i].at.After(after) })
+		var sum Spent
+		for _, c := range all[from:] {
+			sum.Amount += c.amount
+			sum.Count++
+		}
+		spent[charge.Rule] = sum
 	}
 	return spent, nil
 }

@@ -104,7 +104,8 @@ func sum(a, b btc.Amount) btc.Amount {
 }
 
 // layer adds the decision of one layer.
-func (ev *evaluation) layer(l *Layer, usage Usage, d *Decision) error {
+func (ev *evaluation) layer(l *Layer, from Usage, d *Decision) error {
+	usage := &layerUsage{from: from, subject: l.Subject, end: ev.windowsEnd}
 	m := ev.recipients.matcher(l.Lists)
 	if err := ev.deny(l, m, d); err != nil {
 		return err
@@ -153,7 +154,7 @@ func (ev *evaluation) deny(l *Layer, m *layerMatcher, d *Decision) error {
 }
 
 // refuse adds the reasons of all rules of a layer, including windows.
-func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage Usage, d *Decision) error {
+func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage *layerUsage, d *Decision) error {
 	if len(l.Policy.Allow) == 0 {
 		d.Refusals = append(d.Refusals, Refusal{Kind: l.Kind, Subject: l.Subject, Field: "allow", Limit: "[]", Message: say("The policy permits no payments.")})
 	}
@@ -308,15 +309,15 @@ func (c *ruleCheck) moment() {
 }
 
 // windows compares the payment with the windows of the rule.
-func (c *ruleCheck) windows(usage Usage) error {
+func (c *ruleCheck) windows(usage *layerUsage) error {
 	for i, w := range c.rule.Windows {
-		after := c.windowsEnd.Add(-w.Per)
-		spent, err := usage.Spent(c.layer.Subject, c.rule.Name, after)
+		within, err := usage.within(w.Per)
 		if err != nil {
 			return err
 		}
+		spent := within[c.rule.Name]
 		if total := sum(spent.Amount, c.charge); w.MaxSat != nil && total > *w.MaxSat && c.fails() {
-			frees, err := c.frees(usage, w, after, c.charge <= *w.MaxSat, total-*w.MaxSat, 0)
+			frees, err := c.frees(usage, w, c.charge <= *w.MaxSat, total-*w.MaxSat, 0)
 			if err != nil {
 				return err
 			}
@@ -324,7 +325,7 @@ func (c *ruleCheck) windows(usage Usage) error {
 				say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, *w.MaxSat, spent.Amount, c.charge))
 		}
 		if w.MaxCount != nil && spent.Count >= *w.MaxCount && c.fails() {
-			frees, err := c.frees(usage, w, after, *w.MaxCount > 0, 0, spent.Count+1-*w.MaxCount)
+			frees, err := c.frees(usage, w, *w.MaxCount > 0, 0, spent.Count+1-*w.MaxCount)
 			if err != nil {
 				return err
 			}
@@ -338,15 +339,39 @@ func (c *ruleCheck) windows(usage Usage) error {
 	return nil
 }
 
+// layerUsage asks at most once for each length of a window in a layer.
+type layerUsage struct {
+	from    Usage
+	subject string
+	end     time.Time // of the windows
+	spent   map[time.Duration]map[string]Spent
+}
+
+// within returns the use of each rule in a window of a length.
+func (u *layerUsage) within(per time.Duration) (map[string]Spent, error) {
+	if spent, ok := u.spent[per]; ok {
+		return spent, nil
+	}
+	spent, err := u.from.Spent(u.subject, u.end.Add(-per))
+	if err != nil {
+		return nil, err
+	}
+	if u.spent == nil {
+		u.spent = map[time.Duration]map[string]Spent{}
+	}
+	u.spent[per] = spent
+	return spent, nil
+}
+
 func windowField(i int, name string) string { return "windows[" + strconv.Itoa(i) + "]." + name }
 
 // frees returns the time at which charges of the given amount and number have left a window,
 // and zero if the payment does not fit even then.
-func (c *ruleCheck) frees(usage Usage, w Window, after time.Time, fits bool, amount btc.Amount, count int) (time.Time, error) {
+func (c *ruleCheck) frees(usage *layerUsage, w Window, fits bool, amount btc.Amount, count int) (time.Time, error) {
 	if !fits {
 		return time.Time{}, nil
 	}
-	last, err := usage.Frees(c.layer.Subject, c.rule.Name, after, amount, count)
+	last, err := usage.from.Frees(c.layer.Subject, c.rule.Name, c.windowsEnd.Add(-w.Per), amount, count)
 	if err != nil || last.IsZero() {
 		return time.Time{}, err
 	}

@@ -249,13 +249,15 @@ func (c charges) after(subject, rule string, after time.Time) charges {
 }
 
 // Spent implements Usage.
-func (c charges) Spent(subject, rule string, after time.Time) (Spent, error) {
-	var s Spent
-	for _, x := range c.after(subject, rule, after) {
-		s.Amount += x.amount
-		s.Count++
+func (c charges) Spent(subject string, after time.Time) (map[string]Spent, error) {
+	spent := map[string]Spent{}
+	for _, x := range c {
+		if x.Subject == subject && x.at.After(after) {
+			sum := spent[x.Rule]
+			spent[x.Rule] = Spent{sum.Amount + x.amount, sum.Count + 1}
+		}
 	}
-	return s, nil
+	return spent, nil
 }
 
 // Frees implements Usage.

@@ -138,8 +138,9 @@ type Output struct {
 
 // Usage provides what was spent under rules.
 type Usage interface {
-	// Spent returns the sum and the number of the active charges of a rule after a time.
-	Spent(subject, rule string, after time.Time) (Spent, error)
+	// Spent returns the sum and the number of the active charges after a time, by rule. Rules
+	// without charges may be missing.
+	Spent(subject string, after time.Time) (map[string]Spent, error)
 	// Frees returns the time of the newest charge among the oldest ones after a time that
 	// together have at least the given amount and number. It is called only after Spent has
 	// returned that much for the same time.

@@ -248,13 +248,17 @@ func (s *Service) Usage(ctx context.Context, access wallet.Access) ([]Budget, er
 
 func (s *Service) addBudgets(ctx context.Context, budgets []Budget, p Policy) ([]Budget, error) {
 	end := s.trusted(s.now())
+	within := map[time.Duration]map[string]policy.Spent{}
 	for _, r := range p.Allow {
 		for _, w := range r.Windows {
-			spent, err := s.store.SpentUnder(ctx, p.Subject(), r.Name, end.Add(-w.Per))
-			if err != nil {
-				return nil, err
+			if _, ok := within[w.Per]; !ok {
+				spent, err := s.store.SpentSince(ctx, p.Subject(), end.Add(-w.Per))
+				if err != nil {
+					return nil, err
+				}
+				within[w.Per] = spent
 			}
-			budgets = append(budgets, Budget{Kind: p.Kind, User: p.User, Rule: r.Name, Window: w, Spent: spent})
+			budgets = append(budgets, Budget{Kind: p.Kind, User: p.User, Rule: r.Name, Window: w, Spent: within[w.Per][r.Name]})
 		}
 	}
 	return budgets, nil

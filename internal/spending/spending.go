@@ -118,8 +118,8 @@ type Store interface {
 	NextPolicyChange(ctx context.Context, after time.Time) (time.Time, error)
 	// DuePolicyChanges returns the changes whose EffectiveAt is not after now.
 	DuePolicyChanges(ctx context.Context, now time.Time) ([]Change, error)
-	// SpentUnder returns what counts under a rule after a time.
-	SpentUnder(ctx context.Context, subject, rule string, after time.Time) (policy.Spent, error)
+	// SpentSince returns what counts after a time, by rule.
+	SpentSince(ctx context.Context, subject string, after time.Time) (map[string]policy.Spent, error)
 	// TokenPolicies returns the policies of a token and its ancestors, nearest first, without
 	// tokens that have none.
 	TokenPolicies(ctx context.Context, tokenID string) ([]string, error)

@@ -373,9 +373,9 @@ func (s *Store) DuePolicyChanges(ctx context.Context, now time.Time) ([]spending
 	return changes, err
 }
 
-// SpentUnder implements spending.Store.
-func (s *Store) SpentUnder(ctx context.Context, subject, rule string, after time.Time) (policy.Spent, error) {
-	spent, err := usage{rules: rules{ctx: ctx, s: s, q: s.reads()}}.Spent(subject, rule, after)
+// SpentSince implements spending.Store.
+func (s *Store) SpentSince(ctx context.Context, subject string, after time.Time) (map[string]policy.Spent, error) {
+	spent, err := usage{rules: rules{ctx: ctx, s: s, q: s.reads()}}.Spent(subject, after)
 	return spent, translate(err)
 }
 

@@ -7,14 +7,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
-	"github.com/specterd/specterd/internal/store/sqltype"
 )
 
 // policies evaluates policies for a Store.
@@ -314,77 +312,6 @@ func (r rules) remaining(p *proposal.Proposal) (btc.Amount, error) {
 		}
 	}
 	return left, nil
-}
-
-// usage implements policy.Usage.
-type usage struct {
-	rules
-	ignored []ignored
-}
-
-// ignored is a part of a row of spends that does not count in an evaluation.
-type ignored struct {
-	subject, rule string
-	at            time.Time
-	amount        btc.Amount
-	count         int64
-}
-
-// exclude ignores what p counts for, and of the payments that it replaces what it takes over.
-func (u *usage) exclude(p *proposal.Proposal) error {
-	own, err := u.q.SpendsOf(u.ctx, p.ID)
-	if err != nil {
-		return fmt.Errorf("select what a proposal counts for: %w", err)
-	}
-	for _, row := range own {
-		u.ignored = append(u.ignored, ignored{row.Subject, row.Rule, row.At.Time, row.CountedSat, row.Counts})
-	}
-	amount := p.Sent() + p.Fee
-	return eachReplaced(u.ctx, u.q, p.ReplacesID, func(id string) error {
-		rows, err := u.q.SpendsOf(u.ctx, id)
-		if err != nil {
-			return fmt.Errorf("select what a proposal counts for: %w", err)
-		}
-		for _, row := range rows {
-			keeps := max(0, row.AmountSat-amount)
-			u.ignored = append(u.ignored, ignored{row.Subject, row.Rule, row.At.Time, max(0, row.CountedSat-keeps), row.Counts})
-		}
-		return nil
-	})
-}
-
-// Spent implements policy.Usage.
-func (u usage) Spent(subject, rule string, after time.Time) (policy.Spent, error) {
-	row, err := u.q.SpentSince(u.ctx, db.SpentSinceParams{Subject: subject, Rule: rule, After: sqltype.Time{Time: after}})
-	if err != nil {
-		return policy.Spent{}, fmt.Errorf("sum what was spent under a rule: %w", err)
-	}
-	spent := policy.Spent{Amount: btc.Amount(row.CountedSat), Count: int(row.Counts)}
-	for _, x := range u.ignored {
-		if x.subject == subject && x.rule == rule && x.at.After(after) {
-			spent.Amount -= x.amount
-			spent.Count -= int(x.count)
-		}
-	}
-	return spent, nil
-}
-
-// Frees implements policy.Usage. It may return a later time for a payment that replaces
-// another one.
-func (u usage) Frees(subject, rule string, after time.Time, amount btc.Amount, count int) (time.Time, error) {
-	for _, x := range u.ignored {
-		if x.subject == subject && x.rule == rule && x.at.After(after) {
-			amount += x.amount
-			count += int(x.count)
-		}
-	}
-	rows, err := u.q.FreesAt(u.ctx, db.FreesAtParams{
-		Subject: subject, Rule: rule, After: sqltype.Time{Time: after}, AmountSat: int64(amount), Counts: int64(count),
-	})
-	if err != nil || len(rows) == 0 {
-		return time.Time{}, err
-	}
-	return rows[0].Time, nil
 }
 
 // eachReplaced calls do with the ids of the proposals that are replaced by a proposal with this

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store/db"
 )
@@ -22,4 +23,9 @@ func TimeEvaluation(ctx context.Context, s *Store, p *proposal.Proposal, m propo
 		return err
 	})
 	return took, err
+}
+
+// UsageOf returns what a new proposal sees of the windows of rules.
+func UsageOf(ctx context.Context, s *Store) policy.Usage {
+	return usage{rules: rules{ctx, s, s.reads(), true}}
 }

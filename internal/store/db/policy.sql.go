@@ -340,53 +340,6 @@ func (q *Queries) DueReleases(ctx context.Context, now sqltype.NullTime) ([]stri
 	return items, nil
 }
 
-const FreesAt = `-- name: FreesAt :many
-SELECT w.at FROM (
-  SELECT at, sum(counted_sat) OVER (ORDER BY at) AS amount, sum(counts) OVER (ORDER BY at) AS n
-  FROM spends
-  WHERE subject = $1 AND rule = $2 AND at > $3
-) AS w
-WHERE w.amount >= CAST($4 AS BIGINT) AND w.n >= CAST($5 AS BIGINT)
-ORDER BY w.at LIMIT 1
-`
-
-type FreesAtParams struct {
-	Subject   string
-	Rule      string
-	After     sqltype.Time
-	AmountSat int64
-	Counts    int64
-}
-
-func (q *Queries) FreesAt(ctx context.Context, arg FreesAtParams) ([]sqltype.Time, error) {
-	rows, err := q.db.QueryContext(ctx, FreesAt,
-		arg.Subject,
-		arg.Rule,
-		arg.After,
-		arg.AmountSat,
-		arg.Counts,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []sqltype.Time{}
-	for rows.Next() {
-		var at sqltype.Time
-		if err := rows.Scan(&at); err != nil {
-			return nil, err
-		}
-		items = append(items, at)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const LeastConfirmations = `-- name: LeastConfirmations :one
 SELECT CAST(coalesce(min(CASE WHEN t.status <> 'confirmed' THEN 0 WHEN t.block_height > w.synced_height THEN 1
     ELSE w.synced_height - t.block_height + 1 END), 0) AS BIGINT) AS confirmations,
@@ -778,6 +731,102 @@ func (q *Queries) ServerChanges(ctx context.Context) ([]PolicyChange, error) {
 	return items, nil
 }
 
+const SpendSums = `-- name: SpendSums :many
+SELECT start AS at, counted_sat, counts FROM spend_sums
+WHERE subject = $1 AND minutes = $2 AND start >= $3 AND start < $4 AND rule = $5
+ORDER BY start
+`
+
+type SpendSumsParams struct {
+	Subject string
+	Minutes int64
+	First   sqltype.Time
+	Before  sqltype.Time
+	Rule    string
+}
+
+type SpendSumsRow struct {
+	At         sqltype.Time
+	CountedSat btc.Amount
+	Counts     int64
+}
+
+func (q *Queries) SpendSums(ctx context.Context, arg SpendSumsParams) ([]SpendSumsRow, error) {
+	rows, err := q.db.QueryContext(ctx, SpendSums,
+		arg.Subject,
+		arg.Minutes,
+		arg.First,
+		arg.Before,
+		arg.Rule,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SpendSumsRow{}
+	for rows.Next() {
+		var i SpendSumsRow
+		if err := rows.Scan(&i.At, &i.CountedSat, &i.Counts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const SpendsBetween = `-- name: SpendsBetween :many
+SELECT at, counted_sat, counts FROM spends
+WHERE subject = $1 AND at >= $2 AND at < $3 AND rule = $4
+ORDER BY at
+`
+
+type SpendsBetweenParams struct {
+	Subject string
+	First   sqltype.Time
+	Before  sqltype.Time
+	Rule    string
+}
+
+type SpendsBetweenRow struct {
+	At         sqltype.Time
+	CountedSat btc.Amount
+	Counts     int64
+}
+
+func (q *Queries) SpendsBetween(ctx context.Context, arg SpendsBetweenParams) ([]SpendsBetweenRow, error) {
+	rows, err := q.db.QueryContext(ctx, SpendsBetween,
+		arg.Subject,
+		arg.First,
+		arg.Before,
+		arg.Rule,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SpendsBetweenRow{}
+	for rows.Next() {
+		var i SpendsBetweenRow
+		if err := rows.Scan(&i.At, &i.CountedSat, &i.Counts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const SpendsOf = `-- name: SpendsOf :many
 SELECT proposal_id, subject, rule, at, amount_sat, counted_sat, counts FROM spends WHERE proposal_id = $1 ORDER BY subject
 `
@@ -858,28 +907,62 @@ func (q *Queries) SpendsOfReplacements(ctx context.Context, proposalID string) (
 	return items, nil
 }
 
-const SpentSince = `-- name: SpentSince :one
-SELECT CAST(coalesce(sum(counted_sat), 0) AS BIGINT) AS counted_sat, CAST(coalesce(sum(counts), 0) AS BIGINT) AS counts
-FROM spends
-WHERE subject = $1 AND rule = $2 AND at > $3
+const SpentSince = `-- name: SpentSince :many
+SELECT x.rule, CAST(sum(x.counted_sat) AS BIGINT) AS counted_sat, CAST(sum(x.counts) AS BIGINT) AS counts
+FROM (
+  SELECT s.rule, s.counted_sat, s.counts FROM spends AS s
+  WHERE s.subject = $1 AND s.at > $2 AND s.at < $3
+  UNION ALL
+  SELECT m.rule, m.counted_sat, m.counts FROM spend_sums AS m
+  WHERE m.subject = $1 AND m.minutes = 10 AND m.start >= $3 AND m.start < $4
+  UNION ALL
+  SELECT d.rule, d.counted_sat, d.counts FROM spend_sums AS d
+  WHERE d.subject = $1 AND d.minutes = 1440 AND d.start >= $4
+) AS x
+GROUP BY x.rule
 `
 
 type SpentSinceParams struct {
-	Subject string
-	Rule    string
-	After   sqltype.Time
+	Subject  string
+	After    sqltype.Time
+	NextSpan sqltype.Time
+	NextDay  sqltype.Time
 }
 
 type SpentSinceRow struct {
+	Rule       string
 	CountedSat int64
 	Counts     int64
 }
 
-func (q *Queries) SpentSince(ctx context.Context, arg SpentSinceParams) (SpentSinceRow, error) {
-	row := q.db.QueryRowContext(ctx, SpentSince, arg.Subject, arg.Rule, arg.After)
-	var i SpentSinceRow
-	err := row.Scan(&i.CountedSat, &i.Counts)
-	return i, err
+// The sums of spends after a time by rule, from the spends up to the next full 10 minutes, the
+// sums of 10 minutes up to the next full day, and the sums of days.
+func (q *Queries) SpentSince(ctx context.Context, arg SpentSinceParams) ([]SpentSinceRow, error) {
+	rows, err := q.db.QueryContext(ctx, SpentSince,
+		arg.Subject,
+		arg.After,
+		arg.NextSpan,
+		arg.NextDay,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SpentSinceRow{}
+	for rows.Next() {
+		var i SpentSinceRow
+		if err := rows.Scan(&i.Rule, &i.CountedSat, &i.Counts); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const StatusOfProposal = `-- name: StatusOfProposal :one
