@@ -77,7 +77,7 @@ func (s *Service) Create(ctx context.Context, access wallet.Access, o CreatePara
 	if err != nil || o.DryRun {
 		done()
 		err = s.withReserving(ctx, access.Caller(), v.ID, err)
-		return p, s.withFunds(ctx, access.Caller(), v.ID, o.UTXOs, err)
+		return p.withheld(), s.withFunds(ctx, access.Caller(), v.ID, o.UTXOs, err)
 	}
 	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)
@@ -86,7 +86,7 @@ func (s *Service) Create(ctx context.Context, access wallet.Access, o CreatePara
 		defer cancel()
 		s.lockAll(background, v.Wallet, p)
 	}()
-	return p, nil
+	return p.withheld(), nil
 }
 
 func (s *Service) draftAndAdd(ctx context.Context, d draft) (Proposal, error) {

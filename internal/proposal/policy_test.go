@@ -38,7 +38,9 @@ func TestPolicy_Approvals(t *testing.T) {
 		}
 		list, err := v.List(ctx, v.access(v.alice, v.alias), proposal.Filter{}, proposal.Cursor{}, 10)
 		testkit.Check(t, err)
-		for _, shown := range append(list, v.get(p)) {
+		o := pay(100_000, 2000)
+		o.DryRun = true
+		for _, shown := range append(list, v.get(p), p, v.create(o)) {
 			if len(shown.PSBT) > 0 || len(shown.Raw) > 0 {
 				t.Error("the PSBT is shown before the release")
 			}
@@ -110,7 +112,7 @@ func TestPolicy_Approvals(t *testing.T) {
 			t.Errorf("the rejected proposal is %s", other.Status)
 		}
 		v.wantLocks()
-		o := pay(100_000, 2000)
+		o = pay(100_000, 2000)
 		o.AtOnce = true
 		_, err = v.Create(ctx, v.access(v.alice, v.alias), o)
 		wants("a payment that must not wait", err, proposal.ErrAwaiting)

@@ -19,9 +19,7 @@ func maySeeSignatures(who *auth.Principal, role auth.WalletRole) bool {
 // unless maySeeSignatures returns true, and without the PSBT while it is held. All members can see who signed and when.
 func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, error) {
 	if p.Held() {
-		p.SignaturesWithheld = p.SignaturesWithheld || len(p.Signatures) > 0
-		p.PSBT, p.Raw = nil, nil
-		return p, nil
+		return p.withheld(), nil
 	}
 	if maySeeSignatures(who, role) || len(p.Signatures) == 0 && len(p.Raw) == 0 {
 		return p, nil
@@ -33,6 +31,15 @@ func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, 
 	p.SignaturesWithheld = len(p.Raw) > 0 || packet.HasSignatures()
 	p.PSBT, p.Raw = packet.WithoutSignatures().Bytes(), nil
 	return p, nil
+}
+
+// withheld returns the proposal without its PSBT while it is held.
+func (p Proposal) withheld() Proposal {
+	if p.Held() {
+		p.SignaturesWithheld = p.SignaturesWithheld || len(p.Signatures) > 0
+		p.PSBT, p.Raw = nil, nil
+	}
+	return p
 }
 
 // StatusesWithoutSignatures are the statuses in which a proposal has lost its signatures.
