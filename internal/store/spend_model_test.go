@@ -101,9 +101,8 @@ type spendModel struct {
 func newSpendModel(t *testing.T, b *fixture, r *rand.Rand, results map[string]int) *spendModel {
 	t.Helper()
 	m := &spendModel{fixture: b, r: r, results: results, stores: []*store.Store{b.Store}, tokens: map[string][]string{}, ids: []string{""}, policies: map[string][]modelRule{}}
-	if b.engine == "pgx" {
-		m.stores = append(m.stores, b.reopen())
-	}
+	m.start()
+	t.Cleanup(func() { testkit.Check(t, m.stores[1].Close()) })
 	for _, name := range []string{"alice", "bob"} {
 		m.users = append(m.users, b.user(name, false))
 	}
@@ -126,9 +125,10 @@ func newSpendModel(t *testing.T, b *fixture, r *rand.Rand, results map[string]in
 
 // randomRules returns two rules: small payments, and large ones that require an approval.
 func (m *spendModel) randomRules() ([]modelRule, string) {
+	long := time.Duration(1 + 9*m.r.IntN(2)) // some windows are longer than a day
 	rules := []modelRule{
 		{name: "a small", maxPayment: btc.Amount(1000 + m.r.IntN(4000)), per: time.Hour, maxSat: btc.Amount(5000 + m.r.IntN(30_000)), maxCount: 2 + m.r.IntN(12)},
-		{name: "b large", per: 3 * time.Hour, maxSat: btc.Amount(20_000 + m.r.IntN(60_000)), maxCount: 100, approvals: 1},
+		{name: "b large", per: long * 3 * time.Hour, maxSat: btc.Amount(long) * btc.Amount(20_000+m.r.IntN(60_000)), maxCount: 100 * int(long), approvals: 1},
 	}
 	text := `{"version":1,"allow":[`
 	for i, rule := range rules {
@@ -307,6 +307,19 @@ func (m *spendModel) step() {
 	if m.r.IntN(50) == 0 {
 		m.compare()
 	}
+	if m.r.IntN(500) == 0 {
+		testkit.Check(m.t, m.stores[1].Close())
+		m.start()
+		m.results["restart"]++
+	}
+}
+
+// start opens the database in a second process.
+func (m *spendModel) start() {
+	m.t.Helper()
+	s, err := store.Open(m.t.Context(), m.options)
+	testkit.Check(m.t, err)
+	m.stores = append(m.stores[:1], s)
 }
 
 // pick returns a random payment of the last ones with a status; nil if there is none.
