@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/clock"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -26,13 +27,9 @@ type health struct {
 	watch    *clock.Watch
 }
 
-type healthResponse struct {
-	Message string `json:"message"`
-}
+var alive = api.HealthResponse{Message: "i am alive"}
 
-var alive = healthResponse{"i am alive"}
-
-func (*health) liveness(context.Context, struct{}) (healthResponse, error) { return alive, nil }
+func (*health) liveness(context.Context, struct{}) (api.HealthResponse, error) { return alive, nil }
 
 // aliveText is the response body of a liveness probe.
 var aliveText = []byte(`{"message":"` + alive.Message + "\"}\n")
@@ -58,7 +55,7 @@ func (s *server) serveLiveness(w http.ResponseWriter, r *http.Request) bool {
 // pingPatience is the time limit for a ping of the database.
 const pingPatience = 2 * time.Second
 
-func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, error) {
+func (h *health) readiness(ctx context.Context, _ struct{}) (api.HealthResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, pingPatience)
 	defer cancel()
 	if err := h.database.Ping(ctx); err != nil {
@@ -66,15 +63,15 @@ func (h *health) readiness(ctx context.Context, _ struct{}) (healthResponse, err
 		if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == "disk_full" || f.Code == "database_not_writable") {
 			reason = f.Message
 		}
-		return healthResponse{}, notReady(reason, 5*time.Second).WithCause(err)
+		return api.HealthResponse{}, notReady(reason, 5*time.Second).WithCause(err)
 	}
 	if f := h.watch.Problem(); f != nil {
-		return healthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
+		return api.HealthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
 	}
 	if f := h.node.Status().Ready(); f != nil {
-		return healthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
+		return api.HealthResponse{}, notReady(f.Message, f.RetryAfter).WithCause(f)
 	}
-	return healthResponse{"i am ready"}, nil
+	return api.HealthResponse{Message: "i am ready"}, nil
 }
 
 // notReady returns an error with the message of Specter Desktop, the reason as a detail, and

@@ -9,6 +9,7 @@ import (
 
 	"github.com/swaggest/openapi-go/openapi31"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
@@ -40,7 +41,7 @@ var errorHeaders = map[int]struct{ name, description string }{
 // errorResponse returns a reference to the response component for an error status in the
 // API version of the path. It adds the component if it does not exist.
 func (s *schemas) errorResponse(path string, status int) (openapi31.ResponseOrReference, error) {
-	name, contentType, body := "Problem", "application/problem+json", any(problem{})
+	name, contentType, body := "Problem", "application/problem+json", any(api.Problem{})
 	if apiOf(path) != "v1" {
 		name, contentType, body = "Message", "application/json", message{}
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"path"
 	"reflect"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/swaggest/openapi-go"
 	"github.com/swaggest/openapi-go/openapi31"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
 )
 
@@ -27,6 +29,9 @@ func newSchemas() *schemas {
 	s := &schemas{Reflector: openapi31.NewReflector(), types: map[string]reflect.Type{}}
 	s.InlineDefinition(jsontext.Value{})
 	s.InlineDefinition(btc.Amount(0))
+	s.InlineDefinition(api.FeeRate(0))
+	s.InlineDefinition(api.Start{})
+	s.InlineDefinition(json.RawMessage{})
 	s.DefaultOptions = append(s.DefaultOptions,
 		func(rc *jsonschema.ReflectContext) { rc.EnvelopNullability = true },
 		jsonschema.InterceptDefName(func(t reflect.Type, _ string) string {
@@ -46,6 +51,9 @@ func schemaName(t reflect.Type) string {
 	name, argument, generic := strings.Cut(strings.TrimSuffix(t.Name(), "]"), "[")
 	name = upperFirst(name)
 	if generic {
+		if strings.HasPrefix(argument, "[]") {
+			argument = "List"
+		}
 		name = upperFirst(argument[strings.LastIndexByte(argument, '.')+1:]) + name
 	}
 	if path.Base(t.PkgPath()) == "v1alpha" {
@@ -54,11 +62,20 @@ func schemaName(t reflect.Type) string {
 	return name
 }
 
-// describeType leaves the schema of jsontext.Value empty, and forbids unknown fields in
+// encoded has the schemas of types of package api/v1 that encode themselves.
+var encoded = map[reflect.Type]string{
+	reflect.TypeFor[api.Change[api.FeeRate]](): `{"type":["number","null"]}`,
+	reflect.TypeFor[api.Change[[]string]]():    `{"type":["array","null"],"items":{"type":"string"}}`,
+}
+
+// describeType leaves the schema of types with any JSON empty, and forbids unknown fields in
 // request bodies of API versions that reject them.
 func describeType(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
-	if p.Value.Type() == reflect.TypeFor[jsontext.Value]() {
+	if of := p.Value.Type(); of == reflect.TypeFor[jsontext.Value]() || of == reflect.TypeFor[json.RawMessage]() || of == reflect.TypeFor[api.Start]() {
 		return true, nil // an empty schema allows any JSON
+	}
+	if text, ok := encoded[p.Value.Type()]; ok {
+		return true, p.Schema.UnmarshalJSON([]byte(text))
 	}
 	oc, ok := openapi.OperationCtx(p.Context)
 	isBody := ok && p.Processed && !oc.IsProcessingResponse() && oc.ProcessingIn() == openapi.InBody && len(p.Context.Path) == 1

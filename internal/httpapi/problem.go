@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -40,38 +40,8 @@ func versionOf(path string) apiVersion {
 	return versionAlpha
 }
 
-// problem is a problem document (RFC 9457) whose type is about:blank.
-type problem struct {
-	Title     string            `json:"title" required:"true"`
-	Status    int               `json:"status" required:"true"`
-	Code      string            `json:"code" required:"true" description:"Stable code that identifies the problem."`
-	Detail    string            `json:"detail" required:"true" description:"Description for humans; the wording may change."`
-	RequestID string            `json:"request_id" required:"true"`
-	Errors    []problemField    `json:"errors,omitempty" description:"Invalid fields of the request."`
-	Scope     string            `json:"required_scope,omitempty"`
-	Role      string            `json:"required_role,omitempty"`
-	Limits    []problemLimit    `json:"limits,omitempty" description:"The limits of spending policies that the payment exceeds, of every rule."`
-	Details   map[string]string `json:"details,omitempty" description:"Additional values for the code, such as lowest_height."`
-}
-
-type problemField struct {
-	Field   string `json:"field" required:"true"`
-	Message string `json:"message" required:"true"`
-}
-
-// problemLimit is a limit of a spending policy that a payment exceeds.
-type problemLimit struct {
-	Layer   string     `json:"layer" required:"true" enum:"server,wallet,member,token" description:"Whose policy it is."`
-	Rule    string     `json:"rule,omitempty" description:"Name of the rule; omitted for deny and for a policy without rules."`
-	Field   string     `json:"field" required:"true" example:"windows[0].max_sat"`
-	Limit   string     `json:"limit,omitempty" description:"Limit in the form of the policy."`
-	Used    string     `json:"used,omitempty" description:"What counts in a window already, in the form of its limit."`
-	FreesAt *time.Time `json:"frees_at,omitempty" description:"First time at which the limit permits the payment if nothing else changes; omitted if waiting does not help."`
-	Message string     `json:"message" required:"true"`
-}
-
 func problemDetails(requestID string, status int, f *fault.Error) ([]string, any) {
-	p := problem{
+	p := api.Problem{
 		Title: http.StatusText(status), Status: status, Code: f.Code, Detail: f.Message, RequestID: requestID,
 		Scope: f.Details["required_scope"], Role: f.Details["required_role"],
 	}
@@ -85,7 +55,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		p.Details[name] = value
 	}
 	for _, l := range f.Limits {
-		limit := problemLimit{Layer: l.Layer, Rule: l.Rule, Field: l.Field, Limit: l.Limit, Used: l.Used, Message: l.Message}
+		limit := api.ProblemLimit{Layer: l.Layer, Rule: l.Rule, Field: l.Field, Limit: l.Limit, Used: l.Used, Message: l.Message}
 		if !l.FreesAt.IsZero() {
 			at := l.FreesAt.UTC()
 			limit.FreesAt = &at
@@ -93,7 +63,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		p.Limits = append(p.Limits, limit)
 	}
 	for _, field := range f.Fields {
-		p.Errors = append(p.Errors, problemField{field.Name, field.Message})
+		p.Errors = append(p.Errors, api.ProblemField{Field: field.Name, Message: field.Message})
 	}
 	return route.ProblemType, p
 }

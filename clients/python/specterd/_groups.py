@@ -2572,9 +2572,9 @@ class Wallets(Group):
         alias: Your own name for the wallet in paths.
         final_after: Number of confirmations from which on a transaction is final. Transactions that
           are final already stay so. Only owners may change it, in a request without other fields.
-        max_fee_rate_sat_vb: Maximum fee rate of proposals, in satoshis per virtual byte, up to that
-          of the server; null for the server's. Only owners may change it, in a request without
-          other fields.
+        max_fee_rate_sat_vb: Maximum fee rate of proposals, in satoshis per virtual byte, up to the
+          maximum of the server; null for the server's. Only owners may change it, in a request
+          without other fields.
         name: Name of the wallet for all members. Only owners may change it.
         """
         request = Request(

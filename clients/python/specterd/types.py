@@ -249,9 +249,9 @@ class CancelledProposal(Object):
     """The user who created it."""
     evicts: List[Eviction]
     """Later payments that cannot be confirmed any more once this replacement is broadcast, as of
-    when it was created: transactions in the mempool that spend outputs of what it replaces, and
-    open proposals that do. If it takes the place of an open replacement, the payment in the mempool
-    that both replace is also listed."""
+    when it was created: transactions in the mempool that spend outputs of the transaction that it
+    replaces, and open proposals that do. If it takes the place of an open replacement, the payment
+    in the mempool that both replace is also listed."""
     excess_fee_sat: int
     """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
     for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if
@@ -1058,9 +1058,9 @@ class ProposalDetails(Object):
     """The user who created it."""
     evicts: List[Eviction]
     """Later payments that cannot be confirmed any more once this replacement is broadcast, as of
-    when it was created: transactions in the mempool that spend outputs of what it replaces, and
-    open proposals that do. If it takes the place of an open replacement, the payment in the mempool
-    that both replace is also listed."""
+    when it was created: transactions in the mempool that spend outputs of the transaction that it
+    replaces, and open proposals that do. If it takes the place of an open replacement, the payment
+    in the mempool that both replace is also listed."""
     excess_fee_sat: int
     """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
     for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if
@@ -1182,9 +1182,9 @@ class ProposalSummary(Object):
     """The user who created it."""
     evicts: List[Eviction]
     """Later payments that cannot be confirmed any more once this replacement is broadcast, as of
-    when it was created: transactions in the mempool that spend outputs of what it replaces, and
-    open proposals that do. If it takes the place of an open replacement, the payment in the mempool
-    that both replace is also listed."""
+    when it was created: transactions in the mempool that spend outputs of the transaction that it
+    replaces, and open proposals that do. If it takes the place of an open replacement, the payment
+    in the mempool that both replace is also listed."""
     excess_fee_sat: int
     """Part of the fee above the requested or estimated fee rate, in satoshis: a remainder too small
     for a change output, or a surplus for unconfirmed ancestors with a lower fee rate. 0 if

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -355,6 +358,9 @@ func fieldNamed(t reflect.Type, name string) (reflect.StructField, bool) {
 	return reflect.StructField{}, false
 }
 
+// FeeRateText describes the fee rates that are accepted.
+var FeeRateText = fmt.Sprintf("a number of sat/vB above 0 and up to %s, with at most three decimals", btc.MaxFeeRate)
+
 func jsonTypeOf(t reflect.Type) string {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -364,6 +370,10 @@ func jsonTypeOf(t reflect.Type) string {
 		return "of another type"
 	case reflect.TypeFor[time.Time]():
 		return `a time such as "2027-01-31T12:00:00Z"`
+	case reflect.TypeFor[api.FeeRate](), reflect.TypeFor[api.Change[api.FeeRate]]():
+		return FeeRateText
+	case reflect.TypeFor[api.Change[[]string]]():
+		return "a list or null"
 	}
 	switch t.Kind() {
 	case reflect.String:

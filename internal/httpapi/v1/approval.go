@@ -3,14 +3,15 @@ package v1
 import (
 	"context"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/proposal"
 )
 
 // ApproveProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/approve.
-func (a *API) ApproveProposal(ctx context.Context, in changeProposalRequest) (proposalDetails, error) {
+func (a *API) ApproveProposal(ctx context.Context, in changeProposalRequest) (api.ProposalDetails, error) {
 	expected, err := in.versions()
 	if err != nil {
-		return proposalDetails{}, err
+		return api.ProposalDetails{}, err
 	}
 	return a.withWallet(ctx, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Approve(ctx, access(ctx), in.ID, expected)
@@ -19,14 +20,14 @@ func (a *API) ApproveProposal(ctx context.Context, in changeProposalRequest) (pr
 
 type rejectProposalRequest struct {
 	changeProposalRequest
-	Reason string `json:"reason" required:"true" minLength:"1" maxLength:"500" example:"unknown recipient" description:"Why; all members can read it."`
+	api.RejectProposalRequest
 }
 
 // RejectProposal serves POST /api/v1/wallets/{alias}/proposals/{id}/reject.
-func (a *API) RejectProposal(ctx context.Context, in rejectProposalRequest) (proposalDetails, error) {
+func (a *API) RejectProposal(ctx context.Context, in rejectProposalRequest) (api.ProposalDetails, error) {
 	expected, err := in.versions()
 	if err != nil {
-		return proposalDetails{}, err
+		return api.ProposalDetails{}, err
 	}
 	return a.withWallet(ctx, func() (proposal.Proposal, error) {
 		return a.o.Proposals.Reject(ctx, access(ctx), in.ID, in.Reason, expected)

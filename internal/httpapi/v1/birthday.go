@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
@@ -16,7 +16,7 @@ const maxHeight = 99_999_999
 
 // parseBirthday parses a birthday: "now", a block height, a date or a time. It is an error
 // if value is nil. Errors name field, the field of the request.
-func parseBirthday(field string, value jsontext.Value) (wallets.Birthday, error) {
+func parseBirthday(field string, value api.Start) (wallets.Birthday, error) {
 	if value == nil {
 		return wallets.Birthday{}, fault.InvalidField(field, `is required: "now", the height of a block, or a date such as "2026-01-31"`)
 	}

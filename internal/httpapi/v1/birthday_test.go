@@ -7,8 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -20,7 +19,7 @@ func TestParseBirthday(t *testing.T) {
 		`"\u006eow"`: true,
 	} {
 		t.Run(text, func(t *testing.T) {
-			got, err := parseBirthday("birthday", jsontext.Value(text))
+			got, err := parseBirthday("birthday", api.Start(text))
 			var is any
 			switch {
 			case got.Now:
@@ -39,9 +38,9 @@ func TestParseBirthday(t *testing.T) {
 		``, `null`, `true`, `-1`, `1.0`, `1e2`, `100000000`, `99999999999999999999`, `"186"`, `"Now"`, `""`, `"2026-02-30"`, `"2026-1-1"`, `"31.01.2026"`,
 		`"2026-01-31 12:00:00"`, `"2026-01-31T12:00:00"`, `"2026-01-31T25:00:00Z"`, `["now"]`, `{}`, `"-5"`,
 	} {
-		var value jsontext.Value
+		var value api.Start
 		if text != "" {
-			value = jsontext.Value(text)
+			value = api.Start(text)
 		}
 		_, err := parseBirthday("birthday", value)
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), `"now", the height of a block`) {
@@ -54,13 +53,13 @@ func TestParseBirthday(t *testing.T) {
 func TestBirthdayAdvice(t *testing.T) {
 	for _, wrong := range []string{"", "true"} {
 		t.Run(fmt.Sprintf("%q", wrong), func(t *testing.T) {
-			_, err := parseBirthday("birthday", jsontext.Value(wrong))
+			_, err := parseBirthday("birthday", api.Start(wrong))
 			examples := regexp.MustCompile(`"[^"]+"`).FindAllString(err.Error(), -1)
 			if len(examples) < 2 {
 				t.Errorf("%v has the examples %q", err, examples)
 			}
 			for _, example := range examples {
-				if _, err := parseBirthday("birthday", jsontext.Value(example)); err != nil {
+				if _, err := parseBirthday("birthday", api.Start(example)); err != nil {
 					t.Errorf("%s: %v", example, err)
 				}
 			}

@@ -11,45 +11,26 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
-type loggedEvent struct {
-	ID        string         `json:"id" required:"true" description:"Position of the event, for after and Last-Event-ID. In one wallet, the number of the event, which has no gaps; otherwise an opaque text that differs per user."`
-	Type      string         `json:"type" required:"true" example:"transaction.confirmed" description:"Kind of the event; docs/events.md lists them. More kinds can be added."`
-	Timestamp time.Time      `json:"timestamp" required:"true" description:"Time when the event was recorded."`
-	Actor     *eventActor    `json:"actor" required:"true" description:"Who caused the event; null if the blockchain, the passage of time or specterd itself did."`
-	Data      jsontext.Value `json:"data" required:"true" oneof:"object" description:"What happened: ids, amounts in satoshis, and the state before and after. It never changes. An event of a wallet has its wallet_id and its number n."`
-}
-
-type eventActor struct {
-	User    *string `json:"user" required:"true" description:"Name of the user at that time; null for an operator who used the command line of the server."`
-	TokenID *string `json:"token_id" required:"true" description:"Id of the token that was used; null if none was, or if it is not your own."`
-}
-
 // loggedEventOf returns an event as the caller sees it.
-func loggedEventOf(ctx context.Context, e event.Listed) loggedEvent {
-	out := loggedEvent{ID: e.ID, Type: string(e.Kind), Timestamp: e.At.UTC(), Data: jsontext.Value(e.Data)}
+func loggedEventOf(ctx context.Context, e event.Listed) api.LoggedEvent {
+	out := api.LoggedEvent{ID: e.ID, Type: string(e.Kind), Timestamp: e.At.UTC(), Data: []byte(e.Data)}
 	switch a := e.Actor; {
 	case a.IsOperator():
-		out.Actor = &eventActor{}
+		out.Actor = &api.EventActor{}
 	case a.UserID == caller(ctx).UserID:
-		out.Actor = &eventActor{&a.UserName, optionalText(a.TokenID)}
+		out.Actor = &api.EventActor{User: &a.UserName, TokenID: optionalText(a.TokenID)}
 	case a.UserID != "":
-		out.Actor = &eventActor{User: &a.UserName}
+		out.Actor = &api.EventActor{User: &a.UserName}
 	}
 	return out
-}
-
-type eventPage struct {
-	Items     []loggedEvent `json:"items" required:"true" nullable:"false"`
-	NextAfter string        `json:"next_after" required:"true" description:"Value of after for the next request."`
-	More      bool          `json:"more" required:"true" description:"Whether more events exist already."`
 }
 
 // streamPage is the number of events that a stream, or JSON Lines, reads at once.
@@ -60,8 +41,8 @@ const eventStreamType = "text/event-stream"
 
 // EventMedia are the media types of events.
 var EventMedia = []route.Media{
-	route.MediaOf[eventPage](jsonType), route.MediaOf[string](eventStreamType),
-	route.MediaOf[loggedEvent](linesType), route.MediaOf[loggedEvent](ndjsonType),
+	route.MediaOf[api.EventPage](jsonType), route.MediaOf[string](eventStreamType),
+	route.MediaOf[api.LoggedEvent](linesType), route.MediaOf[api.LoggedEvent](ndjsonType),
 }
 
 type eventsRequest struct {
@@ -131,7 +112,7 @@ func (a *API) events(ctx context.Context, walletID string, in eventsRequest) (ro
 	}
 	return route.Later(func(ctx context.Context, rest func()) (any, error) {
 		found, err := a.o.Events.Wait(ctx, caller(ctx), q, time.Duration(in.Wait)*time.Second, rest)
-		out := eventPage{Items: make([]loggedEvent, len(found.Events)), NextAfter: found.Next, More: found.More}
+		out := api.EventPage{Items: make([]api.LoggedEvent, len(found.Events)), NextAfter: found.Next, More: found.More}
 		for i, e := range found.Events {
 			out.Items[i] = loggedEventOf(ctx, e)
 		}

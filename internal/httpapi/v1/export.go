@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/historyexport"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpcall"
@@ -14,8 +15,8 @@ import (
 
 // HistoryMedia are the media types in which a history is available.
 var HistoryMedia = []route.Media{
-	route.MediaOf[listAsOf[transaction]](jsonType), route.MediaOf[string](csvType),
-	route.MediaOf[transaction](linesType), route.MediaOf[transaction](ndjsonType),
+	route.MediaOf[api.ListAsOf[api.Transaction]](jsonType), route.MediaOf[string](csvType),
+	route.MediaOf[api.Transaction](linesType), route.MediaOf[api.Transaction](ndjsonType),
 }
 
 // export streams a complete history, as CSV or as JSON Lines.

@@ -2,7 +2,6 @@ package v1
 
 import (
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,17 +9,32 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/testenv/testkit"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
 func TestFeeRate(t *testing.T) {
-	for perKvB, want := range map[btc.Amount]string{0: "0", 1: "0.001", 10: "0.01", 100: "0.1", 1000: "1", 1500: "1.5", 12345: "12.345", 12340: "12.34", 10_000_000: "10000"} {
-		t.Run(fmt.Sprint(perKvB), func(t *testing.T) {
-			if got, err := json.Marshal(feeRate(perKvB)); err != nil || string(got) != want {
-				t.Errorf("%d: %s, %v", perKvB, got, err)
-			}
-		})
+	rates := []btc.FeeRate{1, 10, 100, 1000, 1001, 1500, 12345, 12340, 10_000_000, btc.MaxFeeRate}
+	for r := btc.FeeRate(7); r < btc.MaxFeeRate; r += 10_007 {
+		rates = append(rates, r)
+	}
+	for _, rate := range rates {
+		text, err := json.Marshal(feeRateOf(rate))
+		if err != nil || string(text) != rate.String() {
+			t.Fatalf("%s is encoded as %s, %v", rate, text, err)
+		}
+		var number api.FeeRate
+		testkit.Check(t, json.Unmarshal(text, &number))
+		if got, err := parseFeeRate("fee_rate_sat_vb", number); err != nil || got != rate {
+			t.Fatalf("%s is decoded as %s, %v", text, got, err)
+		}
+	}
+	for _, wrong := range []api.FeeRate{0, -1, 1.0005, 0.0001, 100_000.001, 1e300} {
+		if got, err := parseFeeRate("fee_rate_sat_vb", wrong); err == nil || !strings.Contains(err.Error(), "fee_rate_sat_vb: must be a number of sat/vB above 0 and up to 100000, with at most three decimals") {
+			t.Errorf("%v is accepted as %s, %v", wrong, got, err)
+		}
 	}
 }
 

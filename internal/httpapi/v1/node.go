@@ -2,57 +2,30 @@ package v1
 
 import (
 	"context"
-	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/node/nodestatus"
 )
 
-type nodeResponse struct {
-	Reachable            bool       `json:"reachable" required:"true" description:"Whether the node responded to the latest status query, a few seconds ago."`
-	Problem              *string    `json:"problem" required:"true" description:"Why the node is unavailable; null if it is available."`
-	ProblemCode          *string    `json:"problem_code" required:"true" description:"Error code of the problem, such as node_wallet_disabled; null without a problem."`
-	LastContact          *time.Time `json:"last_contact" required:"true" description:"Time of the fields below; null before the first contact."`
-	Chain                string     `json:"chain" required:"true" enum:"main,test,testnet4,signet,regtest,"`
-	Blocks               int64      `json:"blocks" required:"true"`
-	Headers              int64      `json:"headers" required:"true"`
-	BestBlockHash        string     `json:"best_block_hash" required:"true"`
-	MedianTime           *time.Time `json:"median_time" required:"true"`
-	InitialBlockDownload bool       `json:"initial_block_download" required:"true"`
-	Pruned               bool       `json:"pruned" required:"true"`
-	BlockFilterIndex     bool       `json:"block_filter_index" required:"true"`
-	Version              int        `json:"version" required:"true" description:"Version of the node software, such as 290403 for 29.4.3."`
-	Subversion           string     `json:"subversion" required:"true"`
-	Connections          int        `json:"connections" required:"true"`
-	MempoolSize          int64      `json:"mempool_size" required:"true" description:"Number of transactions in the mempool."`
-	Warnings             []string   `json:"warnings" required:"true" nullable:"false"`
-
-	Notices []nodeNotice `json:"notices" required:"true" nullable:"false" description:"Settings of the node that limit specterd without stopping it."`
-}
-
-type nodeNotice struct {
-	Code    string `json:"code" required:"true" example:"no_zmq" description:"One of pruned, no_block_filter_index, no_zmq, blocksonly, high_relay_fee and method_forbidden."`
-	Message string `json:"message" required:"true" description:"Description of the problem and its remedy."`
-}
-
 // GetNode serves GET /api/v1/node.
-func (a *API) GetNode(context.Context, struct{}) (nodeResponse, error) {
+func (a *API) GetNode(context.Context, struct{}) (api.NodeResponse, error) {
 	return nodeOf(a.o.Node.Status()), nil
 }
 
-func nodeOf(s nodestatus.Status) nodeResponse {
-	out := nodeResponse{
+func nodeOf(s nodestatus.Status) api.NodeResponse {
+	out := api.NodeResponse{
 		Reachable: s.Reachable, LastContact: optionalTime(s.LastContact),
 		Chain: s.Chain, Blocks: s.Blocks, Headers: s.Headers, BestBlockHash: s.BestBlockHash,
 		MedianTime: optionalTime(s.MedianTime), InitialBlockDownload: s.InitialBlockDownload,
 		Pruned: s.Pruned, BlockFilterIndex: s.BlockFilterIndex,
 		Version: s.Version, Subversion: s.Subversion, Connections: s.Connections, MempoolSize: s.MempoolSize,
-		Warnings: append([]string{}, s.Warnings...), Notices: []nodeNotice{},
+		Warnings: append([]string{}, s.Warnings...), Notices: []api.NodeNotice{},
 	}
 	if s.Problem != nil {
 		out.Problem, out.ProblemCode = &s.Problem.Message, &s.Problem.Code
 	}
 	for _, n := range s.Notices() {
-		out.Notices = append(out.Notices, nodeNotice(n))
+		out.Notices = append(out.Notices, api.NodeNotice(n))
 	}
 	return out
 }

@@ -3,37 +3,30 @@ package v1
 import (
 	"context"
 	"encoding/json"
-	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/spending"
 )
 
-type policyList struct {
-	Name    string     `json:"name" required:"true" description:"Name of the list."`
-	Entries []document `json:"entries" required:"true" nullable:"false" description:"Recipients, as in a policy, with labels."`
-	SetBy   string     `json:"set_by" required:"true" description:"Name of the user who set it."`
-	SetAt   time.Time  `json:"set_at" required:"true" description:"Time when it was set."`
-}
-
-func policyListOf(l spending.List) policyList {
-	out := policyList{Name: l.List, SetBy: l.SetBy, SetAt: l.SetAt.UTC()}
+func policyListOf(l spending.List) api.PolicyList {
+	out := api.PolicyList{Name: l.List, SetBy: l.SetBy, SetAt: l.SetAt.UTC()}
 	var body struct {
 		Entries []json.RawMessage `json:"entries"`
 	}
 	_ = json.Unmarshal(l.JSON(), &body) // JSON of our own
-	out.Entries = make([]document, len(body.Entries))
+	out.Entries = make([]api.Document, len(body.Entries))
 	for i, e := range body.Entries {
-		out.Entries[i] = document(e)
+		out.Entries[i] = api.Document(e)
 	}
 	return out
 }
 
 // ListPolicyLists serves GET /api/v1/wallets/{alias}/lists.
-func (a *API) ListPolicyLists(ctx context.Context, _ walletRequest) (list[policyList], error) {
+func (a *API) ListPolicyLists(ctx context.Context, _ walletRequest) (api.List[api.PolicyList], error) {
 	lists, err := a.o.Spending.Lists(ctx, access(ctx))
 	if err != nil {
-		return list[policyList]{}, err
+		return api.List[api.PolicyList]{}, err
 	}
 	return newList(lists, len(lists), policyListOf, nil), nil
 }
@@ -44,44 +37,44 @@ type policyListRequest struct {
 }
 
 // GetPolicyList serves GET /api/v1/wallets/{alias}/lists/{name}.
-func (a *API) GetPolicyList(ctx context.Context, in policyListRequest) (policyList, error) {
+func (a *API) GetPolicyList(ctx context.Context, in policyListRequest) (api.PolicyList, error) {
 	l, err := a.o.Spending.GetList(ctx, access(ctx), in.Name)
 	if err != nil {
-		return policyList{}, err
+		return api.PolicyList{}, err
 	}
 	return policyListOf(l), nil
 }
 
 type putPolicyListRequest struct {
 	policyListRequest
-	Entries []document `json:"entries" required:"true" nullable:"false" example:"[{\"address\": \"bc1q…\", \"label\": \"paper\"}]" description:"Recipients, as in a policy, with labels; an empty list matches nothing."`
+	api.PutPolicyListRequest
 }
 
 // PutPolicyList serves PUT /api/v1/wallets/{alias}/lists/{name}.
-func (a *API) PutPolicyList(ctx context.Context, in putPolicyListRequest) (policyResult, error) {
-	text, err := json.Marshal(map[string][]document{"entries": in.Entries})
+func (a *API) PutPolicyList(ctx context.Context, in putPolicyListRequest) (api.PolicyResult, error) {
+	text, err := json.Marshal(map[string][]api.Document{"entries": in.Entries})
 	if err != nil {
-		return policyResult{}, err
+		return api.PolicyResult{}, err
 	}
 	return policyResultOf(a.o.Spending.PutList(ctx, access(ctx), in.Name, text))
 }
 
 // DeletePolicyList serves DELETE /api/v1/wallets/{alias}/lists/{name}.
-func (a *API) DeletePolicyList(ctx context.Context, in policyListRequest) (policyResult, error) {
+func (a *API) DeletePolicyList(ctx context.Context, in policyListRequest) (api.PolicyResult, error) {
 	return policyResultOf(a.o.Spending.DeleteList(ctx, access(ctx), in.Name))
 }
 
 // ListPolicyChanges serves GET /api/v1/wallets/{alias}/policy/changes.
-func (a *API) ListPolicyChanges(ctx context.Context, _ walletRequest) (list[policyChange], error) {
+func (a *API) ListPolicyChanges(ctx context.Context, _ walletRequest) (api.List[api.PolicyChange], error) {
 	changes, err := a.o.Spending.Changes(ctx, access(ctx))
 	return policyChangesOf(changes, err)
 }
 
-func policyChangesOf(changes []spending.Change, err error) (list[policyChange], error) {
+func policyChangesOf(changes []spending.Change, err error) (api.List[api.PolicyChange], error) {
 	if err != nil {
-		return list[policyChange]{}, err
+		return api.List[api.PolicyChange]{}, err
 	}
-	return newList(changes, len(changes), func(c spending.Change) policyChange { return *changeOf(c) }, nil), nil
+	return newList(changes, len(changes), func(c spending.Change) api.PolicyChange { return *changeOf(c) }, nil), nil
 }
 
 type policyChangeRequest struct {
@@ -90,7 +83,7 @@ type policyChangeRequest struct {
 }
 
 // ApprovePolicyChange serves POST /api/v1/wallets/{alias}/policy/changes/{id}/approve.
-func (a *API) ApprovePolicyChange(ctx context.Context, in policyChangeRequest) (policyResult, error) {
+func (a *API) ApprovePolicyChange(ctx context.Context, in policyChangeRequest) (api.PolicyResult, error) {
 	return policyResultOf(a.o.Spending.ApproveChange(ctx, access(ctx), in.ID))
 }
 
@@ -104,13 +97,13 @@ type serverChangeRequest struct {
 }
 
 // ListServerPolicyChanges serves GET /api/v1/policy/changes.
-func (a *API) ListServerPolicyChanges(ctx context.Context, _ struct{}) (list[policyChange], error) {
+func (a *API) ListServerPolicyChanges(ctx context.Context, _ struct{}) (api.List[api.PolicyChange], error) {
 	changes, err := a.o.Spending.ServerChanges(ctx, caller(ctx))
 	return policyChangesOf(changes, err)
 }
 
 // ApproveServerPolicyChange serves POST /api/v1/policy/changes/{id}/approve.
-func (a *API) ApproveServerPolicyChange(ctx context.Context, in serverChangeRequest) (policyResult, error) {
+func (a *API) ApproveServerPolicyChange(ctx context.Context, in serverChangeRequest) (api.PolicyResult, error) {
 	return policyResultOf(a.o.Spending.ApproveServerChange(ctx, caller(ctx), in.ID))
 }
 
@@ -119,43 +112,27 @@ func (a *API) CancelServerPolicyChange(ctx context.Context, in serverChangeReque
 	return a.o.Spending.CancelServerChange(ctx, caller(ctx), in.ID)
 }
 
-type simulation struct {
-	Allowed bool              `json:"allowed" required:"true" description:"Whether the policies permit the payment."`
-	Limits  []simulationLimit `json:"limits" required:"true" nullable:"false" description:"Limits that the payment exceeds, of every rule."`
-	Review  *review           `json:"review" required:"true" description:"What the policies require before the payment can be signed; null if no policy applies or the payment is not permitted."`
-}
-
-type simulationLimit struct {
-	Layer   string     `json:"layer" required:"true" enum:"server,wallet,member,token" description:"Whose policy it is."`
-	Rule    *string    `json:"rule" required:"true" description:"Name of the rule; null for deny and for a policy without rules."`
-	Field   string     `json:"field" required:"true" example:"windows[0].max_sat"`
-	Limit   *string    `json:"limit" required:"true" description:"Limit in the form of the policy."`
-	Used    *string    `json:"used" required:"true" description:"What counts in a window already, in the form of its limit."`
-	FreesAt *time.Time `json:"frees_at" required:"true" description:"First time at which the limit permits the payment if nothing else changes; null if waiting does not help."`
-	Message string     `json:"message" required:"true"`
-}
-
 // SimulatePolicy serves POST /api/v1/wallets/{alias}/policy/simulate.
-func (a *API) SimulatePolicy(ctx context.Context, in createProposalRequest) (simulation, error) {
+func (a *API) SimulatePolicy(ctx context.Context, in createProposalRequest) (api.Simulation, error) {
 	params, err := in.params()
 	if err != nil {
-		return simulation{}, err
+		return api.Simulation{}, err
 	}
 	s, err := a.o.Spending.Simulate(ctx, access(ctx), params)
 	if err != nil {
-		return simulation{}, err
+		return api.Simulation{}, err
 	}
 	return simulationOf(s), nil
 }
 
-func simulationOf(s spending.Simulation) simulation {
-	out := simulation{Allowed: len(s.Limits) == 0, Limits: make([]simulationLimit, len(s.Limits)), Review: reviewFrom(s.Review, nil)}
+func simulationOf(s spending.Simulation) api.Simulation {
+	out := api.Simulation{Allowed: len(s.Limits) == 0, Limits: make([]api.SimulationLimit, len(s.Limits)), Review: reviewFrom(s.Review, nil)}
 	for i, l := range s.Limits {
 		out.Limits[i] = limitOf(l)
 	}
 	return out
 }
 
-func limitOf(l fault.Limit) simulationLimit {
-	return simulationLimit{l.Layer, optionalText(l.Rule), l.Field, optionalText(l.Limit), optionalText(l.Used), optionalTime(l.FreesAt), l.Message}
+func limitOf(l fault.Limit) api.SimulationLimit {
+	return api.SimulationLimit{Layer: l.Layer, Rule: optionalText(l.Rule), Field: l.Field, Limit: optionalText(l.Limit), Used: optionalText(l.Used), FreesAt: optionalTime(l.FreesAt), Message: l.Message}
 }

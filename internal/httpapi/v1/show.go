@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
@@ -26,8 +27,8 @@ func ShowList(items []any) any {
 // ShowListAsOf returns a list that is current to a block.
 func ShowListAsOf(items []any, tip wallets.Tip) any {
 	return struct {
-		Items []any `json:"items"`
-		AsOf  *asOf `json:"as_of"`
+		Items []any     `json:"items"`
+		AsOf  *api.AsOf `json:"as_of"`
 	}{items, asOfTip(tip)}
 }
 
@@ -39,7 +40,7 @@ func ShowProposalSummary(p proposal.Proposal, w wallets.View) any { return propo
 
 // ShowNewToken returns a token with its text, as CreateToken does.
 func ShowNewToken(tokens *auth.Tokens, t auth.Token, secret string) any {
-	return tokenWithSecret{(&API{Options{Tokens: tokens}}).tokenOf(t), secret}
+	return api.TokenWithSecret{Token: (&API{Options{Tokens: tokens}}).tokenOf(t), Secret: secret}
 }
 
 // ShowTokenOf returns a token, as GetToken does, with the name of its user.
@@ -49,7 +50,7 @@ func ShowTokenOf(tokens *auth.Tokens, t auth.Token, user string) any {
 
 type tokenOfUser struct {
 	User string `json:"user"`
-	token
+	api.Token
 }
 
 // TokenFamily is the origin of a token, and what resulted from it.
@@ -95,8 +96,8 @@ func ShowInspection(about wallets.Inspection) any { return inspectionOf(about) }
 func ShowBalances(v wallets.View) any {
 	return struct {
 		Wallet string `json:"wallet"`
-		balances
-		AsOf *asOf `json:"as_of"`
+		api.Balances
+		AsOf *api.AsOf `json:"as_of"`
 	}{v.Alias, walletOf(v).Balances, asOfTip(v.Synced)}
 }
 
@@ -171,13 +172,13 @@ func ShowWebhook(w webhooks.Webhook) any { return webhookOf(w) }
 func ShowWebhookOf(w webhooks.Webhook, user string) any {
 	return struct {
 		User string `json:"user"`
-		webhook
+		api.Webhook
 	}{user, webhookOf(w)}
 }
 
 // ShowNewWebhook returns a webhook with its secret, as CreateWebhook does.
 func ShowNewWebhook(w webhooks.Webhook, secret string) any {
-	return webhookWithSecret{webhookOf(w), secret}
+	return api.WebhookWithSecret{Webhook: webhookOf(w), Secret: secret}
 }
 
 // ShowAttempt returns the result of a test message, as TestWebhook does.
@@ -188,7 +189,7 @@ func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }
 
 // ShowLabel returns a label in the format of BIP-329.
 func ShowLabel(l btc.Label) any {
-	return label{Type: l.Type, Ref: l.Ref, Label: l.Label, Origin: l.Origin, Spendable: l.Spendable}
+	return api.Label{Type: l.Type, Ref: l.Ref, Label: l.Label, Origin: l.Origin, Spendable: l.Spendable}
 }
 
 // LabelImport is the result of ImportLabels.
@@ -202,7 +203,7 @@ type LabelImport struct {
 // ImportLabels sets the labels of lines in the format of BIP-329, as the API does.
 func ImportLabels(ctx context.Context, s *wallets.Service, access wallets.Access, lines []byte) (LabelImport, error) {
 	out, err := importLabels(ctx, s, access, lines)
-	return LabelImport{out, out.Imported, out.report(), len(out.Failed) > 0}, err
+	return LabelImport{out, out.Imported, reportOf(out), len(out.Failed) > 0}, err
 }
 
 // ShowPolicy returns a policy.

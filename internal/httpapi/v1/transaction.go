@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/historyexport"
@@ -13,15 +14,9 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// The JSON of transactions is also the content of files.
-type (
-	transaction = historyexport.Transaction
-	output      = historyexport.Output
-)
+func transactionOf(r wallets.Record) api.Transaction { return historyexport.TransactionOf(r) }
 
-func transactionOf(r wallets.Record) transaction { return historyexport.TransactionOf(r) }
-
-func outputOf(o wallets.Output) output { return historyexport.OutputOf(o) }
+func outputOf(o wallets.Output) api.Output { return historyexport.OutputOf(o) }
 
 // Values of the query parameter order.
 const (
@@ -115,7 +110,7 @@ func (a *API) history(ctx context.Context, set wallets.Set, in history) (route.S
 		return route.Streamed{}, err
 	}
 	page := newList(records, limit, transactionOf, historyPlace)
-	return route.Whole(listAsOf[transaction]{page, asOfTip(tip)}), nil
+	return route.Whole(api.ListAsOf[api.Transaction]{List: page, AsOf: asOfTip(tip)}), nil
 }
 
 func historyPlace(r wallets.Record) string {
@@ -150,34 +145,29 @@ type transactionRequest struct {
 	fresh
 }
 
-type transactionAsOf struct {
-	transaction
-	AsOf *asOf `json:"as_of" required:"true"`
-}
-
 // GetTransaction serves GET /api/v1/wallets/{alias}/transactions/{txid}.
-func (a *API) GetTransaction(ctx context.Context, in transactionRequest) (transactionAsOf, error) {
+func (a *API) GetTransaction(ctx context.Context, in transactionRequest) (api.TransactionAsOf, error) {
 	v, err := a.view(ctx, in.fresh)
 	if err != nil {
-		return transactionAsOf{}, err
+		return api.TransactionAsOf{}, err
 	}
 	r, err := a.o.Wallets.Transaction(ctx, access(ctx), in.Txid)
-	return transactionAsOf{transactionOf(r), asOfTip(v.Synced)}, err
+	return api.TransactionAsOf{Transaction: transactionOf(r), AsOf: asOfTip(v.Synced)}, err
 }
 
 type labelTransactionRequest struct {
 	namedTransaction
-	newLabel
+	api.LabelRequest
 }
 
 // LabelTransaction serves PATCH /api/v1/wallets/{alias}/transactions/{txid}.
-func (a *API) LabelTransaction(ctx context.Context, in labelTransactionRequest) (transactionAsOf, error) {
-	text, err := in.text()
+func (a *API) LabelTransaction(ctx context.Context, in labelTransactionRequest) (api.TransactionAsOf, error) {
+	text, err := labelText(in.LabelRequest)
 	if err == nil {
 		err = a.o.Wallets.LabelTransaction(ctx, access(ctx), in.Txid, text)
 	}
 	if err != nil {
-		return transactionAsOf{}, err
+		return api.TransactionAsOf{}, err
 	}
 	return a.GetTransaction(ctx, transactionRequest{namedTransaction: in.namedTransaction})
 }

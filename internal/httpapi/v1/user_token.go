@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 )
 
-// userToken is a user's token as admins see it, without the user's wallet aliases.
-type userToken struct {
-	tokenDetails
-	WalletCount *int `json:"wallet_count" required:"true" description:"Number of wallets that the token is limited to; null without a limit."`
-}
-
-func (a *API) userTokenOf(t auth.Token) userToken {
-	out := userToken{tokenDetails: a.tokenDetailsOf(t)}
+func (a *API) userTokenOf(t auth.Token) api.UserToken {
+	out := api.UserToken{TokenDetails: a.tokenDetailsOf(t)}
 	if t.Wallets != nil {
 		out.WalletCount = new(len(t.Wallets))
 	}
@@ -27,22 +22,22 @@ type userTokensRequest struct {
 }
 
 // ListUserTokens serves GET /api/v1/users/{name}/tokens.
-func (a *API) ListUserTokens(ctx context.Context, in userTokensRequest) (list[userToken], error) {
+func (a *API) ListUserTokens(ctx context.Context, in userTokensRequest) (api.List[api.UserToken], error) {
 	limit, err := in.limit()
 	if err != nil {
-		return list[userToken]{}, err
+		return api.List[api.UserToken]{}, err
 	}
 	after, err := tokenCursor(in.page)
 	if err != nil {
-		return list[userToken]{}, err
+		return api.List[api.UserToken]{}, err
 	}
 	u, err := a.o.Users.Get(ctx, in.Name)
 	if err != nil {
-		return list[userToken]{}, err
+		return api.List[api.UserToken]{}, err
 	}
 	tokens, err := a.o.Tokens.ListOf(ctx, u.ID, after, limit+1)
 	if err != nil {
-		return list[userToken]{}, err
+		return api.List[api.UserToken]{}, err
 	}
 	return newList(tokens, limit, a.userTokenOf, cursorOfToken), nil
 }
@@ -58,10 +53,10 @@ type userTokenRequest struct {
 }
 
 // DeleteUserToken serves DELETE /api/v1/users/{name}/tokens/{id}.
-func (a *API) DeleteUserToken(ctx context.Context, in userTokenRequest) (tokensDeleted, error) {
+func (a *API) DeleteUserToken(ctx context.Context, in userTokenRequest) (api.TokensDeleted, error) {
 	u, err := a.o.Users.Get(ctx, in.Name)
 	if err != nil {
-		return tokensDeleted{}, err
+		return api.TokensDeleted{}, err
 	}
 	deleted, err := a.o.Tokens.DeleteOf(ctx, caller(ctx), u.ID, in.ID)
 	if errors.Is(err, auth.ErrTokenNotFound) {

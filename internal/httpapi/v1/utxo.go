@@ -2,34 +2,15 @@ package v1
 
 import (
 	"context"
-	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-type utxo struct {
-	Txid          string     `json:"txid" required:"true"`
-	Vout          uint32     `json:"vout" required:"true"`
-	Address       string     `json:"address" required:"true"`
-	Amount        btc.Amount `json:"amount_sat" required:"true"`
-	Branch        string     `json:"branch" required:"true" enum:"receive,change"`
-	Index         uint32     `json:"index" required:"true" description:"Index of the address on its branch (the last step of its derivation path)."`
-	Label         string     `json:"label" required:"true" description:"Label of the output; if it has no label, label of its address."`
-	Time          time.Time  `json:"time" required:"true" description:"Time that Bitcoin Core's wallet reports for the transaction."`
-	Status        string     `json:"status" required:"true" enum:"confirmed,mempool,inactive" description:"Status of the transaction."`
-	Height        *int       `json:"height" required:"true" description:"Block height; null if unconfirmed."`
-	Confirmations int        `json:"confirmations" required:"true"`
-	Trusted       bool       `json:"trusted" required:"true" description:"Whether the output can be spent now and counts in trusted_sat."`
-	Immature      bool       `json:"immature" required:"true" description:"Whether it is a coinbase output with fewer than 101 confirmations."`
-	Frozen        bool       `json:"frozen" required:"true" description:"Whether the output is frozen."`
-	Reserved      bool       `json:"reserved" required:"true" description:"Whether an open proposal spends the output."`
-	Locked        bool       `json:"locked" required:"true" description:"Whether Bitcoin Core excludes the output from payments: it is frozen or reserved, or was locked by other means (RPC lockunspent)."`
-}
-
-func utxoOf(c wallets.UTXO) utxo {
-	out := utxo{
-		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: c.Amount, Branch: c.Branch.Name(), Index: c.Index,
+func utxoOf(c wallets.UTXO) api.UTXO {
+	out := api.UTXO{
+		Txid: c.Txid, Vout: c.Vout, Address: c.Address, Amount: int64(c.Amount), Branch: c.Branch.Name(), Index: c.Index,
 		Label: c.Label, Time: c.Time.UTC(), Status: string(c.Status), Confirmations: c.Confirmations,
 		Trusted: c.Trusted, Immature: c.Immature, Frozen: c.Frozen, Reserved: c.Reserved, Locked: c.Locked,
 	}
@@ -49,25 +30,25 @@ type listUTXOsRequest struct {
 }
 
 // ListUTXOs serves GET /api/v1/wallets/{alias}/utxos.
-func (a *API) ListUTXOs(ctx context.Context, in listUTXOsRequest) (listAsOf[utxo], error) {
+func (a *API) ListUTXOs(ctx context.Context, in listUTXOsRequest) (api.ListAsOf[api.UTXO], error) {
 	limit, err := in.limit()
 	if err != nil {
-		return listAsOf[utxo]{}, err
+		return api.ListAsOf[api.UTXO]{}, err
 	}
 	after, err := utxoCursor(in.page)
 	if err != nil {
-		return listAsOf[utxo]{}, err
+		return api.ListAsOf[api.UTXO]{}, err
 	}
 	v, err := a.view(ctx, in.fresh)
 	if err != nil {
-		return listAsOf[utxo]{}, err
+		return api.ListAsOf[api.UTXO]{}, err
 	}
 	utxos, err := a.o.Wallets.FilteredUTXOs(ctx, access(ctx), wallets.UTXOFilter{Label: in.Label, Address: in.Address, Frozen: in.Frozen}, after, limit+1)
 	if err != nil {
-		return listAsOf[utxo]{}, err
+		return api.ListAsOf[api.UTXO]{}, err
 	}
 	page := newList(utxos, limit, utxoOf, func(c wallets.UTXO) string { return c.String() })
-	return listAsOf[utxo]{page, asOfTip(v.Synced)}, nil
+	return api.ListAsOf[api.UTXO]{List: page, AsOf: asOfTip(v.Synced)}, nil
 }
 
 func utxoCursor(p page) (btc.Outpoint, error) {

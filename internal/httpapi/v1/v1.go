@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
@@ -60,21 +61,15 @@ func (p page) limit() (int, error) {
 	return p.Limit, nil
 }
 
-// list is a page of a list, and the cursor of the next page.
-type list[T any] struct {
-	Items      []T     `json:"items" required:"true" nullable:"false"`
-	NextCursor *string `json:"next_cursor" required:"true" description:"Value of cursor for the next page; null on the last page."`
-}
-
 // newList returns a page of at most limit items from rows. If there can be a next page, the
 // caller must query limit+1 rows: the additional row shows that there is one. Otherwise
 // limit is len(rows), and cursor may be nil.
-func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) string) list[T] {
+func newList[R, T any](rows []R, limit int, convert func(R) T, cursor func(R) string) api.List[T] {
 	more := len(rows) > limit
 	if more {
 		rows = rows[:limit]
 	}
-	out := list[T]{Items: make([]T, len(rows))}
+	out := api.List[T]{Items: make([]T, len(rows))}
 	for i, row := range rows {
 		out.Items[i] = convert(row)
 	}

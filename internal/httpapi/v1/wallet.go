@@ -2,102 +2,57 @@ package v1
 
 import (
 	"context"
-	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-type wallet struct {
-	Alias              string      `json:"alias" required:"true" description:"Your own name for the wallet in paths, unique among your wallets."`
-	Name               string      `json:"name" required:"true" description:"Name of the wallet for all members."`
-	Role               string      `json:"role" required:"true" enum:"viewer,proposer,signer,owner" description:"Your role in the wallet."`
-	Status             string      `json:"status" required:"true" enum:"ready,rescanning" description:"Status of the wallet. While it is rescanning, history and balances may be incomplete."`
-	Rescan             *rescan     `json:"rescan" required:"true" description:"The pending or running rescan; null without a rescan."`
-	Problem            *string     `json:"problem" required:"true" description:"Why the wallet cannot be synchronized with the node; null without a problem."`
-	Balances           balances    `json:"balances" required:"true"`
-	Script             string      `json:"script" required:"true" enum:"pkh,wpkh,sh-wpkh,tr,sh,wsh,sh-wsh"`
-	SignaturesRequired int         `json:"signatures_required" required:"true" description:"Number of signatures that a payment requires."`
-	Keys               []walletKey `json:"keys" required:"true" description:"Keys of the wallet, in the order of the descriptor."`
-	Descriptor         string      `json:"descriptor" required:"true" description:"Descriptor of the receive addresses, with its checksum."`
-	ChangeDescriptor   string      `json:"change_descriptor" required:"true"`
-	BirthdayHeight     int         `json:"birthday_height" required:"true" description:"Height of the block before which the wallet has no transactions."`
-	NextIndex          uint32      `json:"next_index" required:"true" description:"The first index of the receive branch that was neither revealed nor used."`
-	NextChangeIndex    uint32      `json:"next_change_index" required:"true"`
-	MaxFeeRate         *feeRate    `json:"max_fee_rate_sat_vb" required:"true" description:"Maximum fee rate of proposals, in satoshis per virtual byte; null for the server's (max_fee_rate_sat_vb of GET /api/v1/fees), which always applies if it is lower."`
-	FinalAfter         int         `json:"final_after" required:"true" description:"Number of confirmations from which on a transaction is final, which has the event transaction.final."`
-	CreatedAt          time.Time   `json:"created_at" required:"true"`
-	AsOf               *asOf       `json:"as_of" required:"true"`
-}
-
-// asOf is the block that a response is current to.
-type asOf struct {
-	Height int    `json:"height" required:"true"`
-	Hash   string `json:"hash" required:"true"`
-}
-
-func asOfTip(t wallets.Tip) *asOf {
+func asOfTip(t wallets.Tip) *api.AsOf {
 	if t.Height < 0 {
 		return nil
 	}
-	return &asOf{t.Height, t.Hash}
+	return &api.AsOf{Height: t.Height, Hash: t.Hash}
 }
 
-type balances struct {
-	Trusted          btc.Amount `json:"trusted_sat" required:"true" description:"Confirmed outputs and unconfirmed change of the wallet's own, as getbalances of Bitcoin Core reports them."`
-	UntrustedPending btc.Amount `json:"untrusted_pending_sat" required:"true" description:"Unconfirmed outputs from others."`
-	Immature         btc.Amount `json:"immature_sat" required:"true" description:"Coinbase outputs with fewer than 101 confirmations."`
-	Confirmed        btc.Amount `json:"confirmed_sat" required:"true" description:"Outputs with at least one confirmation."`
-	Reserved         btc.Amount `json:"reserved_sat" required:"true" description:"Part of trusted_sat reserved by open proposals."`
-	Frozen           btc.Amount `json:"frozen_sat" required:"true" description:"Part of trusted_sat that is frozen; outputs that are frozen and reserved are included."`
-	Available        btc.Amount `json:"available_sat" required:"true" description:"Amount available for payments: trusted_sat without reserved and frozen outputs."`
-}
-
-type walletKey struct {
-	Fingerprint string  `json:"fingerprint" required:"true" description:"Fingerprint of the master key, eight hexadecimal digits."`
-	Derivation  string  `json:"derivation" required:"true" example:"m/84h/0h/0h"`
-	XPub        string  `json:"xpub" required:"true"`
-	Device      *string `json:"device" required:"true" description:"Alias of the device that signs with the key; null if the device was deleted."`
-}
-
-func walletOf(v wallets.View) wallet {
+func walletOf(v wallets.View) api.Wallet {
 	b := v.Balances
-	out := wallet{
+	out := api.Wallet{
 		Alias: v.Alias, Name: v.Name, Role: string(v.Role),
 		Status: statusOf(v), Rescan: rescanOf(v), Problem: optionalText(v.Problem),
-		Balances: balances{
-			Trusted: b.Trusted, UntrustedPending: b.UntrustedPending, Immature: b.Immature, Confirmed: b.Confirmed,
-			Reserved: b.Reserved, Frozen: b.Frozen, Available: b.Available(),
+		Balances: api.Balances{
+			Trusted: int64(b.Trusted), UntrustedPending: int64(b.UntrustedPending), Immature: int64(b.Immature), Confirmed: int64(b.Confirmed),
+			Reserved: int64(b.Reserved), Frozen: int64(b.Frozen), Available: int64(b.Available()),
 		},
-		Script: string(v.Script), SignaturesRequired: v.SignaturesRequired, Keys: make([]walletKey, len(v.Keys)),
+		Script: string(v.Script), SignaturesRequired: v.SignaturesRequired, Keys: make([]api.WalletKey, len(v.Keys)),
 		Descriptor: v.Receive, ChangeDescriptor: v.Change,
 		BirthdayHeight: v.Birthday, NextIndex: v.ReceiveNext, NextChangeIndex: v.ChangeNext,
 		FinalAfter: v.FinalAfter, CreatedAt: v.CreatedAt.UTC(), AsOf: asOfTip(v.Synced),
 	}
 	if v.MaxFeeRate > 0 {
-		out.MaxFeeRate = (*feeRate)(&v.MaxFeeRate)
+		out.MaxFeeRate = new(feeRateOf(v.MaxFeeRate))
 	}
 	for i, k := range v.Keys {
-		out.Keys[i] = walletKey{k.Fingerprint, k.Derivation, k.XPub, optionalText(k.Device)}
+		out.Keys[i] = api.WalletKey{Fingerprint: k.Fingerprint, Derivation: k.Derivation, XPub: k.XPub, Device: optionalText(k.Device)}
 	}
 	return out
 }
 
 // ListWallets serves GET /api/v1/wallets.
-func (a *API) ListWallets(ctx context.Context, p page) (list[wallet], error) {
+func (a *API) ListWallets(ctx context.Context, p page) (api.List[api.Wallet], error) {
 	limit, err := p.limit()
 	if err != nil {
-		return list[wallet]{}, err
+		return api.List[api.Wallet]{}, err
 	}
 	after, err := p.place()
 	if err != nil {
-		return list[wallet]{}, err
+		return api.List[api.Wallet]{}, err
 	}
 	views, err := a.o.Wallets.List(ctx, caller(ctx), after, limit+1)
 	if err != nil {
-		return list[wallet]{}, err
+		return api.List[api.Wallet]{}, err
 	}
 	return newList(views, limit, walletOf, func(v wallets.View) string { return v.Alias }), nil
 }
@@ -117,9 +72,9 @@ type fresh struct {
 }
 
 // GetWallet serves GET /api/v1/wallets/{alias}.
-func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (wallet, error) {
+func (a *API) GetWallet(ctx context.Context, in readWalletRequest) (api.Wallet, error) {
 	if err := a.wait(ctx, wallets.One(access(ctx)), in.fresh); err != nil {
-		return wallet{}, err
+		return api.Wallet{}, err
 	}
 	v, err := a.o.Wallets.Get(ctx, access(ctx))
 	return walletOf(v), err
@@ -151,64 +106,45 @@ func (a *API) wait(ctx context.Context, set wallets.Set, f fresh) error {
 
 type changeWalletRequest struct {
 	walletRequest
-	Name     *string `json:"name" minLength:"1" maxLength:"64" example:"Savings" description:"Name of the wallet for all members. Only owners may change it."`
-	NewAlias *string `json:"alias" minLength:"1" maxLength:"64" description:"Your own name for the wallet in paths."`
-
-	MaxFeeRate maxFeeRateChange `json:"max_fee_rate_sat_vb" description:"Maximum fee rate of proposals, in satoshis per virtual byte, up to that of the server; null for the server's. Only owners may change it, in a request without other fields."`
-	FinalAfter *int             `json:"final_after" minimum:"1" maximum:"1000" description:"Number of confirmations from which on a transaction is final. Transactions that are final already stay so. Only owners may change it, in a request without other fields."`
-}
-
-// maxFeeRateChange is a fee rate or null, for which rate is 0. isSet distinguishes null from
-// a missing field.
-type maxFeeRateChange struct {
-	isSet bool
-	rate  feeRate
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (c *maxFeeRateChange) UnmarshalJSON(text []byte) error {
-	c.isSet, c.rate = true, 0
-	if string(text) == "null" {
-		return nil
-	}
-	return c.rate.UnmarshalJSON(text)
-}
-
-// JSONSchemaBytes returns the type's JSON schema for the OpenAPI specification.
-func (maxFeeRateChange) JSONSchemaBytes() ([]byte, error) {
-	return []byte(`{"type":["number","null"]}`), nil
+	api.ChangeWalletRequest
 }
 
 // ChangeWallet serves PATCH /api/v1/wallets/{alias}.
-func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (wallet, error) {
+func (a *API) ChangeWallet(ctx context.Context, in changeWalletRequest) (api.Wallet, error) {
 	switch {
-	case in.MaxFeeRate.isSet:
+	case !in.MaxFeeRate.IsZero():
 		return a.changeMaxFeeRate(ctx, in)
 	case in.FinalAfter != nil:
 		return a.changeFinalAfter(ctx, in)
 	case in.Name == nil && in.NewAlias == nil:
-		return wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb or final_after, is required")
+		return api.Wallet{}, fault.New(fault.Invalid, "no_changes", "no changes; at least one of name and alias, or max_fee_rate_sat_vb or final_after, is required")
 	}
 	v, err := a.o.Wallets.Rename(ctx, access(ctx), in.Name, in.NewAlias)
 	return walletOf(v), err
 }
 
-func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (wallet, error) {
+func (a *API) changeMaxFeeRate(ctx context.Context, in changeWalletRequest) (api.Wallet, error) {
 	const field = "max_fee_rate_sat_vb"
 	if in.Name != nil || in.NewAlias != nil || in.FinalAfter != nil {
-		return wallet{}, fault.InvalidField(field, "must be changed in a request without other fields")
+		return api.Wallet{}, fault.InvalidField(field, "must be changed in a request without other fields")
 	}
-	rate := btc.FeeRate(in.MaxFeeRate.rate)
+	var rate btc.FeeRate // 0 for null
+	if given, _ := in.MaxFeeRate.Get(); given != nil {
+		var err error
+		if rate, err = parseFeeRate(field, *given); err != nil {
+			return api.Wallet{}, err
+		}
+	}
 	if err := a.o.Proposals.CheckMaxFeeRate(field, rate); err != nil {
-		return wallet{}, err
+		return api.Wallet{}, err
 	}
 	v, err := a.o.Wallets.SetMaxFeeRate(ctx, access(ctx), rate)
 	return walletOf(v), err
 }
 
-func (a *API) changeFinalAfter(ctx context.Context, in changeWalletRequest) (wallet, error) {
+func (a *API) changeFinalAfter(ctx context.Context, in changeWalletRequest) (api.Wallet, error) {
 	if in.Name != nil || in.NewAlias != nil {
-		return wallet{}, fault.InvalidField("final_after", "must be changed in a request without other fields")
+		return api.Wallet{}, fault.InvalidField("final_after", "must be changed in a request without other fields")
 	}
 	v, err := a.o.Wallets.SetFinalAfter(ctx, access(ctx), *in.FinalAfter)
 	return walletOf(v), err

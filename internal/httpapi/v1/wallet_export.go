@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpcall"
 	"github.com/specterd/specterd/internal/walletexport"
@@ -14,7 +15,7 @@ import (
 const textType = "text/plain"
 
 // WalletMedia are the media types of the exports of a wallet.
-var WalletMedia = []route.Media{route.MediaOf[walletDocument](jsonType), route.MediaOf[string](textType), route.MediaOf[label](linesType)}
+var WalletMedia = []route.Media{route.MediaOf[walletDocument](jsonType), route.MediaOf[string](textType), route.MediaOf[api.Label](linesType)}
 
 // walletDocument is a JSON document in the format of another program.
 type walletDocument struct{}
