@@ -32,6 +32,14 @@ func TestPolicy(t *testing.T) {
 			alice.get(path).submit(path, "recipients[0].address", to, "recipients[0].amount_sat", "100000", "fee_rate_sat_vb", "5", "action", action).
 				want(statusOfRefusal(action), "A payment is at most", "Policy of the wallet, rule petty cash")
 		}
+		// In the unit and the language of the user.
+		alice.post("/display", "unit", "btc")
+		alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", to, "recipients[0].amount_sat", "0.001", "fee_rate_sat_vb", "5").
+			want(http.StatusOK, "A payment is at most 0.00060000 BTC; this one is 0.00100000 BTC.").lacks(" sat;")
+		alice.post("/display", "unit", "sat", "lang", "de")
+		alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", to, "recipients[0].amount_sat", "100000", "fee_rate_sat_vb", "5").
+			want(http.StatusOK, "Eine Zahlung beträgt höchstens 60 000 sat; diese beträgt 100 000 sat.")
+		alice.post("/display", "unit", "sat", "lang", "en")
 		alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", to, "recipients[0].amount_sat", "50000", "fee_rate_sat_vb", "5").
 			want(http.StatusOK, "Permitted", "It needs no approval and no delay.")
 

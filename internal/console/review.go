@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -136,7 +137,6 @@ func (c *call) rejectProposal() error {
 // limitRow is a limit of a policy that a payment exceeds.
 type limitRow struct {
 	Layer, Rule, Message string
-	Limit, Used          string
 	FreesAt              time.Time
 }
 
@@ -151,9 +151,17 @@ func (f form) Limits() []limitRow {
 func (l *look) limits(all []fault.Limit) []limitRow {
 	rows := make([]limitRow, len(all))
 	for i, limit := range all {
-		rows[i] = limitRow{l.layerName(limit.Layer), limit.Rule, l.find(limit.Message), limit.Limit, limit.Used, limit.FreesAt}
+		rows[i] = limitRow{l.layerName(limit.Layer), limit.Rule, l.limitText(limit.Message), limit.FreesAt}
 	}
 	return rows
+}
+
+// limitText returns a sentence of a limit in the language and the unit of l.
+func (l *look) limitText(message fmt.Stringer) string {
+	if s, ok := message.(policy.Sentence); ok {
+		return l.sentence(s)
+	}
+	return message.String()
 }
 
 // byPolicies returns the text about a fault with limits, which pages list below it.

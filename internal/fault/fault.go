@@ -83,7 +83,8 @@ type Error struct {
 type Limit struct {
 	Layer, Rule, Field, Limit, Used string
 	FreesAt                         time.Time
-	Message                         string
+	// Message is an English sentence, with its amounts in satoshis.
+	Message fmt.Stringer
 }
 
 // New returns a fault of the given kind.

@@ -55,7 +55,7 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		p.Details[name] = value
 	}
 	for _, l := range f.Limits {
-		limit := api.ProblemLimit{Layer: l.Layer, Rule: l.Rule, Field: l.Field, Limit: l.Limit, Used: l.Used, Message: l.Message}
+		limit := api.ProblemLimit{Layer: l.Layer, Rule: l.Rule, Field: l.Field, Limit: l.Limit, Used: l.Used, Message: l.Message.String()}
 		if !l.FreesAt.IsZero() {
 			at := l.FreesAt.UTC()
 			limit.FreesAt = &at

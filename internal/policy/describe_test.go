@@ -28,15 +28,15 @@ func TestPolicy_Describe(t *testing.T) {
 	}
 	want := strings.Join([]string{
 		"to cold storage: payments to addresses of the wallet Cold, to the address " + address + ", to the list suppliers or to the first 5000 addresses of the descriptor " + p.Allow[0].To[3].Descriptor + ".",
-		"A payment is at most 0.5 BTC.",
+		"A payment is at most 50000000 sat.",
 		"A payment has at most 20 recipients.",
-		"Within 24 hours: at most 2 BTC including fees and at most 20 payments.",
-		"Within 7 days: at most 5 BTC including fees.",
+		"Within 24 hours: at most 200000000 sat including fees and at most 20 payments.",
+		"Within 7 days: at most 500000000 sat including fees.",
 		"The fee is at most 50.5 sat/vB, 90000 sat and 2 % of the payment.",
 		"Payments are made only from Monday to Friday, from 08:00 to 18:00 (Europe/Zurich).",
 		"Only UTXOs with at least 1 confirmation are spent.",
-		"At least 0.1 BTC remains in the wallet.",
-		"A payment of more than 0.1 BTC requires 2 approvals by signers or the user bob, but not by the user who proposed it.",
+		"At least 10000000 sat remains in the wallet.",
+		"A payment of more than 10000000 sat requires 2 approvals by signers or the user bob, but not by the user who proposed it.",
 		"A payment waits for 2 hours before it can be signed.\n" +
 			"Payments to the list blocked are never permitted.\n" +
 			"A change that loosens the policy requires 2 approvals by owners. A change that loosens the policy takes effect after 2 days.",
@@ -59,8 +59,8 @@ func TestPolicy_DescribeFields(t *testing.T) {
 		{"nobody can approve", `"approvals": {"count": 1, "of": []}`, "payments to any recipient. A payment requires 1 approval, which no member can give, because the list of approvers is empty."},
 		{"one limit of the fee", `"fee": {"max_percent": 0}`, "payments to any recipient. The fee is at most 0 % of the payment."},
 		{"small amount", `"max_payment_sat": 99999`, "payments to any recipient. A payment is at most 99999 sat."},
-		{"amount in BTC", `"max_payment_sat": 100000`, "payments to any recipient. A payment is at most 0.001 BTC."},
-		{"whole BTC", `"max_payment_sat": 2000000000`, "payments to any recipient. A payment is at most 20 BTC."},
+		{"larger amount", `"max_payment_sat": 100000`, "payments to any recipient. A payment is at most 100000 sat."},
+		{"large amount", `"max_payment_sat": 2000000000`, "payments to any recipient. A payment is at most 2000000000 sat."},
 		{"any time", `"hours": {"zone": "UTC"}`, "payments to any recipient. Payments are made at any time."},
 		{"never", `"hours": {"zone": "UTC", "days": []}`, "payments to any recipient. No payments are made, because the list of days is empty."},
 		{"days", `"hours": {"zone": "UTC", "days": ["mon", "wed"]}`, "payments to any recipient. Payments are made only on Monday and Wednesday (UTC)."},

@@ -27,13 +27,13 @@ type Enumeration struct {
 
 func say(format string, args ...any) Sentence { return Sentence{Format: format, Args: args} }
 
-// String returns the sentence in English.
+// String returns the sentence in English, with amounts in satoshis.
 func (s Sentence) String() string {
 	args := slices.Clone(s.Args)
 	for i, a := range args {
 		switch a := a.(type) {
 		case btc.Amount:
-			args[i] = AmountText(a)
+			args[i] = sats(a) + " sat"
 		case time.Duration:
 			args[i] = Period(a).String()
 		}
@@ -55,17 +55,6 @@ func (e Enumeration) String() string {
 		return strings.Join(parts, "")
 	}
 	return text.List(parts, conjunction)
-}
-
-// smallest is the amount from which on amounts are written in BTC.
-const smallest = 100_000 * btc.Satoshi
-
-// AmountText returns an amount with its unit: in BTC, or in sat if it is small.
-func AmountText(a btc.Amount) string {
-	if -smallest < a && a < smallest {
-		return sats(a) + " sat"
-	}
-	return strings.TrimSuffix(a.String(), ".0") + " BTC"
 }
 
 // Period returns a duration in words, such as "2 hours" and "7 days".

@@ -34,7 +34,7 @@ func refusedBy(refusals []policy.Refusal) *fault.Error { return withLimits(ErrPo
 func withLimits(f *fault.Error, refusals []policy.Refusal) *fault.Error {
 	limits := make([]fault.Limit, len(refusals))
 	for i, r := range refusals {
-		limits[i] = fault.Limit{Layer: string(r.Kind), Rule: r.Rule, Field: r.Field, Limit: r.Limit, Used: r.Used, FreesAt: r.FreesAt, Message: r.Message.String()}
+		limits[i] = fault.Limit{Layer: string(r.Kind), Rule: r.Rule, Field: r.Field, Limit: r.Limit, Used: r.Used, FreesAt: r.FreesAt, Message: r.Message}
 	}
 	f = f.WithLimits(limits)
 	if len(refusals) > 0 {

@@ -134,5 +134,5 @@ func simulationOf(s spending.Simulation) api.Simulation {
 }
 
 func limitOf(l fault.Limit) api.SimulationLimit {
-	return api.SimulationLimit{Layer: l.Layer, Rule: optionalText(l.Rule), Field: l.Field, Limit: optionalText(l.Limit), Used: optionalText(l.Used), FreesAt: optionalTime(l.FreesAt), Message: l.Message}
+	return api.SimulationLimit{Layer: l.Layer, Rule: optionalText(l.Rule), Field: l.Field, Limit: optionalText(l.Limit), Used: optionalText(l.Used), FreesAt: optionalTime(l.FreesAt), Message: l.Message.String()}
 }
