@@ -14,6 +14,7 @@ type PolicyDetails struct {
 	SetBy     string          `json:"set_by" required:"true" description:"Name of the user who set it."`
 	SetAt     time.Time       `json:"set_at" required:"true" description:"Time when it was set."`
 	Pending   *PolicyChange   `json:"pending" required:"true" description:"Requested change that has not taken effect; null for none."`
+	Warnings  []PolicyWarning `json:"warnings" required:"true" nullable:"false" description:"Properties of the policy that are probably unintended; may be empty."`
 	Export    *ColdcardExport `json:"export" required:"true" description:"The policy for a device; null unless format is given."`
 }
 
@@ -21,6 +22,13 @@ type PolicyDetails struct {
 type Paragraph struct {
 	Rule *string `json:"rule" required:"true" description:"Name of the rule; null for deny, change and a policy without rules."`
 	Text string  `json:"text" required:"true" description:"Sentences in English."`
+}
+
+// PolicyWarning is a property of a policy that is probably unintended.
+type PolicyWarning struct {
+	Code    string `json:"code" required:"true" example:"splittable" description:"Stable and machine-readable: splittable if a rule limits single payments but has no window, so that several small payments can exceed its limit. More codes can be added."`
+	Rule    string `json:"rule" required:"true" description:"Name of the rule."`
+	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 
 // PolicyChange is a change that loosens a policy and has not taken effect.
@@ -46,8 +54,9 @@ type ChangeApproval struct {
 
 // PolicyResult is the result of a change of a policy or a list.
 type PolicyResult struct {
-	Pending *PolicyChange `json:"pending" required:"true" description:"The change, which awaits approvals or a delay; null if it has taken effect."`
-	Loosens []Wider       `json:"loosens" required:"true" nullable:"false" description:"Fields in which the policies permit more than before; empty if the change only tightens them."`
+	Pending  *PolicyChange   `json:"pending" required:"true" description:"The change, which awaits approvals or a delay; null if it has taken effect."`
+	Loosens  []Wider         `json:"loosens" required:"true" nullable:"false" description:"Fields in which the policies permit more than before; empty if the change only tightens them."`
+	Warnings []PolicyWarning `json:"warnings" required:"true" nullable:"false" description:"Properties of the new policy that are probably unintended; may be empty."`
 }
 
 // Wider is a field in which a policy permits more than before.

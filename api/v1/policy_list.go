@@ -19,9 +19,10 @@ type PutPolicyListRequest struct {
 
 // Simulation reports what the policies say about a payment.
 type Simulation struct {
-	Allowed bool              `json:"allowed" required:"true" description:"Whether the policies permit the payment."`
-	Limits  []SimulationLimit `json:"limits" required:"true" nullable:"false" description:"Limits that the payment exceeds, of every rule."`
-	Review  *Review           `json:"review" required:"true" description:"What the policies require before the payment can be signed; null if no policy applies or the payment is not permitted."`
+	Allowed  bool              `json:"allowed" required:"true" description:"Whether the policies permit the payment."`
+	Limits   []SimulationLimit `json:"limits" required:"true" nullable:"false" description:"Limits that the payment exceeds, of every rule."`
+	Review   *Review           `json:"review" required:"true" description:"What the policies require before the payment can be signed; null if no policy applies or the payment is not permitted."`
+	Warnings []PolicyWarning   `json:"warnings" required:"true" nullable:"false" description:"Properties of the policies of the wallet and of your own in it that are probably unintended; may be empty."`
 }
 
 // SimulationLimit is a limit of a spending policy that a payment exceeds.

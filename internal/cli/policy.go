@@ -125,6 +125,7 @@ With --document, the document is printed that "specterd policy set" reads.`,
 		for _, s := range found.Sentences() {
 			fmt.Fprintln(p.stdout, s)
 		}
+		p.printPolicyWarnings(found.Warnings())
 		fmt.Fprintf(p.stdout, "\nSet by %s at %s.\n", found.SetBy, found.SetAt.UTC().Format(timeLayout))
 		if found.Pending != nil {
 			fmt.Fprintf(p.stdout, "A change is pending: \"specterd policy changes %s\" shows it.\n", argumentOf(d, t))
@@ -312,7 +313,15 @@ Nothing is stored or reserved. The node must be running.`,
 	return addJSON(cmd)
 }
 
+// printPolicyWarnings prints what is probably unintended in policies.
+func (p *program) printPolicyWarnings(all []policy.Warning) {
+	for _, w := range all {
+		fmt.Fprintf(p.stdout, "Warning: %s\n", w.Message)
+	}
+}
+
 func (p *program) printSimulation(s spending.Simulation) {
+	defer p.printPolicyWarnings(s.Warnings)
 	for _, l := range s.Limits {
 		where := "the policy of the " + l.Layer
 		if l.Rule != "" {

@@ -23,6 +23,7 @@ func (p *program) printPolicyResult(cmd *cobra.Command, d *policyCommands, t pol
 	for _, w := range r.Loosens {
 		fmt.Fprintf(p.stdout, "Permits more than before: %s\n", loosened(w))
 	}
+	p.printPolicyWarnings(r.Warnings)
 	if r.Pending == nil {
 		fmt.Fprintf(p.stdout, "Changed %s.\n", t.text(d))
 		return nil

@@ -87,7 +87,10 @@ func TestPolicyCommands(t *testing.T) {
 		t.Run("lists, members and the server", func(t *testing.T) {
 			check(s.run(t, "policy", "set", "vault", file("list.json", `{"entries": [{"address": "`+to+`", "label": "rent"}, {"wallet": "vault"}]}`), "--list", "known"), "known of vault")
 			check(s.run(t, "policy", "show", "vault", "--list", "known"), to, "rent", "wallet vault")
-			check(s.run(t, "policy", "set", "vault", file("member.json", `{"version": 1, "allow": []}`), "--member", "bob"), "Changed the policy of bob in vault.")
+			check(s.run(t, "policy", "set", "vault", file("member.json", `{"version": 1, "allow": [{"name": "small", "max_payment_sat": 1000}]}`), "--member", "bob"),
+				"Warning: The rule small limits only single payments", "Changed the policy of bob in vault.")
+			check(s.run(t, "policy", "show", "vault", "--member", "bob"), "A payment is at most 1000 sat.\nWarning: The rule small limits only single payments")
+			check(s.change(t, false, "policy", "simulate", "vault", "--user", "bob", "--to", to+"=20000sat"), "A payment is at most 1000 sat; this one is 20000 sat.", "Warning: The rule small")
 			s.refuse(t, "the policy of the member", "proposal", "create", "vault", "--to", to+"=20000sat", "--user", "bob")
 			check(s.run(t, "policy", "set", "--server", file("server.json", `{"version": 1, "deny": [{"address": "`+to+`"}]}`)), "Changed the policy of the server.")
 			s.refuse(t, "the policy of the server", "proposal", "create", "vault", "--to", to+"=20000sat")

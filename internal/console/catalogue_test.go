@@ -486,7 +486,7 @@ func TestCatalogue_Policies(t *testing.T) {
 			}
 		}
 		call, ok := n.(*ast.CallExpr)
-		if !ok || !slices.Contains([]string{"describe.go", "sentence.go", "evaluate.go"}, file) {
+		if !ok || !slices.Contains([]string{"describe.go", "sentence.go", "evaluate.go", "warning.go"}, file) {
 			return
 		}
 		args := call.Args

@@ -101,6 +101,8 @@ type policyPage struct {
 	Lists   []listRow
 	Members []memberPolicy
 	Presets []policyPreset
+	// Warnings are about the policy.
+	Warnings []string
 }
 
 // memberPolicy is a member in the list of policies of members.
@@ -136,6 +138,7 @@ func (c *call) renderPolicy(f form) error {
 	page.MayEdit = at.Kind == policy.Server || c.view.Role.Covers(auth.RoleOwner)
 	if p != nil {
 		page.Exists, page.SetBy, page.SetAt = true, p.SetBy, p.SetAt
+		page.Warnings = c.policyWarnings(p.Policy)
 		page.Rules = c.look.paragraphs(p.Describe(at.Kind, c.policyNames()))
 	}
 	if page.Changes, err = c.pendingChanges(at, p); err != nil {

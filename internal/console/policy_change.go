@@ -196,7 +196,7 @@ type policyReview struct {
 	Diff       []diffRow
 	Loosens    []loosenedRow
 	Conditions []string // sentences about what the change needs; empty if it takes effect at once
-	Splitting  []string // names of the rules whose limits can be avoided by several payments
+	Warnings   []string // about the new policy
 	Deletes    bool
 	Document   string
 	Version    string
@@ -218,9 +218,17 @@ func (c *call) reviewOf(at policyAt, current *spending.Policy, p spending.Previe
 		if err != nil {
 			return r, err
 		}
-		r.Splitting = splittable(after)
+		r.Warnings = c.policyWarnings(after)
 	}
 	return r, nil
+}
+
+// policyWarnings returns the warnings about a policy.
+func (c *call) policyWarnings(p policy.Policy) (texts []string) {
+	for _, w := range p.Warnings() {
+		texts = append(texts, c.look.sentence(w.Message))
+	}
+	return texts
 }
 
 // addLoosens adds what a change loosens, and what that requires.
@@ -239,18 +247,6 @@ func (c *call) addLoosens(r *policyReview, p spending.Preview) {
 	for _, s := range described[len(described)-1].Sentences {
 		r.Conditions = append(r.Conditions, c.look.sentence(s))
 	}
-}
-
-// splittable returns the names of the rules with a limit for each payment and no window: several
-// payments below the limit can pay any amount.
-func splittable(p policy.Policy) (names []string) {
-	for _, r := range p.Allow {
-		limited := r.MaxPayment != nil || r.Approvals != nil && r.Approvals.Above > 0
-		if limited && len(r.Windows) == 0 {
-			names = append(names, r.Name)
-		}
-	}
-	return names
 }
 
 // conflictOf returns the fault with which a form is shown again, also if what it names is gone.

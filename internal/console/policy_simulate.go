@@ -28,6 +28,7 @@ type simulated struct {
 	Amount, Fee btc.Amount
 	Needs       []need
 	ReleaseAt   time.Time // zero without a delay
+	Warnings    []string
 }
 
 func (c *call) showSimulation() error {
@@ -62,6 +63,9 @@ func (c *call) simulation() (simulated, error) {
 		return simulated{}, err
 	}
 	out := simulated{Limits: c.look.limits(s.Limits), Amount: s.Amount, Fee: s.Fee}
+	for _, w := range s.Warnings {
+		out.Warnings = append(out.Warnings, c.look.sentence(w.Message))
+	}
 	if s.Review != nil {
 		out.Needs, out.ReleaseAt = c.needs(*s.Review), s.Review.ReleaseAt
 	}

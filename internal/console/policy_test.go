@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,8 +24,8 @@ func TestPolicy(t *testing.T) {
 		p.submit(page+"/edit", "allow[0].max_payment_sat", "many", "allow[0].delay", "soon").
 			want(http.StatusBadRequest, "Highest payment: must be a whole number of satoshis", "Delay: must be a duration")
 		p = p.submit(page+"/edit", "allow[0].max_payment_sat", "60000", "change.approvals", "2", "allow[0].windows[0].max_sat", "", "allow[0].windows[0].per", "").
-			want(http.StatusOK, "This takes effect at once", "A payment is at most 60 000 sat.", "The rule petty cash can be avoided by several small payments")
-		p.submit(page).want(http.StatusOK, "The policy was changed", "Set by alice", "A change that loosens the policy requires 2 approvals by owners.")
+			want(http.StatusOK, "This takes effect at once", "A payment is at most 60 000 sat.", "The rule petty cash limits only single payments")
+		p.submit(page).want(http.StatusOK, "The policy was changed", "Set by alice", "The rule petty cash limits only single payments", "A change that loosens the policy requires 2 approvals by owners.")
 
 		// The payment is refused with the limit of the rule, on the form and in a simulation.
 		to := purseAddress(t, s.node)
@@ -41,7 +42,17 @@ func TestPolicy(t *testing.T) {
 			want(http.StatusOK, "Eine Zahlung beträgt höchstens 60 000 sat; diese beträgt 100 000 sat.")
 		alice.post("/display", "unit", "sat", "lang", "en")
 		alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", to, "recipients[0].amount_sat", "50000", "fee_rate_sat_vb", "5").
-			want(http.StatusOK, "Permitted", "It needs no approval and no delay.")
+			want(http.StatusOK, "The rule petty cash limits only single payments", "Permitted", "It needs no approval and no delay.")
+
+		payment := map[string]any{"recipients": []any{map[string]any{"address": to, "amount_sat": 50_000}}, "fee_rate_sat_vb": 5}
+		for name, answer := range map[string]map[string]any{
+			"read": alice.api("GET", "/api/v1"+page, nil), "simulate": alice.api("POST", "/api/v1"+page+"/simulate", payment),
+			"set": alice.api("PUT", "/api/v1"+page, map[string]any{"policy": alice.api("GET", "/api/v1"+page, nil)["policy"]}),
+		} {
+			if text := fmt.Sprint(answer["warnings"]); !strings.Contains(text, "code:splittable") || !strings.Contains(text, "rule:petty cash") {
+				t.Errorf("%s: warnings %s", name, text)
+			}
+		}
 
 		// Loosening waits for the other owner. A viewer sees the change, but cannot decide.
 		p = alice.get(page+"/edit").submit(page+"/edit", "allow[0].max_payment_sat", "200000")

@@ -24,6 +24,8 @@ type Result struct {
 	Pending *Change
 	// Loosens are the fields in which the policies permit more than before.
 	Loosens []policy.Wider
+	// Warnings are about the new policy; none about lists.
+	Warnings []policy.Warning
 }
 
 // Put sets the policy of a wallet. The caller must be an owner. A change that does not loosen
@@ -115,7 +117,17 @@ func (s *Service) put(ctx context.Context, who *auth.Principal, t Target, docume
 	if err != nil {
 		return Result{}, err
 	}
-	return s.request(ctx, who, t, canonical, expected)
+	r, err := s.request(ctx, who, t, canonical, expected)
+	if err == nil && t.List == "" {
+		r.Warnings, err = warningsOf(t.Kind, canonical)
+	}
+	return r, err
+}
+
+// warningsOf returns the warnings about a stored document.
+func warningsOf(kind policy.Kind, document string) ([]policy.Warning, error) {
+	p, err := parseOrAll(kind, document)
+	return p.Warnings(), err
 }
 
 // remove deletes a policy or a list.

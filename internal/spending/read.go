@@ -229,9 +229,8 @@ func (s *Service) Usage(ctx context.Context, access wallet.Access) ([]Budget, er
 		return nil, err
 	}
 	who := access.Caller()
-	targets := []Target{{Kind: policy.Wallet, WalletID: v.ID}, {Kind: policy.Member, WalletID: v.ID, UserID: who.UserID, User: who.UserName}}
 	var budgets []Budget
-	for _, t := range targets {
+	for _, t := range targetsIn(v.ID, who) {
 		p, err := s.read(ctx, who, t)
 		if errors.Is(err, ErrPolicyNotFound) {
 			continue
@@ -279,23 +278,42 @@ type Simulation struct {
 	Review *proposal.Review // what it requires; nil if no policy applies or it is refused
 	Amount btc.Amount       // of the recipients
 	Fee    btc.Amount       // in a payment that is permitted
+	// Warnings are about the policies of the wallet and of the caller in it.
+	Warnings []policy.Warning
 }
 
 // Simulate reports what the policies say about a payment, by a dry run of its creation. The
 // caller must be a proposer. It returns the errors of proposal.Service.Create for other reasons.
 func (s *Service) Simulate(ctx context.Context, access wallet.Access, o proposal.CreateParams) (Simulation, error) {
-	if _, err := s.wallets.View(ctx, access, auth.RoleProposer); err != nil {
+	v, err := s.wallets.View(ctx, access, auth.RoleProposer)
+	if err != nil {
 		return Simulation{}, err
 	}
 	o.DryRun = true
 	p, err := s.proposals.Create(ctx, access, o)
+	result := Simulation{Review: p.Review, Amount: p.Sent(), Fee: p.Fee}
 	if f, ok := errors.AsType[*fault.Error](err); ok && errors.Is(f, proposal.ErrPolicyRefused) {
-		return Simulation{Limits: f.Limits}, nil
-	}
-	if err != nil {
+		result = Simulation{Limits: f.Limits}
+	} else if err != nil {
 		return Simulation{}, err
 	}
-	return Simulation{Review: p.Review, Amount: p.Sent(), Fee: p.Fee}, nil
+	for _, t := range targetsIn(v.ID, access.Caller()) {
+		stored, err := s.store.StoredPolicy(ctx, t)
+		if err != nil {
+			return Simulation{}, err
+		}
+		warnings, err := warningsOf(t.Kind, stored.Document)
+		if err != nil {
+			return Simulation{}, err
+		}
+		result.Warnings = append(result.Warnings, warnings...)
+	}
+	return result, nil
+}
+
+// targetsIn returns the policies of a wallet that apply to a user.
+func targetsIn(walletID string, who *auth.Principal) []Target {
+	return []Target{{Kind: policy.Wallet, WalletID: walletID}, {Kind: policy.Member, WalletID: walletID, UserID: who.UserID, User: who.UserName}}
 }
 
 // ColdcardHSM returns the policy of a wallet for the HSM mode of a Coldcard, and the gaps

@@ -1013,6 +1013,8 @@ class PolicyDetails(Object):
     """Name of the member; null for other policies."""
     version: str
     """SHA-256 of the policy and of the lists that it names; also the ETag."""
+    warnings: List[PolicyWarning]
+    """Properties of the policy that are probably unintended; may be empty."""
 
 
 @dataclass
@@ -1045,6 +1047,19 @@ class PolicyResult(Object):
     them."""
     pending: Optional[PolicyChange]
     """The change, which awaits approvals or a delay; null if it has taken effect."""
+    warnings: List[PolicyWarning]
+    """Properties of the new policy that are probably unintended; may be empty."""
+
+
+@dataclass
+class PolicyWarning(Object):
+    code: str
+    """Stable and machine-readable: splittable if a rule limits single payments but has no window,
+    so that several small payments can exceed its limit. More codes can be added."""
+    message: str
+    """Human-readable message."""
+    rule: str
+    """Name of the rule."""
 
 
 @dataclass
@@ -1423,6 +1438,9 @@ class Simulation(Object):
     review: Optional[Review]
     """What the policies require before the payment can be signed; null if no policy applies or the
     payment is not permitted."""
+    warnings: List[PolicyWarning]
+    """Properties of the policies of the wallet and of your own in it that are probably unintended;
+    may be empty."""
 
 
 @dataclass
@@ -2104,6 +2122,7 @@ __all__ = [
     "PolicyList",
     "PolicyListList",
     "PolicyResult",
+    "PolicyWarning",
     "ProposalDetails",
     "ProposalQR",
     "ProposalSummary",

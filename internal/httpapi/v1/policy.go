@@ -13,12 +13,21 @@ import (
 func policyOf(p spending.Policy) api.PolicyDetails {
 	out := api.PolicyDetails{
 		Layer: string(p.Kind), User: optionalText(p.User), Policy: p.JSON(), Version: p.Version, SetBy: p.SetBy, SetAt: p.SetAt.UTC(), Sentences: []api.Paragraph{},
+		Warnings: policyWarningsOf(p.Warnings()),
 	}
 	for _, s := range p.Sentences() {
 		out.Sentences = append(out.Sentences, api.Paragraph{Rule: optionalText(s.Rule), Text: s.String()})
 	}
 	if p.Pending != nil {
 		out.Pending = changeOf(*p.Pending)
+	}
+	return out
+}
+
+func policyWarningsOf(all []policy.Warning) []api.PolicyWarning {
+	out := make([]api.PolicyWarning, len(all))
+	for i, w := range all {
+		out[i] = api.PolicyWarning{Code: w.Code, Rule: w.Rule, Message: w.Message.String()}
 	}
 	return out
 }
@@ -39,7 +48,7 @@ func changeOf(c spending.Change) *api.PolicyChange {
 }
 
 func policyResultOf(r spending.Result, err error) (api.PolicyResult, error) {
-	out := api.PolicyResult{Loosens: make([]api.Wider, len(r.Loosens))}
+	out := api.PolicyResult{Loosens: make([]api.Wider, len(r.Loosens)), Warnings: policyWarningsOf(r.Warnings)}
 	if r.Pending != nil {
 		out.Pending = changeOf(*r.Pending)
 	}
