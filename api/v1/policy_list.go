@@ -8,6 +8,7 @@ import (
 type PolicyList struct {
 	Name    string     `json:"name" required:"true" description:"Name of the list."`
 	Entries []Document `json:"entries" required:"true" nullable:"false" description:"Recipients, as in a policy, with labels."`
+	Version string     `json:"version" required:"true" description:"SHA-256 of the entries; also the ETag."`
 	SetBy   string     `json:"set_by" required:"true" description:"Name of the user who set it."`
 	SetAt   time.Time  `json:"set_at" required:"true" description:"Time when it was set."`
 }
@@ -35,3 +36,6 @@ type SimulationLimit struct {
 	FreesAt *time.Time `json:"frees_at" required:"true" description:"First time at which the limit permits the payment if nothing else changes; null if waiting does not help."`
 	Message string     `json:"message" required:"true"`
 }
+
+// ETag returns the version with quotation marks, for If-Match.
+func (l PolicyList) ETag() string { return `"` + l.Version + `"` }

@@ -67,6 +67,18 @@ func addTargetFlags(cmd *cobra.Command, t *policyTarget) *cobra.Command {
 	return cmd
 }
 
+// addMatchFlag adds the flag with the version that a change expects; the function returns nil
+// without the flag.
+func addMatchFlag(cmd *cobra.Command) func() spending.Versions {
+	version := cmd.Flags().String("if-match", "", "refuse the change unless this is the current version, which \"specterd policy show --json\" prints; an empty text if there must be none")
+	return func() spending.Versions {
+		if !cmd.Flags().Changed("if-match") {
+			return nil
+		}
+		return spending.Versions{*version}
+	}
+}
+
 // withPolicies returns a command that acts on policies. Its first argument is the alias of the
 // wallet, unless the target is the server; do gets the other n arguments.
 func (p *program) withPolicies(user *string, t *policyTarget, n int, atNode bool, do func(cmd *cobra.Command, d *policyCommands, args []string) error) func(*cobra.Command, []string) error {
@@ -204,6 +216,7 @@ const maxPolicyFile = 1 << 20
 
 func (p *program) policySetCommand(user *string) *cobra.Command {
 	var t policyTarget
+	var expected func() spending.Versions
 	cmd := &cobra.Command{
 		Use: "set [ALIAS] FILE", Short: "Set a policy, or a list of recipients", Args: cobra.RangeArgs(1, 2),
 		Long: `Set a policy, or a list of recipients.
@@ -224,22 +237,24 @@ must be running: addresses are valid for its network only.`,
 			var r spending.Result
 			switch {
 			case t.server:
-				r, err = d.PutServer(ctx, d.who, document, nil)
+				r, err = d.PutServer(ctx, d.who, document, expected())
 			case t.member != "":
-				r, err = d.PutMember(ctx, d.access, t.member, document, nil)
+				r, err = d.PutMember(ctx, d.access, t.member, document, expected())
 			case t.list != "":
-				r, err = d.PutList(ctx, d.access, t.list, document)
+				r, err = d.PutList(ctx, d.access, t.list, document, expected())
 			default:
-				r, err = d.Put(ctx, d.access, document, nil)
+				r, err = d.Put(ctx, d.access, document, expected())
 			}
 			return p.printPolicyResult(cmd, d, t, r, err)
 		}),
 	}
+	expected = addMatchFlag(cmd)
 	return addJSON(addTargetFlags(cmd, &t))
 }
 
 func (p *program) policyDeleteCommand(user *string) *cobra.Command {
 	var t policyTarget
+	var expected func() spending.Versions
 	cmd := &cobra.Command{
 		Use: "delete [ALIAS]", Short: "Delete a policy, so that it permits all payments, or a list of recipients", Args: cobra.MaximumNArgs(1),
 		RunE: p.withPolicies(user, &t, 0, false, func(cmd *cobra.Command, d *policyCommands, _ []string) error {
@@ -251,17 +266,18 @@ func (p *program) policyDeleteCommand(user *string) *cobra.Command {
 			var err error
 			switch {
 			case t.server:
-				r, err = d.DeleteServer(ctx, d.who, nil)
+				r, err = d.DeleteServer(ctx, d.who, expected())
 			case t.member != "":
-				r, err = d.DeleteMember(ctx, d.access, t.member, nil)
+				r, err = d.DeleteMember(ctx, d.access, t.member, expected())
 			case t.list != "":
-				r, err = d.DeleteList(ctx, d.access, t.list)
+				r, err = d.DeleteList(ctx, d.access, t.list, expected())
 			default:
-				r, err = d.Delete(ctx, d.access, nil)
+				r, err = d.Delete(ctx, d.access, expected())
 			}
 			return p.printPolicyResult(cmd, d, t, r, err)
 		}),
 	}
+	expected = addMatchFlag(cmd)
 	return addJSON(addYes(addTargetFlags(cmd, &t)))
 }
 

@@ -87,6 +87,11 @@ func TestPolicyCommands(t *testing.T) {
 		t.Run("lists, members and the server", func(t *testing.T) {
 			check(s.run(t, "policy", "set", "vault", file("list.json", `{"entries": [{"address": "`+to+`", "label": "rent"}, {"wallet": "vault"}]}`), "--list", "known"), "known of vault")
 			check(s.run(t, "policy", "show", "vault", "--list", "known"), to, "rent", "wallet vault")
+			version := decoded(t, s.run(t, "policy", "show", "vault", "--list", "known", "--json")).(map[string]any)["version"].(string)
+			s.refuse(t, "the list has changed since you read it", "policy", "set", "vault", file("empty.json", `{"entries": []}`), "--list", "known", "--if-match", "")
+			s.refuse(t, "the list has changed since you read it", "policy", "delete", "vault", "--list", "known", "--yes", "--if-match", "0"+version[1:])
+			check(s.run(t, "policy", "set", "vault", file("empty.json", `{"entries": []}`), "--list", "known", "--if-match", version), "known of vault")
+			s.refuse(t, "the policy has changed since you read it", "policy", "set", "vault", file("policy.json", pettyCash), "--if-match", version)
 			check(s.run(t, "policy", "set", "vault", file("member.json", `{"version": 1, "allow": [{"name": "small", "max_payment_sat": 1000}]}`), "--member", "bob"),
 				"Warning: The rule small limits only single payments", "Changed the policy of bob in vault.")
 			check(s.run(t, "policy", "show", "vault", "--member", "bob"), "A payment is at most 1000 sat.\nWarning: The rule small limits only single payments")

@@ -99,7 +99,8 @@ type policyPage struct {
 	Changes []pendingChange
 	Budgets []budgetRow
 	Lists   []listRow
-	Members []memberPolicy
+	Members []memberPolicy // first those with a policy
+	More    int            // number of members that the page does not list
 	Presets []policyPreset
 	// Warnings are about the policy.
 	Warnings []string
@@ -209,9 +210,20 @@ func (c *call) addLists(page *policyPage) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range members[:min(len(members), maxMemberPolicies)] {
+	for _, m := range members {
 		page.Members = append(page.Members, memberPolicy{m.UserName, c.walletPath("members", m.UserName, "policy"), slices.Contains(limited, m.UserID)})
 	}
+	slices.SortStableFunc(page.Members, func(a, b memberPolicy) int {
+		switch {
+		case a.Exists == b.Exists:
+			return 0
+		case a.Exists:
+			return -1
+		}
+		return 1
+	})
+	page.More = max(0, len(members)-maxMemberPolicies)
+	page.Members = page.Members[:len(members)-page.More]
 	return nil
 }
 

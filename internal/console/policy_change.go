@@ -202,6 +202,7 @@ type policyReview struct {
 	Version    string
 	Hidden     []hiddenField // of the form, to change it again
 	List       string
+	Entries    string // of the form of a list, which is shown again if the change is refused
 	Now        time.Time
 }
 

@@ -54,6 +54,7 @@ func (c *call) entries(targets []policy.Target) []listEntry {
 type policyListPage struct {
 	Form    form
 	Name    string // empty for a new list
+	Version string // of the list that the form changes
 	List    listRow
 	All     []listEntry
 	MayEdit bool
@@ -69,6 +70,7 @@ func (c *call) showList() error {
 		return missing(err, spending.ErrListNotFound)
 	}
 	c.form.Set("name", name)
+	c.form.Set(versionField, list.Version)
 	c.form.Set(entriesField, listText(list))
 	return c.renderList(c.newForm(nil), name)
 }
@@ -117,7 +119,7 @@ func (c *call) listDocument() []byte {
 
 func (c *call) renderList(f form, name string) error {
 	f.ids = []string{entriesField, "name"}
-	page := policyListPage{Form: f, Name: name, MayEdit: c.view.Role.Covers(auth.RoleOwner)}
+	page := policyListPage{Form: f, Name: name, Version: c.form.Get(versionField), MayEdit: c.view.Role.Covers(auth.RoleOwner)}
 	if name != "" {
 		list, err := c.Spending.GetList(c.r.Context(), c.access, name)
 		if err != nil {
@@ -155,7 +157,7 @@ func (c *call) reviewList() error {
 	if err != nil {
 		return c.refuseList(err, current.List)
 	}
-	review := policyReview{policyAt: policyAt{Kind: policy.Wallet, Base: c.walletPath("lists")}, Form: c.newForm(nil), List: name, Deletes: deletes, Document: string(document), Hidden: c.hidden()}
+	review := policyReview{policyAt: policyAt{Kind: policy.Wallet, Base: c.walletPath("lists")}, Form: c.newForm(nil), List: name, Entries: c.form.Get(entriesField), Deletes: deletes, Document: string(document), Version: c.form.Get(versionField), Hidden: c.hidden()}
 	if review.Diff, err = c.listDiff(current.Entries, preview.Document); err != nil {
 		return err
 	}
@@ -179,12 +181,12 @@ func (c *call) saveList() error {
 		return err
 	}
 	var result spending.Result
-	notice := "list-saved"
+	notice, expected := "list-saved", spending.Versions{c.form.Get(versionField)}
 	if c.form.Get(actionField) == "delete" {
 		notice = "list-deleted"
-		result, err = c.Spending.DeleteList(c.r.Context(), c.access, c.form.Get("name"))
+		result, err = c.Spending.DeleteList(c.r.Context(), c.access, c.form.Get("name"), expected)
 	} else {
-		result, err = c.Spending.PutList(c.r.Context(), c.access, c.form.Get("name"), []byte(c.form.Get(documentField)))
+		result, err = c.Spending.PutList(c.r.Context(), c.access, c.form.Get("name"), []byte(c.form.Get(documentField)), expected)
 	}
 	if err != nil {
 		return c.refuseList(err, current.List)

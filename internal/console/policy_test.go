@@ -123,6 +123,17 @@ func TestPolicy_Parts(t *testing.T) {
 		p.submit(lists+"/review", "name", "suppliers", "entries", "nothing").want(http.StatusBadRequest, "Address of entry 1")
 		p.submit(lists+"/review", "name", "suppliers", "entries", address+" paper mill").want(http.StatusOK, "New:", "paper mill").
 			submit(lists).want(http.StatusOK, "The list was changed", "suppliers", "paper mill")
+		// Two owners edit the list: the second one reads it again.
+		carol := s.user(t, "carol", false)
+		alice.member(w.alias, carol, "owner")
+		hers := carol.get(lists+"/suppliers").submit(lists+"/review", "entries", address+" glue").want(http.StatusOK, "glue")
+		mine := alice.get(lists+"/suppliers").submit(lists+"/review", "entries", address+" paper mill 2")
+		mine.submit(lists).want(http.StatusOK, "The list was changed")
+		hers.submit(lists).want(http.StatusPreconditionFailed, "the list has changed since you read it", "glue")
+		alice.get(lists+"/suppliers").want(http.StatusOK, "paper mill 2").lacks("glue")
+		twice := alice.get(lists+"/new").submit(lists+"/review", "name", "suppliers", "entries", address)
+		twice.submit(lists).want(http.StatusPreconditionFailed, "the list has changed since you read it")
+
 		bob.get(lists+"/suppliers").want(http.StatusOK, "paper mill").lacks("<textarea")
 
 		document := `{"version": 1, "allow": [{"name": "a", "to": [{"list": "suppliers"}]}, {"name": "b", "max_recipients": 2}]}`

@@ -55,6 +55,7 @@ var policyCodes = []Code{
 	{"list_not_found", NotFound, API, "The wallet has no list of this name.", "List the lists of the wallet."},
 	{"policy_change_not_found", NotFound, API, "No pending change has this id. It may have taken effect or been cancelled.", "List the pending changes."},
 	{"policy_changed", Conflict, API, "The spending policies have changed since the proposal was approved.", "Ask the approvers to approve it again."},
+	{"policy_list_modified", PreconditionFailed, API, "The list has changed since the version in If-Match.", "Read it again, and repeat the request with the new ETag."},
 	{"policy_modified", PreconditionFailed, API, "The policy has changed since the version in If-Match.", "Read it again, and repeat the request with the new ETag."},
 	{"policy_not_found", NotFound, API, "No policy is set here, so that all payments are permitted.", "Set a policy with PUT."},
 	{"policy_refused", Forbidden, API, "A spending policy does not permit the payment. limits has each limit that it exceeds, and frees_at if the limit permits it later.", "Change the payment, wait until frees_at, or ask an owner to change the policy."},

@@ -175,7 +175,7 @@ func policyRoutes(one *v1.API) []route.Route {
 		line(post, "/api/v1/wallets/{alias}/policy/changes/{id}/approve", route.Bearer, auth.PoliciesWrite, route.Viewer, route.OK(one.ApprovePolicyChange).ShownTo(auth.PoliciesRead), "Approve a pending change of a policy"),
 		line(remove, "/api/v1/wallets/{alias}/policy/changes/{id}", route.Bearer, auth.PoliciesWrite, route.Owner, route.NoContent(one.CancelPolicyChange), "Cancel a pending change of a policy"),
 		line(get, "/api/v1/wallets/{alias}/lists", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.ListPolicyLists), "List the lists of recipients of a wallet"),
-		line(get, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetPolicyList), "Get a list of recipients"),
+		line(get, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetPolicyList).WithETag(), "Get a list of recipients"),
 		line(put, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.PutPolicyList).ShownTo(auth.PoliciesRead), "Set a list of recipients"),
 		line(remove, "/api/v1/wallets/{alias}/lists/{name}", route.Bearer, auth.PoliciesWrite, route.Owner, route.OK(one.DeletePolicyList).ShownTo(auth.PoliciesRead), "Delete a list of recipients"),
 		line(get, "/api/v1/wallets/{alias}/members/{user}/policy", route.Bearer, auth.PoliciesRead, route.Viewer, route.OK(one.GetMemberPolicy).WithETag(), "Get the spending policy of a member"),

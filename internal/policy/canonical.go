@@ -43,6 +43,12 @@ func (p Policy) Document(walletName func(id string) string) []byte {
 // of ParseStoredList.
 func CanonicalList(entries []Target) []byte { return ListDocument(entries, nil) }
 
+// ListVersion returns the SHA-256 of a list with its labels, in hexadecimal.
+func ListVersion(entries []Target) string {
+	sum := sha256.Sum256(CanonicalList(entries))
+	return hex.EncodeToString(sum[:])
+}
+
 // ListDocument returns the entries of a list as JSON with names of wallets.
 func ListDocument(entries []Target, walletName func(id string) string) []byte {
 	w := writer{walletName: walletName}

@@ -14,8 +14,8 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// Versions are the versions that a caller expects a policy to have. Nil matches any version,
-// and an empty list none. The version of a missing policy is empty.
+// Versions are the versions that a caller expects a policy or a list to have. Nil matches any
+// version, and an empty list none. The version of a missing policy or list is empty.
 type Versions []string
 
 // Result is the result of a request to change a policy or a list.
@@ -91,8 +91,8 @@ func (s *Service) mayChangeServer(who *auth.Principal) error {
 }
 
 // PutList sets the entries of a list of a wallet. This is a change of the policies that name
-// it; see Put. It returns ErrTooManyLists.
-func (s *Service) PutList(ctx context.Context, access wallet.Access, name string, document []byte) (Result, error) {
+// it; see Put. It returns ErrListModified and ErrTooManyLists.
+func (s *Service) PutList(ctx context.Context, access wallet.Access, name string, document []byte, expected Versions) (Result, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return Result{}, err
@@ -100,16 +100,16 @@ func (s *Service) PutList(ctx context.Context, access wallet.Access, name string
 	if err := policy.CheckListName("name", name); err != nil {
 		return Result{}, err
 	}
-	return s.put(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, document, nil)
+	return s.put(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, document, expected)
 }
 
 // DeleteList deletes a list of a wallet; see PutList.
-func (s *Service) DeleteList(ctx context.Context, access wallet.Access, name string) (Result, error) {
+func (s *Service) DeleteList(ctx context.Context, access wallet.Access, name string, expected Versions) (Result, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
 	if err != nil {
 		return Result{}, err
 	}
-	return s.remove(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, nil)
+	return s.remove(ctx, access.Caller(), Target{Kind: policy.Wallet, WalletID: v.ID, List: name}, expected)
 }
 
 func (s *Service) put(ctx context.Context, who *auth.Principal, t Target, document []byte, expected Versions) (Result, error) {

@@ -54,21 +54,31 @@ func (e *Edit) mayChange(who *auth.Principal) error {
 	return e.Approvers[i].Role.Check(auth.RoleOwner)
 }
 
-// expect returns ErrModified if the version is not one of expected, and an error if there is
+// version returns the version of the policy or the list; empty if it does not exist.
+func (e *Edit) version() (string, error) {
+	switch entries, exists := e.Lists[e.List]; {
+	case e.List != "" && exists:
+		return policy.ListVersion(entries), nil
+	case e.Document == "":
+		return "", nil
+	}
+	p, err := policy.ParseStored(e.Kind, []byte(e.Document))
+	if err != nil {
+		return "", notCallers(err)
+	}
+	return policy.Version(p, e.Lists), nil
+}
+
+// expect returns ErrModified or ErrListModified if the version is not one of expected, and an error if there is
 // nothing to delete.
 func (e *Edit) expect(expected Versions, document string) error {
-	if expected != nil {
-		version := ""
-		if e.Document != "" {
-			p, err := policy.ParseStored(e.Kind, []byte(e.Document))
-			if err != nil {
-				return notCallers(err)
-			}
-			version = policy.Version(p, e.Lists)
+	if version, err := e.version(); err != nil {
+		return err
+	} else if expected != nil && !slices.Contains(expected, version) {
+		if e.List != "" {
+			return ErrListModified
 		}
-		if !slices.Contains(expected, version) {
-			return ErrModified
-		}
+		return ErrModified
 	}
 	_, exists := e.Lists[e.List]
 	switch {

@@ -149,6 +149,7 @@ func (s *Service) memberships(ctx context.Context, who *auth.Principal) ([]auth.
 type List struct {
 	Stored
 
+	Version    string // see policy.ListVersion
 	Entries    []policy.Target
 	WalletName func(id string) string // see Policy
 }
@@ -176,6 +177,7 @@ func (s *Service) Lists(ctx context.Context, access wallet.Access) ([]List, erro
 		if lists[i].Entries, err = policy.ParseStoredList([]byte(l.Document)); err != nil {
 			return nil, notCallers(err)
 		}
+		lists[i].Version = policy.ListVersion(lists[i].Entries)
 	}
 	return lists, nil
 }

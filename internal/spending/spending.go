@@ -28,6 +28,8 @@ var (
 	ErrChangeNotFound = fault.New(fault.NotFound, "policy_change_not_found", "no change with this id is pending")
 	// ErrModified is returned if the policy has changed since the caller read it.
 	ErrModified = fault.New(fault.PreconditionFailed, "policy_modified", "the policy has changed since you read it; read it again")
+	// ErrListModified is returned if the list has changed since the caller read it.
+	ErrListModified = fault.New(fault.PreconditionFailed, "policy_list_modified", "the list has changed since you read it; read it again")
 	// ErrTooManyLists is returned if a wallet would have more than maxLists lists.
 	ErrTooManyLists = fault.New(fault.Conflict, "too_many_lists", "a wallet can have at most %d lists; delete one first", maxLists)
 )

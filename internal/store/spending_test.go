@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -175,7 +176,7 @@ func TestPolicyChanges_Lists(t *testing.T) {
 		}
 		put := func(addresses ...string) spending.Result {
 			t.Helper()
-			r, err := w.policies.PutList(ctx, w.access(w.alice), "suppliers", list(addresses...))
+			r, err := w.policies.PutList(ctx, w.access(w.alice), "suppliers", list(addresses...), nil)
 			testkit.Check(t, err)
 			return r
 		}
@@ -195,6 +196,20 @@ func TestPolicyChanges_Lists(t *testing.T) {
 		if testkit.Check(t, err); len(l.Entries) != 2 {
 			t.Errorf("the list is %+v", l)
 		}
+		for name, expected := range map[string]spending.Versions{"old": {policy.ListVersion(nil)}, "missing": {""}, "none": {}} {
+			_, err := w.policies.PutList(ctx, w.access(w.alice), "suppliers", list(), expected)
+			wantFault(t, err, spending.ErrListModified)
+			_, err = w.policies.DeleteList(ctx, w.access(w.alice), "suppliers", expected)
+			if wantFault(t, err, spending.ErrListModified); t.Failed() {
+				t.Fatal(name)
+			}
+		}
+		_, err = w.policies.PutList(ctx, w.access(w.alice), "suppliers", list(address), spending.Versions{"other", l.Version})
+		testkit.Check(t, err)
+		_, err = w.policies.PutList(ctx, w.access(w.alice), "new", list(address), spending.Versions{l.Version})
+		wantFault(t, err, spending.ErrListModified)
+		_, err = w.policies.PutList(ctx, w.access(w.alice), "new", list(address), spending.Versions{""})
+		testkit.Check(t, err)
 		member := func(sat string) spending.Result {
 			t.Helper()
 			document := `{"version":1,"allow":[{"name":"day","windows":[{"per":"24h","max_sat":` + sat + `}]}]}`
@@ -218,7 +233,7 @@ func TestPolicyChanges_PendingList(t *testing.T) {
 		w, ctx := newPolicyWorld(t, b), t.Context()
 		list := func(entries string) spending.Result {
 			t.Helper()
-			r, err := w.policies.PutList(ctx, w.access(w.alice), "known", []byte(`{"entries":[`+entries+`]}`))
+			r, err := w.policies.PutList(ctx, w.access(w.alice), "known", []byte(`{"entries":[`+entries+`]}`), nil)
 			testkit.Check(t, err)
 			return r
 		}

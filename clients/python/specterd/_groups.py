@@ -989,16 +989,19 @@ class PolicyLists(Group):
         )
         return self._transport.one(types.PolicyListList, request)
 
-    def get(self, wallet: str, name: str) -> types.PolicyList:
+    def get(self, wallet: str, name: str, *, if_none_match: Optional[str] = None) -> types.PolicyList:
         """Get a list of recipients.
 
         Requires a token with the scope policies:read. Requires at least the role viewer in the
         wallet.
+
+        if_none_match: ETag of an earlier response; raises NotModified if it is unchanged.
         """
         request = Request(
             "GET",
             "/api/v1/wallets/{alias}/lists/{name}",
             params={"alias": wallet, "name": name},
+            if_none_match=if_none_match,
         )
         return self._transport.one(types.PolicyList, request)
 
@@ -1007,6 +1010,8 @@ class PolicyLists(Group):
         wallet: str,
         name: str,
         entries: Sequence[Mapping[str, Any]],
+        *,
+        if_match: Optional[str] = None,
     ) -> Optional[types.PolicyResult]:
         """Set a list of recipients.
 
@@ -1014,25 +1019,36 @@ class PolicyLists(Group):
         wallet. Without the scope policies:read the response has no body.
 
         entries: Recipients, as in a policy, with labels; an empty list matches nothing.
+        if_match: ETag that the object must still have.
         """
         request = Request(
             "PUT",
             "/api/v1/wallets/{alias}/lists/{name}",
             params={"alias": wallet, "name": name},
             body={"entries": entries},
+            if_match=if_match,
         )
         return self._transport.maybe(types.PolicyResult, request)
 
-    def delete(self, wallet: str, name: str) -> Optional[types.PolicyResult]:
+    def delete(
+        self,
+        wallet: str,
+        name: str,
+        *,
+        if_match: Optional[str] = None,
+    ) -> Optional[types.PolicyResult]:
         """Delete a list of recipients.
 
         Requires a token with the scope policies:write. Requires at least the role owner in the
         wallet. Without the scope policies:read the response has no body.
+
+        if_match: ETag that the object must still have.
         """
         request = Request(
             "DELETE",
             "/api/v1/wallets/{alias}/lists/{name}",
             params={"alias": wallet, "name": name},
+            if_match=if_match,
         )
         return self._transport.maybe(types.PolicyResult, request)
 

@@ -1028,6 +1028,8 @@ class PolicyList(Object):
     """Time when it was set."""
     set_by: str
     """Name of the user who set it."""
+    version: str
+    """SHA-256 of the entries; also the ETag."""
 
 
 @dataclass

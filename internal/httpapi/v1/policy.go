@@ -58,9 +58,9 @@ func policyResultOf(r spending.Result, err error) (api.PolicyResult, error) {
 	return out, err
 }
 
-// policyMatch contains the header If-Match of a request that changes a policy.
+// policyMatch contains the header If-Match of a request that changes a policy or a list.
 type policyMatch struct {
-	IfMatch *string `header:"If-Match" json:"-" example:"\"3a7b…\"" description:"Optional. Known ETag of the policy, or several, separated by commas; 412 if it has changed since."`
+	IfMatch *string `header:"If-Match" json:"-" example:"\"3a7b…\"" description:"Optional. Known ETag of the policy or the list, or several, separated by commas; 412 if it has changed since."`
 }
 
 func (m policyMatch) versions() (spending.Versions, error) {

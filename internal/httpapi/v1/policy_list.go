@@ -10,7 +10,7 @@ import (
 )
 
 func policyListOf(l spending.List) api.PolicyList {
-	out := api.PolicyList{Name: l.List, SetBy: l.SetBy, SetAt: l.SetAt.UTC()}
+	out := api.PolicyList{Name: l.List, Version: l.Version, SetBy: l.SetBy, SetAt: l.SetAt.UTC()}
 	var body struct {
 		Entries []json.RawMessage `json:"entries"`
 	}
@@ -47,21 +47,35 @@ func (a *API) GetPolicyList(ctx context.Context, in policyListRequest) (api.Poli
 
 type putPolicyListRequest struct {
 	policyListRequest
+	policyMatch
 	api.PutPolicyListRequest
 }
 
 // PutPolicyList serves PUT /api/v1/wallets/{alias}/lists/{name}.
 func (a *API) PutPolicyList(ctx context.Context, in putPolicyListRequest) (api.PolicyResult, error) {
+	expected, err := in.versions()
+	if err != nil {
+		return api.PolicyResult{}, err
+	}
 	text, err := json.Marshal(map[string][]api.Document{"entries": in.Entries})
 	if err != nil {
 		return api.PolicyResult{}, err
 	}
-	return policyResultOf(a.o.Spending.PutList(ctx, access(ctx), in.Name, text))
+	return policyResultOf(a.o.Spending.PutList(ctx, access(ctx), in.Name, text, expected))
+}
+
+type deletePolicyListRequest struct {
+	policyListRequest
+	policyMatch
 }
 
 // DeletePolicyList serves DELETE /api/v1/wallets/{alias}/lists/{name}.
-func (a *API) DeletePolicyList(ctx context.Context, in policyListRequest) (api.PolicyResult, error) {
-	return policyResultOf(a.o.Spending.DeleteList(ctx, access(ctx), in.Name))
+func (a *API) DeletePolicyList(ctx context.Context, in deletePolicyListRequest) (api.PolicyResult, error) {
+	expected, err := in.versions()
+	if err != nil {
+		return api.PolicyResult{}, err
+	}
+	return policyResultOf(a.o.Spending.DeleteList(ctx, access(ctx), in.Name, expected))
 }
 
 // ListPolicyChanges serves GET /api/v1/wallets/{alias}/policy/changes.
