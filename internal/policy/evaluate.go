@@ -296,8 +296,11 @@ func exceedsPercent(fee btc.Amount, percent int, amount btc.Amount) bool {
 // moment compares the fields that depend on the moment.
 func (c *ruleCheck) moment() {
 	r := c.rule
-	if r.Hours != nil && !r.Hours.permits(c.At) && c.fails() {
-		opens, _ := r.Hours.next(c.At)
+	if r.Hours != nil && !c.isWithin(r.Hours) && c.fails() {
+		var opens time.Time
+		if !r.Hours.permits(c.At) {
+			opens, _ = r.Hours.next(c.At)
+		}
 		c.refuse("hours", jsonOf(func(w *writer) { w.hours(r.Hours) }), "", opens, r.Hours.describe())
 	}
 	if c.Confirmations < r.Confirmations && c.fails() {
@@ -306,6 +309,12 @@ func (c *ruleCheck) moment() {
 	if r.KeepAtLeast != nil && c.Remaining < *r.KeepAtLeast && c.fails() {
 		c.refuse("keep_at_least_sat", sats(*r.KeepAtLeast), "", time.Time{}, say("At least %s must remain in the wallet; %s would remain.", *r.KeepAtLeast, c.Remaining))
 	}
+}
+
+// isWithin reports whether hours permit the payment. While the clock is in doubt, they must also
+// include the last trusted time.
+func (c *ruleCheck) isWithin(h *Hours) bool {
+	return h.permits(c.At) && (c.TrustedAt.IsZero() || h.permits(c.TrustedAt))
 }
 
 // windows compares the payment with the windows of the rule.

@@ -236,6 +236,30 @@ func TestEvaluate_ClockInDoubt(t *testing.T) {
 	}
 }
 
+// While the clock is in doubt, hours must include also the last trusted time.
+func TestEvaluate_HoursInDoubt(t *testing.T) {
+	document := inRule(`"hours": {"zone": "UTC", "from": "10:00", "to": "12:00"}`)
+	inside, outside := monday.Truncate(24*time.Hour).Add(11*time.Hour), monday.Truncate(24*time.Hour).Add(15*time.Hour)
+	tests := []struct {
+		name        string
+		at, trusted time.Time
+		permitted   bool
+	}{
+		{"clock is trusted", inside, time.Time{}, true},
+		{"clock jumped within the hours", inside, inside.Add(30 * time.Minute), true},
+		{"clock jumped into the hours", inside, outside, false},
+		{"clock jumped out of the hours", outside, inside, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			d := evaluate(t, document, func(p *Payment) { p.At, p.TrustedAt = test.at, test.trusted }, charges{})
+			if (len(d.Refusals) == 0) != test.permitted {
+				t.Errorf("got %s", d.summary())
+			}
+		})
+	}
+}
+
 func TestEvaluate_Choice(t *testing.T) {
 	rules := func(rules ...string) string { return `{"version": 1, "allow": [` + strings.Join(rules, ",") + `]}` }
 	tests := []struct {

@@ -124,7 +124,7 @@ type Payment struct {
 	Remaining     btc.Amount // what remains in the wallet after it and all open proposals
 	At            time.Time
 	// TrustedAt is the last time at which the clock was trusted, while it is in doubt: windows
-	// extend back from there, so that nothing frees. It is zero for At.
+	// extend back from there, so that nothing frees, and hours must include both times. It is zero for At.
 	TrustedAt time.Time
 }
 

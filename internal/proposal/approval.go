@@ -154,7 +154,7 @@ func (u *Update) release(m Moment) error {
 		return err
 	}
 	u.Review.Missing = u.missing(approvers)
-	if at := u.Review.ReleaseAt; at.After(m.Now) {
+	if at := u.Review.ReleaseAt; !m.reached(at) {
 		u.TryAt = at
 		return nil
 	}

@@ -42,6 +42,12 @@ func (m Moment) charged() time.Time {
 	return m.Now
 }
 
+// reached reports whether a time has come. While the clock is in doubt, this requires that it had
+// come before.
+func (m Moment) reached(t time.Time) bool {
+	return !t.After(m.Now) && (m.Trusted.IsZero() || !t.After(m.Trusted))
+}
+
 // Rules gives access to the policies that apply to a proposal, in the transaction that stores
 // it.
 type Rules interface {
@@ -168,8 +174,8 @@ func (p *Proposal) assess(layers []policy.Layer, d policy.Decision, m Moment) {
 		r.Missing = append(r.Missing, required.Count)
 	}
 	if d.Delay > 0 {
-		r.ReleaseAt = p.CreatedAt.Add(d.Delay)
+		r.ReleaseAt = r.ChargedAt.Add(d.Delay)
 	}
 	p.Review = &r
-	r.Released = len(r.Required) == 0 && !r.ReleaseAt.After(m.Now)
+	r.Released = len(r.Required) == 0 && m.reached(r.ReleaseAt)
 }

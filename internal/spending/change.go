@@ -212,7 +212,7 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 			e.Pending, e.PendingChanged = nil, true
 		}
 		c := &Change{
-			Target: t, ID: uuid.NewString(), Document: document, RequestedAt: now,
+			Target: t, ID: uuid.NewString(), Document: document, RequestedAt: s.requestedAt(now),
 			Maker: proposal.Actor{UserID: who.UserID, UserName: who.UserName, TokenID: who.TokenID},
 		}
 		if len(wider) == 0 {

@@ -274,6 +274,15 @@ func (s *Service) trusted(now time.Time) time.Time {
 	return now
 }
 
+// requestedAt returns the time at which a delay begins. While the clock is in doubt, it is the
+// later one, so that the delay does not end early when the clock is corrected.
+func (s *Service) requestedAt(now time.Time) time.Time {
+	if trusted := s.watch.Trusted(now); trusted.After(now) {
+		return trusted
+	}
+	return now
+}
+
 // Simulation is the result of Simulate.
 type Simulation struct {
 	Limits []fault.Limit    // that the payment exceeds; empty if it is permitted
