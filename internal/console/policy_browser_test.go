@@ -31,6 +31,9 @@ func TestBrowser_Policy(t *testing.T) {
 	b.inspect(page + "/simulate")
 	alice.api("PUT", "/api/v1/wallets/treasury/lists/suppliers", map[string]any{"entries": json.RawMessage("[]")})
 	b.inspect("/wallets/treasury/lists/suppliers")
+	b.open("/tokens/new")
+	b.press("Spending policy: what the token may pay")
+	b.inspectHere("token policy")
 	id := alice.propose(w.alias)["id"].(string)
 
 	signer := s.chromium(t)

@@ -15,16 +15,36 @@ import (
 // policyEditPage is the form of a policy.
 type policyEditPage struct {
 	policyAt
+	ruleForm
 
-	Form    form
-	JSON    bool // whether the form is the document, and not the fields of one rule
-	Simple  bool // whether the fields can express the current policy
-	Exists  bool
-	Wallets []wallet.View
-	Lists   []string
-	Days    []dayOption
-	Roles   []string
-	Back    string
+	JSON   bool // whether the form is the document, and not the fields of one rule
+	Simple bool // whether the fields can express the current policy
+	Exists bool
+	Back   string
+}
+
+// ruleForm is the part of a form with the fields of one rule.
+type ruleForm struct {
+	Form     form
+	Wallets  []wallet.View
+	Lists    []string
+	Days     []dayOption
+	Roles    []string
+	NameAttr string // attributes of the name, which is required unless the rule is optional
+}
+
+// newRuleForm returns the fields of a rule of a policy of a kind, without lists.
+func (c *call) newRuleForm(f form, kind policy.Kind) (ruleForm, error) {
+	r := ruleForm{Form: f, Days: dayOptions, Roles: []string{"role:proposer", "role:signer", "role:owner"}, NameAttr: `dir="auto" maxlength="64"`}
+	if kind == policy.Server {
+		r.Roles = append(r.Roles, "role:admin")
+	}
+	if kind != policy.Token {
+		r.NameAttr += " required"
+	}
+	var err error
+	r.Wallets, err = c.wallets()
+	return r, err
 }
 
 // dayOption is a day of the week in documents, and its name.
@@ -91,18 +111,13 @@ func (c *call) fillForm(at policyAt, current *spending.Policy) {
 
 // renderPolicyForm shows the form, which may be refused.
 func (c *call) renderPolicyForm(at policyAt, current *spending.Policy, f form) error {
-	page := policyEditPage{policyAt: at, JSON: c.form.Get(modeField) == modeJSON, Exists: current != nil, Days: dayOptions, Back: at.Base, Simple: true}
+	page := policyEditPage{policyAt: at, JSON: c.form.Get(modeField) == modeJSON, Exists: current != nil, Back: at.Base, Simple: true}
 	f.raw, f.ids = page.JSON, ruleFields
-	page.Form = f
 	if current != nil {
 		_, page.Simple = c.ruleValues(at, current)
 	}
-	page.Roles = []string{"role:proposer", "role:signer", "role:owner"}
-	if at.Kind == policy.Server {
-		page.Roles = append(page.Roles, "role:admin")
-	}
 	var err error
-	if page.Wallets, err = c.wallets(); err != nil {
+	if page.ruleForm, err = c.newRuleForm(f, at.Kind); err != nil {
 		return err
 	}
 	if at.Kind != policy.Server {

@@ -23,12 +23,13 @@ var ruleFields = []string{
 
 // Choices of the recipients in the form of one rule.
 const (
-	reachField     = "reach"
+	reachField     = "to.reach" // not reach, which is a field of the form of a token
 	reachOnly      = "only"
 	walletsField   = "to.wallets"
 	addressesField = "to.addresses"
 	listsField     = "to.lists"
 	proposerField  = "allow[0].approvals.not_proposer"
+	approversField = "allow[0].approvals.of"
 )
 
 // policyPreset is a policy with which the form begins.

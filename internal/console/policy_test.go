@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // TestPolicy is the life of a policy on its pages: the form with its problems, the review, a payment
@@ -157,6 +159,19 @@ func TestPolicy_Parts(t *testing.T) {
 		p = alice.get("/tokens/new").submit("/tokens", "description", "shop", "policy", `{"version": 1, "allow": [{"max": 3}]}`)
 		p.want(http.StatusBadRequest, "allow[0].max", "allow[0].name: is required")
 		p.submit("/tokens", "policy", `{"version": 1, "allow": [{"name": "budget", "max_payment_sat": 4000}]}`).want(http.StatusOK)
+		// By the fields of one rule: each problem at its field, and not both forms.
+		p = alice.get("/tokens/new").submit("/tokens", "description", "script", "allow[0].windows[0].max_sat", "many", "to.reach", "only", "to.addresses", "nothing")
+		p.want(http.StatusBadRequest, "Name of the rule: must be 1 to 64 characters long", "must be a valid Bitcoin address", "must be a whole number of satoshis", "Within: is required")
+		for _, name := range []string{"allow[0].name", "allow[0].windows[0].max_sat", "allow[0].windows[0].per"} {
+			if input := p.all("input", func(n *html.Node) bool { return attr(n, "name") == name }); len(input) != 1 || attr(input[0], "aria-invalid") != "true" {
+				t.Errorf("the input %s has no problem", name)
+			}
+		}
+		rule := []string{"description", "script", "allow[0].name", "budget", "allow[0].windows[0].per", "24h", "allow[0].windows[0].max_sat", "30 000", "to.wallets", "treasury", "to.addresses", "", "to.reach", "only"}
+		p.submit("/tokens", append(rule, "policy", `{"version": 1}`)...).want(http.StatusBadRequest, "must be empty if the fields of the rule are filled in")
+		p.submit("/tokens", append(rule, "policy", "")...).want(http.StatusOK)
+		alice.get("/tokens").follow("script").want(http.StatusOK, "What this token can pay", "Payments to addresses of the wallet Treasury.", "Within 24 hours: at most 30 000 sat including fees.")
+
 		alice.get("/tokens").follow("shop").want(http.StatusOK, "What this token can pay", "A payment is at most 4 000 sat.")
 	}, onOwnNode)
 }

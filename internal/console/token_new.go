@@ -8,16 +8,17 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
-	"github.com/specterd/specterd/internal/wallet"
+	"github.com/specterd/specterd/internal/policy"
 )
 
 // newTokenPage is the form for a new token.
 type newTokenPage struct {
-	Form      form
+	ruleForm
+
 	Presets   []tokenPreset
 	Groups    []scopeGroup
-	Wallets   []wallet.View
 	Lifetimes []string
+	Rule      bool // whether the fields of the rule are filled in
 }
 
 // tokenLifetimes are the lifetimes that the form for a token proposes.
@@ -41,11 +42,14 @@ func (c *call) newToken() error {
 
 // renderNewToken shows the form, which may be refused.
 func (c *call) renderNewToken(f form) error {
-	views, err := c.wallets()
-	if err != nil {
+	p := newTokenPage{Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Lifetimes: tokenLifetimes, Rule: c.hasRule()}
+	if p.Rule {
+		f.ids = append(slices.Clone(ruleFields), tokenPolicyField)
+	}
+	var err error
+	if p.ruleForm, err = c.newRuleForm(f, policy.Token); err != nil {
 		return err
 	}
-	p := newTokenPage{Form: f, Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Wallets: views, Lifetimes: tokenLifetimes}
 	return c.renderForm(f, "token-new", c.look.T("Create token"), p)
 }
 
@@ -75,10 +79,22 @@ func (c *call) createToken() error {
 // tokenPolicyField is the field with the policy of a new token, as JSON.
 const tokenPolicyField = "policy"
 
-// addTokenPolicy adds the policy of the form.
+// hasRule reports whether the form for a new token has a rule: a field that the user filled in.
+func (c *call) hasRule() bool {
+	return c.form.Get(reachField) == reachOnly || slices.ContainsFunc(ruleFields, func(name string) bool {
+		return name != approversField && c.field(name) != ""
+	})
+}
+
+// addTokenPolicy adds the policy of the form: one rule, or a document.
 func (c *call) addTokenPolicy(params *auth.CreateTokenParams) error {
-	text := strings.TrimSpace(c.form.Get(tokenPolicyField))
-	if text == "" {
+	text := c.field(tokenPolicyField)
+	switch {
+	case c.hasRule() && text != "":
+		return fault.InvalidField(tokenPolicyField, "must be empty if the fields of the rule are filled in; use one of them")
+	case c.hasRule():
+		text = string(c.ruleDocument(policy.Token))
+	case text == "":
 		return nil
 	}
 	var err error

@@ -74,3 +74,17 @@ func TestUnproposed(t *testing.T) {
 		alice.get("/").want(http.StatusOK).lacks(warning)
 	}, onOwnNode, with("SPECTER_WEBHOOK_HOSTS", "127.0.0.1"))
 }
+
+// TestBrowser_Unproposed looks at the warning on the pages.
+func TestBrowser_Unproposed(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	alice.spendElsewhere(w, "0.01")
+	testkit.Eventually(t, "the warning appears", func() bool { return strings.Contains(alice.get("/").text(), "without a proposal") })
+	b := s.chromium(t)
+	b.open("/login")
+	b.signIn(alice.name, alice.password)
+	b.see("Home")
+	b.inspect("/")
+	b.inspect("/wallets/treasury")
+}
