@@ -108,7 +108,8 @@ fmt: $(TOOLS)/golangci-lint ## format the code
 sqlc: $(TOOLS)/sqlc ## generate the Go code of the SQL queries
 	sqlc generate
 
-client: ## generate the Python client's types and methods from docs/openapi.json
+client: ## generate the Go and Python clients from docs/openapi.json
+	go run ./internal/clientgen
 	python3 clients/python/generate.py
 
 verify: test-deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up to date, and lint docs/openapi.json
@@ -118,6 +119,7 @@ verify: test-deps $(TOOLS)/sqlc vulncheck ## check that what is generated is up 
 	sqlc diff
 	sqlc compile -f sqlc.check.yaml
 	go run ./cmd/specterd openapi | diff docs/openapi.json -
+	go run ./internal/clientgen -check
 	python3 clients/python/generate.py --check
 	scripts/openapi.sh
 

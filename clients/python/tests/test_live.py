@@ -100,7 +100,7 @@ class Payments(Live):
             self.client.proposals.broadcast(VAULT, first)
         self.assertEqual(stale.exception.status, 412)
         with self.assertRaises(specterd.WaitTimeout):
-            self.client.wait_for(half, "complete", timeout=0.05, interval=0.01)
+            self.client.wait_for(half, "complete", timeout=1, interval=0.01)
         complete = self.client.wait_for(self.sign(half, "cleo"), "complete", timeout=20)
         sent = self.client.proposals.broadcast(VAULT, complete)
         assert sent is not None
@@ -372,6 +372,8 @@ class Reading(Live):
 class Events(Live):
     def test_stream(self) -> None:
         """A stream that is cut continues without a gap and without a repetition."""
+        for _ in range(10):
+            self.client.addresses.create(VAULT)
         logged = self.client.event_log.list(VAULT, limit=1000).items
         self.assertGreater(len(logged), 10)
         self.relay.seen.clear()
