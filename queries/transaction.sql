@@ -2,6 +2,8 @@
 -- same query, because a second lookup takes as long as everything else. Outputs with a
 -- label or an address are counted for each transaction: for EXISTS, PostgreSQL may read
 -- all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
+-- SQLite evaluates conditions in their order, and a filter without a match evaluates them for
+-- the whole history, so that numbers are compared before texts.
 
 -- name: Transactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
@@ -11,10 +13,10 @@ FROM history AS h
 WHERE h.wallet_id = @wallet_id
   AND h.time <= @after_time AND (h.time < @after_time OR h.txid < @after_txid)
   AND h.time >= @since AND h.time < @until
-  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
   AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
     OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -35,10 +37,10 @@ FROM history AS h
 WHERE h.wallet_id = @wallet_id
   AND h.time >= @after_time AND (h.time > @after_time OR h.txid > @after_txid)
   AND h.time >= @since AND h.time < @until
-  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
   AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
     OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -59,10 +61,10 @@ FROM history AS h
 WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time <= @after_time AND (h.time < @after_time OR h.txid < @after_txid)
   AND h.time >= @since AND h.time < @until
-  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
   AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
     OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -83,10 +85,10 @@ FROM history AS h
 WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
   AND h.time >= @after_time AND (h.time > @after_time OR h.txid > @after_txid)
   AND h.time >= @since AND h.time < @until
-  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
   AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
     OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (
@@ -109,10 +111,10 @@ WHERE h.wallet_id = @wallet_id AND h.txid IN (SELECT value FROM json_each(CAST(@
   AND CASE WHEN CAST(@ascending AS BOOLEAN) THEN h.time > @after_time OR (h.time = @after_time AND h.txid > @after_txid)
     ELSE h.time < @after_time OR (h.time = @after_time AND h.txid < @after_txid) END
   AND h.time + 0 >= @since AND h.time + 0 < @until
-  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
   AND (CAST(@any_amount AS BOOLEAN) OR h.flow_sat >= @min_amount AND h.flow_sat <= @max_amount
     OR -h.flow_sat >= @min_amount AND -h.flow_sat <= @max_amount)
+  AND (CAST(@any_category AS BOOLEAN) OR h.category = @category)
+  AND (CAST(@dead AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST(@any_label AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = @label
   ) + (

@@ -45,6 +45,9 @@ func consolePages(s seeded, now time.Time) []string {
 	for _, text := range []string{"invoice", "Invoice 20", "nothing has this label", madeUp("transaction", 7), addressAt(&wallet.Place{Index: 20})} {
 		pages = append(pages, consolePath+"/history?q="+url.QueryEscape(text))
 	}
+	for _, amounts := range []string{"min=60&max=61", "min=1000000000000", "kind=mixed&min=100000&state=effective"} { // no transaction has such amounts
+		pages = append(pages, consolePath+"/history?unit=sat&"+amounts)
+	}
 	for _, text := range []string{walletAlias + "mark", addressAt(&wallet.Place{Index: 20})} {
 		pages = append(pages, "/find?q="+url.QueryEscape(text))
 	}

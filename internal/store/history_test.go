@@ -316,12 +316,12 @@ func TestHistory_PagesUseIndex(t *testing.T) {
 			query, uses string // uses is a part of the query plan; alternatives are separated by |
 			args        []any
 		}{
-			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, 0, 0, true, "", true, "", 100}},
-			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), false, true, "", true, 0, 0, true, "", true, "", 100}},
-			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, 0, 0, true, "", true, "", 100}},
+			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
+			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
+			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
 			"unconfirmed, ascending": {
 				db.UnconfirmedTransactionsAscending, "transactions_unsettled",
-				[]any{false, w.ID, 0, "", 0, int64(1 << 60), false, true, "", true, 0, 0, true, "", true, "", 100},
+				[]any{false, w.ID, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100},
 			},
 			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},

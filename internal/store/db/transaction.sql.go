@@ -197,10 +197,10 @@ FROM history AS h
 WHERE h.wallet_id = $2
   AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
   AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
-    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
+    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
+  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
+  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($13 AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
@@ -220,12 +220,12 @@ type TransactionsParams struct {
 	AfterTxid   string
 	Since       sqltype.Time
 	Until       sqltype.Time
-	Dead        bool
-	AnyCategory bool
-	Category    string
 	AnyAmount   bool
 	MinAmount   btc.Amount
 	MaxAmount   btc.Amount
+	AnyCategory bool
+	Category    string
+	Dead        bool
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -260,6 +260,8 @@ type TransactionsRow struct {
 // same query, because a second lookup takes as long as everything else. Outputs with a
 // label or an address are counted for each transaction: for EXISTS, PostgreSQL may read
 // all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
+// SQLite evaluates conditions in their order, and a filter without a match evaluates them for
+// the whole history, so that numbers are compared before texts.
 func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]TransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Transactions,
 		arg.Raw,
@@ -268,12 +270,12 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 		arg.AfterTxid,
 		arg.Since,
 		arg.Until,
-		arg.Dead,
-		arg.AnyCategory,
-		arg.Category,
 		arg.AnyAmount,
 		arg.MinAmount,
 		arg.MaxAmount,
+		arg.AnyCategory,
+		arg.Category,
+		arg.Dead,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -331,10 +333,10 @@ WHERE h.wallet_id = $2 AND h.txid IN (SELECT value FROM json_each(CAST($3 AS TEX
   AND CASE WHEN CAST($4 AS BOOLEAN) THEN h.time > $5 OR (h.time = $5 AND h.txid > $6)
     ELSE h.time < $5 OR (h.time = $5 AND h.txid < $6) END
   AND h.time + 0 >= $7 AND h.time + 0 < $8
-  AND (CAST($9 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.flow_sat >= $13 AND h.flow_sat <= $14
-    OR -h.flow_sat >= $13 AND -h.flow_sat <= $14)
+  AND (CAST($9 AS BOOLEAN) OR h.flow_sat >= $10 AND h.flow_sat <= $11
+    OR -h.flow_sat >= $10 AND -h.flow_sat <= $11)
+  AND (CAST($12 AS BOOLEAN) OR h.category = $13)
+  AND (CAST($14 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($15 AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $16
   ) + (
@@ -357,12 +359,12 @@ type TransactionsAmongParams struct {
 	AfterTxid   string
 	Since       sqltype.Time
 	Until       sqltype.Time
-	Dead        bool
-	AnyCategory bool
-	Category    string
 	AnyAmount   bool
 	MinAmount   btc.Amount
 	MaxAmount   btc.Amount
+	AnyCategory bool
+	Category    string
+	Dead        bool
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -405,12 +407,12 @@ func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongPa
 		arg.AfterTxid,
 		arg.Since,
 		arg.Until,
-		arg.Dead,
-		arg.AnyCategory,
-		arg.Category,
 		arg.AnyAmount,
 		arg.MinAmount,
 		arg.MaxAmount,
+		arg.AnyCategory,
+		arg.Category,
+		arg.Dead,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -467,10 +469,10 @@ FROM history AS h
 WHERE h.wallet_id = $2
   AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
   AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
-    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
+    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
+  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
+  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($13 AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
@@ -490,12 +492,12 @@ type TransactionsAscendingParams struct {
 	AfterTxid   string
 	Since       sqltype.Time
 	Until       sqltype.Time
-	Dead        bool
-	AnyCategory bool
-	Category    string
 	AnyAmount   bool
 	MinAmount   btc.Amount
 	MaxAmount   btc.Amount
+	AnyCategory bool
+	Category    string
+	Dead        bool
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -535,12 +537,12 @@ func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAsc
 		arg.AfterTxid,
 		arg.Since,
 		arg.Until,
-		arg.Dead,
-		arg.AnyCategory,
-		arg.Category,
 		arg.AnyAmount,
 		arg.MinAmount,
 		arg.MaxAmount,
+		arg.AnyCategory,
+		arg.Category,
+		arg.Dead,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -676,10 +678,10 @@ FROM history AS h
 WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
   AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
-    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
+    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
+  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
+  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($13 AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
@@ -699,12 +701,12 @@ type UnconfirmedTransactionsParams struct {
 	AfterTxid   string
 	Since       sqltype.Time
 	Until       sqltype.Time
-	Dead        bool
-	AnyCategory bool
-	Category    string
 	AnyAmount   bool
 	MinAmount   btc.Amount
 	MaxAmount   btc.Amount
+	AnyCategory bool
+	Category    string
+	Dead        bool
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -744,12 +746,12 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 		arg.AfterTxid,
 		arg.Since,
 		arg.Until,
-		arg.Dead,
-		arg.AnyCategory,
-		arg.Category,
 		arg.AnyAmount,
 		arg.MinAmount,
 		arg.MaxAmount,
+		arg.AnyCategory,
+		arg.Category,
+		arg.Dead,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
@@ -806,10 +808,10 @@ FROM history AS h
 WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
   AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
   AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($8 AS BOOLEAN) OR h.category = $9)
-  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
-    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
+    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
+  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
+  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
   AND (CAST($13 AS BOOLEAN) OR (
     SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
   ) + (
@@ -829,12 +831,12 @@ type UnconfirmedTransactionsAscendingParams struct {
 	AfterTxid   string
 	Since       sqltype.Time
 	Until       sqltype.Time
-	Dead        bool
-	AnyCategory bool
-	Category    string
 	AnyAmount   bool
 	MinAmount   btc.Amount
 	MaxAmount   btc.Amount
+	AnyCategory bool
+	Category    string
+	Dead        bool
 	AnyLabel    bool
 	Label       string
 	AnyAddress  bool
@@ -874,12 +876,12 @@ func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg Unco
 		arg.AfterTxid,
 		arg.Since,
 		arg.Until,
-		arg.Dead,
-		arg.AnyCategory,
-		arg.Category,
 		arg.AnyAmount,
 		arg.MinAmount,
 		arg.MaxAmount,
+		arg.AnyCategory,
+		arg.Category,
+		arg.Dead,
 		arg.AnyLabel,
 		arg.Label,
 		arg.AnyAddress,
