@@ -1953,9 +1953,10 @@ class Warning(Object):
     code: str
     """Stable and machine-readable: high_fee if the fee is more than 10 % of the amount;
     unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of
-    unconfirmed transactions, with its fee rate alone and together with them; still_valid if the
-    proposal was cancelled or has expired after it had enough signatures, so that anyone who has a
-    copy of its transaction can still send it."""
+    unconfirmed transactions, with its fee rate alone and together with them (later, the status of
+    the inputs in GET /api/v1/wallets/{alias}/utxos reports whether they are still unconfirmed);
+    still_valid if the proposal was cancelled or has expired after it had enough signatures, so that
+    anyone who has a copy of its transaction can still send it."""
     message: str
     """Human-readable message."""
 
