@@ -65,6 +65,9 @@ func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID s
 			return err
 		}
 		edited := wallet.MemberEdit{Members: slices.Clone(before), Invitations: slices.Clone(invited)}
+		if edited.Limited, err = isLimited(ctx, q, who); err != nil {
+			return err
+		}
 		if err := edit(&edited); err != nil {
 			return err
 		}
@@ -79,6 +82,18 @@ func (s *Store) EditMembers(ctx context.Context, who *auth.Principal, walletID s
 		}
 		return addEventIfAny(ctx, q, edited.Event)
 	})
+}
+
+// isLimited reports whether the caller's token or an ancestor of it has a spending policy.
+func isLimited(ctx context.Context, q *db.Queries, who *auth.Principal) (bool, error) {
+	if who.TokenID == "" {
+		return false, nil
+	}
+	rows, err := q.TokenPolicies(ctx, who.TokenID)
+	if err != nil {
+		return false, fmt.Errorf("select the policies of a token: %w", err)
+	}
+	return slices.ContainsFunc(rows, func(row db.TokenPoliciesRow) bool { return row.Policy != "" }), nil
 }
 
 func (s *Store) saveMembers(ctx context.Context, q *db.Queries, walletID string, before []wallet.Member, e wallet.MemberEdit) error {

@@ -68,7 +68,7 @@ func (s *Service) Invite(ctx context.Context, access Access, user string, role a
 		InviterID: who.UserID, InviterName: who.UserName, InviterActive: true, CreatedAt: now, ExpiresAt: now.Add(invitationLifetime),
 	}
 	return i, s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
-		if err := callers.Check(auth.RoleOwner); err != nil {
+		if err := e.checkGrant(callers, role); err != nil {
 			return err
 		}
 		if e.memberNamed(user) >= 0 {

@@ -47,7 +47,7 @@ func (s *Service) PutMember(ctx context.Context, access Access, user string, rol
 		return Member{}, false, err
 	}
 	err = s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
-		if err := callers.Check(auth.RoleOwner); err != nil {
+		if err := e.checkGrant(callers, role); err != nil {
 			return err
 		}
 		i := e.memberNamed(user)
@@ -64,6 +64,20 @@ func (s *Service) PutMember(ctx context.Context, access Access, user string, rol
 	}
 	m, err = s.addMember(ctx, access, v, user, role)
 	return m, err == nil, err
+}
+
+// errLimited is returned if a token with a spending policy would let others propose payments.
+var errLimited = fault.New(fault.Forbidden, "scope_exceeded", "a token with a spending policy can grant only the role viewer, because its policy does not limit the payments of other users")
+
+// checkGrant returns an error unless a caller with a role may grant another role.
+func (e *MemberEdit) checkGrant(callers, role auth.WalletRole) error {
+	if err := callers.Check(auth.RoleOwner); err != nil {
+		return err
+	}
+	if e.Limited && role.Covers(auth.RoleProposer) {
+		return errLimited
+	}
+	return nil
 }
 
 // mayAddMembers reports whether the caller may add users to wallets that the caller
@@ -92,7 +106,7 @@ func (s *Service) addMember(ctx context.Context, access Access, v View, user str
 	for n := range maxAliasTries {
 		m = Member{UserID: u.ID, UserName: u.Name, Role: role, Alias: numberedAlias(theirs, n+1), CreatedAt: s.now()}
 		err = s.editMembers(ctx, access, func(e *MemberEdit, callers auth.WalletRole) error {
-			if err := callers.Check(auth.RoleOwner); err != nil {
+			if err := e.checkGrant(callers, role); err != nil {
 				return err
 			}
 			if e.member(u.ID) >= 0 {

@@ -112,7 +112,9 @@ type MemberEdit struct {
 	// used for another wallet before. It is set if the new member did not choose
 	// the alias.
 	KeepAliases bool
-	Event       auth.Event
+	// Limited reports whether the caller's token or an ancestor of it has a spending policy.
+	Limited bool
+	Event   auth.Event
 }
 
 // Book stores labels and frozen outputs, and lists addresses and UTXOs.
