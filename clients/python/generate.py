@@ -19,6 +19,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 HERE = Path(__file__).resolve().parent
 SPECIFICATION = HERE.parent.parent / "docs" / "openapi.json"
+REFERENCE = HERE.parent.parent / "internal" / "httpapi" / "reference" / "python.json"
 Schema = Dict[str, Any]
 
 # The group and the method of each operation, by its operationId. A group is a noun, and an
@@ -165,7 +166,7 @@ def main() -> int:
         return 1
     stale = []
     for name, text in generated(specification).items():
-        path = HERE / "specterd" / name
+        path = HERE / "specterd" / name  # or name itself, if it is absolute
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -177,7 +178,8 @@ def main() -> int:
 
 def generated(specification: Schema) -> Dict[str, str]:
     """Return the text of each generated file."""
-    return {"types.py": types_text(specification), "_groups.py": groups_text(specification)}
+    names = json.dumps(dict(sorted(NAMES.items())), indent=2) + "\n"  # for the API reference
+    return {"types.py": types_text(specification), "_groups.py": groups_text(specification), str(REFERENCE): names}
 
 
 Operation = Tuple[str, str, Schema]  # method, path, operation

@@ -29,7 +29,7 @@ var nodeCodes = []Code{
 var serverCodes = []Code{
 	{"api_inactive", NotFound, API, "The API is disabled.", "Set SPECTER_API_ACTIVE=true, and restart specterd."},
 	{"change_unconfirmed", Unavailable, API, "The database did not confirm the change, which may have been made.", "Read the object before you repeat the request. A request with an Idempotency-Key can be repeated at once."},
-	{"client_disconnected", Unavailable, Unseen, "The client closed the connection before the response.", "Send the request again."},
+	{"client_disconnected", Unavailable, API, "The client closed the connection before the response. Only a proxy between them sees this code.", "Send the request again."},
 	{"clock_jumped", Unavailable, API, "The clock of the server jumped, which affects expiries. It appears in the readiness probe.", "Check the clock of the server (timedatectl)."},
 	{"database_not_writable", Unavailable, API, "The database cannot be written to.", "Check the log of the server, and whether the disk is mounted read-only."},
 	{"database_unavailable", Unavailable, API, "The database does not respond. Nothing was changed.", "Try again after a few seconds. If this continues, check the log of the server."},

@@ -5,28 +5,24 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"reflect"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/specterd/specterd/internal/httpapi/reference"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/httpcall"
 )
 
-const (
-	descriptionPath = "/api/openapi.json"
-	pagePath        = "/api/"
-	stylePath       = "/api/style.css"
-)
+const descriptionPath = "/api/openapi.json"
 
-// referencePolicy is the content security policy of the API reference, which may load only its
-// style sheet.
-const referencePolicy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-
-// description contains the OpenAPI specification and the API reference. Both are
-// generated once, and require no credentials.
+// description contains the OpenAPI specification and the API reference, which is generated from
+// it. Both require no credentials.
 type description struct {
 	document http.HandlerFunc
-	page     *page
+	site     *reference.Site
 }
 
 func newDescription(routes []route.Route, version string) (*description, error) {
@@ -38,35 +34,77 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	if err != nil {
 		return nil, err
 	}
-	page, err := newPage(s, routes)
+	site, err := reference.New(reference.Options{Document: document, Fields: s.fieldNames, Status: httpcall.Status})
 	if err != nil {
 		return nil, err
 	}
-	return &description{constantContent("application/json", document), page}, nil
+	return &description{constantContent("application/json", document), site}, nil
 }
 
-// pages returns the handlers for GET and HEAD of the specification, the API reference and its
-// style sheet, by path. The specification and the reference are generated at the first
-// request, because generating them would delay the start of the server.
+// fieldNames returns the names of the members of a schema, in the order of its Go type.
+func (s *schemas) fieldNames(schema string) []string {
+	t := s.types[schema]
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// pages returns the handlers for GET and HEAD of the specification and of the API reference, by
+// path. Both are generated at the first request, because generating them would delay the start
+// of the server.
 func (s *server) pages(routes []route.Route) map[string]http.HandlerFunc {
 	once := sync.OnceValues(func() (*description, error) { return newDescription(routes, s.Version) })
-	of := func(serve func(*description) http.HandlerFunc) http.HandlerFunc {
+	of := func(serve func(*description, http.ResponseWriter, *http.Request)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			d, err := once()
 			if err != nil {
 				s.fail(w, r, err)
 				return
 			}
-			serve(d)(w, r)
+			serve(d, w, r)
 		}
 	}
-	page := of(func(d *description) http.HandlerFunc { return d.page.serve })
+	page := of(func(d *description, w http.ResponseWriter, r *http.Request) {
+		httpcall.Of(r.Context()).Route = reference.HomePath
+		path := r.URL.Path
+		if path == strings.TrimSuffix(reference.HomePath, "/") {
+			path = reference.HomePath
+		}
+		if !d.site.Serve(w, r, path, baseURL(r)) {
+			s.notFound(w, r)
+		}
+	})
 	return map[string]http.HandlerFunc{
-		descriptionPath: of(func(d *description) http.HandlerFunc { return d.document }),
-		stylePath:       constantContent("text/css; charset=utf-8", style),
-		pagePath:        page,
-		"/api":          page,
+		descriptionPath:             of(func(d *description, w http.ResponseWriter, r *http.Request) { d.document(w, r) }),
+		reference.HomePath:          page,
+		reference.StylePath:         page,
+		reference.Prefix + "{page}": page,
+		"/api":                      page,
 	}
+}
+
+// plainHost matches a host, with or without a port, that is safe in a shell.
+var plainHost = regexp.MustCompile(`^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$`)
+
+// baseURL returns the base URL that the client used, according to the request, with
+// 127.0.0.1:25441 instead of a Host that is not safe in a shell. X-Forwarded-Proto is
+// accepted from any client, because the result is shown only to that client, and no web
+// page can make a browser send the header.
+func baseURL(r *http.Request) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https"
+	}
+	if !plainHost.MatchString(host) {
+		host = "127.0.0.1:25441"
+	}
+	return scheme + "://" + host
 }
 
 // constantContent returns a handler for constant content, which clients may store but must

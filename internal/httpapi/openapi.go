@@ -12,6 +12,7 @@ import (
 	"github.com/swaggest/openapi-go"
 	"github.com/swaggest/openapi-go/openapi31"
 
+	"github.com/specterd/specterd/internal/httpapi/reference"
 	"github.com/specterd/specterd/internal/httpapi/route"
 	"github.com/specterd/specterd/internal/idempotency"
 )
@@ -126,7 +127,7 @@ func (s *schemas) complete(op *openapi31.Operation, to route.Route) error {
 	})
 	for _, p := range op.Parameters {
 		delete(p.Parameter.Schema, "description") // the parameter has the same description
-		if name, _ := simpleType(p.Parameter.Schema); name != "" {
+		if name, _ := reference.SimpleType(p.Parameter.Schema); name != "" {
 			p.Parameter.Schema["type"] = name // an optional parameter is not nullable
 		}
 	}

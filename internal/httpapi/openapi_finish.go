@@ -7,6 +7,7 @@ import (
 
 	"github.com/swaggest/openapi-go/openapi31"
 
+	"github.com/specterd/specterd/internal/httpapi/reference"
 	"github.com/specterd/specterd/internal/httpapi/route"
 )
 
@@ -55,7 +56,7 @@ func finishContent(content map[string]openapi31.MediaType) {
 // code generators would otherwise use float32 for amounts, and adds null to the enum of a
 // nullable value.
 func finishSchema(schema map[string]any) {
-	name, nullable := simpleType(schema)
+	name, nullable := reference.SimpleType(schema)
 	format := map[string]string{"integer": "int64", "number": "double"}[name]
 	if format != "" && schema["format"] == nil {
 		schema["format"] = format

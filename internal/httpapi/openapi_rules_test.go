@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/specterd/specterd/internal/httpapi/reference"
 )
 
 // visit calls f for every object in a document, with the path of the object, except for
@@ -29,7 +31,7 @@ func visit(document any, f func(at string, schema object)) {
 }
 
 func isNullable(schema object) bool {
-	_, nullable := simpleType(schema)
+	_, nullable := reference.SimpleType(schema)
 	return nullable
 }
 
@@ -52,7 +54,7 @@ func TestSpecification_NullableEnumsContainNull(t *testing.T) {
 func TestSpecification_NumbersHaveFormats(t *testing.T) {
 	count := 0
 	visit(describe(t), func(at string, schema object) {
-		name, _ := simpleType(schema)
+		name, _ := reference.SimpleType(schema)
 		if want := map[string][]any{"integer": {"int64", "int32"}, "number": {"double"}}[name]; want != nil {
 			if count++; !slices.Contains(want, schema["format"]) {
 				t.Errorf("%s has the type %s, but the format %v", at, name, schema["format"])

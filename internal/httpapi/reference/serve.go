@@ -1,0 +1,182 @@
+package reference
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// basePlaceholder stands for the address of the server in a page. It has the form of a URL, so
+// that the templates do not change it.
+const basePlaceholder = "https://base.invalid"
+
+// Site serves the pages of the reference. It is safe for concurrent use.
+type Site struct {
+	files map[string]file // by path
+}
+
+// file is a page, a script or a style sheet.
+type file struct {
+	contentType string
+	plain, gzip []byte
+	hasBase     bool // whether the page contains basePlaceholder
+}
+
+// Paths returns the paths of all files.
+func (s *Site) Paths() []string { return sortedKeys(s.files) }
+
+func (s *Site) add(path, contentType string, content []byte) error {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return fmt.Errorf("compress %s: %w", path, err)
+	}
+	if _, err = w.Write(content); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("compress %s: %w", path, err)
+	}
+	s.files[path] = file{contentType, content, b.Bytes(), bytes.Contains(content, []byte(basePlaceholder))}
+	return nil
+}
+
+// Serve responds to GET and HEAD of the file at path. base is the address of the server, as the
+// client knows it. Serve returns false, without a response, if no file has the path.
+func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path, base string) bool {
+	f, ok := s.files[path]
+	if !ok {
+		return false
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Security-Policy", Policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Vary", "Accept-Encoding")
+	content := f.plain
+	switch {
+	case f.hasBase:
+		content = bytes.ReplaceAll(content, []byte(basePlaceholder), []byte(template.HTMLEscapeString(base)))
+	case strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"):
+		h.Set("Content-Encoding", "gzip")
+		content = f.gzip
+	}
+	sum := sha256.Sum256(content)
+	h.Set("Etag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	return true
+}
+
+// page is the data of one page.
+type page struct {
+	*site
+
+	Path  string
+	Title string
+	Noun  *noun
+}
+
+// On reports whether the page has the path.
+func (p page) On(path string) bool { return p.Path == path }
+
+// Base returns the address of the server.
+func (page) Base() template.URL { return basePlaceholder }
+
+// Having returns the operations with a parameter.
+func (s *site) Having(parameter string) []shownOperation {
+	var found []shownOperation
+	for _, n := range s.Nouns {
+		for _, op := range n.Operations {
+			if slices.ContainsFunc(op.Parameters, func(f field) bool { return f.Name == parameter }) {
+				found = append(found, op)
+			}
+		}
+	}
+	return found
+}
+
+// render generates all files.
+func (s *site) render() (*Site, error) {
+	out := &Site{files: map[string]file{}}
+	pages := []struct {
+		template string
+		page     page
+	}{
+		{"home", page{s, HomePath, "API reference", nil}},
+		{"guide", page{s, Prefix + "guide", "Guide", nil}},
+		{"scopes", page{s, scopesPath, "Scopes and roles", nil}},
+		{"errors", page{s, Prefix + "errors", "Errors", nil}},
+		{"objects", page{s, objectsPath, "Shared objects", nil}},
+	}
+	for i := range s.Nouns {
+		n := &s.Nouns[i]
+		pages = append(pages, struct {
+			template string
+			page     page
+		}{"noun", page{s, n.Path(), n.Title, n}})
+	}
+	shared, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parse the templates: %w", err)
+	}
+	for _, p := range pages {
+		t, err := template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+p.template+".html")
+		if err != nil {
+			return nil, fmt.Errorf("parse the template of %s: %w", p.page.Path, err)
+		}
+		text, err := execute(t, p.page)
+		if err == nil {
+			err = out.add(p.page.Path, "text/html; charset=utf-8", text)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, s.addAssets(out)
+}
+
+func (s *site) addAssets(out *Site) error {
+	index, err := s.searchIndex()
+	if err != nil {
+		return err
+	}
+	if err := out.add(Prefix+"search.json", jsonType, index); err != nil {
+		return err
+	}
+	files, err := assetFiles.ReadDir("assets")
+	if err != nil {
+		return fmt.Errorf("read the scripts: %w", err)
+	}
+	for _, f := range files {
+		content, err := assetFiles.ReadFile("assets/" + f.Name())
+		if err != nil {
+			return fmt.Errorf("read the scripts: %w", err)
+		}
+		at := Prefix + f.Name()
+		if f.Name() == path.Base(StylePath) {
+			at = StylePath
+		}
+		contentType := mime.TypeByExtension(path.Ext(f.Name()))
+		if path.Ext(f.Name()) == ".js" {
+			contentType = "text/javascript; charset=utf-8"
+		}
+		if err := out.add(at, contentType, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
