@@ -30,11 +30,17 @@ func newPolicyWorld(t *testing.T, b *fixture) *policyWorld {
 	w.w = b.wallet(w.alice, "vault")
 	b.join(w.w, w.bob, auth.RoleOwner, "vault")
 	b.join(w.w, w.carol, auth.RoleSigner, "vault")
+	w.services()
+	t.Helper()
+	return w
+}
+
+// services makes the services use the database of the fixture.
+func (w *policyWorld) services() {
+	b := w.fixture
 	now := func() time.Time { return b.now }
 	w.wallets = wallet.New(slog.New(slog.DiscardHandler), b.Store, b.Store, nil, now, func(string) {})
 	w.policies = spending.New(b.Store, w.wallets, nil, func() btc.Network { return btc.Regtest }, now, nil, func() {})
-	t.Helper()
-	return w
 }
 
 func (w *policyWorld) access(u auth.User) wallet.Access {
