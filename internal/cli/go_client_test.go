@@ -382,12 +382,7 @@ func (l *liveClient) testChanges(t *testing.T) {
 
 // testGuide runs the program of docs/clients.md, which makes six calls.
 func (l *liveClient) testGuide(t *testing.T) {
-	var program string
-	for _, block := range walkThroughBlocks(t, "docs/clients.md", 2) {
-		if block[1] == "go" {
-			program = block[2]
-		}
-	}
+	program := documentedBlock(t, "docs/clients.md", "go")
 	_, body, _ := strings.Cut(program, "func main() {\n")
 	body, _, _ = strings.Cut(body, "\n}\n")
 	if n := len(regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(body, -1)); n == 0 || n > 15 {

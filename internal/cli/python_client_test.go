@@ -34,9 +34,9 @@ print(client.tokens.create("six calls", lifetime="1 hour", scopes=["wallets:read
 	token, err := create.Output()
 	testkit.Check(t, err)
 	environment = append(environment, "TOKEN="+string(token))
-	for document, blocks := range map[string]int{"clients/python/README.md": 1, "docs/clients.md": 2} {
+	for _, document := range []string{"clients/python/README.md", "docs/clients.md"} {
 		t.Run(document, func(t *testing.T) {
-			code := walkThroughBlocks(t, document, blocks)[0][2]
+			code := documentedBlock(t, document, "python")
 			if lines := regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(code, -1); len(lines) > 15 {
 				t.Errorf("the block has %d lines, want at most 15", len(lines))
 			}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +18,7 @@ import (
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 
-	"github.com/specterd/specterd/internal/testenv/childprocess"
+	"github.com/specterd/specterd/internal/testenv/headless"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -37,24 +36,10 @@ type chromium struct {
 // browserPatience is the maximum time that a test waits for a page.
 const browserPatience = 2 * time.Minute
 
-// chromium starts Debian's Chromium, which make test-deps installs.
+// chromium starts a browser.
 func (s *site) chromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium {
 	t.Helper()
-	testkit.NeedsServer(t, "chromium")
-	dir, remove, err := childprocess.TempDir("specterd-chromium-*")
-	testkit.Check(t, err)
-	t.Cleanup(func() { _ = remove() }) // Chromium may still be writing
-	options := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath("chromium"), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("no-first-run", true), chromedp.Flag("disable-dev-shm-usage", true),
-	}, flags)
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	b := &chromium{t: t, ctx: ctx, site: s}
-	testkit.Check(t, chromedp.Do(ctx, chromedp.Navigate("about:blank"))) // starts the browser, which ends with the context
+	b := &chromium{t: t, ctx: headless.Chromium(t, flags...), site: s}
 	go b.collect()
 	b.size(1280)
 	t.Cleanup(b.check)
