@@ -40,7 +40,7 @@ func TestTypeScriptClient(t *testing.T) {
 
 	environment := append(os.Environ(), serveWalkThroughsOn(t, testkit.Bitcoind(t), "SPECTER_WEBHOOK_HOSTS=127.0.0.1")...)
 	environment = append(environment, "SPECIFICATION="+filepath.Join(root, "docs", "openapi.json"))
-	out := execute(t, built, environment, node, "--test", "--test-concurrency=1", "--test-timeout=60000", "--test-reporter=tap", "build/test/client.test.js", "build/test/story.test.js")
+	out := execute(t, built, environment, node, "--test", "--test-concurrency=1", "--test-timeout=300000", "--test-reporter=tap", "build/test/client.test.js", "build/test/story.test.js")
 	if !regexp.MustCompile(`(?m)^# pass [2-9]\d$`).MatchString(out) || !strings.Contains(out, "\n# fail 0\n") || !strings.Contains(out, "\n# skipped 0\n") {
 		t.Errorf("node --test:\n%s", out)
 	}
