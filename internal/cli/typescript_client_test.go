@@ -106,7 +106,7 @@ func callInBrowser(t *testing.T, built string, environment []string, token strin
 		}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/api/", httputil.NewSingleHostReverseProxy(server)) //nolint:staticcheck // Host is not changed, as by a plain proxy
+	mux.Handle("/api/", httputil.NewSingleHostReverseProxy(server))
 	mux.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(filepath.Join(built, "dist")))))
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
