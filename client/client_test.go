@@ -28,6 +28,7 @@ type answer struct {
 	err    error
 	cut    bool // the connection ends within the body
 	hangs  bool // there is no response until the request is cancelled
+	slow   bool // a line arrives every 10 seconds
 }
 
 // script is a connection that gives one answer after the other, and records the requests and
@@ -54,10 +55,32 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		header.Set(name, value)
 	}
 	body := io.Reader(strings.NewReader(a.body))
+	if a.slow {
+		body = &slowReader{ctx: r.Context(), lines: strings.SplitAfter(a.body, "\n")}
+	}
 	if a.cut {
 		body = io.MultiReader(body, brokenReader{})
 	}
 	return &http.Response{StatusCode: a.status, Header: header, Body: io.NopCloser(body), Request: r}, nil
+}
+
+type slowReader struct {
+	ctx   context.Context //nolint:containedctx // of the request
+	lines []string
+}
+
+func (r *slowReader) Read(p []byte) (int, error) {
+	if len(r.lines) == 0 {
+		return 0, io.EOF
+	}
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case <-time.After(10 * time.Second):
+	}
+	n := copy(p, r.lines[0])
+	r.lines = r.lines[1:]
+	return n, nil
 }
 
 type brokenReader struct{}
@@ -379,6 +402,21 @@ func TestPages(t *testing.T) {
 			t.Errorf("%d entries, then %v", n, last)
 		}
 	})
+}
+
+func TestEventPages(t *testing.T) {
+	page := func(next, more, ids string) answer {
+		return answer{status: 200, body: `{"items": [{"id": "` + strings.ReplaceAll(ids, " ", `"}, {"id": "`) + `"}], "next_after": "` + next + `", "more": ` + more + `}`}
+	}
+	s := &script{answers: []answer{page("2", "true", "1 2"), page("3", "false", "3")}}
+	var ids []string
+	for e, err := range scripted(t, s).ListEvents(t.Context(), "savings", &client.ListEventsParams{After: "0", Kinds: []string{"transaction"}}) {
+		testkit.Check(t, err)
+		ids = append(ids, e.ID)
+	}
+	if !slices.Equal(ids, []string{"1", "2", "3"}) || len(s.got) != 2 || s.got[1].URL.RawQuery != "after=2&kinds=transaction" {
+		t.Errorf("%q after %d requests", ids, len(s.got))
+	}
 }
 
 // TestConnectionLost lets a real server close the connection before and within a response.

@@ -177,10 +177,10 @@ func (c *Client) send(ctx context.Context, r request, options []CallOption, read
 		}
 		failed.Attempts = attempt
 		delay, passing := c.delayOf(failed, attempt)
-		if ctx.Err() != nil || !passing || !r.isRepeatable() || attempt > c.retries {
+		if !passing || !r.isRepeatable() || attempt > c.retries {
 			return failed
 		}
-		if !sleep(ctx, delay) {
+		if !sleep(ctx, delay) { // at once if ctx is done already
 			return failed
 		}
 	}
@@ -220,7 +220,6 @@ func (c *Client) open(ctx context.Context, r *request, target string, body []byt
 	if err != nil {
 		return nil, err
 	}
-	outgoing.GetBody = nil // net/http must not repeat a request that has no key
 	for name, value := range map[string]string{
 		"Authorization": c.authorization, "User-Agent": c.agent, "Accept": r.accept, "Content-Type": contentType,
 		"Idempotency-Key": r.key, "If-Match": r.etag, "If-None-Match": r.knownETag, "Last-Event-ID": r.lastEventID,

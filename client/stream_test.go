@@ -75,6 +75,19 @@ func TestEvents(t *testing.T) {
 			})
 		})
 	}
+	t.Run("delays", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			positions := strings.Repeat(message("1", ""), 6) // for two minutes, a line every 10 seconds
+			s := &script{answers: []answer{{hangs: true}, {err: errLost}, {err: errLost}, {status: 200, body: positions, slow: true}, {err: errLost}, unauthorized}}
+			for range scripted(t, s).Events(t.Context(), "", nil) { //nolint:errcheck // the last error is the end of the script
+			}
+			for i, limits := range [][2]time.Duration{{45 * time.Second, 46 * time.Second}, {0, time.Second}, {time.Second, 2 * time.Second}, {2 * time.Minute, 3 * time.Minute}, {0, time.Second}} {
+				if took := s.at[i+1] - s.at[i]; took < limits[0] || took > limits[1] {
+					t.Errorf("connection %d follows after %v, want %v", i+1, took, limits)
+				}
+			}
+		})
+	})
 	t.Run("until the loop ends", func(t *testing.T) {
 		s := &script{answers: []answer{{status: 200, body: event("1") + event("2")}}}
 		for _, err := range scripted(t, s).Events(t.Context(), "", nil) {
@@ -248,4 +261,17 @@ func TestExport(t *testing.T) {
 	if err := c.ExportTransactions(t.Context(), &b, "savings", client.CSV, nil); !errors.Is(err, client.ErrServerBusy) || len(s.got) != 5 {
 		t.Errorf("a busy server: %v after %d requests", err, len(s.got))
 	}
+}
+
+func TestExportLabels(t *testing.T) {
+	line := `{"type": "addr", "ref": "a", "label": "x"}` + "\n"
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{answers: []answer{{status: 200, body: line + `{"ty`, cut: true}, {status: 200, body: line + line}, {status: 200}}}
+		c := scripted(t, s)
+		for _, want := range []int{2, 0} {
+			if labels, err := c.ExportLabels(t.Context(), "savings"); err != nil || len(labels) != want || labels == nil {
+				t.Errorf("%+v, %v, want %d labels", labels, err, want)
+			}
+		}
+	})
 }
