@@ -153,11 +153,23 @@ UPDATE spends SET counted_sat = @counted_sat, counts = @counts WHERE proposal_id
 -- name: DeleteSpends :exec
 DELETE FROM spends WHERE proposal_id = @proposal_id;
 
--- name: StatusOfProposal :one
-SELECT status, replaces_id FROM proposals WHERE proposal_id = @proposal_id;
+-- The status of a proposal, whether its transaction was sent, and whether a proposal that
+-- replaces it, directly or through others, is confirmed.
+-- name: CountingState :one
+WITH RECURSIVE later (id) AS (
+  SELECT r.proposal_id FROM proposals AS r WHERE r.replaces_id = @proposal_id AND r.replaces_id <> ''
+  UNION
+  SELECT r.proposal_id FROM proposals AS r JOIN later ON r.replaces_id = later.id WHERE r.replaces_id <> ''
+)
+SELECT
+  p.status,
+  EXISTS (SELECT 1 FROM proposal_steps AS s WHERE s.proposal_id = p.proposal_id AND s.action IN ('broadcast', 'confirmed')) AS sent,
+  EXISTS (SELECT 1 FROM later JOIN proposals AS r ON r.proposal_id = later.id WHERE r.status = 'confirmed') AS replacement_confirmed
+FROM proposals AS p
+WHERE p.proposal_id = @proposal_id;
 
--- The highest amounts of the active proposals that replace a proposal, directly or through
--- others.
+-- The highest amounts of the proposals that replace a proposal, directly or through others, and
+-- are active or were sent before they were replaced.
 -- name: SpendsOfReplacements :many
 WITH RECURSIVE later (id) AS (
   SELECT p.proposal_id FROM proposals AS p WHERE p.replaces_id = @proposal_id AND p.replaces_id <> ''
@@ -169,6 +181,7 @@ FROM later
 JOIN proposals AS p ON p.proposal_id = later.id
 JOIN spends AS s ON s.proposal_id = p.proposal_id
 WHERE p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast', 'confirmed')
+  OR p.status = 'replaced' AND EXISTS (SELECT 1 FROM proposal_steps AS t WHERE t.proposal_id = p.proposal_id AND t.action IN ('broadcast', 'confirmed'))
 GROUP BY s.subject, s.rule;
 
 -- name: ApprovalsOfProposals :many

@@ -25,7 +25,7 @@ func countSpends(ctx context.Context, q *db.Queries, was *proposal.Proposal, p p
 			return err
 		}
 	}
-	if was != nil && !charged && was.Status.Active() == p.Status.Active() {
+	if was != nil && !charged && was.Status == p.Status {
 		return nil
 	}
 	if p.Review != nil {
@@ -52,14 +52,15 @@ func writeSpends(ctx context.Context, q *db.Queries, p proposal.Proposal) error 
 	return nil
 }
 
-// recount sets what a proposal counts for: nothing if it is closed. If it has active
-// replacements, only the amount counts by which it exceeds them, because either of them may be confirmed.
+// recount sets what a proposal counts for: nothing if it is closed, unless it was sent and
+// replaced, because it may be confirmed until a replacement is. If it has replacements that
+// may be confirmed, only the amount counts by which it exceeds them.
 func recount(ctx context.Context, q *db.Queries, id string) error {
 	rows, err := q.SpendsOf(ctx, id)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	state, err := q.StatusOfProposal(ctx, id)
+	state, err := q.CountingState(ctx, id)
 	if err != nil {
 		return ignoreNoRows(err, "look up the status of a proposal")
 	}
@@ -69,7 +70,7 @@ func recount(ctx context.Context, q *db.Queries, id string) error {
 	}
 	for _, row := range rows {
 		counted, counts := row.AmountSat, int64(1)
-		if !proposal.Status(state.Status).Active() {
+		if !mayBeConfirmed(state) {
 			counted, counts = 0, 0
 		}
 		for _, l := range later {
@@ -85,6 +86,13 @@ func recount(ctx context.Context, q *db.Queries, id string) error {
 		}
 	}
 	return nil
+}
+
+// mayBeConfirmed reports whether a proposal is active, or was sent before it was replaced, and no
+// replacement is confirmed.
+func mayBeConfirmed(state db.CountingStateRow) bool {
+	status := proposal.Status(state.Status)
+	return status.Active() || status == proposal.Replaced && state.Sent && !state.ReplacementConfirmed
 }
 
 // ignoreNoRows returns nil for sql.ErrNoRows: a row was deleted outside of specterd.

@@ -76,6 +76,7 @@ type modelPayment struct {
 	amount     btc.Amount // with the fee
 	at         time.Time
 	status     proposal.Status
+	sent       bool
 	replaces   *modelPayment
 	replacedBy []*modelPayment
 	rules      map[string]string // by subject
@@ -162,7 +163,7 @@ func (m *spendModel) setTokenPolicy(id, policyID string) {
 
 // count returns what a payment counts for under a rule.
 func (x *modelPayment) count(subject, rule string) (btc.Amount, int) {
-	if !x.status.Active() || x.rules[subject] != rule {
+	if !x.mayConfirm() || x.rules[subject] != rule {
 		return 0, 0
 	}
 	if highest := x.highest(subject, rule); highest > 0 {
@@ -171,11 +172,24 @@ func (x *modelPayment) count(subject, rule string) (btc.Amount, int) {
 	return x.amount, 1
 }
 
-// highest returns the highest amount of the active replacements under a rule; 0 for none.
+// mayConfirm reports whether a payment is active, or was sent before it was replaced, and no
+// replacement is confirmed.
+func (x *modelPayment) mayConfirm() bool {
+	return x.status.Active() || x.status == proposal.Replaced && x.sent && !x.isReplacementConfirmed()
+}
+
+func (x *modelPayment) isReplacementConfirmed() bool {
+	return slices.ContainsFunc(x.replacedBy, func(y *modelPayment) bool {
+		return y.status == proposal.Confirmed || y.isReplacementConfirmed()
+	})
+}
+
+// highest returns the highest amount of the replacements under a rule that are active or were
+// sent; 0 for none.
 func (x *modelPayment) highest(subject, rule string) (most btc.Amount) {
 	for _, y := range x.replacedBy {
 		most = max(most, y.highest(subject, rule))
-		if y.status.Active() && y.rules[subject] == rule {
+		if (y.status.Active() || y.status == proposal.Replaced && y.sent) && y.rules[subject] == rule {
 			most = max(most, y.amount)
 		}
 	}
@@ -434,11 +448,13 @@ func (m *spendModel) move(s *store.Store) {
 	}[m.r.IntN(8)]
 	_, err := s.UpdateProposal(m.t.Context(), x.wallet, x.id, func(u *proposal.Update) error {
 		u.Status, u.Changed = to, true
+		u.Steps = append(u.Steps, proposal.Step{At: m.now, Action: string(to)})
 		return nil
 	})
 	switch {
 	case err == nil:
 		x.status = to
+		x.sent = x.sent || to == proposal.Broadcast || to == proposal.Confirmed
 		m.results[string(to)]++
 	case !errors.Is(err, proposal.ErrUTXOReserved): // by its replacement
 		m.t.Error(err)

@@ -110,6 +110,26 @@ var bumpAttempts = []attempt{
 		w.signer.propose(pay(10_000).with(fields{"replaces": id, "fee_rate_sat_vb": 9})).has("created")
 		w.signer.propose(pay(100_000)).refused("policy_refused")
 	}},
+	{"a small sent replacement of a large sent payment", map[string]string{"wallet": budget}, func(w *world) {
+		id := w.signer.spend(w.signer.propose(pay(190_000)).id()).has("broadcast").id()
+		small := w.signer.propose(pay(10_000).with(fields{"replaces": id, "fee_rate_sat_vb": 9})).id()
+		w.signer.spend(small).has("broadcast")
+		w.until(id, "replaced")
+		w.signer.propose(pay(100_000)).refused("policy_refused")
+		w.mine(1)
+		w.until(small, "confirmed")
+		w.signer.propose(pay(100_000)).ok()
+	}},
+	{"a chain of sent replacements with smaller amounts", map[string]string{"wallet": budget}, func(w *world) {
+		id := w.signer.spend(w.signer.propose(pay(190_000)).id()).has("broadcast").id()
+		for i, amount := range []int64{100_000, 10_000} {
+			next := w.signer.propose(pay(amount).with(fields{"replaces": id, "fee_rate_sat_vb": 9 + 5*i})).id()
+			w.signer.spend(next).has("broadcast")
+			w.until(id, "replaced")
+			id = next
+		}
+		w.signer.propose(pay(100_000)).refused("policy_refused")
+	}},
 	{"a chain of replacements with smaller amounts", map[string]string{"wallet": budget}, func(w *world) {
 		id := w.signer.spend(w.signer.propose(pay(190_000)).id()).has("broadcast").id()
 		for i, amount := range []int64{150_000, 100_000, 50_000} {

@@ -233,6 +233,35 @@ func (q *Queries) CountSpend(ctx context.Context, arg CountSpendParams) error {
 	return err
 }
 
+const CountingState = `-- name: CountingState :one
+WITH RECURSIVE later (id) AS (
+  SELECT r.proposal_id FROM proposals AS r WHERE r.replaces_id = $1 AND r.replaces_id <> ''
+  UNION
+  SELECT r.proposal_id FROM proposals AS r JOIN later ON r.replaces_id = later.id WHERE r.replaces_id <> ''
+)
+SELECT
+  p.status,
+  EXISTS (SELECT 1 FROM proposal_steps AS s WHERE s.proposal_id = p.proposal_id AND s.action IN ('broadcast', 'confirmed')) AS sent,
+  EXISTS (SELECT 1 FROM later JOIN proposals AS r ON r.proposal_id = later.id WHERE r.status = 'confirmed') AS replacement_confirmed
+FROM proposals AS p
+WHERE p.proposal_id = $1
+`
+
+type CountingStateRow struct {
+	Status               string
+	Sent                 bool
+	ReplacementConfirmed bool
+}
+
+// The status of a proposal, whether its transaction was sent, and whether a proposal that
+// replaces it, directly or through others, is confirmed.
+func (q *Queries) CountingState(ctx context.Context, proposalID string) (CountingStateRow, error) {
+	row := q.db.QueryRowContext(ctx, CountingState, proposalID)
+	var i CountingStateRow
+	err := row.Scan(&i.Status, &i.Sent, &i.ReplacementConfirmed)
+	return i, err
+}
+
 const DeletePolicy = `-- name: DeletePolicy :exec
 DELETE FROM policies WHERE subject = $1
 `
@@ -873,6 +902,7 @@ FROM later
 JOIN proposals AS p ON p.proposal_id = later.id
 JOIN spends AS s ON s.proposal_id = p.proposal_id
 WHERE p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast', 'confirmed')
+  OR p.status = 'replaced' AND EXISTS (SELECT 1 FROM proposal_steps AS t WHERE t.proposal_id = p.proposal_id AND t.action IN ('broadcast', 'confirmed'))
 GROUP BY s.subject, s.rule
 `
 
@@ -882,8 +912,8 @@ type SpendsOfReplacementsRow struct {
 	AmountSat int64
 }
 
-// The highest amounts of the active proposals that replace a proposal, directly or through
-// others.
+// The highest amounts of the proposals that replace a proposal, directly or through others, and
+// are active or were sent before they were replaced.
 func (q *Queries) SpendsOfReplacements(ctx context.Context, proposalID string) ([]SpendsOfReplacementsRow, error) {
 	rows, err := q.db.QueryContext(ctx, SpendsOfReplacements, proposalID)
 	if err != nil {
@@ -963,22 +993,6 @@ func (q *Queries) SpentSince(ctx context.Context, arg SpentSinceParams) ([]Spent
 		return nil, err
 	}
 	return items, nil
-}
-
-const StatusOfProposal = `-- name: StatusOfProposal :one
-SELECT status, replaces_id FROM proposals WHERE proposal_id = $1
-`
-
-type StatusOfProposalRow struct {
-	Status     string
-	ReplacesID string
-}
-
-func (q *Queries) StatusOfProposal(ctx context.Context, proposalID string) (StatusOfProposalRow, error) {
-	row := q.db.QueryRowContext(ctx, StatusOfProposal, proposalID)
-	var i StatusOfProposalRow
-	err := row.Scan(&i.Status, &i.ReplacesID)
-	return i, err
 }
 
 const TokenPolicies = `-- name: TokenPolicies :many
