@@ -119,6 +119,7 @@ var schemaDescriptions = map[string]string{ //nolint:gosec // texts about tokens
 	"Paragraph":                 "A rule as sentences.",
 	"PolicyChange":              "A change that loosens a policy and has not taken effect.",
 	"PolicyDetails":             "A spending policy.",
+	"PolicyWarning":             "A property of a policy that is probably unintended.",
 	"PolicyList":                "A list of recipients.",
 	"PolicyResult":              "The result of a change of a policy or a list.",
 	"PutMemberPolicyRequest":    "The policy of a member.",

@@ -1055,6 +1055,7 @@ class PolicyResult(Object):
 
 @dataclass
 class PolicyWarning(Object):
+    """A property of a policy that is probably unintended."""
     code: str
     """Stable and machine-readable: splittable if a rule limits single payments but has no window,
     so that several small payments can exceed its limit. More codes can be added."""
