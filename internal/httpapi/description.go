@@ -34,25 +34,11 @@ func newDescription(routes []route.Route, version string) (*description, error) 
 	if err != nil {
 		return nil, err
 	}
-	site, err := reference.New(reference.Options{Document: document, Fields: s.fieldNames, Status: httpcall.Status})
+	site, err := reference.New(reference.Options{Document: document, Type: func(schema string) reflect.Type { return s.types[schema] }, Status: httpcall.Status})
 	if err != nil {
 		return nil, err
 	}
 	return &description{constantContent("application/json", document), site}, nil
-}
-
-// fieldNames returns the names of the members of a schema, in the order of its Go type.
-func (s *schemas) fieldNames(schema string) []string {
-	t := s.types[schema]
-	if t == nil || t.Kind() != reflect.Struct {
-		return nil
-	}
-	var names []string
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
 }
 
 // pages returns the handlers for GET and HEAD of the specification and of the API reference, by

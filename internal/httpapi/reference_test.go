@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -246,7 +247,7 @@ func TestReference_Colours(t *testing.T) {
 }
 
 // sample is an example of a request on a page.
-var sample = regexp.MustCompile(`(?s)id="(curl|python)-(\w+)"[^>]*><label[^>]*>\w+</label>\n<pre><code>(.*?)</code></pre>`)
+var sample = regexp.MustCompile(`(?s)id="(curl|python|go)-(\w+)"[^>]*><label[^>]*>\w+</label>\n<pre><code>(.*?)</code></pre>`)
 
 // samplesIn returns the examples of requests in a language, by operation id.
 func samplesIn(pages map[string]string, language string) map[string]string {
@@ -346,6 +347,39 @@ func TestReference_PythonCalls(t *testing.T) {
 		if got := found[operationID(to)]; !slices.Equal(got, []string{to.Method, to.Path}) {
 			t.Errorf("%s requests %v instead of %s %s", samples[operationID(to)], got, to.Method, to.Path)
 		}
+	}
+}
+
+// TestReference_GoCalls compiles the calls of the Go client.
+func TestReference_GoCalls(t *testing.T) {
+	testkit.NeedsTime(t)
+	samples := samplesIn(referencePages(t), "go")
+	var program strings.Builder
+	program.WriteString("package samples\n\nimport (\n\t\"context\"\n\t\"fmt\"\n\t\"time\"\n\n\t\"github.com/specterd/specterd/api/v1\"\n\t\"github.com/specterd/specterd/client\"\n)\n\nvar _ = time.UTC\nvar labels []v1.Label\nvar _ = fmt.Println\n")
+	for _, to := range Routes(Options{}) {
+		code, ok := samples[operationID(to)]
+		if ok == (apiOf(to.Path) == "v1alpha") {
+			t.Errorf("%s has an example: %t", operationID(to), ok)
+		}
+		if !ok {
+			continue
+		}
+		end := "return err"
+		if strings.HasPrefix(code, "for ") {
+			end = "return nil"
+		} else if strings.HasPrefix(code, "result, ") {
+			end = "_ = result\n\treturn err"
+		}
+		fmt.Fprintf(&program, "\nfunc %s(ctx context.Context, c *client.Client) error {\n\t%s\n\t%s\n}\n", operationID(to), code, end)
+	}
+	folder := t.TempDir()
+	source := filepath.Join(folder, "samples.go")
+	testkit.Check(t, os.WriteFile(source, []byte(program.String()), 0o600))
+	place := testkit.Must(filepath.Abs("samples/samples.go")) // does not exist, except for the compiler
+	overlay := filepath.Join(folder, "overlay.json")
+	testkit.Check(t, os.WriteFile(overlay, testkit.Must(json.Marshal(map[string]any{"Replace": map[string]string{place: source}})), 0o600))
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "./samples").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s\n%s", err, out, program.String())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,7 @@ type language struct {
 var languages = []language{
 	{"curl", "curl", curlCode},
 	{"python", "Python", pythonCode},
+	{"go", "Go", goCode},
 }
 
 // call is a call of an operation with the examples of its parameters.
@@ -33,6 +35,12 @@ type call struct {
 	Body        []argument // of a JSON body
 	File        string     // media type of a body that is not JSON
 	OneRequired bool       // whether exactly one field of the body is required
+
+	OptionalQuery bool         // whether the query has parameters that are not required
+	Lists         bool         // whether the response is a page of a list
+	Returns       bool         // whether the response has a body
+	Schema        string       // of a JSON body; "" without one
+	Type          reflect.Type // of a JSON body; nil without one
 }
 
 // argument is a parameter or a field with its example; Value is a value of JSON.
@@ -67,6 +75,8 @@ func newCall(op operation, parameters, body []field, file string) call {
 			c.Path = append(c.Path, argument{p.Name, value, true})
 		case p.In == "query" && p.Required:
 			c.Query = append(c.Query, argument{p.Name, value, true})
+		case p.In == "query":
+			c.OptionalQuery = true
 		}
 	}
 	for _, f := range body {

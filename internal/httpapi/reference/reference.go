@@ -14,6 +14,7 @@ import (
 	"html/template"
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,8 +37,8 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Options are the sources of the reference.
 type Options struct {
 	Document []byte // the OpenAPI document
-	// Fields returns the names of the members of a schema in the order in which to show them.
-	Fields func(schema string) []string
+	// Type returns the Go type of a schema, or nil.
+	Type func(schema string) reflect.Type
 	// Status returns the HTTP status of a kind of fault.
 	Status func(fault.Kind) int
 }
@@ -49,7 +50,7 @@ var templateFiles embed.FS
 type builder struct {
 	*document
 
-	order func(schema string) []string
+	typeFor func(schema string) reflect.Type
 	// home has the path of the page that shows each schema.
 	home map[string]string
 }
@@ -142,7 +143,7 @@ func New(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{document: d, order: o.Fields, home: map[string]string{}}
+	b := &builder{document: d, typeFor: o.Type, home: map[string]string{}}
 	all := d.operations()
 	b.assignHomes(all)
 	s := &site{Version: d.Info.Version, Chapters: chapters}
@@ -299,6 +300,13 @@ func (b *builder) operation(op operation) shownOperation {
 		}
 	}
 	c := newCall(op, out.Parameters, out.Body, file)
+	content := op.Responses[op.success()].Content
+	properties, _ := b.Components.Schemas[schemaOf(content[jsonType].Schema)]["properties"].(map[string]any)
+	c.Returns, c.Lists = len(content) > 0, properties["items"] != nil && (properties["next_cursor"] != nil || properties["next_after"] != nil)
+	if c.hasBody() {
+		c.Schema = schemaOf(op.RequestBody.Content[jsonType].Schema)
+		c.Type = publicType(b.typeFor(c.Schema))
+	}
 	out.RequestJSON = c.bodyText()
 	for _, l := range languages {
 		if code := l.code(c); code != "" {

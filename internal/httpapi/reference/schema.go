@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -62,7 +63,7 @@ func (b *builder) fields(name string) []field {
 	if of, ok := schema["additionalProperties"].(map[string]any); ok {
 		fields = append(fields, b.field("(any other name)", of))
 	}
-	order := b.order(name)
+	order := orderOf(b.typeFor(name))
 	names := slices.SortedFunc(maps.Keys(properties), func(x, y string) int {
 		if d := slices.Index(order, x) - slices.Index(order, y); d != 0 {
 			return d
@@ -77,6 +78,19 @@ func (b *builder) fields(name string) []field {
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+// orderOf returns the names of the members of a Go type, in their order.
+func orderOf(t reflect.Type) []string {
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 // typeOf describes the values that a schema permits.
