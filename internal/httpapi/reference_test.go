@@ -247,7 +247,7 @@ func TestReference_Colours(t *testing.T) {
 }
 
 // sample is an example of a request on a page.
-var sample = regexp.MustCompile(`(?s)id="(curl|python|go)-(\w+)"[^>]*><label[^>]*>\w+</label>\n<pre><code>(.*?)</code></pre>`)
+var sample = regexp.MustCompile(`(?s)id="(curl|python|go|typescript)-(\w+)"[^>]*><label[^>]*>\w+</label>\n<pre><code>(.*?)</code></pre>`)
 
 // samplesIn returns the examples of requests in a language, by operation id.
 func samplesIn(pages map[string]string, language string) map[string]string {
@@ -380,6 +380,49 @@ func TestReference_GoCalls(t *testing.T) {
 	testkit.Check(t, os.WriteFile(overlay, testkit.Must(json.Marshal(map[string]any{"Replace": map[string]string{place: source}})), 0o600))
 	if out, err := exec.Command("go", "build", "-overlay", overlay, "./samples").CombinedOutput(); err != nil {
 		t.Errorf("%v: %s\n%s", err, out, program.String())
+	}
+}
+
+// TestReference_TypeScriptCalls runs the calls of the TypeScript client in Node, and checks their
+// arguments. The client has a method for each operation id.
+func TestReference_TypeScriptCalls(t *testing.T) {
+	testkit.NeedsServer(t, "node")
+	samples := samplesIn(referencePages(t), "typescript")
+	program := `const sent = {}, labels = "";
+const client = new Proxy({}, { get: (_, name) => async (args) => { sent[name] = args ?? {}; return {}; } });
+`
+	for id, code := range samples {
+		program += "// " + id + "\n{ " + code + " }\n"
+	}
+	command := exec.Command("node", "--input-type=module", "--eval", program+"console.log(JSON.stringify(sent));")
+	var problems bytes.Buffer
+	command.Stderr = &problems
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, problems.String())
+	}
+	var sent map[string]map[string]any
+	testkit.Check(t, json.Unmarshal(out, &sent))
+	for _, to := range Routes(Options{}) {
+		id := operationID(to)
+		got, ok := sent[id]
+		if ok == (apiOf(to.Path) == "v1alpha") {
+			t.Errorf("%s has an example: %t", id, ok)
+		}
+		if !ok {
+			continue
+		}
+		for _, name := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(to.Path, -1) {
+			if got[name[1]] == nil {
+				t.Errorf("%s lacks %s", samples[id], name[1])
+			}
+		}
+		if body, ok := got["body"].(map[string]any); ok {
+			in := reflect.New(to.Handler.In).Interface()
+			if err := route.DecodeJSON(testkit.Must(json.Marshal(body)), in, versionOf(to.Path).strict); err != nil {
+				t.Errorf("%s: %v", samples[id], err)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ var languages = []language{
 	{"curl", "curl", curlCode},
 	{"python", "Python", pythonCode},
 	{"go", "Go", goCode},
+	{"typescript", "TypeScript", typescriptCode},
 }
 
 // call is a call of an operation with the examples of its parameters.
