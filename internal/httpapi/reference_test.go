@@ -471,6 +471,7 @@ func TestReference_RequiredFieldsHaveExamples(t *testing.T) {
 		}
 	}
 }
+
 func TestBaseURL(t *testing.T) {
 	for host, want := range map[string]string{
 		"localhost:25441":        "http://localhost:25441",
