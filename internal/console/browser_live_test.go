@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -18,5 +20,58 @@ func TestBrowser_Live(t *testing.T) {
 	b.see("Sign in")
 	if at := b.address(); at != "/login?next=%2F" {
 		t.Errorf("the page of a disabled user leads to %s", at)
+	}
+}
+
+// TestBrowser_Changed shows a proposal on an open page while other members work on it. The content
+// becomes the new one, unless a code is shown or a refused form has what the user typed.
+func TestBrowser_Changed(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	bob := s.user(t, "bob", false)
+	alice.member(w.alias, bob, "signer")
+	alice.api("PUT", "/api/v1/wallets/treasury/policy", map[string]any{"policy": json.RawMessage(
+		`{"version": 1, "allow": [{"name": "large", "approvals": {"count": 1, "not_proposer": true}}]}`)})
+	made := alice.propose(w.alias)
+	b := s.chromium(t)
+	b.open(pageOf(made) + "?done=proposal-created")
+	b.signIn(alice.name, alice.password)
+	b.see("Awaiting approval")
+	b.see("The proposal is created")
+	b.mark()
+
+	made = bob.api("POST", "/api/v1"+pageOf(made)+"/approve", map[string]any{})
+	b.see("Next: sign with your device")
+	b.see("Part 2 of") // the script shows the codes of the new content
+	b.see("This page shows the new state now.")
+
+	bob.sign(made, w.signers[0])
+	b.see("This page has changed.")
+	b.see("1 signature is missing.")
+	b.see("1 of 2 signatures")
+	if !b.untouched() {
+		t.Error("the page was loaded again")
+	}
+	b.inspectHere("proposal changed")
+	b.press("Show the new state")
+	b.see("1 signature is missing.")
+	if text := evaluate[string](b, pageText); strings.Contains(text, "This page has changed.") {
+		t.Errorf("the new page has changed: %s", text)
+	}
+
+	b.press("Paste the signed PSBT")
+	b.fill("psbt", "nothing")
+	b.press("Add signature")
+	b.see("this is neither a PSBT nor a signed transaction")
+	if at := b.address(); at != pageOf(made)+"/signatures" {
+		t.Fatalf("the refused form is at %s", at)
+	}
+	bob.sign(made, w.signers[1])
+	b.see("This page has changed.")
+	b.see("Signatures completed") // the activity
+	b.press("Show the new state")
+	b.see("Next: broadcast the payment")
+	if at := b.address(); at != pageOf(made) {
+		t.Errorf("the new state is at %s", at)
 	}
 }

@@ -20,6 +20,9 @@ type bumpPage struct {
 	Preview *preview
 }
 
+// state implements stateful.
+func (p bumpPage) state() string { return stateOf(p.Current.ID, p.Current.Version, p.Current.Status) }
+
 func (c *call) showBump() error {
 	p, err := c.proposal()
 	if err != nil {

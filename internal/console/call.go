@@ -34,6 +34,9 @@ type call struct {
 	release func()            // releases the room for the body; nil without a body
 	// position is the position in the event log before the page was read; see notePosition.
 	position string
+	// self is the address of the page that a refused form is shown on, if pageAddress does not
+	// find it.
+	self string
 }
 
 const (

@@ -68,6 +68,7 @@ type Console struct {
 	mux    *chi.Mux
 	assets *assets
 	looks  *looks
+	pages  map[string]bool // paths of the routes that show a page; see pageAddress
 	// creating is locked by the id of a user who creates a wallet.
 	creating keymutex.Mutex
 }
@@ -75,13 +76,14 @@ type Console struct {
 // New returns the console. The templates are parsed at the first page in each language, because
 // parsing them would delay the start of the server.
 func New(o Options) *Console {
-	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets()}
+	c := &Console{Options: o, mux: chi.NewRouter(), assets: newAssets(), pages: map[string]bool{}}
 	c.looks = newLooks(c.assets)
 	for _, to := range routes {
 		h := c.handle(to)
 		c.mux.Method(to.method, to.path, h)
 		if to.method == http.MethodGet {
 			c.mux.Method(http.MethodHead, to.path, h)
+			c.pages[to.path] = true
 		}
 	}
 	c.mux.Get("/assets/{file}", c.assets.serve)

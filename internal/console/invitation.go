@@ -25,6 +25,9 @@ type invitationPage struct {
 	Form       form
 }
 
+// state implements stateful.
+func (p invitationPage) state() string { return stateOf(p.Invitation.ID, p.Invitation.Role) }
+
 // roleMeanings state what a member with a role can do.
 var roleMeanings = map[string]string{
 	"viewer":   "You will see its balances, addresses, history and proposals.",

@@ -3,9 +3,14 @@ package console
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"path"
 	"time"
 
 	"github.com/specterd/specterd/internal/event"
@@ -73,4 +78,35 @@ func follow(ctx context.Context, reader *event.Reader, send func(string) error) 
 			return ctx.Err()
 		}
 	}
+}
+
+// stateful is the content of a page whose forms depend on a state. The script live.js replaces the
+// content when the state has changed, or says so if the user has begun to work with it.
+type stateful interface {
+	// state returns a text that changes with what the page offers to do.
+	state() string
+}
+
+// stateOf returns a short text that depends on all values.
+func stateOf(values ...any) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%v", values))
+	return hex.EncodeToString(sum[:8])
+}
+
+// pageAddress returns the address at which the page can be requested again: without the notice
+// about the last form, and for a form that was refused, the nearest page above its path.
+func (c *call) pageAddress() string {
+	if c.self != "" {
+		return c.self
+	}
+	if c.r.Method != post {
+		q := c.r.URL.Query()
+		q.Del("done")
+		return (&url.URL{Path: c.r.URL.Path, RawPath: c.r.URL.RawPath, RawQuery: q.Encode()}).RequestURI()
+	}
+	route, at := c.to.path, c.r.URL.EscapedPath()
+	for len(route) > 1 && !c.pages[route] {
+		route, at = path.Dir(route), path.Dir(at)
+	}
+	return at
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/html"
+
 	"github.com/specterd/specterd/internal/console"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -158,6 +160,9 @@ func (m *matrix) try(t *testing.T, to console.Route, k kind) {
 	case !allowed && p.status != http.StatusNotFound:
 		t.Errorf("status %d instead of 404", p.status)
 	}
+	if allowed && to.Method == http.MethodPost && !to.IsPublic {
+		m.checkAddress(t, v, p)
+	}
 	if !allowed && k.role == "" {
 		p.lacks(m.secrets(k, path)...)
 	}
@@ -166,6 +171,28 @@ func (m *matrix) try(t *testing.T, to console.Route, k kind) {
 			t.Errorf("the request has changed rows:\n%s", firstDifference(before, after))
 		}
 	}
+}
+
+// checkAddress checks that a page shown after a POST has an address at which live.js can request
+// it again: the same page, if its forms depend on a state.
+func (m *matrix) checkAddress(t *testing.T, v *visitor, p *document) {
+	t.Helper()
+	address := attr(p.all("body", nil)[0], "data-address")
+	if address == "" {
+		return // without a user
+	}
+	fresh := v.get(address)
+	if fresh.status == http.StatusMethodNotAllowed || !strings.HasPrefix(p.path(), strings.Split(fresh.path(), "?")[0]) {
+		t.Errorf("the page at %s has the address %s, which shows %d %s", p.path(), address, fresh.status, fresh.path())
+	}
+	if state := contentState(p); state != "" && contentState(fresh) != state {
+		t.Errorf("the page at %s has the state %s, and its address %s has %s", p.path(), state, address, contentState(fresh))
+	}
+}
+
+// contentState returns the state of the content of a page.
+func contentState(p *document) string {
+	return attr(p.all("div", func(n *html.Node) bool { return attr(n, "id") == "content" })[0], "data-state")
 }
 
 // secrets returns the texts that a caller must not see. The page of sign-in repeats the path of

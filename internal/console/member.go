@@ -42,6 +42,18 @@ type memberPage struct {
 	Now         time.Time
 }
 
+// state implements stateful.
+func (p memberPage) state() string {
+	states := []any{p.LastOwner}
+	for _, m := range p.Members {
+		states = append(states, m.UserID, m.Role)
+	}
+	for _, i := range p.Invitations {
+		states = append(states, i.ID)
+	}
+	return stateOf(states...)
+}
+
 // roleText is a role in words.
 type roleText struct {
 	Role auth.WalletRole

@@ -113,7 +113,7 @@ func TestBrowser_PaymentPages(t *testing.T) {
 	b.open(pending)
 	b.see("Next: sign with your device")
 	alice.sign(first, w.signers[0], w.signers[1])
-	b.press("Show the next action")
+	b.press("Show the new state")
 	b.see("Next: broadcast the payment")
 }
 

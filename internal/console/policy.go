@@ -106,6 +106,15 @@ type policyPage struct {
 	Warnings []string
 }
 
+// state implements stateful.
+func (p *policyPage) state() string {
+	states := []any{p.Exists, p.SetAt, p.MayEdit, len(p.Lists)}
+	for _, made := range p.Changes {
+		states = append(states, made.ID, made.Missing, made.MayDecide, made.MayCancel, made.Delayed)
+	}
+	return stateOf(states...)
+}
+
 // memberPolicy is a member in the list of policies of members.
 type memberPolicy struct {
 	User, Path string

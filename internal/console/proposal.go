@@ -74,6 +74,15 @@ type keyRow struct {
 // Missing returns the number of signatures that are missing.
 func (p proposalPage) Missing() int { return max(0, p.Required-p.Signatures()) }
 
+// state implements stateful.
+func (p *proposalPage) state() string {
+	state := stateOf(p.Version, p.Status, p.Overdue, p.MayEnd, p.MayBump, p.CanSign)
+	if p.Approval != nil {
+		state = stateOf(state, p.Approval.Needs, p.Approval.Delayed, p.Approval.MayDecide, p.Approval.MayReject)
+	}
+	return state
+}
+
 // Local reports whether Link works only on the computer of the user.
 func (p proposalPage) Local() bool {
 	u, err := url.Parse(p.Link)

@@ -76,6 +76,14 @@ type addressRow struct {
 	Shown    bool // whether the page shows it above
 }
 
+// state implements stateful.
+func (p receivePage) state() string {
+	if p.Address == nil {
+		return stateOf(p.Next)
+	}
+	return stateOf(p.Next, p.Address.Address.Address, p.Address.Used, p.Address.Revealed)
+}
+
 func (c *call) receive() error {
 	p, err := c.receivePage()
 	if err != nil {
@@ -104,6 +112,7 @@ func (c *call) receivePage() (receivePage, error) {
 	address := c.query("address")
 	if c.form.Has("address") {
 		address = c.form.Get("address")
+		c.self = c.addressPath(address)
 	}
 	if address != "" {
 		err = c.addAddress(&p, address)
@@ -123,6 +132,7 @@ func (c *call) addLatestAddress(p *receivePage) error {
 		return err
 	}
 	a := found[0]
+	c.self = c.addressPath(a.Address) // the page keeps it when it is paid
 	received, err := c.Wallets.ReceivedBy(c.r.Context(), c.access, []string{a.Address})
 	c.showAddress(p, a, received[a.Address])
 	return err

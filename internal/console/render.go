@@ -23,6 +23,9 @@ type page struct {
 	Unit     string
 	Theme    string // light, dark, or empty for the one of the system
 	Here     string // path of the page, with its query
+	Address  string // at which live.js requests the page again; see pageAddress
+	State    string // see stateful
+	Refused  bool   // whether the page shows a form that was sent, with what the user has typed
 	User     *auth.Principal
 	Wallets  []navWallet
 	Wallet   *wallet.View // of the page of a wallet
@@ -122,6 +125,9 @@ func (c *call) write(status int, name, title string, body any) error {
 // send renders a page completely before it sends the first byte.
 func (c *call) send(status int, name string, p page) error {
 	var b bytes.Buffer
+	if s, ok := p.Body.(stateful); ok {
+		p.State = name + ":" + s.state()
+	}
 	if err := c.look.execute(&b, name, p); err != nil {
 		return fmt.Errorf("render the page %s: %w", name, err)
 	}
@@ -140,7 +146,7 @@ func (c *call) send(status int, name string, p page) error {
 func (c *call) emptyFrame(title string, body any) page {
 	return page{
 		Title: title, Lang: c.look.lang, Unit: c.look.unit, Theme: themeOf(c.r), Here: c.r.URL.RequestURI(), Node: c.Node.Status(),
-		User: c.who, Version: c.Version, Now: c.Now(), Body: body,
+		Address: c.pageAddress(), Refused: c.r.Method == post, User: c.who, Version: c.Version, Now: c.Now(), Body: body,
 	}
 }
 

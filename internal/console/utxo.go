@@ -50,6 +50,15 @@ type utxoRow struct {
 	Checked  bool
 }
 
+// state implements stateful.
+func (p utxoPage) state() string {
+	states := make([]any, len(p.Rows))
+	for i, r := range p.Rows {
+		states[i] = []any{r.String(), r.Frozen, r.Reserved, r.Locked, r.Trusted, r.Immature}
+	}
+	return stateOf(states...)
+}
+
 // utxoFilters are the fields of the filter.
 var utxoFilters = []string{"label", "state", "least", "most", "order"}
 
@@ -206,6 +215,7 @@ func (c *call) refuseFreeze(err error) error {
 		return err
 	}
 	p := utxoPage{Form: c.formOf(c.form, utxoFilters), Freeze: c.newForm(f)}
+	c.self = p.Form.with(c.walletPath("utxos"))
 	if err := c.fillUTXOs(&p); err != nil {
 		if p.Form.fault, err = again(err); err != nil {
 			return err

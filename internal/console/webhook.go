@@ -132,6 +132,11 @@ type webhookPage struct {
 	Form       form
 }
 
+// state implements stateful.
+func (p webhookPage) state() string {
+	return stateOf(p.Webhook.ID, p.Webhook.Enabled(), p.Webhook.Reason, p.Webhook.FailingSince.IsZero())
+}
+
 // Statuses returns the statuses by which deliveries can be filtered.
 func (p webhookPage) Statuses() []webhook.Status {
 	return []webhook.Status{webhook.Pending, webhook.Delivered, webhook.Failed, webhook.Skipped}

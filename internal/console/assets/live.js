@@ -1,12 +1,48 @@
-// Refreshes the parts of a page that have the attribute data-live when the server reports an
-// event, by requesting the page again. Without this script, a reload does the same.
-const url = document.body.dataset.liveUrl;
+// Refreshes a page when the server reports an event, by requesting it again: the parts with the
+// attribute data-live, and the whole content if its state (data-state) has changed. If the user
+// has begun to work with the content, a notice offers the new state instead. Without this script, a
+// reload does the same.
+const { liveUrl: url, address } = document.body.dataset;
 const state = document.getElementById("live-state");
+const changed = document.getElementById("live-changed");
 let timer = 0;
 let busy = false;
 let again = false;
 
-// refresh replaces the live parts, except those in which the user is typing.
+const load = () => location.replace(address);
+
+// isChanged reports whether the user has changed a field since the page was loaded.
+function isChanged(field) {
+  if (field.type === "file") return field.files.length > 0;
+  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
+  return field.value !== field.defaultValue;
+}
+
+// isInUse reports whether the user works with the content: has typed something or opened a form,
+// or shows a code to a device. A form that was refused has what the user typed before.
+function isInUse(content) {
+  return "refused" in content.dataset || content.querySelector("[data-codes], details[open] form, video:not([hidden])") !== null ||
+    document.activeElement.matches("#content :is(input, select, textarea)") || [...content.querySelectorAll("input, select, textarea")].some(isChanged);
+}
+
+// show replaces the content if its state has changed, or offers that if the user works with it or
+// the page is gone (null).
+function show(next) {
+  const content = document.getElementById("content");
+  const isNew = content.dataset.state !== "" && content.dataset.state !== next?.dataset.state;
+  const isOffered = isNew && (!next || isInUse(content));
+  changed.querySelector(".banner").hidden = !isOffered;
+  if (!isNew || isOffered) return;
+  const hadFocus = content.contains(document.activeElement);
+  content.replaceWith(document.adoptNode(next));
+  if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
+  const told = changed.querySelector("[data-shown]");
+  told.textContent = told.dataset.shown;
+  setTimeout(() => { told.textContent = ""; }, 5000);
+}
+
+// refresh requests the page, and replaces what has changed except where the user is typing.
 async function refresh() {
   if (busy) {
     again = true;
@@ -14,13 +50,17 @@ async function refresh() {
   }
   busy = true;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html", "Specterd-Refresh": "1" } });
+    const answer = await fetch(address, { headers: { Accept: "text/html", "Specterd-Refresh": "1" } });
     if (answer.redirected && new URL(answer.url).pathname === "/login") {
-      location.reload();
+      load();
       return;
     }
-    if (!answer.ok) return;
+    if (!answer.ok) {
+      if (answer.status < 429) show(null); // the page is gone
+      return;
+    }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    show(fresh.getElementById("content"));
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
       if (!next || part.contains(document.activeElement) || part.isEqualNode(next)) continue;
@@ -54,7 +94,7 @@ function open() {
     missed = false;
   });
   stream.addEventListener("change", schedule);
-  stream.addEventListener("end", () => location.reload());
+  stream.addEventListener("end", load);
   stream.addEventListener("error", () => {
     missed = true;
     state.hidden = false;

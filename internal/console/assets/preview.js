@@ -29,7 +29,7 @@ async function update() {
       method: "POST", body: new URLSearchParams(data), signal: running.signal, headers: { Accept: "text/html" },
     });
     if (answer.redirected) {
-      location.reload();
+      location.replace(document.body.dataset.address);
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -12,7 +12,7 @@ export async function post(path, fields) {
   const data = new FormData();
   for (const [name, value] of Object.entries(fields)) data.append(name, value);
   const answer = await fetch(path, { method: "POST", body: data, headers: { Accept: "text/html" } });
-  if (answer.redirected) location.reload();
+  if (answer.redirected) location.replace(document.body.dataset.address);
   if (!answer.ok || !answer.headers.get("Content-Type").startsWith("application/json")) return { text: "" };
   return answer.json();
 }

@@ -3,7 +3,7 @@
 // data-several takes codes of several devices, so that each of its photos and videos is read.
 import { detector, frames, post, read, readPhoto, watch } from "./qr-read.js";
 
-const form = document.querySelector("form[data-scan]");
+let form = null;
 const find = (name) => form.querySelector(`[data-${name}]`);
 const isMedia = (file) => /^(image|video)\//.test(file.type);
 const texts = new Set();
@@ -93,7 +93,13 @@ async function scanFiles(files) {
   else if (failed && refused.size === 0) say(`${failed.name}: ${form.dataset.noCode}`);
 }
 
-if (form) {
+// bind takes the form of the page, unless it is the one from before.
+function bind() {
+  const found = document.querySelector("form[data-scan]");
+  if (found === form) return;
+  running++;
+  form = found;
+  if (!form) return;
   if (navigator.mediaDevices) find("scanner").hidden = false;
   else find("start").hidden = true;
   find("start").addEventListener("click", scanCamera);
@@ -104,5 +110,8 @@ if (form) {
     event.preventDefault();
     scanFiles(files);
   });
-  addEventListener("pagehide", () => { running++; });
 }
+
+bind();
+document.addEventListener("refreshed", bind);
+addEventListener("pagehide", () => { running++; });

@@ -1,8 +1,8 @@
 // Shows the QR codes of a proposal one after the other. Without this script, a link shows the
 // next code.
-const figure = document.querySelector("figure[data-codes]");
+let figure = null;
 
-async function start() {
+async function start(figure) {
   const answer = await fetch(figure.dataset.codes, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -17,6 +17,7 @@ async function start() {
 
   function show(n) {
     at = (n + codes.length) % codes.length;
+    if (!figure.isConnected) return play(false);
     figure.querySelector("svg").replaceWith(codes[at]);
     label.textContent = label.dataset.label.replace("%s", at + 1).replace("%s", codes.length);
   }
@@ -37,4 +38,12 @@ async function start() {
   play(!matchMedia("(prefers-reduced-motion: reduce)").matches);
 }
 
-if (figure?.querySelector("[data-pause]")) start().catch(() => {});
+function find() {
+  const found = document.querySelector("figure[data-codes]");
+  if (found === figure) return;
+  figure = found;
+  if (figure?.querySelector("[data-pause]")) start(figure).catch(() => {});
+}
+
+find();
+document.addEventListener("refreshed", find);
