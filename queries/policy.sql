@@ -200,5 +200,10 @@ UPDATE proposals SET release_at = @now
 WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND status = 'awaiting_approval'
   AND (wallet_id = @wallet_id OR CAST(@every_wallet AS BOOLEAN));
 
+-- name: ShowPolicyChange :exec
+UPDATE proposals SET version = version + 1
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND status <> 'awaiting_approval'
+  AND (wallet_id = @wallet_id OR CAST(@every_wallet AS BOOLEAN));
+
 -- name: DueReleases :many
 SELECT proposal_id FROM proposals WHERE release_at <= @now ORDER BY release_at, proposal_id;

@@ -26,7 +26,7 @@ type Paragraph struct {
 
 // PolicyWarning is a property of a policy that is probably unintended.
 type PolicyWarning struct {
-	Code    string `json:"code" required:"true" example:"splittable" description:"Stable and machine-readable: splittable if a rule limits single payments but has no window, so that several small payments can exceed its limit. More codes can be added."`
+	Code    string `json:"code" required:"true" example:"splittable" description:"Stable and machine-readable: splittable if a rule limits single payments but has no window, so that several small payments can exceed its limit; too_few_approvers, in the response to a change, if the members of the wallet cannot give the approvals that a rule requires. More codes can be added."`
 	Rule    string `json:"rule" required:"true" description:"Name of the rule."`
 	Message string `json:"message" required:"true" description:"Human-readable message."`
 }

@@ -53,7 +53,7 @@ type Eviction struct {
 
 // Warning is a warning to read before signing a proposal.
 type Warning struct {
-	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of unconfirmed transactions, with its fee rate alone and together with them (later, the status of the inputs in GET /api/v1/wallets/{alias}/utxos reports whether they are still unconfirmed); still_valid if the proposal was cancelled or has expired after it had enough signatures, so that anyone who has a copy of its transaction can still send it."`
+	Code    string `json:"code" required:"true" example:"high_fee" description:"Stable and machine-readable: high_fee if the fee is more than 10 % of the amount; unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of unconfirmed transactions, with its fee rate alone and together with them (later, the status of the inputs in GET /api/v1/wallets/{alias}/utxos reports whether they are still unconfirmed); policy_changed if the spending policies have changed since the proposal was created or approved, so that they apply again at the broadcast and approvals from before do not count; still_valid if the proposal was cancelled or has expired after it had enough signatures, so that anyone who has a copy of its transaction can still send it."`
 	Message string `json:"message" required:"true" description:"Human-readable message."`
 }
 

@@ -75,6 +75,9 @@ func (c *call) bump() error {
 	} else if err == nil {
 		if made.Proposal, err = c.Proposals.Bump(c.r.Context(), c.access, p.ID, params); err == nil {
 			made.payment, err = c.paymentOf(made.Proposal)
+			if made.Review != nil {
+				made.Needs = c.needs(*made.Review)
+			}
 		}
 	}
 	f, err := again(err)

@@ -26,6 +26,8 @@ type payee struct {
 	proposal.Output
 
 	Label string
+	// Replaces is the label of the address that the label of this payment replaces, in a preview.
+	Replaces string
 	// Wallet and WalletAlias are the name and the alias of the user's other wallet that the address
 	// belongs to; empty for addresses of others.
 	Wallet, WalletAlias string

@@ -1,13 +1,16 @@
 package console
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/policy"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -200,11 +203,49 @@ type policyReview struct {
 	Deletes    bool
 	Document   string
 	Version    string
+	Open       []openRow     // proposals that the change affects
+	OpenMore   bool          // whether there are more
 	Hidden     []hiddenField // of the form, to change it again
 	List       string
 	Entries    string // of the form of a list, which is shown again if the change is refused
 	Now        time.Time
 }
+
+// openRow is an open proposal that a change of a policy affects.
+type openRow struct{ payment }
+
+// maxAffected is the maximum number of proposals that the review of a change lists.
+const maxAffected = 10
+
+// addOpen adds the open proposals that a change affects. The wallets of the server's policy are not
+// the admin's.
+func (c *call) addOpen(r *policyReview) error {
+	if r.Kind == policy.Server {
+		return nil
+	}
+	found, err := c.Proposals.List(c.r.Context(), c.access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, proposalsOnPage)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if r.Kind == policy.Member && auth.FoldName(p.Creator.UserName) != auth.FoldName(r.User) {
+			continue
+		}
+		if len(r.Open) == maxAffected {
+			r.OpenMore = true
+			break
+		}
+		shown, err := c.paymentOf(p)
+		if err != nil {
+			return err
+		}
+		r.Open = append(r.Open, openRow{shown})
+	}
+	return nil
+}
+
+// Path returns the path of the proposal that is the same for all members.
+func (r openRow) Path() string { return "/p/" + r.ID }
 
 // reviewOf returns the review of a change of the policy current, or nil, to a document.
 func (c *call) reviewOf(at policyAt, current *spending.Policy, p spending.Preview) (policyReview, error) {
@@ -214,19 +255,16 @@ func (c *call) reviewOf(at policyAt, current *spending.Policy, p spending.Previe
 		return r, err
 	}
 	c.addLoosens(&r, p)
-	if p.Document != "" {
-		after, err := policy.ParseStored(at.Kind, []byte(p.Document))
-		if err != nil {
-			return r, err
-		}
-		r.Warnings = c.policyWarnings(after)
+	if err := c.addOpen(&r); err != nil {
+		return r, err
 	}
+	r.Warnings = c.policyWarnings(p.Warnings)
 	return r, nil
 }
 
-// policyWarnings returns the warnings about a policy.
-func (c *call) policyWarnings(p policy.Policy) (texts []string) {
-	for _, w := range p.Warnings() {
+// policyWarnings returns warnings in words.
+func (c *call) policyWarnings(all []policy.Warning) (texts []string) {
+	for _, w := range all {
 		texts = append(texts, c.look.sentence(w.Message))
 	}
 	return texts
@@ -235,7 +273,7 @@ func (c *call) policyWarnings(p policy.Policy) (texts []string) {
 // addLoosens adds what a change loosens, and what that requires.
 func (c *call) addLoosens(r *policyReview, p spending.Preview) {
 	for _, w := range p.Loosens {
-		r.Loosens = append(r.Loosens, loosenedRow{w.Rule, c.look.policyField(w.Field), w.Old, w.New})
+		r.Loosens = append(r.Loosens, loosenedRow{w.Rule, c.look.policyField(w.Field), c.inWords(r.Kind, w, w.Old), c.inWords(r.Kind, w, w.New)})
 	}
 	if len(p.Loosens) == 0 || p.Conditions == nil {
 		return
@@ -248,6 +286,34 @@ func (c *call) addLoosens(r *policyReview, p spending.Preview) {
 	for _, s := range described[len(described)-1].Sentences {
 		r.Conditions = append(r.Conditions, c.look.sentence(s))
 	}
+}
+
+// inWords returns a value of a field of a rule: as sentences if it is not a single number or word.
+func (c *call) inWords(kind policy.Kind, w policy.Wider, value string) string {
+	if !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
+		return value
+	}
+	part := map[string]any{w.Field: json.RawMessage(value)} // deny, or all rules
+	switch {
+	case w.Field == "allow" && value[0] == '{':
+		part = map[string]any{"allow": []any{json.RawMessage(value)}}
+	case w.Rule != "":
+		part = map[string]any{"allow": []any{map[string]any{"name": w.Rule, w.Field: json.RawMessage(value)}}}
+	}
+	part["version"] = 1
+	document, err := json.Marshal(part)
+	if err != nil {
+		return value
+	}
+	p, err := policy.ParseStored(kind, document)
+	if err != nil {
+		return value
+	}
+	var texts []string
+	for _, part := range c.look.paragraphs(p.Describe(kind, c.policyNames())) {
+		texts = append(texts, part.Sentences...)
+	}
+	return strings.Join(texts, " ")
 }
 
 // conflictOf returns the fault with which a form is shown again, also if what it names is gone.

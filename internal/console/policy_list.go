@@ -162,6 +162,9 @@ func (c *call) reviewList() error {
 		return err
 	}
 	c.addLoosens(&review, preview)
+	if err := c.addOpen(&review); err != nil {
+		return err
+	}
 	return c.render("policy-review", c.look.T("Check the change"), &review)
 }
 

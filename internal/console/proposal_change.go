@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -19,7 +20,7 @@ import (
 
 // addSignatures adds the signatures in a pasted text or in files.
 func (c *call) addSignatures() error {
-	data, err := c.postedSignatures()
+	files, err := c.postedSignatures()
 	if err != nil {
 		return c.refused("signatures", err)
 	}
@@ -27,7 +28,7 @@ func (c *call) addSignatures() error {
 	if err != nil {
 		return err
 	}
-	p, err := c.Proposals.AddSignatures(c.r.Context(), c.access, c.param("id"), data, nil)
+	p, err := c.Proposals.AddSignatureFiles(c.r.Context(), c.access, c.param("id"), files, nil)
 	if err != nil {
 		return c.refused("signatures", ofAnotherPayment(err))
 	}
@@ -48,13 +49,16 @@ func ofAnotherPayment(err error) error {
 		WithMessage("This file signs another payment. Nothing was added. Show this payment to the device again, sign it there, and choose the new file.")
 }
 
-// postedSignatures returns the pasted text, or the content of the files: the texts of QR codes
-// in photos, or a file with signatures.
-func (c *call) postedSignatures() ([]byte, error) {
+// partText matches the text of a QR code of a series: UR, BBQr, or a numbered part.
+var partText = regexp.MustCompile(`^(?i:ur:|B\$|p\d+of\d+ )`)
+
+// postedSignatures returns the pasted text, or the content of the files. The texts of QR codes of a
+// series, such as from photos, are together.
+func (c *call) postedSignatures() ([][]byte, error) {
 	if text := strings.TrimSpace(c.form.Get("psbt")); text != "" {
-		return []byte(text), nil
+		return [][]byte{[]byte(text)}, nil
 	}
-	var texts [][]byte
+	var files, texts [][]byte
 	for _, header := range c.files("file") {
 		data, err := readFile(header)
 		if err != nil {
@@ -70,12 +74,19 @@ func (c *call) postedSignatures() ([]byte, error) {
 			}
 			data = []byte(text)
 		}
-		texts = append(texts, data)
+		if partText.Match(data) {
+			texts = append(texts, data)
+		} else {
+			files = append(files, data)
+		}
 	}
-	if len(texts) == 0 {
+	if len(texts) > 0 {
+		files = append(files, bytes.Join(texts, []byte("\n")))
+	}
+	if len(files) == 0 {
 		return nil, fault.InvalidField("psbt", "is required: choose a file, or paste the signed PSBT or the texts of its QR codes")
 	}
-	return bytes.Join(texts, []byte("\n")), nil
+	return files, nil
 }
 
 func readFile(header *multipart.FileHeader) ([]byte, error) {

@@ -217,7 +217,9 @@ func (c *call) showError(f *fault.Error) {
 		e.Again = c.r.URL.RequestURI()
 	}
 	httpcall.SetRetryAfter(c.w.Header(), f)
-	if err := c.send(status, "error", c.emptyFrame(e.Title, e)); err != nil {
+	p := c.emptyFrame(e.Title, e)
+	p.Address = "" // it may name what the user must not see
+	if err := c.send(status, "error", p); err != nil {
 		c.Log.ErrorContext(c.r.Context(), "error page not written", "error", err)
 		c.w.WriteHeader(http.StatusInternalServerError)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -63,9 +64,13 @@ type preview struct {
 	payment
 
 	Seen  string     // identifies the values of the form
+	Needs []need     // what policies require before it can be signed
 	After btc.Amount // available balance afterwards
 	Stale bool       // whether the form was changed after the preview that the user saw
 }
+
+// ReleaseAt returns when a delay of a policy ends; zero without one.
+func (p preview) ReleaseAt() time.Time { return p.Review.ReleaseAt }
 
 // Actions of the form. Every other one is a preview.
 const (
@@ -186,8 +191,14 @@ func (c *call) dryRun() (preview, error) {
 	}
 	for i := range out.Payees { // labels of this form are not stored yet
 		if at := out.Payees[i].Recipient; at >= 0 && at < len(params.Recipients) && params.Recipients[at].Label != "" {
+			if was := out.Payees[i].Label; was != params.Recipients[at].Label {
+				out.Payees[i].Replaces = was
+			}
 			out.Payees[i].Label = params.Recipients[at].Label
 		}
+	}
+	if p.Review != nil {
+		out.Needs = c.needs(*p.Review)
 	}
 	if err = c.hideRevealed(params, out.Payees); err != nil {
 		return preview{}, err

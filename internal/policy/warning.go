@@ -11,6 +11,15 @@ type Warning struct {
 // payments can pay any amount.
 const Splittable = "splittable"
 
+// TooFewApprovers is the code of a rule that requires more approvals than members can give.
+const TooFewApprovers = "too_few_approvers"
+
+// ApproverWarning returns a warning about a rule whose approvals only available members can give.
+func (r *Rule) ApproverWarning(available int) Warning {
+	return Warning{TooFewApprovers, r.Name, say(
+		"The rule %s requires more approvals (%d) than members of the wallet can give (%d). Invite more, or change their roles.", r.Name, r.Approvals.Count, available)}
+}
+
 // Warnings returns the warnings about a policy, in the order of its rules.
 func (p Policy) Warnings() []Warning {
 	var all []Warning

@@ -131,6 +131,24 @@ func reviewHash(p *Proposal, layers []policy.Layer) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// NotePolicies sets PoliciesChanged.
+func (p *Proposal) NotePolicies(rules Rules) error {
+	p.PoliciesChanged = false
+	if !p.Status.Open() || p.Status == AwaitingApproval { // which the policies determine again when they change
+		return nil
+	}
+	layers, err := rules.Layers(p)
+	if err != nil {
+		return err
+	}
+	if p.Review == nil {
+		p.PoliciesChanged = len(layers) > 0
+	} else {
+		p.PoliciesChanged = p.Review.Hash != reviewHash(p, layers)
+	}
+	return nil
+}
+
 // Admit evaluates the policies that apply to a new proposal. It returns ErrPolicyRefused if
 // they do not permit it; otherwise it sets Review and, if the proposal must be approved or
 // delayed, its status.

@@ -165,6 +165,9 @@ type Proposal struct {
 	// Review contains what policies require of it; nil if none applied when it was created.
 	Review    *Review
 	Approvals []Approval
+	// PoliciesChanged is set if the policies have changed since they released it for signing, or
+	// permitted it: they apply again at the broadcast. It is not stored.
+	PoliciesChanged bool
 	// TryAt is when its release must be tried; zero if that is not due.
 	TryAt time.Time
 }

@@ -20,6 +20,12 @@ import (
 // expected. The posted data is parsed only after the other checks, because parsing is
 // expensive.
 func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id string, data []byte, expected Versions) (Proposal, error) {
+	return s.AddSignatureFiles(ctx, access, id, [][]byte{data}, expected)
+}
+
+// AddSignatureFiles adds the signatures from several copies of a proposal, or none if one of them
+// is refused; see AddSignatures.
+func (s *Service) AddSignatureFiles(ctx context.Context, access wallet.Access, id string, files [][]byte, expected Versions) (Proposal, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleSigner)
 	if err != nil {
 		return Proposal{}, err
@@ -34,21 +40,9 @@ func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id st
 	if err := p.expectTime(s.now()); err != nil {
 		return Proposal{}, err
 	}
-	posted, err := psbt.Decode(data)
-	if err != nil {
-		return Proposal{}, err
-	}
-	inputs, err := inputsOf(v.Wallet, p)
-	if err != nil {
-		return Proposal{}, err
-	}
-	stored, err := psbt.Parse(p.PSBT)
-	if err != nil {
-		return Proposal{}, fmt.Errorf("read the PSBT of proposal %s: %w", id, err)
-	}
 	// The transaction and its inputs never change, so the result stays valid even if
 	// others add signatures meanwhile.
-	signatures, err := psbt.Collect(stored, inputs, posted)
+	inputs, signatures, err := collect(v.Wallet, p, files)
 	if err != nil {
 		return Proposal{}, err
 	}
@@ -65,6 +59,37 @@ func (s *Service) AddSignatures(ctx context.Context, access wallet.Access, id st
 		return Proposal{}, err
 	}
 	return p.shownTo(access.Caller(), v.Role)
+}
+
+// collect returns the inputs of a proposal, and the signatures for them in files.
+func collect(w wallet.Wallet, p Proposal, files [][]byte) (inputs []psbt.Input, signatures []psbt.Signature, err error) {
+	posted := make([]psbt.Posted, len(files))
+	for i, data := range files {
+		if posted[i], err = psbt.Decode(data); err != nil {
+			return nil, nil, err
+		}
+	}
+	if inputs, err = inputsOf(w, p); err != nil {
+		return nil, nil, err
+	}
+	stored, err := psbt.Parse(p.PSBT)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the PSBT of proposal %s: %w", p.ID, err)
+	}
+	type place struct{ input, key int }
+	seen := map[place]bool{}
+	for _, one := range posted {
+		found, err := psbt.Collect(stored, inputs, one)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, sig := range found {
+			if at := (place{sig.Input, sig.Key}); !seen[at] {
+				seen[at], signatures = true, append(signatures, sig)
+			}
+		}
+	}
+	return inputs, signatures, nil
 }
 
 // merge adds the signatures that a proposal does not have yet, and updates its status. If

@@ -18,7 +18,12 @@ const (
 	// WarnUnconfirmed is the code of the warning that a new proposal, or a dry run, spends
 	// outputs of unconfirmed transactions.
 	WarnUnconfirmed = "unconfirmed_utxos"
+	// WarnPolicyChanged is the code of the warning that the policies have changed since the
+	// proposal was created or approved; see Proposal.PoliciesChanged.
+	WarnPolicyChanged = "policy_changed"
 )
+
+const policyChanged = "the spending policies have changed since the proposal was created or approved: they apply again at the broadcast, and approvals from before do not count"
 
 const stillValid = "the proposal had enough signatures: anyone who has the signed transaction can still send it, until another transaction that spends one of its UTXOs is confirmed, such as a payment to the wallet itself"
 
@@ -37,6 +42,9 @@ func (p *Proposal) Warnings() []Warning {
 	var list []Warning
 	if (p.Status == Cancelled || p.Status == Expired || p.Status == Rejected) && p.IsSigned() {
 		list = append(list, Warning{WarnStillValid, stillValid})
+	}
+	if p.PoliciesChanged {
+		list = append(list, Warning{WarnPolicyChanged, policyChanged})
 	}
 	if p.Fee*highFeePart > amount {
 		list = append(list, warningOf(WarnHighFee, "the fee of %d sat is more than %d %% of the amount of %d sat", p.Fee, 100/highFeePart, amount))

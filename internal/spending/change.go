@@ -117,17 +117,7 @@ func (s *Service) put(ctx context.Context, who *auth.Principal, t Target, docume
 	if err != nil {
 		return Result{}, err
 	}
-	r, err := s.request(ctx, who, t, canonical, expected)
-	if err == nil && t.List == "" {
-		r.Warnings, err = warningsOf(t.Kind, canonical)
-	}
-	return r, err
-}
-
-// warningsOf returns the warnings about a stored document.
-func warningsOf(kind policy.Kind, document string) ([]policy.Warning, error) {
-	p, err := parseOrAll(kind, document)
-	return p.Warnings(), err
+	return s.request(ctx, who, t, canonical, expected)
 }
 
 // remove deletes a policy or a list.
@@ -202,6 +192,9 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 		}
 		now := s.now()
 		result.Loosens = wider
+		if result.Warnings, err = e.warnings(document); err != nil {
+			return err
+		}
 		by := who.Event(now, "policy.put", t.Subject(), "")
 		if document == "" {
 			by.Action = "policy.delete"

@@ -92,6 +92,38 @@ func (e *Edit) expect(expected Versions, document string) error {
 	return nil
 }
 
+// warnings returns the warnings about a document, also that the members of the wallet cannot give
+// the approvals that it requires.
+func (e *Edit) warnings(document string) ([]policy.Warning, error) {
+	if e.List != "" {
+		return nil, nil
+	}
+	p, err := parseOrAll(e.Kind, document)
+	all := p.Warnings()
+	if err != nil || e.Kind == policy.Server {
+		return all, err
+	}
+	for i := range p.Allow {
+		r := &p.Allow[i]
+		if r.Approvals == nil {
+			continue
+		}
+		available := 0
+		for _, a := range e.Approvers {
+			if a.IsOneOf(r.Approvals.Groups()) {
+				available++
+			}
+		}
+		if r.Approvals.NotProposer && available > 0 { // it may be an approver who proposes
+			available--
+		}
+		if available < r.Approvals.Count {
+			all = append(all, r.ApproverWarning(available))
+		}
+	}
+	return all, nil
+}
+
 // loosens returns the fields in which the policies permit more if the target gets a document.
 func (e *Edit) loosens(document string) ([]policy.Wider, error) {
 	if e.List == "" {

@@ -15,6 +15,8 @@ type Preview struct {
 	Document string
 	// Loosens are the fields in which the policies would permit more than before.
 	Loosens []policy.Wider
+	// Warnings are about the policy as it would be; none about lists.
+	Warnings []policy.Warning
 	// Conditions apply to the change if it loosens a policy; nil for none.
 	Conditions *policy.Change
 }
@@ -75,6 +77,9 @@ func (s *Service) preview(ctx context.Context, who *auth.Principal, t Target, do
 			return err
 		}
 		p.Loosens, p.Conditions = wider, e.conditions()
+		if p.Warnings, err = e.warnings(p.Document); err != nil {
+			return err
+		}
 		return errPreview
 	})
 	if errors.Is(err, errPreview) {

@@ -313,11 +313,11 @@ func (s *Service) Simulate(ctx context.Context, access wallet.Access, o proposal
 		if err != nil {
 			return Simulation{}, err
 		}
-		warnings, err := warningsOf(t.Kind, stored.Document)
+		p, err := parseOrAll(t.Kind, stored.Document)
 		if err != nil {
 			return Simulation{}, err
 		}
-		result.Warnings = append(result.Warnings, warnings...)
+		result.Warnings = append(result.Warnings, p.Warnings()...)
 	}
 	return result, nil
 }

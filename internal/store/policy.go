@@ -275,6 +275,11 @@ func (s *Store) savePolicy(ctx context.Context, q *db.Queries, e *spending.Edit)
 	if err != nil {
 		return fmt.Errorf("evaluate proposals again: %w", err)
 	}
+	// Released proposals show a warning, which must not change without their version.
+	err = q.ShowPolicyChange(ctx, db.ShowPolicyChangeParams{WalletID: e.WalletID, EveryWallet: e.Kind == policy.Server})
+	if err != nil {
+		return fmt.Errorf("update the versions of proposals: %w", err)
+	}
 	return nil
 }
 

@@ -237,8 +237,8 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 			return err
 		}
 		updated = u.Proposal
-		if !u.Changed {
-			return nil
+		if err := updated.NotePolicies(u.Rules); err != nil || !u.Changed {
+			return err
 		}
 		if err := saveUpdate(ctx, q, log, was, u); err != nil {
 			return err
@@ -277,8 +277,10 @@ func (s *Store) Proposal(ctx context.Context, walletID, id string) (proposal.Pro
 	var p proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		var err error
-		p, err = readProposal(ctx, q, walletID, id)
-		return err
+		if p, err = readProposal(ctx, q, walletID, id); err != nil {
+			return err
+		}
+		return p.NotePolicies(rules{ctx, s, q, false})
 	})
 	return p, err
 }
@@ -314,8 +316,15 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 		if err != nil {
 			return fmt.Errorf("list proposals: %w", err)
 		}
-		list, err = proposals(ctx, q, ids)
-		return err
+		if list, err = proposals(ctx, q, ids); err != nil {
+			return err
+		}
+		for i := range list {
+			if err := list[i].NotePolicies(rules{ctx, s, q, false}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return list, err
 }

@@ -760,6 +760,22 @@ func (q *Queries) ServerChanges(ctx context.Context) ([]PolicyChange, error) {
 	return items, nil
 }
 
+const ShowPolicyChange = `-- name: ShowPolicyChange :exec
+UPDATE proposals SET version = version + 1
+WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND status <> 'awaiting_approval'
+  AND (wallet_id = $1 OR CAST($2 AS BOOLEAN))
+`
+
+type ShowPolicyChangeParams struct {
+	WalletID    string
+	EveryWallet bool
+}
+
+func (q *Queries) ShowPolicyChange(ctx context.Context, arg ShowPolicyChangeParams) error {
+	_, err := q.db.ExecContext(ctx, ShowPolicyChange, arg.WalletID, arg.EveryWallet)
+	return err
+}
+
 const SpendSums = `-- name: SpendSums :many
 SELECT start AS at, counted_sat, counts FROM spend_sums
 WHERE subject = $1 AND minutes = $2 AND start >= $3 AND start < $4 AND rule = $5

@@ -1,0 +1,86 @@
+package console_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// TestPolicy_Affected changes a policy while proposals are open. The review of the change lists
+// them, and a released one shows at once, on its page and in the API, that its approvals are void.
+func TestPolicy_Affected(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		t.Helper()
+		const page, warning = "/wallets/treasury/policy", "The spending policies have changed"
+		alice, bob := s.user(t, "alice", false), s.user(t, "bob", false)
+		w := alice.funded("treasury")
+		alice.member(w.alias, bob, "signer")
+		set := func(count string) {
+			alice.api("PUT", "/api/v1"+page, map[string]any{"policy": json.RawMessage(
+				`{"version": 1, "allow": [{"name": "large", "approvals": {"count": ` + count + `, "not_proposer": true, "above_sat": 50000}}]}`)})
+		}
+		set("1")
+		to := purseAddress(t, s.node)
+		alice.get("/wallets/treasury/send").submit("/wallets/treasury/send", address1, to, amount1, "100000", "fee_rate_sat_vb", "5", "target_blocks", "own", "action", "preview").
+			want(http.StatusOK, "Before it can be signed:", "requires 1 approval", "Policy of the wallet, rule large")
+		made := alice.proposeWith(w.alias, "new roof")
+		path := pageOf(made)
+		made = bob.api("POST", "/api/v1"+path+"/approve", map[string]any{})
+		version := made["version"].(float64)
+		alice.get(path).want(http.StatusOK, "Next: sign with your device").lacks(warning)
+
+		alice.get(page+"/edit").submit(page+"/edit", "allow[0].approvals.count", "2").
+			want(http.StatusOK, "Open proposals are affected", "Their approvals do not count any more", "new roof")
+		set("2")
+		alice.get(path).want(http.StatusOK, warning, "approvals from before do not count")
+		got := alice.api("GET", "/api/v1"+path, nil)
+		if warnings := string(testkit.Must(json.Marshal(got["warnings"]))); !strings.Contains(warnings, "policy_changed") {
+			t.Errorf("the API has the warnings %s", warnings)
+		}
+		if got["version"].(float64) <= version {
+			t.Errorf("the version is still %v", got["version"])
+		}
+		alice.sign(made, w.signers[0], w.signers[1]).want(http.StatusOK, "but the spending policies have changed").lacks("It can be broadcast now.")
+		set("1")
+		alice.get(path).want(http.StatusOK).lacks(warning)
+	}, onOwnNode)
+}
+
+// TestSend_ReplacedLabel shows in the preview that a label of an address replaces another one.
+func TestSend_ReplacedLabel(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	to := purseAddress(t, s.node)
+	alice.api("POST", "/api/v1/wallets/"+w.alias+"/proposals", map[string]any{
+		"recipients": []any{map[string]any{"address": to, "amount_sat": 100_000, "label": "new roof"}}, "fee_rate_sat_vb": 5,
+	})
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	const path, notice = "/wallets/treasury/send", "The label of an address is replaced"
+	preview := func(label string) *document {
+		return alice.get(path).submit(path, address1, to, amount1, "100000", "recipients[0].label", label, "fee_rate_sat_vb", "5", "target_blocks", "own", "action", "preview")
+	}
+	preview("garden chairs").want(http.StatusOK, notice, "“new roof” becomes “garden chairs”, also for earlier payments to this address.")
+	for _, label := range []string{"new roof", ""} {
+		preview(label).want(http.StatusOK, "Create proposal").lacks(notice)
+	}
+}
+
+// TestSign_Files adds the signatures of several files at once, or none if one of them is of another
+// payment.
+func TestSign_Files(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	made, other := alice.propose(w.alias), alice.propose(w.alias)
+	signed := func(p map[string]any, signer int) file {
+		return file{"file", "s.psbt", s.node.Sign(t, psbtOf(t, p), w.signers[signer])}
+	}
+	path := pageOf(made) + "/signatures"
+	alice.upload(path, nil, signed(made, 0), signed(other, 1)).want(http.StatusBadRequest, "This file signs another payment. Nothing was added.")
+	alice.get(pageOf(made)).want(http.StatusOK, "0 of 2 signatures")
+	alice.upload(path, nil, signed(made, 0), signed(made, 1)).want(http.StatusOK, "It can be broadcast now.")
+}
