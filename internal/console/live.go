@@ -83,7 +83,7 @@ func follow(ctx context.Context, reader *event.Reader, send func(string) error) 
 // stateful is the content of a page whose forms depend on a state. The script live.js replaces the
 // content when the state has changed, or says so if the user has begun to work with it.
 type stateful interface {
-	// state returns a text that changes with what the page offers to do.
+	// state returns a text that changes with the actions that the page offers.
 	state() string
 }
 

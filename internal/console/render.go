@@ -25,7 +25,7 @@ type page struct {
 	Here     string // path of the page, with its query
 	Address  string // at which live.js requests the page again; see pageAddress
 	State    string // see stateful
-	Refused  bool   // whether the page shows a form that was sent, with what the user has typed
+	Refused  bool   // whether the page shows the values of a form that was sent
 	User     *auth.Principal
 	Wallets  []navWallet
 	Wallet   *wallet.View // of the page of a wallet

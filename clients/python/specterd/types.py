@@ -1058,7 +1058,9 @@ class PolicyWarning(Object):
     """A property of a policy that is probably unintended."""
     code: str
     """Stable and machine-readable: splittable if a rule limits single payments but has no window,
-    so that several small payments can exceed its limit. More codes can be added."""
+    so that several small payments can exceed its limit; too_few_approvers, in the response to a
+    change, if the members of the wallet cannot give the approvals that a rule requires. More codes
+    can be added."""
     message: str
     """Human-readable message."""
     rule: str
@@ -1956,8 +1958,10 @@ class Warning(Object):
     unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of
     unconfirmed transactions, with its fee rate alone and together with them (later, the status of
     the inputs in GET /api/v1/wallets/{alias}/utxos reports whether they are still unconfirmed);
-    still_valid if the proposal was cancelled or has expired after it had enough signatures, so that
-    anyone who has a copy of its transaction can still send it."""
+    policy_changed if the spending policies have changed since the proposal was created or approved,
+    so that they apply again at the broadcast and approvals from before do not count; still_valid if
+    the proposal was cancelled or has expired after it had enough signatures, so that anyone who has
+    a copy of its transaction can still send it."""
     message: str
     """Human-readable message."""
 
