@@ -59,7 +59,7 @@ type Signer struct {
 type keyring struct {
 	signs    string
 	keys     map[string][]byte
-	verified verifiedTokens
+	accepted acceptedTokens
 }
 
 // NewSigner returns a Signer that uses the keys that read returns and the store
@@ -138,18 +138,17 @@ type presented struct {
 	text string
 	id   string
 	hash [sha256.Size]byte
-	// claims is nil if the signature was verified before; then expiresAt is set
-	// instead.
-	claims    *claims
-	expiresAt time.Time
+	// claims is nil if the token was accepted before; then known is set instead.
+	claims *claims
+	known  acceptedToken
 }
 
 // parse parses a token. ok is false for tokens that neither specterd nor Specter
 // Desktop can have created.
 func (s *Signer) parse(token string) (p presented, ok bool) {
 	p = presented{text: token, hash: sha256.Sum256([]byte(token))}
-	if v, known := s.ring.Load().verified.get(p.hash); known {
-		p.id, p.expiresAt = v.id, v.expiresAt
+	if known, ok := s.ring.Load().accepted.get(p.hash); ok {
+		p.id, p.known = known.id, known
 		return p, true
 	}
 	c, ok := unverifiedClaims(token)
@@ -164,8 +163,15 @@ func (s *Signer) parse(token string) (p presented, ok bool) {
 // has the given fingerprint, which is stored in the token's row. The error is
 // ErrKeyMissing or an error of the store.
 func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (bool, error) {
-	if p.claims == nil {
-		return s.now().Before(p.expiresAt), nil
+	if p.claims == nil && p.known.verified {
+		return s.now().Before(p.known.expiresAt), nil
+	}
+	if p.claims == nil { // was accepted as an imported token, and its row says otherwise now
+		c, ok := unverifiedClaims(p.text)
+		if !ok {
+			return false, nil
+		}
+		p.claims = &c
 	}
 	if fingerprint == "" {
 		return false, nil
@@ -184,8 +190,16 @@ func (s *Signer) verify(ctx context.Context, p presented, fingerprint string) (b
 	if err != nil || jwt.SigningMethodHS256.Verify(p.text[:dot], signature, ring.keys[fingerprint]) != nil || s.validator.Validate(p.claims) != nil {
 		return false, nil //nolint:nilerr // an invalid token is a result and not an error
 	}
-	ring.verified.put(p.hash, verifiedToken{id: p.id, expiresAt: p.claims.ExpiresAt.Time})
+	ring.accepted.put(p.hash, acceptedToken{id: p.id, expiresAt: p.claims.ExpiresAt.Time, verified: true})
 	return true, nil
+}
+
+// remember caches the id of an imported token with the hash of its row, so that the token need
+// not be decoded again.
+func (s *Signer) remember(p presented) {
+	if p.claims != nil {
+		s.ring.Load().accepted.put(p.hash, acceptedToken{id: p.id})
+	}
 }
 
 // missingKeyError returns the error for a key that this process does not have: ErrKeyMissing
@@ -226,22 +240,23 @@ func isTokenID(id string) bool {
 	return err == nil && parsed.String() == id
 }
 
-// verifiedTokens caches the hashes of tokens with a valid signature; a signature
-// never becomes invalid. It holds two generations of at most maxGeneration entries
+// acceptedTokens caches what is in tokens, by hash, that have a valid signature or are
+// imported. Neither changes, and each request compares the hash with the token's row. It holds two generations of at most maxGeneration entries
 // each, and drops the older one when the younger is full.
-type verifiedTokens struct {
+type acceptedTokens struct {
 	mu             sync.RWMutex
-	younger, older map[[sha256.Size]byte]verifiedToken
+	younger, older map[[sha256.Size]byte]acceptedToken
 }
 
-type verifiedToken struct {
+type acceptedToken struct {
 	id        string
+	verified  bool // whether the signature was verified; otherwise the token is imported
 	expiresAt time.Time
 }
 
 const maxGeneration = 16_384
 
-func (c *verifiedTokens) get(hash [sha256.Size]byte) (verifiedToken, bool) {
+func (c *acceptedTokens) get(hash [sha256.Size]byte) (acceptedToken, bool) {
 	c.mu.RLock()
 	v, ok := c.younger[hash]
 	if ok {
@@ -256,11 +271,11 @@ func (c *verifiedTokens) get(hash [sha256.Size]byte) (verifiedToken, bool) {
 	return v, ok
 }
 
-func (c *verifiedTokens) put(hash [sha256.Size]byte, v verifiedToken) {
+func (c *acceptedTokens) put(hash [sha256.Size]byte, v acceptedToken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.younger == nil || len(c.younger) >= maxGeneration {
-		c.older, c.younger = c.younger, make(map[[sha256.Size]byte]verifiedToken)
+		c.older, c.younger = c.younger, make(map[[sha256.Size]byte]acceptedToken)
 	}
 	c.younger[hash] = v
 }

@@ -187,13 +187,13 @@ func TestParseKeys(t *testing.T) {
 }
 
 func TestVerifiedTokens_Bounded(t *testing.T) {
-	var c verifiedTokens
+	var c acceptedTokens
 	key := func(i int) (hash [sha256.Size]byte) {
 		return sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)})
 	}
-	c.put(key(0), verifiedToken{id: "kept"})
+	c.put(key(0), acceptedToken{id: "kept"})
 	for i := 1; i < 5*maxGeneration; i++ {
-		c.put(key(i), verifiedToken{})
+		c.put(key(i), acceptedToken{})
 		if i%(maxGeneration/2) == 0 { // in use, and therefore kept in the cache
 			if v, ok := c.get(key(0)); !ok || v.id != "kept" {
 				t.Fatalf("evicted after %d", i)

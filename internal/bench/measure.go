@@ -12,34 +12,35 @@ import (
 
 // Names of the measurements, as used by -only.
 const (
-	nameSteps      = "steps" // parts of a liveness request
-	nameLiveness   = "liveness"
-	nameLimit      = "limit" // guarded bare server instead of specterd
-	nameBearer     = "bearer"
-	nameManyTokens = "many-tokens"
-	nameCreate     = "create"
-	nameWallet     = "wallet"
-	namePage       = "page"        // the first page of a history
-	nameConsole    = "console"     // pages of the web console
-	nameDeepPage   = "deep-page"   // a page from the middle of a history
-	nameAlpha      = "v1alpha"     // a wallet with its whole history
-	nameFullTxList = "full-txlist" // full_txlist of v1alpha
-	nameCSV        = "csv"
-	nameSync       = "sync"
-	nameBlock      = "block"   // indexing a block for many wallets
-	nameZMQ        = "zmq"     // a transaction announced by the node
-	namePolling    = "polling" // a transaction that is not announced
-	nameLines      = "json-lines"
-	nameLedger     = "ledger"
-	nameProposal   = "proposal"  // creating a proposal
-	nameProposals  = "proposals" // listing proposals
-	nameImport     = "import"    // import from Specter Desktop
-	nameLogin      = "login"     // failed logins
-	nameMillion    = "million"   // requests with a million tokens in the database
-	nameStart      = "start"     // start with a million tokens
-	nameIdle       = "idle"      // memory use with a million tokens
-	nameSeveral    = "several"   // several processes on PostgreSQL
-	nameBeside     = "beside"    // requests during heavy requests
+	nameSteps          = "steps" // parts of a liveness request
+	nameLiveness       = "liveness"
+	nameLimit          = "limit" // guarded bare server instead of specterd
+	nameBearer         = "bearer"
+	nameImportedTokens = "imported-tokens" // beside those of specterd
+	nameManyTokens     = "many-tokens"
+	nameCreate         = "create"
+	nameWallet         = "wallet"
+	namePage           = "page"        // the first page of a history
+	nameConsole        = "console"     // pages of the web console
+	nameDeepPage       = "deep-page"   // a page from the middle of a history
+	nameAlpha          = "v1alpha"     // a wallet with its whole history
+	nameFullTxList     = "full-txlist" // full_txlist of v1alpha
+	nameCSV            = "csv"
+	nameSync           = "sync"
+	nameBlock          = "block"   // indexing a block for many wallets
+	nameZMQ            = "zmq"     // a transaction announced by the node
+	namePolling        = "polling" // a transaction that is not announced
+	nameLines          = "json-lines"
+	nameLedger         = "ledger"
+	nameProposal       = "proposal"  // creating a proposal
+	nameProposals      = "proposals" // listing proposals
+	nameImport         = "import"    // import from Specter Desktop
+	nameLogin          = "login"     // failed logins
+	nameMillion        = "million"   // requests with a million tokens in the database
+	nameStart          = "start"     // start with a million tokens
+	nameIdle           = "idle"      // memory use with a million tokens
+	nameSeveral        = "several"   // several processes on PostgreSQL
+	nameBeside         = "beside"    // requests during heavy requests
 )
 
 // bench holds the options and the temporary data of one run of this program.
@@ -60,7 +61,7 @@ type section struct {
 
 var sections = []section{
 	{[]string{nameSteps}, measureSteps},
-	{[]string{nameLiveness, nameLimit, nameBearer, nameManyTokens}, measureRequests},
+	{[]string{nameLiveness, nameLimit, nameBearer, nameImportedTokens, nameManyTokens}, measureRequests},
 	{[]string{nameCreate}, measureCreate},
 	{[]string{nameBeside}, measureBeside},
 	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},

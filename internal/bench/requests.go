@@ -19,8 +19,9 @@ const (
 
 // The populations of the databases that are compared.
 var (
-	fewTokens  = population{users: tokensInUse, tokens: tokensInUse}
-	manyTokens = population{users: 1_099, tokens: 100_000}
+	fewTokens      = population{users: tokensInUse, tokens: tokensInUse}
+	importedTokens = population{users: tokensInUse, tokens: tokensInUse, imported: true}
+	manyTokens     = population{users: 1_099, tokens: 100_000}
 )
 
 // target is a server and the requests that are sent to it.
@@ -53,6 +54,11 @@ func measureRequests(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer stop()
+	imported, stop, err := prepare(ctx, b.binary, filepath.Join(b.dir, "imported"), importedTokens)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	alive := target{few.server, [][]byte{request(livenessPath, "")}}
 	sizes := map[string]int{}
 	if sizes[livenessPath], err = alive.responseSize(ctx, b.options); err != nil {
@@ -76,6 +82,7 @@ func measureRequests(ctx context.Context, b *bench) error {
 		{nameLiveness, guarded, target{shielded, alive.requests}, alive, 0, 0, false},
 		{nameLimit, "bare", target{bare, alive.requests}, target{shielded, alive.requests}, 0, 0, false},
 		{nameBearer, "bare", target{bare, few.requests}, few, 0.5, 0, false},
+		{nameImportedTokens, "own tokens", few, imported, 0.9, 1.1, true},
 		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true},
 	})
 }

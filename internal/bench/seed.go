@@ -23,8 +23,11 @@ const (
 	databaseName = "specterd.db" // in the data directory
 )
 
-// population is a number of users and their tokens.
-type population struct{ users, tokens int }
+// population is a number of users and their tokens, which may be imported from Specter Desktop.
+type population struct {
+	users, tokens int
+	imported      bool
+}
 
 // seed creates a data directory with a database that has the given population. It
 // returns tokensInUse valid tokens, each of a different user.
@@ -41,7 +44,7 @@ func seed(ctx context.Context, folder, key string, c population) ([]string, erro
 	if err := errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("make tokens: %w", err)
 	}
-	if err := fill(ctx, path, population{c.users - tokensInUse, c.tokens - tokensInUse}); err != nil {
+	if err := fill(ctx, path, population{c.users - tokensInUse, c.tokens - tokensInUse, c.imported}); err != nil {
 		return nil, fmt.Errorf("fill the database: %w", err)
 	}
 	return secrets, nil
@@ -101,7 +104,7 @@ FROM users, n WHERE password_hash = 'none'`
 func filler(i int) string { return fmt.Sprintf("filler %d", i+1) }
 
 func fill(ctx context.Context, path string, c population) (err error) {
-	if c.users == 0 {
+	if c.users == 0 && !c.imported {
 		return nil
 	}
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -109,6 +112,10 @@ func fill(ctx context.Context, path string, c population) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if c.imported {
+		_, err = db.ExecContext(ctx, "UPDATE tokens SET imported = TRUE")
+		return err
+	}
 	_, err = db.ExecContext(ctx, fillers, sql.Named("users", c.users), sql.Named("each", c.tokens/c.users),
 		sql.Named("now", clock().UnixMicro()), sql.Named("life", lifetime.Microseconds()))
 	return err
