@@ -148,7 +148,7 @@ func (c *call) renderPolicy(f form) error {
 	page.MayEdit = at.Kind == policy.Server || c.view.Role.Covers(auth.RoleOwner)
 	if p != nil {
 		page.Exists, page.SetBy, page.SetAt = true, p.SetBy, p.SetAt
-		page.Warnings = c.policyWarnings(p.Policy.Warnings())
+		page.Warnings = c.policyWarnings(p.Warnings())
 		page.Rules = c.look.paragraphs(p.Describe(at.Kind, c.policyNames()))
 	}
 	if page.Changes, err = c.pendingChanges(at, p); err != nil {
