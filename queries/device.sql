@@ -1,5 +1,5 @@
 -- name: DeviceWithFingerprint :one
-SELECT d.device_id
+SELECT d.device_id, d.name
 FROM devices AS d JOIN device_keys AS k ON k.device_id = d.device_id
 WHERE d.user_id = @user_id AND k.fingerprint = @fingerprint
 ORDER BY d.created_at, d.device_id

@@ -185,9 +185,14 @@ func (d *document) forms(action string) []*html.Node {
 // buttons.
 func fields(form *html.Node) url.Values {
 	values := url.Values{}
-	for n := range form.Descendants() {
-		name := attr(n, "name")
-		if n.Type != html.ElementNode || name == "" || hasAttr(n, "disabled") {
+	root, id := form, attr(form, "id")
+	for root.Parent != nil {
+		root = root.Parent
+	}
+	for n := range root.Descendants() {
+		name, owner := attr(n, "name"), attr(n, "form")
+		belongs := owner == "" && isBelow(n, form) || owner != "" && owner == id
+		if n.Type != html.ElementNode || name == "" || hasAttr(n, "disabled") || !belongs {
 			continue
 		}
 		switch n.Data {
@@ -203,6 +208,15 @@ func fields(form *html.Node) url.Values {
 		}
 	}
 	return values
+}
+
+func isBelow(n, above *html.Node) bool {
+	for ; n != nil; n = n.Parent {
+		if n == above {
+			return true
+		}
+	}
+	return false
 }
 
 func selected(n *html.Node) string {

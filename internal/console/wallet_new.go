@@ -33,6 +33,7 @@ type newWalletPage struct {
 	Private bool              // whether a private key was refused
 	About   wallet.Inspection // from step 2 on
 	Plan    wallet.Plan       // in step 3
+	Devices []newDevice       // of the keys, from step 2 on
 	Exists  string            // alias of the wallet that the user already has
 	look    *look
 }
@@ -74,9 +75,11 @@ func (c *call) newWallet() error {
 	}
 	switch c.form.Get("step") {
 	case "compare", "create":
+		p.Devices, plan.DeviceNames = c.newDevices(p), c.deviceNames(len(p.About.Keys))
 		return c.finishWallet(p, plan)
 	}
 	c.suggest(p.About)
+	p.Devices = c.newDevices(p)
 	if p.Exists, err = c.sameWallet(p.About); err != nil {
 		return err
 	}
@@ -251,9 +254,6 @@ var formatTexts = map[walletfile.Format]string{
 // FormatText describes the format of a file.
 func (p newWalletPage) FormatText(f walletfile.Format) string { return p.look.T(formatTexts[f]) }
 
-// KeyName returns the name of a key's device, or an empty string.
-func (p newWalletPage) KeyName(k walletfile.NamedKey) string { return wallet.FitName(k.Name) }
-
 // Descriptor returns the descriptor of both branches.
 func (p newWalletPage) Descriptor() string {
 	return btc.Multipath(p.About.Policy.Receive.String(), p.About.Policy.Change.String())
@@ -320,5 +320,9 @@ func (p newWalletPage) Warnings() []newWarning {
 
 // Carried returns the names of the fields that the last step repeats from the one before.
 func (p newWalletPage) Carried() []string {
-	return []string{"signatures_required", "script", "name", "alias", "since", "date", "height"}
+	names := []string{"signatures_required", "script", "name", "alias", "since", "date", "height"}
+	for _, d := range p.Devices {
+		names = append(names, d.Field)
+	}
+	return names
 }

@@ -30,6 +30,7 @@ var fieldNames = map[string]string{
 	"confirm":                 "Name of the wallet",
 	"device":                  "Device",
 	"device_name":             "New name of the device",
+	"device_names[]":          "Name of the device of key %d",
 	"expires_at":              "Expiry",
 	"fee_rate_sat_vb":         "Fee rate",
 	"final_after":             "Confirmations until a payment is final",

@@ -46,16 +46,16 @@ func addKeys(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string
 // deviceFor returns the id of the owner's device that has a key of the same fingerprint. It
 // creates the device if it does not exist.
 func deviceFor(ctx context.Context, q *db.Queries, w wallet.Wallet, ownerID string, key wallet.Key) (string, error) {
-	id, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: key.Fingerprint})
+	found, err := q.DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: ownerID, Fingerprint: key.Fingerprint})
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
-		return id, err
+		return found.DeviceID, err
 	}
 	name := cmp.Or(key.DeviceName, key.Fingerprint)
 	alias, err := freeDeviceAlias(ctx, q, ownerID, cmp.Or(btc.Alias(name), key.Fingerprint), "")
 	if err != nil {
 		return "", err
 	}
-	id = uuid.NewString()
+	id := uuid.NewString()
 	err = q.AddDevice(ctx, db.AddDeviceParams{
 		DeviceID: id, UserID: ownerID, Alias: alias, Name: name, Type: otherDevice,
 		CreatedAt: sqltype.Time{Time: w.CreatedAt},
@@ -91,6 +91,15 @@ func addDeviceKey(ctx context.Context, q *db.Queries, deviceID string, key btc.K
 		return fmt.Errorf("insert a device's key: %w", err)
 	}
 	return nil
+}
+
+// DeviceName implements wallet.Registry.
+func (s *Store) DeviceName(ctx context.Context, userID, fingerprint string) (string, error) {
+	row, err := s.reads().DeviceWithFingerprint(ctx, db.DeviceWithFingerprintParams{UserID: userID, Fingerprint: fingerprint})
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", translate(fmt.Errorf("look up a device by fingerprint: %w", err))
+	}
+	return row.Name, nil
 }
 
 // DevicesOfUser implements wallet.Registry.

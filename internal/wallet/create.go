@@ -45,8 +45,11 @@ type Plan struct {
 	Script             string    // a btc.Script: of the keys, or to choose one of several wallets in File
 	// File is a file of another program, which describes the wallet, or several files with
 	// the keys of its signers.
-	File     walletfile.Source
-	Birthday Birthday // may be zero if File has one
+	File walletfile.Source
+	// DeviceNames are the names of new devices, in the order of the keys; empty for the fingerprint.
+	// Without them, the file names the devices. The names of existing devices do not change.
+	DeviceNames []string
+	Birthday    Birthday // may be zero if File has one
 	// RangeEnd and Next are set for a wallet that was used with other software.
 	// RangeEnd is the minimum end of the address range, and Next the first index of
 	// each branch that was neither revealed nor used.
@@ -110,6 +113,29 @@ func (p Plan) asGiven(k btc.Key) btc.Key {
 	return k
 }
 
+// deviceName returns the name of a new device for the key at a position, to which the file gives a
+// name.
+func (p Plan) deviceName(position int, inFile string) string {
+	switch {
+	case position < len(p.DeviceNames):
+		return p.DeviceNames[position]
+	case len(p.DeviceNames) > 0:
+		return ""
+	}
+	return FitName(inFile)
+}
+
+// checkDeviceNames validates the names of new devices.
+func (p Plan) checkDeviceNames() error {
+	var problems []error
+	for i, name := range p.DeviceNames {
+		if name != "" {
+			problems = append(problems, checkNameAs(fmt.Sprintf("device_names[%d]", i), name))
+		}
+	}
+	return fault.JoinErrors(problems...)
+}
+
 // Create creates a wallet with the caller as its owner. It returns ErrAliasTaken,
 // ErrExists if one of the caller's wallets has the same descriptors (other users may
 // have one), and ErrNotAdoptable.
@@ -171,7 +197,7 @@ func (s *Service) draft(ctx context.Context, who *auth.Principal, p Plan) (w Wal
 		RangeEnd: p.rangeEnd(s.lookahead), ReceiveNext: p.Next[ReceiveBranch], ChangeNext: p.Next[ChangeBranch], RescanFrom: -1, RescanUser: who.UserID, Synced: Tip{Height: -1}, CoreTxCount: -1,
 	}
 	for i, k := range policy.Keys {
-		w.Keys = append(w.Keys, Key{Key: p.asGiven(k), DeviceName: FitName(f.Keys[i].Name)})
+		w.Keys = append(w.Keys, Key{Key: p.asGiven(k), DeviceName: p.deviceName(i, f.Keys[i].Name)})
 	}
 	if err = s.setBirthday(ctx, &w, p); err != nil {
 		return Wallet{}, "", err
@@ -215,7 +241,7 @@ func (s *Service) validate(in NodeWallet, p Plan) (whole Plan, f walletfile.File
 	if p.Birthday == (Birthday{}) && mayName {
 		birthdayErr = nil
 	}
-	return p, f, alias, fault.JoinErrors(nameErr, aliasErr, err, birthdayErr)
+	return p, f, alias, fault.JoinErrors(nameErr, aliasErr, err, p.checkDeviceNames(), birthdayErr)
 }
 
 // checkPlanned validates the birthday of a plan as far as possible without a call of the node.

@@ -19,6 +19,9 @@ type Inspection struct {
 	// it has their keys, policy and warnings.
 	walletfile.File
 
+	// Devices are the names of the caller's devices that the keys belong to; empty for a key of a
+	// new device.
+	Devices         []string
 	Receive, Change []string // the first addresses; none if File is not a wallet
 }
 
@@ -44,6 +47,13 @@ func (s *Service) Inspect(ctx context.Context, who *auth.Principal, p Plan) (Ins
 		if in.Receive, in.Change, err = walletfile.Addresses(f.Policy, shownAddresses); err != nil {
 			return Inspection{}, fmt.Errorf("derive the first addresses: %w", err)
 		}
+	}
+	for _, k := range f.Keys {
+		name, err := s.store.DeviceName(ctx, who.UserID, k.Fingerprint)
+		if err != nil {
+			return Inspection{}, err
+		}
+		in.Devices = append(in.Devices, name)
 	}
 	views, err := s.list(ctx, who, "", 0)
 	if err != nil {

@@ -18,14 +18,17 @@ const (
 
 // checkName validates a wallet name: 1 to 64 visible characters, without leading or
 // trailing spaces.
-func checkName(name string) error {
+func checkName(name string) error { return checkNameAs("name", name) }
+
+// checkNameAs validates the name in a field as checkName does.
+func checkNameAs(field, name string) error {
 	switch {
 	case name == "":
-		return fault.InvalidField("name", "must be 1 to %d characters long", maxName)
+		return fault.InvalidField(field, "must be 1 to %d characters long", maxName)
 	case strings.TrimSpace(name) != name:
-		return fault.InvalidField("name", "must not begin or end with a space")
+		return fault.InvalidField(field, "must not begin or end with a space")
 	}
-	return checkText("name", name, maxName)
+	return checkText(field, name, maxName)
 }
 
 // CheckLabel returns a fault about a field unless the text is valid as a label.

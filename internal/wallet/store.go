@@ -56,6 +56,9 @@ type Registry interface {
 	// beginning after the given one; all of them if limit is 0.
 	ViewsOfUser(ctx context.Context, userID, after string, limit int) ([]View, error)
 
+	// DeviceName returns the name of the user's device to which AddWallet links a key with this
+	// fingerprint; empty if it creates one.
+	DeviceName(ctx context.Context, userID, fingerprint string) (string, error)
 	// DevicesOfUser returns the user's devices in the order of their names.
 	DevicesOfUser(ctx context.Context, userID string) ([]Device, error)
 	// RenameDevice changes the name of the caller's device with this alias, and its alias to

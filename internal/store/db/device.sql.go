@@ -107,7 +107,7 @@ func (q *Queries) DeviceByAlias(ctx context.Context, arg DeviceByAliasParams) (D
 }
 
 const DeviceWithFingerprint = `-- name: DeviceWithFingerprint :one
-SELECT d.device_id
+SELECT d.device_id, d.name
 FROM devices AS d JOIN device_keys AS k ON k.device_id = d.device_id
 WHERE d.user_id = $1 AND k.fingerprint = $2
 ORDER BY d.created_at, d.device_id
@@ -119,11 +119,16 @@ type DeviceWithFingerprintParams struct {
 	Fingerprint string
 }
 
-func (q *Queries) DeviceWithFingerprint(ctx context.Context, arg DeviceWithFingerprintParams) (string, error) {
+type DeviceWithFingerprintRow struct {
+	DeviceID string
+	Name     string
+}
+
+func (q *Queries) DeviceWithFingerprint(ctx context.Context, arg DeviceWithFingerprintParams) (DeviceWithFingerprintRow, error) {
 	row := q.db.QueryRowContext(ctx, DeviceWithFingerprint, arg.UserID, arg.Fingerprint)
-	var device_id string
-	err := row.Scan(&device_id)
-	return device_id, err
+	var i DeviceWithFingerprintRow
+	err := row.Scan(&i.DeviceID, &i.Name)
+	return i, err
 }
 
 const DevicesOfUser = `-- name: DevicesOfUser :many
