@@ -36,9 +36,9 @@ func newShell(t *testing.T, postgres bool) (s *shell, keys []string) {
 		s.settings["SECRET_KEY"] = strings.Repeat("k", 32)
 	}
 	s.run(t, "user", "list", "--init")
-	keys, _, err := prepare(t.Context(), s.node.Node)
+	all, _, err := prepare(t.Context(), s.node.Node)
 	testkit.Check(t, err)
-	return s, keys
+	return s, all[0]
 }
 
 // try runs a command and returns its output and its error.

@@ -83,10 +83,10 @@ func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) 
 
 func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool) error {
 	w := newWalk(p.stdout, url, s)
-	fmt.Fprintf(p.stdout, "  console   %s/\n  API       %s/api/\n  users     admin with the password %s\n            %s with the password %s\n",
-		url, url, s.adminPassword, demoUser, s.userPassword)
-	fmt.Fprintf(p.stdout, "  node      regtest, %d blocks\n  directory %s, removed at the end; specterd's data is in data\n  log       %s\n\n",
-		demoBlocks, s.dir, s.logFile())
+	fmt.Fprintf(p.stdout, "  web console %s/\n  users       admin with the password %s\n              %s with the password %s\n  key files   %s/{%s}.json\n",
+		url, s.adminPassword, demoUser, s.userPassword, s.keyFolder(), strings.Join(cosigners, ","))
+	fmt.Fprintf(p.stdout, "  API         %s/api/\n  node        regtest, %d blocks\n  directory   %s, removed at the end; specterd's data is in data\n  log         %s\n\n",
+		url, demoBlocks, s.dir, s.logFile())
 	if once {
 		return w.run(ctx)
 	}
@@ -95,7 +95,9 @@ func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool)
 	}
 	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md and of other documents, and the commands of specterd,\n"+
 		"use this server after this line:\n\n   export %s%s\n\n", pathOfProgram(), strings.Join(s.environment(url), " "))
-	fmt.Fprintf(p.stdout, "The same wallets, proposals and tokens are in the web console: %s/\nSign in as admin with the password %s.\n\n", url, s.adminPassword)
+	fmt.Fprintf(p.stdout, "The web console has the same wallets, proposals and tokens; docs/console.md describes a first walk through it:\n\n"+
+		"   %s/\n   sign in as %s with the password %s, or as admin with the password %s\n   key files for a new wallet: %s\n\n",
+		url, demoUser, s.userPassword, s.adminPassword, s.keyFolder())
 	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)
@@ -115,7 +117,7 @@ func pathOfProgram() string {
 // environment returns the variables with which documents and commands use the demo.
 func (s *scene) environment(url string) []string {
 	return []string{
-		"URL=" + url, "ADMIN_PASSWORD=" + s.adminPassword, "ALICE_PASSWORD=" + s.userPassword, "NODE_URL=" + s.node.URL(),
+		"URL=" + url, "ADMIN_PASSWORD=" + s.adminPassword, "ALICE_PASSWORD=" + s.userPassword, "NODE_URL=" + s.node.URL(), "KEYS=" + s.keyFolder(),
 		"SPECTER_NODE_URL=" + s.node.URL(), "SPECTER_DATA_FOLDER=" + s.dataFolder(),
 	}
 }
@@ -140,6 +142,9 @@ type scene struct {
 }
 
 func (s *scene) dataFolder() string { return filepath.Join(s.dir, "data") }
+
+// keyFolder is the folder with a key file of each owner.
+func (s *scene) keyFolder() string { return filepath.Join(s.dir, "keys") }
 
 func (s *scene) logFile() string { return filepath.Join(s.dir, "specterd.log") }
 
@@ -173,11 +178,15 @@ func (s *scene) startNode(ctx context.Context, binary string) error {
 	return s.meet(ctx)
 }
 
-// meet creates the participants' wallets on the node, and sets the fields of s that
+// meet creates the participants' wallets on the node, writes the key files, and sets the fields of s that
 // depend on the node: keys, height, nodeURL, nodeUser and shop.
 func (s *scene) meet(ctx context.Context) error {
-	var err error
-	if s.keys, s.height, err = prepare(ctx, s.node); err != nil {
+	keys, height, err := prepare(ctx, s.node)
+	if err != nil {
+		return err
+	}
+	s.keys, s.height = keys[0], height
+	if err := writeKeyFiles(s.keyFolder(), keys[1]); err != nil {
 		return err
 	}
 	at, err := url.Parse(s.node.URL())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,6 +65,7 @@ func TestDemo_UntilStopped(t *testing.T) {
 		}
 		return strings.Contains(stdout.String(), "Press Ctrl-C")
 	})
+	checkScreen(t, stdout.String())
 	checkPasted(t, stdout.String())
 	stop()
 	if err := <-ended; err != nil {
@@ -73,6 +75,29 @@ func TestDemo_UntilStopped(t *testing.T) {
 		t.Errorf("a placeholder is not replaced:\n%s", rest)
 	}
 	checkNothingLeft(t, stdout.String())
+}
+
+// checkScreen checks what a user sees: the console first and last, no screenful of base64, and key
+// files that exist.
+func checkScreen(t *testing.T, out string) {
+	t.Helper()
+	first, last := strings.Index(out, "  web console http://"), strings.LastIndex(out, "docs/console.md")
+	if walk := strings.Index(out, "\n1. "); first < 0 || first > walk || last < strings.LastIndex(out, "curl ") {
+		t.Errorf("the console is not the first and the last that is printed: %d, %d", first, last)
+	}
+	for line := range strings.Lines(out) {
+		if len(line) > longBody+20 {
+			t.Errorf("a line of %d characters: %.60s…", len(line), line)
+		}
+	}
+	_, folder, _ := strings.Cut(out, "key files for a new wallet: ")
+	folder, _, _ = strings.Cut(folder, "\n")
+	for _, name := range cosigners {
+		content, err := os.ReadFile(filepath.Join(folder, name+".json")) //nolint:gosec // the demo's own file
+		if err != nil || !strings.Contains(string(content), `"p2wsh_deriv": "m/48'/1'/1'/2'"`) {
+			t.Errorf("the key file of %s: %v %s", name, err, content)
+		}
+	}
 }
 
 // printedCommand matches a command of the printed walk-through.
@@ -115,7 +140,7 @@ func checkNothingLeft(t *testing.T, out string) {
 	if !found {
 		t.Fatalf("the output does not name the directory:\n%s", out)
 	}
-	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+	if _, err := os.Stat(strings.TrimSpace(dir)); !os.IsNotExist(err) {
 		t.Errorf("the demo's directory still exists: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,11 +27,13 @@ type walk struct {
 	node   string
 	pay    func(ctx context.Context, address string) error
 	values map[string]string
+	// bodies is the directory in which print stores long request bodies.
+	bodies string
 	stream *eventStream // nil until a step has opened it
 }
 
 func newWalk(out io.Writer, url string, s *scene) *walk {
-	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, node: s.nodeURL, pay: s.pay, values: map[string]string{
+	return &walk{out: out, client: &http.Client{Timeout: 2 * time.Minute}, url: url, node: s.nodeURL, pay: s.pay, bodies: s.dir, values: map[string]string{
 		"admin_password": s.adminPassword, "alice_password": s.userPassword,
 		"keys": `["` + strings.Join(s.keys, `", "`) + `"]`, "height": strconv.Itoa(s.height + 1), // of the block with the payment
 		"next_height": strconv.Itoa(s.height + 3), "shop": s.shop, "node_user": s.nodeUser,
@@ -49,7 +53,7 @@ func (w *walk) run(ctx context.Context) error {
 	w.values["description"] = "walk-through"
 	for i, template := range walkThrough {
 		s := w.fillIn(template)
-		w.printStep(i, s)
+		w.printStep(i, s, dataInline(s))
 		answer, err := w.do(ctx, s)
 		if answer != nil {
 			w.printAnswer(answer.status, answer.body)
@@ -91,7 +95,11 @@ func (w *walk) print(ctx context.Context) error {
 	fmt.Fprint(w.out, "Paste the commands below into another terminal, one after the other.\n\n")
 	for i, template := range walkThrough {
 		s := w.fillIn(template)
-		w.printStep(i, s)
+		data, err := w.dataInFile(i, s)
+		if err != nil {
+			return err
+		}
+		w.printStep(i, s, data)
 		fmt.Fprintf(w.out, "   # %d %s\n", s.status, http.StatusText(s.status))
 		if s.note != "" {
 			fmt.Fprintf(w.out, "   # %s\n", s.note)
@@ -104,8 +112,33 @@ func (w *walk) print(ctx context.Context) error {
 	return nil
 }
 
-func (w *walk) printStep(i int, s step) {
-	fmt.Fprintf(w.out, "%d. %s\n\n   %s\n\n", i+1, s.title, strings.Join(w.curl(s), " \\\n     "))
+func (w *walk) printStep(i int, s step, data string) {
+	fmt.Fprintf(w.out, "%d. %s\n\n   %s\n\n", i+1, s.title, strings.Join(w.curl(s, data), " \\\n     "))
+}
+
+// longBody is the number of characters from which on a request body is not printed: a PSBT has
+// thousands.
+const longBody = 800
+
+// dataInline returns the argument of curl with the body of a step. A long body is cut, because
+// nothing but the reader uses the command.
+func dataInline(s step) string {
+	if len(s.body) < longBody {
+		return "-d '" + s.body + "'"
+	}
+	return cut("-d '"+s.body) + "'"
+}
+
+// dataInFile is dataInline for commands that are pasted: it writes a long body to a file.
+func (w *walk) dataInFile(i int, s step) (string, error) {
+	if len(s.body) < longBody {
+		return dataInline(s), nil
+	}
+	name := filepath.Join(w.bodies, fmt.Sprintf("step-%d.json", i+1))
+	if err := os.WriteFile(name, []byte(s.body), 0o600); err != nil {
+		return "", fmt.Errorf("write the body of a request: %w", err)
+	}
+	return "-d @" + name, nil
 }
 
 // fillIn replaces the placeholders in a step by the values of the walk.
@@ -122,9 +155,10 @@ func (w *walk) fillIn(s step) step {
 	return s
 }
 
-// curl returns the request of a step as a command, one part per line. No value of the
+// curl returns the request of a step as a command, one part per line; data is the argument with its
+// body. No value of the
 // walk contains a character that is special to the shell.
-func (w *walk) curl(s step) []string {
+func (w *walk) curl(s step, data string) []string {
 	first := "curl"
 	if s.stream {
 		first += " -sN"
@@ -147,7 +181,7 @@ func (w *walk) curl(s step) []string {
 		parts = []string{first, url}
 	}
 	if s.body != "" {
-		parts = append(parts, "-H 'Content-Type: application/json'", "-d '"+s.body+"'")
+		parts = append(parts, "-H 'Content-Type: application/json'", data)
 	}
 	if s.bearer != "" {
 		parts = append(parts, "-H 'Authorization: Bearer "+s.bearer+"'")

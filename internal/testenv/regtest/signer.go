@@ -15,6 +15,12 @@ func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...strin
 	if _, err := n.Call(ctx, "createwallet", name, disablePrivateKeys, blank); err != nil {
 		return err
 	}
+	return n.Import(ctx, name, descriptors...)
+}
+
+// Import imports descriptors without checksums into a wallet, which must have private keys if they
+// do. The wallet does not look for earlier payments to them.
+func (n *Node) Import(ctx context.Context, wallet string, descriptors ...string) error {
 	imports := make([]map[string]any, len(descriptors))
 	for i, text := range descriptors {
 		var info struct{ Checksum string }
@@ -27,7 +33,7 @@ func (n *Node) MakeSigner(ctx context.Context, name string, descriptors ...strin
 		Success bool
 		Error   Error
 	}
-	if err := n.callInto(ctx, &results, name, "importdescriptors", imports); err != nil {
+	if err := n.callInto(ctx, &results, wallet, "importdescriptors", imports); err != nil {
 		return err
 	}
 	for i := range results {
