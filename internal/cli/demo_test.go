@@ -93,7 +93,7 @@ func checkScreen(t *testing.T, out string) {
 	_, folder, _ := strings.Cut(out, "key files for a new wallet: ")
 	folder, _, _ = strings.Cut(folder, "\n")
 	for _, name := range cosigners {
-		content, err := os.ReadFile(filepath.Join(folder, name+".json")) //nolint:gosec // the demo's own file
+		content, err := os.ReadFile(filepath.Join(folder, name+".json"))
 		if err != nil || !strings.Contains(string(content), `"p2wsh_deriv": "m/48'/1'/1'/2'"`) {
 			t.Errorf("the key file of %s: %v %s", name, err, content)
 		}
