@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
@@ -193,18 +196,44 @@ func (c *call) fail(err error) {
 	switch f, _ := errors.AsType[*fault.Error](err); {
 	case f != nil && f.Kind == fault.Unauthenticated && c.to.audience != anyone:
 		c.clearCookie()
-		target := "/login"
-		if c.r.Method == get {
-			target += "?" + url.Values{"next": {c.r.URL.RequestURI()}}.Encode()
-		} else {
-			target += "?done=session-ended"
+		q := url.Values{"next": {c.r.URL.RequestURI()}}
+		switch {
+		case c.r.Method != get && c.r.Method != http.MethodHead:
+			q = url.Values{"next": {c.pageOf(c.r.URL.EscapedPath())}, "done": {"session-ended"}}
+		case c.secret != "":
+			q.Set("done", "session-over")
 		}
-		http.Redirect(c.w, c.r, target, http.StatusSeeOther)
+		http.Redirect(c.w, c.r, "/login?"+q.Encode(), http.StatusSeeOther)
 	case errors.Is(err, errProof) && c.r.Method == post && c.session != nil:
 		c.askPassword(f)
 	default:
-		c.showError(httpcall.Shown(c.Log, c.r, err))
+		c.showErrorFor(httpcall.Shown(c.Log, c.r, err), c.invitedBy(err))
 	}
+}
+
+// invitedBy returns the invitations of the user if err is that a page of a wallet is missing, which
+// may be because the user has not accepted one yet. They do not depend on the path, so that the
+// page of the error reveals nothing about the wallets of others.
+func (c *call) invitedBy(err error) []wallet.Invitation {
+	if !errors.Is(err, errNoPage) || c.who == nil || c.to.role == "" && c.to.path != sharedProposalPath {
+		return nil
+	}
+	invited, err := c.Wallets.OwnInvitations(c.r.Context(), c.who)
+	if err != nil {
+		c.Log.WarnContext(c.r.Context(), "invitations not read for an error page", "error", err)
+	}
+	return invited
+}
+
+// pageOf returns the path of the page with a form: the longest beginning of the form's path that is
+// the path of a page.
+func (c *call) pageOf(form string) string {
+	for ; form != "" && form != "/"; form = path.Dir(form) {
+		if c.mux.Match(chi.NewRouteContext(), get, form) {
+			return form
+		}
+	}
+	return "/"
 }
 
 // walletPath returns the path of a page of the call's wallet.

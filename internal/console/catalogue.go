@@ -107,6 +107,22 @@ func templateOf(message string) string {
 	})
 }
 
+// contextMark separates an English text from its context, for a text with several meanings: both
+// are the key of the catalogue, and pages in English show the text alone.
+const contextMark = "¦"
+
+// contexts are the contexts of texts. A text that ends in anything else keeps the mark.
+var contexts = []string{"verb", "label", "wallet", "recipients"}
+
+// withoutContext returns an English text without its context.
+func withoutContext(text string) string {
+	before, context, found := strings.Cut(text, contextMark)
+	if found && slices.Contains(contexts, context) {
+		return before
+	}
+	return text
+}
+
 // find returns the message for an English text: the text of a page, or the text of a service
 // in which placeholders are filled in. Without a message, it returns the English text.
 func (c *catalogue) find(english string) string {
@@ -115,7 +131,7 @@ func (c *catalogue) find(english string) string {
 			return message
 		}
 	}
-	return c.findFilled(english)
+	return c.findFilled(withoutContext(english))
 }
 
 // findFilled returns the message of a service for a text in which placeholders are filled in. What
@@ -152,15 +168,16 @@ func (l *look) T(text string, args ...any) string {
 	if len(args) == 0 {
 		return l.find(text)
 	}
-	if message, ok := l.messages[text]; ok {
-		text = message
+	message, ok := l.messages[text]
+	if !ok {
+		message = withoutContext(text)
 	}
 	for i, a := range args {
 		if s, ok := a.(string); ok {
 			args[i] = isolate + s + popIsolate
 		}
 	}
-	return fmt.Sprintf(text, args...)
+	return fmt.Sprintf(message, args...)
 }
 
 // N returns one of two messages by a number, which is the first argument of a message with %d.

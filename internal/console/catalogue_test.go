@@ -112,6 +112,9 @@ func compareMessages(t *testing.T, name string, texts found) {
 
 func checkMessage(t *testing.T, name, text, message string) {
 	t.Helper()
+	if text = withoutContext(text); strings.Contains(text, contextMark) {
+		t.Errorf("messages/%s: the context of %q is not in contexts", name, text)
+	}
 	switch {
 	case strings.TrimSpace(message) == "":
 		t.Errorf("messages/%s: %q is empty", name, text)
@@ -407,6 +410,7 @@ func textsOfTables(texts found) {
 	}
 	add("scriptTexts", slices.Collect(maps.Values(scriptTexts))...)
 	add("formatTexts", slices.Collect(maps.Values(formatTexts))...)
+	add("onlyTypeRemedy", onlyTypeRemedy)
 	for _, w := range warningTexts {
 		add("warningTexts", w[0], w[1])
 	}

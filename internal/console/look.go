@@ -97,7 +97,8 @@ func merged(all ...map[string]string) map[string]string {
 
 var frameNotices = map[string]string{
 	"signed-out":    "You are signed out.",
-	"session-ended": "Your session ended before the form arrived. Nothing was changed.",
+	"session-ended": "Your session ended before the form arrived. Nothing was changed. Sign in, and fill in the form again.",
+	"session-over":  "Your session has ended. Sign in to continue where you were.",
 }
 
 func (l *look) notice(code string) string {

@@ -12,7 +12,7 @@ import (
 
 // proposalRoutes are the pages of payments: send, proposals, QR codes.
 var proposalRoutes = slices.Concat([]route{
-	{method: get, path: "/p/{id}", audience: users, handle: (*call).findProposal},
+	{method: get, path: sharedProposalPath, audience: users, handle: (*call).findProposal},
 	{method: get, path: "/wallets/{alias}/proposals", audience: users, role: auth.RoleViewer, handle: (*call).listProposals},
 	{method: get, path: "/wallets/{alias}/proposals/{id}", audience: users, role: auth.RoleViewer, handle: (*call).showProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/psbt", audience: users, role: auth.RoleViewer, handle: (*call).downloadPSBT},
@@ -107,6 +107,9 @@ func (p proposalPage) Stage() string {
 	}
 	return "ended"
 }
+
+// sharedProposalPath is the path of a proposal that is the same for all members.
+const sharedProposalPath = "/p/{id}"
 
 // findProposal redirects from the address of a proposal that is the same for all members to
 // its page in the caller's wallet.

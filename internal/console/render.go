@@ -206,23 +206,42 @@ type errorPage struct {
 	Changed   bool   // whether the request was one that changes something
 	Again     string // path of the page, if it can be shown a little later; or empty
 	Back      string
+	Invited   []wallet.Invitation // to the user, if the page may be of a wallet that one of them is for
 }
 
-// showError responds with an error page. It shows no wallets, because reading them may be
-// what failed.
-func (c *call) showError(f *fault.Error) {
+// showError responds with an error page.
+func (c *call) showError(f *fault.Error) { c.showErrorFor(f, nil) }
+
+// showErrorFor does the same to a user with invitations.
+func (c *call) showErrorFor(f *fault.Error, invited []wallet.Invitation) {
 	status := httpcall.Status(f.Kind)
-	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/"}
+	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/", Invited: invited}
 	if f.RetryAfter > 0 && !e.Changed {
 		e.Again = c.r.URL.RequestURI()
 	}
 	httpcall.SetRetryAfter(c.w.Header(), f)
-	p := c.emptyFrame(e.Title, e)
+	p := c.errorFrame(e)
 	p.Address = "" // it may name what the user must not see
 	if err := c.send(status, "error", p); err != nil {
 		c.Log.ErrorContext(c.r.Context(), "error page not written", "error", err)
 		c.w.WriteHeader(http.StatusInternalServerError)
 	}
+}
+
+// errorFrame returns the frame of an error page. It lists the wallets of the user, unless reading
+// them may be what failed.
+func (c *call) errorFrame(e errorPage) page {
+	switch e.Fault.Kind {
+	case fault.NotFound, fault.Gone, fault.Forbidden, fault.Invalid, fault.Conflict, fault.MethodNotAllowed, fault.PreconditionFailed, fault.Unprocessable:
+		if c.who == nil {
+			break
+		}
+		if p, err := c.frame(e.Title, e); err == nil {
+			p.Wallet = nil // the page is not about it, and has a heading of its own
+			return p
+		}
+	}
+	return c.emptyFrame(e.Title, e)
 }
 
 // ServeError implements httpapi.Console.

@@ -304,6 +304,9 @@ var warningTexts = map[string][2]string{
 	"inactive_skipped":     {"Some descriptors are not active", "Create a wallet from each of them if they have received payments."},
 }
 
+// onlyTypeRemedy is the remedy of purpose_mismatch for a wallet whose file states the type.
+const onlyTypeRemedy = "Export the key for this type from the device, or the descriptor of the type that the path is for."
+
 // Warnings returns the warnings with titles and remedies, each kind once.
 func (p newWalletPage) Warnings() []newWarning {
 	var out []newWarning
@@ -311,6 +314,9 @@ func (p newWalletPage) Warnings() []newWarning {
 		at := slices.IndexFunc(out, func(other newWarning) bool { return other.code == w.Code })
 		if at < 0 {
 			texts := warningTexts[w.Code]
+			if w.Code == "purpose_mismatch" && len(p.About.Scripts) < 2 { // there is no field for the type
+				texts[1] = onlyTypeRemedy
+			}
 			at, out = len(out), append(out, newWarning{code: w.Code, Title: p.look.T(texts[0]), Remedy: p.look.T(texts[1])})
 		}
 		out[at].Messages = append(out[at].Messages, p.look.T(w.Message))
