@@ -6,7 +6,7 @@ import (
 )
 
 // TestGuidance_Invited opens links of a wallet as a user who is invited to it, and as one who is
-// not: only the first is told about the invitation, and what the page says does not depend on
+// not: only the first sees the invitation, and the text of the page does not depend on
 // whether the wallet of the link exists.
 func TestGuidance_Invited(t *testing.T) {
 	t.Parallel()

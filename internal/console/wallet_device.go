@@ -16,7 +16,7 @@ type newDevice struct {
 	walletfile.NamedKey
 
 	Field  string // of the form, with the name of the device
-	Known  string // name of the device if the user has it already
+	Known  string // name of the device if it exists
 	Same   int    // number of the earlier key of this device, from 1 on; 0 if there is none
 	Number int    // of the key, from 1 on
 }
