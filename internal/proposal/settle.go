@@ -157,6 +157,9 @@ steps:
 	}
 	p.Reason, p.ReplacedBy = reason, ""
 	p.moveTo(to, Actor{}, "its inputs exist again", now)
+	if to == AwaitingApproval { // its delay may have ended meanwhile
+		p.TryAt = now
+	}
 	return true
 }
 

@@ -102,3 +102,28 @@ func TestSettle(t *testing.T) {
 		})
 	}
 }
+
+// TestSettle_ReopenedIsReleased checks that the release of a proposal is tried again if its inputs
+// were lost while it awaited the end of a delay, and exist again.
+func TestSettle_ReopenedIsReleased(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	for _, c := range []struct {
+		name   string
+		review *proposal.Review
+		want   proposal.Status
+		tryAt  time.Time
+	}{
+		{"not released", &proposal.Review{ReleaseAt: now.Add(-time.Hour)}, proposal.AwaitingApproval, now},
+		{"released", &proposal.Review{Released: true}, proposal.Created, time.Time{}},
+		{"without policies", nil, proposal.Created, time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := proposal.Proposal{Status: proposal.Conflicted, Txid: "unsigned", Review: c.review}
+			p.Steps = []proposal.Step{{Action: string(proposal.Created)}, {Action: string(proposal.AwaitingApproval)}, {Action: string(proposal.Conflicted)}}
+			if p.Settle(proposal.InputState{}, now); p.Status != c.want || !p.TryAt.Equal(c.tryAt) {
+				t.Errorf("the status is %s, and its release is tried at %s", p.Status, p.TryAt)
+			}
+		})
+	}
+}
