@@ -34,6 +34,7 @@ type expected struct {
 	// if it was blocked, that is, if another proposal held its UTXOs or change address.
 	last    proposal.Status
 	blocked bool
+	charged
 }
 
 // supersedes reports whether e replaces another proposal, directly or indirectly.
@@ -57,7 +58,7 @@ type verdict struct {
 // transactions that spend them.
 func (s *testWallet) judge(f *facts, e *expected) verdict {
 	own := f.txs[e.txid]
-	ended := e.base == proposal.Cancelled || e.base == proposal.Expired
+	ended := e.base == proposal.Cancelled || e.base == proposal.Expired || e.base == proposal.Rejected
 	if own != nil && (!own.gone() || ended && own.Confirmations == 0 && !own.abandoned() && !own.orphaned()) {
 		e.base, ended = proposal.Broadcast, false
 	}
@@ -211,7 +212,11 @@ func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 			differences = append(differences, e.name+" is missing")
 			continue
 		}
-		for _, text := range s.compareProposal(f, e, p) {
+		e.status = p.Status
+		e.sent = slices.ContainsFunc(p.Steps, func(step proposal.Step) bool {
+			return step.Action == string(proposal.Broadcast) || step.Action == string(proposal.Confirmed)
+		})
+		for _, text := range append(s.compareProposal(f, e, p), e.compareReview(p)...) {
 			differences = append(differences, e.name+" "+text)
 		}
 		if p.Status.Open() {
@@ -222,6 +227,7 @@ func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 	}
 	differences = append(differences, s.compareReserved(f, holders, reserved)...)
 	differences = append(differences, s.compareUTXOs(f, view.Balances, utxos)...)
+	differences = append(differences, h.compareSpends(s, looked, all)...)
 	if all {
 		differences = append(differences, s.replay.Differences(ctx, h.store, s.id)...)
 	}
@@ -274,11 +280,11 @@ func (s *testWallet) compareProposal(f *facts, e *expected, p proposal.Proposal)
 	if final && len(p.Signatures) < len(e.inputs)*s.keys.kind.SignaturesRequired() {
 		say("is %s with %d signatures for %d inputs", p.Status, len(p.Signatures), len(e.inputs))
 	}
-	ended := []proposal.Status{proposal.Cancelled, proposal.Expired, proposal.Replaced, proposal.Conflicted}
+	ended := []proposal.Status{proposal.Cancelled, proposal.Expired, proposal.Rejected, proposal.Replaced, proposal.Conflicted}
 	if slices.Contains(ended, p.Status) != (p.Reason != "") {
 		say("is %s for the reason %q", p.Status, p.Reason)
 	}
-	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(step proposal.Step) bool { return step.Action == "signed" })
+	steps := slices.DeleteFunc(slices.Clone(p.Steps), func(step proposal.Step) bool { return step.Action == "signed" || step.Action == "approved" })
 	if last := steps[len(steps)-1].Action; last != string(p.Status) {
 		say("is %s, but its last step is %s", p.Status, last)
 	}

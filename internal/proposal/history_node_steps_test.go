@@ -29,6 +29,7 @@ var events = []event{
 	{"restart the node", 8, (*histories).restartNode},
 	{"expire the mempool", 20, (*histories).expireMempool},
 	{"expire proposals", 15, (*histories).expireProposals},
+	{"end delays", 25, (*histories).endDelays},
 	{"restart specterd", 15, (*histories).restart},
 	{"stop specterd", 15, (*histories).stop},
 	{"coinbase", 4, (*histories).coinbase},
@@ -151,7 +152,22 @@ func (h *histories) expireProposals([5]uint32) string {
 	if h.down {
 		return ""
 	}
-	h.clock.forward(10 * time.Minute)
+	h.pass(10 * time.Minute)
+	return "expire proposals"
+}
+
+// endDelays sets specterd's clock forward until delays of policies end.
+func (h *histories) endDelays([5]uint32) string {
+	if h.down {
+		return ""
+	}
+	h.pass(6 * time.Minute)
+	return "end delays"
+}
+
+// pass sets specterd's clock forward, and does what is due then.
+func (h *histories) pass(d time.Duration) {
+	h.clock.forward(d)
 	for _, s := range h.subjects {
 		for _, e := range s.proposals {
 			switch {
@@ -164,7 +180,12 @@ func (h *histories) expireProposals([5]uint32) string {
 		}
 	}
 	testkit.Check(h.t, h.ExpireOverdue(h.t.Context()))
-	return "expire proposals"
+	for _, s := range h.subjects {
+		for _, e := range s.proposals {
+			h.release(e)
+		}
+	}
+	testkit.Check(h.t, h.ReleaseDue(h.t.Context()))
 }
 
 func (h *histories) restart([5]uint32) string {

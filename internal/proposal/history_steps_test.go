@@ -52,10 +52,12 @@ var walletSteps = []walletStep{
 	{"sign", 20, false, (*histories).sign},
 	{"send", 18, false, (*histories).send},
 	{"send elsewhere", 6, true, (*histories).sendElsewhere},
+	{"approve", 14, false, (*histories).approve},
+	{"reject", 2, false, (*histories).reject},
 	{"cancel", 3, false, (*histories).cancel},
 	{"abandon", 4, false, (*histories).abandon},
 	{"bump", 12, false, (*histories).bump},
-	{"replace", 4, false, (*histories).replace},
+	{"replace", 10, false, (*histories).replace},
 	{"double spend", 5, true, (*histories).doubleSpend},
 	{"incoming", 5, true, (*histories).receive},
 	{"incoming changed", 4, true, (*histories).changeIncoming},
@@ -69,7 +71,11 @@ func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return h.create(s, "propose", o.FeeRate, func(rate btc.FeeRate) (proposal.Proposal, error) {
+	a := asked{}
+	for _, r := range o.Recipients {
+		a.amount += r.Amount
+	}
+	return h.create(s, "propose", a, o.FeeRate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
 		return h.Create(h.t.Context(), h.access(h.alice, s.alias), o)
 	})
@@ -119,8 +125,10 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 }
 
 // create creates a proposal and checks that the node accepts its transaction. If the
-// fee rate is refused, create retries with the lowest fee rate named in the error.
-func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, createAt func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
+// fee rate is refused, create retries with the lowest fee rate named in the error. What policies
+// decide must be what the test expects for the payment that was asked for.
+func (h *histories) create(s *testWallet, what string, a asked, rate btc.FeeRate, createAt func(btc.FeeRate) (proposal.Proposal, error)) (string, error) {
+	from := h.clock.now()
 	p, err := createAt(rate)
 	if f := new(fault.Error); errors.As(err, &f) && f.Details["min_fee_rate_sat_vb"] != "" {
 		what += " at " + rate.String() + " sat/vB: " + f.Message + "; then"
@@ -132,6 +140,10 @@ func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, createA
 			return what, fmt.Errorf("the lowest fee rate, %s, is refused: %w", rate, err)
 		}
 	}
+	to := h.clock.now()
+	if f := new(fault.Error); errors.As(err, &f) && errors.Is(f, proposal.ErrPolicyRefused) {
+		return what + ": " + err.Error(), h.refused(s, a, f, from, to)
+	}
 	if err != nil {
 		return what + ": " + err.Error(), refusal(err)
 	}
@@ -139,6 +151,10 @@ func (h *histories) create(s *testWallet, what string, rate btc.FeeRate, createA
 	if err != nil {
 		return what, err
 	}
+	if err := h.admitted(s, e, p, from, to); err != nil {
+		return what, err
+	}
+	s.proposals = append(s.proposals, e)
 	said := fmt.Sprintf("%s %s at %s sat/vB, spending %s", what, e.name, p.FeeRate, s.namesOf(e.inputs))
 	if e.replaces != nil {
 		said += ", instead of " + e.replaces.name
@@ -165,9 +181,13 @@ func (c *chain) refuses(tx *wire.MsgTx) string {
 	return tests[0].Reason
 }
 
-// expect adds a new proposal to the checked proposals, and signs its transaction.
+// expect returns what is expected of a new proposal, and signs its transaction.
 func (h *histories) expect(s *testWallet, p proposal.Proposal) (*expected, error) {
-	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
+	stored, err := h.store.Proposal(h.t.Context(), s.id, p.ID) // also has the PSBT before the release
+	if err != nil {
+		return nil, err
+	}
+	packet, err := psbt.NewFromRawBytes(bytes.NewReader(stored.PSBT), false)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +212,6 @@ func (h *histories) expect(s *testWallet, p proposal.Proposal) (*expected, error
 		return nil, err
 	}
 	e.txid = s.addTransaction(e.tx, e.name)
-	s.proposals = append(s.proposals, e)
 	return e, nil
 }
 
@@ -222,7 +241,10 @@ func (s *testWallet) some(n uint32, statuses ...proposal.Status) *expected {
 
 func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 	e := s.some(n[0], proposal.Created, proposal.PartiallySigned)
-	if e == nil {
+	switch {
+	case e == nil && s.some(n[0], proposal.AwaitingApproval) != nil:
+		return h.approve(s, n)
+	case e == nil:
 		return h.propose(s, n)
 	}
 	data, how := []byte(hexOf(serialize(e.tx))), "sign"
@@ -230,7 +252,7 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 		data, how = h.partly(s, e), "sign in part"
 	}
 	p, err := h.AddSignatures(h.t.Context(), h.access(h.alice, s.alias), e.id, data, nil)
-	if err == nil && !e.last.Open() {
+	if err == nil && (!e.last.Open() || e.last == proposal.AwaitingApproval) {
 		return how, fmt.Errorf("%s was %s, but could be signed", e.name, e.last)
 	}
 	if err != nil {
@@ -243,7 +265,7 @@ func (h *histories) sign(s *testWallet, n [5]uint32) (string, error) {
 // partly returns a partially signed PSBT of a proposal: with the signatures of one key if
 // the wallet is multisig, otherwise with a signature of the first input only.
 func (h *histories) partly(s *testWallet, e *expected) []byte {
-	p, err := h.Get(h.t.Context(), h.access(h.alice, s.alias), e.id)
+	p, err := h.store.Proposal(h.t.Context(), s.id, e.id)
 	testkit.Check(h.t, err)
 	packet, err := psbt.NewFromRawBytes(bytes.NewReader(p.PSBT), false)
 	testkit.Check(h.t, err)
@@ -290,7 +312,7 @@ func (h *histories) send(s *testWallet, n [5]uint32) (string, error) {
 }
 
 func (h *histories) sendElsewhere(s *testWallet, n [5]uint32) (string, error) {
-	e := s.some(n[0], proposal.Created, proposal.Complete, proposal.Cancelled, proposal.Broadcast)
+	e := s.some(n[0], proposal.AwaitingApproval, proposal.Created, proposal.Complete, proposal.Cancelled, proposal.Broadcast)
 	if e == nil {
 		return "", nil
 	}
@@ -306,7 +328,7 @@ func (c *chain) send(tx *wire.MsgTx) string {
 }
 
 func (h *histories) cancel(s *testWallet, n [5]uint32) (string, error) {
-	e := s.some(n[0], proposal.Created, proposal.PartiallySigned, proposal.Complete)
+	e := s.some(n[0], proposal.AwaitingApproval, proposal.Created, proposal.PartiallySigned, proposal.Complete)
 	if e == nil {
 		return "", nil
 	}
@@ -330,7 +352,7 @@ func (h *histories) abandon(s *testWallet, n [5]uint32) (string, error) {
 }
 
 func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
-	e := s.some(n[0], proposal.Broadcast, proposal.Complete)
+	e := s.some(n[0], proposal.Broadcast, proposal.Complete, proposal.AwaitingApproval)
 	if e == nil {
 		return h.send(s, n)
 	}
@@ -339,19 +361,23 @@ func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
 		return "", err
 	}
 	rate := p.FeeRate + pick([]btc.FeeRate{10, 100, 1000, p.FeeRate, 3 * p.FeeRate, 10 * p.FeeRate}, n[1])
-	return h.create(s, "bump "+e.name+" to", rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
+	a := asked{amount: e.amount, replaces: e}
+	if p.SendMax {
+		a.amount = 0
+	}
+	return h.create(s, "bump "+e.name+" to", a, rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		return h.Bump(h.t.Context(), h.access(h.alice, s.alias), e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
 	})
 }
 
 func (h *histories) replace(s *testWallet, n [5]uint32) (string, error) {
-	e := s.some(n[0], proposal.Broadcast, proposal.Created)
+	e := s.some(n[0], proposal.Broadcast, proposal.Created, proposal.AwaitingApproval)
 	if e == nil {
 		return h.send(s, n)
 	}
 	name := pick([]string{e.id, e.txid}, n[1])
 	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
-	return h.create(s, "propose instead of "+e.name, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
+	return h.create(s, "propose instead of "+e.name, asked{20_000, e}, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
 		return h.Create(h.t.Context(), h.access(h.alice, s.alias), o)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 	"github.com/google/uuid"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/replay"
@@ -26,7 +27,8 @@ import (
 // TestReplacementHistories executes random histories of wallets, their proposals and
 // the node. After each step, the statuses and fields of all proposals must agree with
 // Core's data about their inputs and transactions, and reservations, locks, UTXOs and
-// balances must equal Core's.
+// balances must equal Core's. Most wallets have spending policies: refusals, requirements and
+// what counts in windows must be as the test computes them.
 func TestReplacementHistories(t *testing.T) {
 	t.Parallel()
 	testkit.NeedsServer(t, "bitcoind")
@@ -40,11 +42,11 @@ func TestReplacementHistories(t *testing.T) {
 				many, err = strconv.Atoi(text)
 				testkit.Check(t, err)
 			}
-			done, steps, reached := 0, 0, map[proposal.Status]int{}
+			done, steps, reached, results := 0, 0, map[proposal.Status]int{}, map[string]int{}
 			for part := 0; done < many && !t.Failed(); part++ {
 				t.Run(fmt.Sprint(part), func(t *testing.T) { // each part has its own node and database
 					h := newHistories(t, newChain(t), database(t), kindsOfHistory[:])
-					h.reached = reached
+					h.reached, h.results = reached, results
 					for range min(historiesOnOneNode, many-done) / historiesAtOnce {
 						steps += h.batch(seed + uint64(done))
 						if done += historiesAtOnce; t.Failed() {
@@ -54,7 +56,7 @@ func TestReplacementHistories(t *testing.T) {
 				})
 			}
 			if !t.Failed() {
-				testkit.Figure(t, "%s: %d histories, %d steps, in which proposals came to these statuses: %v; 0 differences", name, done, steps, reached)
+				testkit.Figure(t, "%s: %d histories, %d steps, in which proposals came to these statuses: %v, and policies had these results: %v; 0 differences", name, done, steps, reached, results)
 			}
 		})
 	}
@@ -93,17 +95,19 @@ type histories struct {
 	withCoinbase string
 	patience     time.Duration
 	reached      map[proposal.Status]int // observed changes of status, by new status
+	results      map[string]int          // of policies and approvals
+	bob          *auth.Principal         // a signer of the wallets, who approves
 	log          []string                // the printed history
 }
 
 func newHistories(t *testing.T, c *chain, database string, kinds []testkit.Script) *histories {
 	t.Helper()
-	h := &histories{t: t, chain: c, database: database, patience: 15 * time.Second, reached: map[proposal.Status]int{}}
+	h := &histories{t: t, chain: c, database: database, patience: 15 * time.Second, reached: map[proposal.Status]int{}, results: map[string]int{}}
 	h.open()
-	h.alice = h.user("alice")
+	h.alice, h.bob = h.user("alice"), h.user("bob")
 	t.Cleanup(h.close)
 	for i, kind := range kinds {
-		h.subjects = append(h.subjects, h.newWallet(i, kind))
+		h.subjects = append(h.subjects, h.newWallet(i, kind, policiesOfHistory[i]))
 	}
 	return h
 }
@@ -144,6 +148,8 @@ type testWallet struct {
 	utxos     []utxo            // current and former outputs of the wallet
 	replay    replay.Wallet     // of the wallet's events
 	incoming  []incoming
+	policies  []historyLayer
+	owner     string // user id
 }
 
 func (s *testWallet) label() string { return fmt.Sprintf("w%d ", s.number) }
@@ -173,7 +179,7 @@ func (s *testWallet) namesOf(at []btc.Outpoint) string {
 }
 
 // newWallet creates a wallet without UTXOs.
-func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
+func (h *histories) newWallet(number int, kind testkit.Script, policies []historyLayer) *testWallet {
 	h.t.Helper()
 	first := int(firstKey.Add(10))
 	view, err := h.wallets.Create(h.t.Context(), h.alice, wallet.Plan{
@@ -189,6 +195,7 @@ func (h *histories) newWallet(number int, kind testkit.Script) *testWallet {
 		testkit.Check(h.t, err)
 		s.addresses = append(s.addresses, a.Address)
 	}
+	h.setPolicies(s, policies)
 	return s
 }
 
@@ -207,7 +214,7 @@ func (h *histories) batch(seed uint64) int {
 	}
 	s := h.subjects[found.wallet]
 	h.t.Errorf("SPECTERD_SEED=%d: w%d (%s): %s after:%s", seed, s.number, s.keys.kind.Name, strings.Join(found.texts, "; "), indent(h.log))
-	h.shorten(s.keys.kind, found.wallet, steps[:at+1])
+	h.shorten(s.keys.kind, s.policies, found.wallet, steps[:at+1])
 	return at
 }
 
@@ -277,6 +284,7 @@ func (h *histories) live(steps []step) (at int, found *difference) {
 // fund sweeps each wallet and then gives it three UTXOs.
 func (h *histories) fund() {
 	h.t.Helper()
+	h.pass(2 * time.Hour) // so that the windows are empty
 	for _, s := range h.subjects {
 		h.sweep(s)
 		s.begin, s.utxos, s.incoming = len(s.proposals), nil, nil
@@ -392,7 +400,7 @@ func pause(d time.Duration) { <-time.After(d) }
 
 // shorten leaves out steps of one wallet's history as long as the difference remains,
 // and prints the shortest history.
-func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
+func (h *histories) shorten(kind testkit.Script, policies []historyLayer, number int, steps []step) {
 	h.t.Helper()
 	h.patience = 4 * time.Second
 	var own []step
@@ -407,7 +415,7 @@ func (h *histories) shorten(kind testkit.Script, number int, steps []step) {
 	}
 	fails := func(steps []step) *difference {
 		h.start()
-		h.subjects = []*testWallet{h.newWallet(0, kind)}
+		h.subjects = []*testWallet{h.newWallet(0, kind, policies)}
 		_, found := h.live(steps)
 		return found
 	}

@@ -26,6 +26,7 @@ func TestUnlock_UnspentAgain(t *testing.T) {
 				testkit.Check(t, err)
 				e, err := h.expect(s, p)
 				testkit.Check(t, err)
+				s.proposals = append(s.proposals, e)
 				h.wantSettled()
 				return e
 			}
