@@ -209,10 +209,13 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
 		Overdue: !c.Now().Before(p.ExpiresAt), Keys: keysOf(c.view, p),
 	}
-	page.Approval = c.approvalsOf(p)
+	members, err := c.Wallets.Members(ctx, c.access)
+	if err != nil {
+		return page, err
+	}
+	page.People, page.Approval = c.otherSigners(members), c.approvalsOf(p, members)
 	page.MayEnd = c.view.Role.Covers(auth.RoleSigner) || p.Creator.UserID == c.who.UserID && c.view.Role.Covers(auth.RoleProposer)
 	page.MayBump = c.view.Role.Covers(auth.RoleProposer) && (p.Status == proposal.Broadcast || p.Status.Open() && !page.Overdue && page.MayEnd)
-	var err error
 	if page.payment, err = c.paymentOf(p); err != nil {
 		return page, err
 	}
@@ -220,9 +223,6 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 		return page, err
 	}
 	if page.Unconfirmed, err = c.Proposals.UnconfirmedInputs(ctx, c.access, p.ID); err != nil {
-		return page, err
-	}
-	if page.People, err = c.others(); err != nil {
 		return page, err
 	}
 	if stage := page.Stage(); stage == "sign" || stage == "broadcast" {
@@ -234,19 +234,14 @@ func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 	return page, nil
 }
 
-// others returns the names of the other members who can sign and broadcast.
-func (c *call) others() ([]string, error) {
-	members, err := c.Wallets.Members(c.r.Context(), c.access)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
+// otherSigners returns the names of the other members who can sign and broadcast.
+func (c *call) otherSigners(members []wallet.Member) (names []string) {
 	for _, m := range members {
 		if m.UserID != c.who.UserID && m.Role.Covers(auth.RoleSigner) {
 			names = append(names, m.UserName)
 		}
 	}
-	return names, nil
+	return names
 }
 
 // keysOf returns the keys of a wallet, with what each has signed.

@@ -35,6 +35,8 @@ type approvals struct {
 	MayDecide bool      // whether the approval of the user counts, and is not given yet
 	MayReject bool
 	Approved  bool // whether the user has approved it
+	// Others are members who may approve, if approvals are missing and the user may not.
+	Others []string
 }
 
 // need is a number of approvals that a policy requires.
@@ -78,7 +80,7 @@ func (c *call) waitsFor(v wallet.View, p proposal.Proposal) bool {
 }
 
 // approvalsOf returns what policies require of a proposal, or nil.
-func (c *call) approvalsOf(p proposal.Proposal) *approvals {
+func (c *call) approvalsOf(p proposal.Proposal, members []wallet.Member) *approvals {
 	if p.Review == nil {
 		return nil
 	}
@@ -91,6 +93,14 @@ func (c *call) approvalsOf(p proposal.Proposal) *approvals {
 	a.Needs = c.needs(*p.Review)
 	for _, made := range p.Approvals {
 		a.Decisions = append(a.Decisions, decision{made, made.Hash == p.Review.Hash})
+	}
+	if p.Status != proposal.AwaitingApproval || !a.Missing() || a.MayDecide || a.Approved {
+		return a
+	}
+	for _, m := range members {
+		if p.MayApprove(proposal.Approver{UserID: m.UserID, UserName: m.UserName, Role: m.Role}) {
+			a.Others = append(a.Others, m.UserName)
+		}
 	}
 	return a
 }
