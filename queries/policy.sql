@@ -153,8 +153,9 @@ UPDATE spends SET counted_sat = @counted_sat, counts = @counts WHERE proposal_id
 -- name: DeleteSpends :exec
 DELETE FROM spends WHERE proposal_id = @proposal_id;
 
--- The status of a proposal, whether its transaction was sent, and whether a proposal that
--- replaces it, directly or through others, is confirmed.
+-- The status of a proposal, whether its transaction was sent and has left the mempool without a
+-- conflict in a block, and whether a proposal that replaces it, directly or through others, is
+-- confirmed.
 -- name: CountingState :one
 WITH RECURSIVE later (id) AS (
   SELECT r.proposal_id FROM proposals AS r WHERE r.replaces_id = @proposal_id AND r.replaces_id <> ''
@@ -164,6 +165,7 @@ WITH RECURSIVE later (id) AS (
 SELECT
   p.status,
   EXISTS (SELECT 1 FROM proposal_steps AS s WHERE s.proposal_id = p.proposal_id AND s.action IN ('broadcast', 'confirmed')) AS sent,
+  EXISTS (SELECT 1 FROM transactions AS t WHERE t.wallet_id = p.wallet_id AND t.txid = p.final_txid AND t.status IN ('replaced', 'inactive')) AS out_of_mempool,
   EXISTS (SELECT 1 FROM later JOIN proposals AS r ON r.proposal_id = later.id WHERE r.status = 'confirmed') AS replacement_confirmed
 FROM proposals AS p
 WHERE p.proposal_id = @proposal_id;

@@ -213,6 +213,8 @@ func (h *histories) compare(s *testWallet, all bool) (differences []string) {
 			continue
 		}
 		e.status = p.Status
+		own := f.txs[e.txid]
+		e.evicted = own != nil && own.Confirmations == 0 && !own.inMempool && !own.abandoned() && !own.orphaned()
 		e.sent = slices.ContainsFunc(p.Steps, func(step proposal.Step) bool {
 			return step.Action == string(proposal.Broadcast) || step.Action == string(proposal.Confirmed)
 		})

@@ -121,9 +121,10 @@ type charged struct {
 	approved      bool
 	unreleased    bool
 	// status and sent are the status as of the last check, and whether the transaction was
-	// ever in the mempool or in the chain.
-	status proposal.Status
-	sent   bool
+	// ever in the mempool or in the chain. evicted is set if it has left the mempool, but no block
+	// conflicts with it.
+	status        proposal.Status
+	sent, evicted bool
 }
 
 // mayConfirm reports whether the payment counts, unless its replacements do.
@@ -134,7 +135,9 @@ func (e *expected) mayConfirm(all []*expected) bool {
 	case proposal.Replaced:
 		isConfirmed := func(o *expected) bool { return o.supersedes(e) && o.status == proposal.Confirmed }
 		return e.sent && !slices.ContainsFunc(all, isConfirmed)
-	case proposal.Cancelled, proposal.Expired, proposal.Rejected, proposal.Conflicted:
+	case proposal.Conflicted:
+		return e.sent && e.evicted
+	case proposal.Cancelled, proposal.Expired, proposal.Rejected:
 	}
 	return false
 }

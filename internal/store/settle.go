@@ -122,6 +122,9 @@ func settleProposals(ctx context.Context, q *db.Queries, log *eventLog, walletID
 		}
 		p := was
 		if !p.Settle(inputs, log.now) {
+			if err := recount(ctx, q, p.ID); err != nil { // its transaction may have left the mempool or the chain
+				return err
+			}
 			continue
 		}
 		if err := saveProposal(ctx, q, log, was, p); err != nil {

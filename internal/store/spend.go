@@ -52,9 +52,8 @@ func writeSpends(ctx context.Context, q *db.Queries, p proposal.Proposal) error 
 	return nil
 }
 
-// recount sets what a proposal counts for: nothing if it is closed, unless it was sent and
-// replaced, because it may be confirmed until a replacement is. If it has replacements that
-// may be confirmed, only the amount counts by which it exceeds them.
+// recount sets what a proposal counts for: nothing if it cannot be confirmed. If it has
+// replacements that may be confirmed, only the amount counts by which it exceeds them.
 func recount(ctx context.Context, q *db.Queries, id string) error {
 	rows, err := q.SpendsOf(ctx, id)
 	if err != nil || len(rows) == 0 {
@@ -88,11 +87,17 @@ func recount(ctx context.Context, q *db.Queries, id string) error {
 	return nil
 }
 
-// mayBeConfirmed reports whether a proposal is active, or was sent before it was replaced, and no
-// replacement is confirmed.
+// mayBeConfirmed reports whether a proposal is active, or was sent and then replaced or evicted
+// together with a payment that it spends, and nothing that is confirmed prevents it.
 func mayBeConfirmed(state db.CountingStateRow) bool {
-	status := proposal.Status(state.Status)
-	return status.Active() || status == proposal.Replaced && state.Sent && !state.ReplacementConfirmed
+	switch status := proposal.Status(state.Status); status {
+	case proposal.Replaced:
+		return state.Sent && !state.ReplacementConfirmed
+	case proposal.Conflicted:
+		return state.Sent && state.OutOfMempool
+	default:
+		return status.Active()
+	}
 }
 
 // ignoreNoRows returns nil for sql.ErrNoRows: a row was deleted outside of specterd.

@@ -120,6 +120,23 @@ var bumpAttempts = []attempt{
 		w.until(small, "confirmed")
 		w.signer.propose(pay(100_000)).ok()
 	}},
+	{"a sent payment evicted by the replacement of its parent", map[string]string{"wallet": budget}, func(w *world) {
+		parent := w.signer.spend(w.signer.propose(pay(60_000)).id()).has("broadcast")
+		var child string
+		for _, vout := range []string{":0", ":1"} {
+			r := w.signer.propose(pay(90_000).with(fields{"utxos": []string{parent.text("final_txid") + vout}}))
+			if r.status < 300 {
+				child = w.signer.spend(r.id()).has("broadcast").id()
+			}
+		}
+		small := w.signer.propose(pay(10_000).with(fields{"replaces": parent.id(), "fee_rate_sat_vb": 50, "evict": true})).id()
+		w.signer.spend(small).has("broadcast")
+		w.until(child, "conflicted")
+		w.signer.propose(pay(100_000)).refused("policy_refused")
+		w.mine(1)
+		w.until(small, "confirmed")
+		w.signer.propose(pay(100_000)).ok()
+	}},
 	{"a chain of sent replacements with smaller amounts", map[string]string{"wallet": budget}, func(w *world) {
 		id := w.signer.spend(w.signer.propose(pay(190_000)).id()).has("broadcast").id()
 		for i, amount := range []int64{100_000, 10_000} {

@@ -242,6 +242,7 @@ WITH RECURSIVE later (id) AS (
 SELECT
   p.status,
   EXISTS (SELECT 1 FROM proposal_steps AS s WHERE s.proposal_id = p.proposal_id AND s.action IN ('broadcast', 'confirmed')) AS sent,
+  EXISTS (SELECT 1 FROM transactions AS t WHERE t.wallet_id = p.wallet_id AND t.txid = p.final_txid AND t.status IN ('replaced', 'inactive')) AS out_of_mempool,
   EXISTS (SELECT 1 FROM later JOIN proposals AS r ON r.proposal_id = later.id WHERE r.status = 'confirmed') AS replacement_confirmed
 FROM proposals AS p
 WHERE p.proposal_id = $1
@@ -250,15 +251,22 @@ WHERE p.proposal_id = $1
 type CountingStateRow struct {
 	Status               string
 	Sent                 bool
+	OutOfMempool         bool
 	ReplacementConfirmed bool
 }
 
-// The status of a proposal, whether its transaction was sent, and whether a proposal that
-// replaces it, directly or through others, is confirmed.
+// The status of a proposal, whether its transaction was sent and has left the mempool without a
+// conflict in a block, and whether a proposal that replaces it, directly or through others, is
+// confirmed.
 func (q *Queries) CountingState(ctx context.Context, proposalID string) (CountingStateRow, error) {
 	row := q.db.QueryRowContext(ctx, CountingState, proposalID)
 	var i CountingStateRow
-	err := row.Scan(&i.Status, &i.Sent, &i.ReplacementConfirmed)
+	err := row.Scan(
+		&i.Status,
+		&i.Sent,
+		&i.OutOfMempool,
+		&i.ReplacementConfirmed,
+	)
 	return i, err
 }
 
