@@ -35,7 +35,7 @@ file        | ./internal/backup   | Test.* | damaged and forged backups
 file        | ./internal/specter/datadir | Test.* | manipulated Specter Desktop directories
 reader      | ./test/system       | TestSecrets | passwords, tokens and keys in database, log and backups
 reader      | ./internal/store    | TestAuditChain.*|TestAuditArchive.* | change or truncate the audit log without detection
-page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestReference_NoExternalResources | requests of other origins, DNS rebinding, frames
+page        | ./internal/httpapi  | TestCrossOrigin|TestHosts|TestSecurityHeaders|TestReference_OwnResources | requests of other origins, DNS rebinding, frames
 TABLE
 )
 
