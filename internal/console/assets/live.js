@@ -52,7 +52,7 @@ async function refresh() {
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html", "Specterd-Refresh": "1" } });
     if (answer.redirected && new URL(answer.url).pathname === "/login") {
-      load();
+      location.replace(answer.url); // says why
       return;
     }
     if (!answer.ok) {
