@@ -1,5 +1,5 @@
 // Command clientgen generates the methods of package client from docs/openapi.json, and the
-// constants of its error codes from the packages of the server.
+// constants of its error codes from package fault.
 //
 //	go run ./internal/clientgen           write the files
 //	go run ./internal/clientgen -check    fail if they are not up to date
@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/specterd/specterd/internal/fault"
 )
 
 // target is the directory of package client.
@@ -25,7 +27,7 @@ const target = "client"
 func main() {
 	check := flag.Bool("check", false, "fail if the files are not up to date")
 	flag.Parse()
-	if err := run(".", *check, os.Stdout); err != nil {
+	if err := run(".", fault.CodeGroups(), *check, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "clientgen:", err)
 		os.Exit(1)
 	}
@@ -33,8 +35,8 @@ func main() {
 
 // run writes the generated files of the module in root, and the names of the files to out. If
 // check is set, it writes no file, and returns an error if one differs.
-func run(root string, check bool, out io.Writer) error {
-	files, err := generate(root)
+func run(root string, codes []fault.CodeGroup, check bool, out io.Writer) error {
+	files, err := generate(root, codes)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func run(root string, check bool, out io.Writer) error {
 }
 
 // generate returns the text of all generated files, by name.
-func generate(root string) (map[string][]byte, error) {
+func generate(root string, codes []fault.CodeGroup) (map[string][]byte, error) {
 	spec, err := readSpecification(filepath.Join(root, "docs", "openapi.json"))
 	if err != nil {
 		return nil, err
@@ -83,6 +85,6 @@ func generate(root string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files["gen_codes.go"], err = codesFile(root)
+	files["gen_codes.go"], err = codesFile(codes)
 	return files, err
 }

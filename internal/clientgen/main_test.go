@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -14,14 +15,14 @@ const root = "../.."
 
 // TestUpToDate checks that the generated files follow from the specification and the server.
 func TestUpToDate(t *testing.T) {
-	testkit.Check(t, run(root, true, t.Output()))
+	testkit.Check(t, run(root, fault.CodeGroups(), true, t.Output()))
 }
 
 // TestCoverage checks that each operation has a method, or is left out with a reason. TestOperations
 // of package client calls the methods.
 func TestCoverage(t *testing.T) {
 	spec := testkit.Value(readSpecification(filepath.Join(root, "docs", "openapi.json")))(t)
-	files := testkit.Value(generate(root))(t)
+	files := testkit.Value(generate(root, fault.CodeGroups()))(t)
 	var text strings.Builder
 	for _, generated := range files {
 		text.Write(generated)
@@ -60,9 +61,6 @@ func TestCoverage(t *testing.T) {
 // and that a run without it writes them.
 func TestChanges(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range serverPackages {
-		testkit.Check(t, os.MkdirAll(filepath.Join(dir, "internal", name), 0o700))
-	}
 	testkit.Check(t, os.CopyFS(filepath.Join(dir, "client"), os.DirFS(filepath.Join(root, "client"))))
 	write := func(name, text string) {
 		t.Helper()
@@ -78,14 +76,14 @@ func TestChanges(t *testing.T) {
 		"responses":  map[string]any{"200": map[string]any{"content": map[string]any{jsonType: map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Thing"}}}}},
 	}}
 	write("docs/openapi.json", string(testkit.Value(json.Marshal(spec))(t)))
-	write("internal/wallet/thing.go", "package wallet\n\nimport \"f/fault\"\n\nvar _ = fault.New(fault.NotFound, \"thing_not_found\", \"no\")\nvar _ = fault.InvalidAs(\"invalid_thing\", \"x\", \"no\")\nvar _ = &fault.Error{Code: \"thing_lost\"}\nvar _ = fault.InvalidField(\"not_a_code\", \"no\")\n")
+	codes := []fault.CodeGroup{{Codes: []fault.Code{{Name: "thing_not_found"}, {Name: "not_a_code", Origin: fault.Console}}}, {Codes: []fault.Code{{Name: "invalid_thing"}, {Name: "thing_lost"}}}}
 	write("client/gen_old.go", "package client\n")
-	err := run(dir, true, t.Output())
+	err := run(dir, codes, true, t.Output())
 	if err == nil || !strings.Contains(err.Error(), "not up to date: gen_old.go, gen_codes.go, gen_things.go; run make client") {
 		t.Errorf("the error is %v", err)
 	}
-	testkit.Check(t, run(dir, false, t.Output()))
-	testkit.Check(t, run(dir, true, t.Output()))
+	testkit.Check(t, run(dir, codes, false, t.Output()))
+	testkit.Check(t, run(dir, codes, true, t.Output()))
 	if got, want := string(testkit.Value(os.ReadFile(filepath.Join(dir, "client", "gen_things.go")))(t)), `// GetThing gets a thing.
 //
 // Requires any token.
@@ -98,10 +96,10 @@ func (c *Client) GetThing(ctx context.Context, id string, options ...CallOption)
 `; !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%s", got)
 	}
-	codes := string(testkit.Value(os.ReadFile(filepath.Join(dir, "client", "gen_codes.go")))(t))
+	constants := string(testkit.Value(os.ReadFile(filepath.Join(dir, "client", "gen_codes.go")))(t))
 	for code, want := range map[string]bool{`ErrThingNotFound Code = "thing_not_found"`: true, `ErrInvalidThing  Code = "invalid_thing"`: true, `ErrThingLost     Code = "thing_lost"`: true, "not_a_code": false} {
-		if strings.Contains(codes, code) != want {
-			t.Errorf("%s: want %v in\n%s", code, want, codes)
+		if strings.Contains(constants, code) != want {
+			t.Errorf("%s: want %v in\n%s", code, want, constants)
 		}
 	}
 }
