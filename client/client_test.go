@@ -27,7 +27,7 @@ type answer struct {
 	header map[string]string
 	err    error
 	cut    bool // the connection ends within the body
-	hangs  bool // there is no response until the request is cancelled
+	hangs  bool // the server does not respond before the request is cancelled
 	slow   bool // a line arrives every 10 seconds
 }
 

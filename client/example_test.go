@@ -153,7 +153,7 @@ func ExampleClient_ImportLabels() {
 	}
 }
 
-// The events of all wallets, from the last one that was processed.
+// The events of all wallets after the last processed event.
 func ExampleClient_Events() {
 	position := "" // read from the database of the program
 	for e, err := range c.Events(ctx, position, &client.EventsParams{Kinds: []string{"transaction"}}) {
@@ -245,7 +245,7 @@ func ExampleClient_ListDevices() {
 	}
 }
 
-// The policy is changed only if it is still the one that was read.
+// The policy is changed only if it has not changed since it was read.
 func ExampleClient_PutPolicy() {
 	current, err := c.GetPolicy(ctx, "savings", nil)
 	if err != nil {

@@ -113,8 +113,8 @@ func csvLine(r wallet.Record) []string {
 }
 
 // addressesOf returns the paid addresses, separated by spaces: the external addresses if
-// the category is send, otherwise the wallet's own. If there are none, it returns the
-// address that represents the transaction in a list.
+// the category is send, otherwise the wallet's own. Without any, it returns the address that
+// represents the transaction in a list.
 func addressesOf(r wallet.Record) string {
 	var addresses []string
 	for _, o := range r.Outputs {
