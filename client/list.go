@@ -16,24 +16,31 @@ import (
 // all returns an iterator over the entries of all pages of a list, beginning with the page of the
 // request. It ends after an error.
 func all[T any](ctx context.Context, c *Client, r request, options []CallOption) iter.Seq2[T, error] {
+	return pages(ctx, c, r, options, "cursor", func(page *v1.List[T]) ([]T, *string) { return page.Items, page.NextCursor })
+}
+
+// pages is like all, for pages of another type. Entries returns the entries of a page, and the
+// value of the parameter position for the next page, or nil after the last one.
+func pages[P, T any](ctx context.Context, c *Client, r request, options []CallOption, position string, entries func(*P) ([]T, *string)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		r := r // the iterator can be used several times
 		for {
-			page, err := one[v1.List[T]](ctx, c, r, options)
+			page, err := one[P](ctx, c, r, options)
 			if err != nil {
 				yield(*new(T), err)
 				return
 			}
-			for _, item := range page.Items {
+			items, next := entries(page)
+			for _, item := range items {
 				if !yield(item, nil) {
 					return
 				}
 			}
-			if page.NextCursor == nil {
+			if next == nil {
 				return
 			}
 			r.query = maps.Clone(r.query)
-			r.query.Set("cursor", *page.NextCursor)
+			r.query.Set(position, *next)
 		}
 	}
 }
@@ -79,26 +86,12 @@ func (c *Client) ListAllEventsPage(ctx context.Context, params *ListAllEventsPar
 }
 
 func (c *Client) listEvents(ctx context.Context, r request, options []CallOption) iter.Seq2[v1.LoggedEvent, error] {
-	return func(yield func(v1.LoggedEvent, error) bool) {
-		r := r // the iterator can be used several times
-		for {
-			page, err := one[v1.EventPage](ctx, c, r, options)
-			if err != nil {
-				yield(v1.LoggedEvent{}, err)
-				return
-			}
-			for _, item := range page.Items {
-				if !yield(item, nil) {
-					return
-				}
-			}
-			if !page.More {
-				return
-			}
-			r.query = maps.Clone(r.query)
-			r.query.Set("after", page.NextAfter)
+	return pages(ctx, c, r, options, "after", func(page *v1.EventPage) ([]v1.LoggedEvent, *string) {
+		if !page.More {
+			return page.Items, nil
 		}
-	}
+		return page.Items, &page.NextAfter
+	})
 }
 
 // ExportLabels returns a wallet's labels (BIP-329).
