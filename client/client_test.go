@@ -381,6 +381,17 @@ func TestPages(t *testing.T) {
 			t.Errorf("the queries are %s and %s", s.got[2].URL.RawQuery, got)
 		}
 	})
+	t.Run("without parameters", func(t *testing.T) {
+		s := &script{answers: []answer{first, second}}
+		n := 0
+		for _, err := range scripted(t, s).ListMembers(t.Context(), "savings") {
+			testkit.Check(t, err)
+			n++
+		}
+		if n != 3 || s.got[1].URL.RawQuery != "cursor=c2" {
+			t.Errorf("%d entries, with the query %s", n, s.got[1].URL.RawQuery)
+		}
+	})
 	t.Run("until the loop ends", func(t *testing.T) {
 		s := &script{answers: []answer{first, second}}
 		for _, err := range scripted(t, s).ListUsers(t.Context(), nil) {

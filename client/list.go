@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"net/http"
+	"net/url"
 
 	"github.com/specterd/specterd/api/v1"
 )
@@ -39,8 +40,10 @@ func pages[P, T any](ctx context.Context, c *Client, r request, options []CallOp
 			if next == nil {
 				return
 			}
-			r.query = maps.Clone(r.query)
-			r.query.Set(position, *next)
+			query := url.Values{} // the request can have none
+			maps.Copy(query, r.query)
+			query.Set(position, *next)
+			r.query = query
 		}
 	}
 }
