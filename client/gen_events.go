@@ -6,30 +6,8 @@ import (
 	"net/url"
 )
 
-// ListAllEventsParams has the query parameters of ListAllEvents. All fields are optional.
-type ListAllEventsParams struct {
-	// Only events after this one: an id, or next_after of an earlier response. latest: only new
-	// events. Default: from the oldest event that is kept. 410 if events after it were deleted.
-	After string
-	// Only events of these kinds or groups of kinds, separated by commas. node and its kinds are for
-	// admins.
-	Kinds []string
-	// Maximum number of events of a page.
-	Limit int
-	// Long poll: seconds to wait for an event if the page would be empty.
-	Wait int
-}
-
-func (p *ListAllEventsParams) values() url.Values {
-	query := url.Values{}
-	if p != nil {
-		set(query, "after", p.After)
-		set(query, "kinds", p.Kinds)
-		set(query, "limit", p.Limit)
-		set(query, "wait", p.Wait)
-	}
-	return query
-}
+// ListAllEventsParams has the query parameters of ListAllEvents, the same as ListEvents has.
+type ListAllEventsParams = ListEventsParams
 
 // ListEventsParams has the query parameters of ListEvents. All fields are optional.
 type ListEventsParams struct {

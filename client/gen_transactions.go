@@ -10,77 +10,9 @@ import (
 	"github.com/specterd/specterd/api/v1"
 )
 
-// ListAllTransactionsParams has the query parameters of ListAllTransactions. All fields are
-// optional.
-type ListAllTransactionsParams struct {
-	// Maximum number of entries.
-	Limit int
-	// next_cursor of the previous page.
-	Cursor string
-	// Wait up to 10 seconds until the response is current to this block height; 409 if it is not by
-	// then.
-	MinHeight int
-	// Only entries at or after this time (RFC 3339), or from the start of this date in the time zone
-	// tz.
-	Since string
-	// Only entries before this time (RFC 3339), or up to the end of this date in the time zone tz.
-	Until string
-	// Time zone (IANA name) of the dates in since and until, and of a ledger's dates; the default is
-	// UTC.
-	TZ string
-	// asc: the earliest first; desc: the latest first (default). A cursor is valid for both orders.
-	// One of: asc, desc.
-	Order string
-	// Only transactions of this category. One of: generate, receive, send, selftransfer, mixed.
-	Category string
-	// Only transactions that add at least this amount to the wallet or take at least this amount
-	// from it, including the fee, in satoshis.
-	MinAmountSat int64
-	// Only transactions that add at most this amount to the wallet or take at most this amount from
-	// it, in satoshis.
-	MaxAmountSat int64
-	// Only transactions with this label on the transaction, on one of its outputs, or on the address
-	// of one of its outputs.
-	Label string
-	// Only transactions with an output to this address: an address of the wallet, or a recipient's
-	// if the wallet pays. A bitcoin: URI is also accepted.
-	Address string
-	// Only unconfirmed transactions.
-	Unconfirmed bool
-	// Include replaced, conflicted and abandoned transactions.
-	Dead bool
-	// Include the serialized transaction, hexadecimal.
-	Hex bool
-	// ledger: return a CSV (Accept: text/csv) with one row for each own output and external
-	// recipient, the earliest first, with running balances; see docs/accounting.md. One of: ledger.
-	View string
-	// Start CSV with a byte order mark, so that spreadsheets recognize UTF-8.
-	BOM bool
-}
-
-func (p *ListAllTransactionsParams) values() url.Values {
-	query := url.Values{}
-	if p != nil {
-		set(query, "limit", p.Limit)
-		set(query, "cursor", p.Cursor)
-		set(query, "min_height", p.MinHeight)
-		set(query, "since", p.Since)
-		set(query, "until", p.Until)
-		set(query, "tz", p.TZ)
-		set(query, "order", p.Order)
-		set(query, "category", p.Category)
-		set(query, "min_amount_sat", p.MinAmountSat)
-		set(query, "max_amount_sat", p.MaxAmountSat)
-		set(query, "label", p.Label)
-		set(query, "address", p.Address)
-		set(query, "unconfirmed", p.Unconfirmed)
-		set(query, "dead", p.Dead)
-		set(query, "hex", p.Hex)
-		set(query, "view", p.View)
-		set(query, "bom", p.BOM)
-	}
-	return query
-}
+// ListAllTransactionsParams has the query parameters of ListAllTransactions, the same as
+// ListTransactions has.
+type ListAllTransactionsParams = ListTransactionsParams
 
 // ListAllTransactions lists transactions of all your wallets. It reads all pages.
 //

@@ -24,7 +24,7 @@ func operationFiles(spec specification) (map[string][]byte, error) {
 		if bodies[name] == nil {
 			bodies[name] = &bytes.Buffer{}
 		}
-		if err := writeOperation(bodies[name], op); err != nil {
+		if err := writeOperation(bodies[name], spec, op); err != nil {
 			return nil, err
 		}
 	}
@@ -66,14 +66,14 @@ type method struct {
 	canBeEmpty bool
 }
 
-func writeOperation(w *bytes.Buffer, op operation) error {
+func writeOperation(w *bytes.Buffer, spec specification, op operation) error {
 	m := method{op: op, name: methodName(op), params: len(op.in("query")) > 0}
 	var err error
 	if m.result, m.canBeEmpty, err = op.result(); err != nil {
 		return err
 	}
 	if m.params && handWritten[op.ID] != files {
-		writeParams(w, op)
+		writeParams(w, spec, op)
 	}
 	if handWritten[op.ID] != "" {
 		return nil
@@ -85,20 +85,11 @@ func writeOperation(w *bytes.Buffer, op operation) error {
 		return nil
 	}
 	m.write(w, m.name, "iter.Seq2["+item+", error]", "all["+item+"]", describe(op)+". It reads all pages")
-	if hasCursor(op) {
+	if op.has("query", "cursor") {
 		page := typeName(m.result)
 		m.write(w, m.name+"Page", "(*"+page+", error)", "one["+page+"]", describe(op)+", one page at a time")
 	}
 	return nil
-}
-
-func hasCursor(op operation) bool {
-	for _, p := range op.in("query") {
-		if p.Name == "cursor" {
-			return true
-		}
-	}
-	return false
 }
 
 // build sets the arguments and the request of the method.
@@ -110,7 +101,7 @@ func (m *method) build() {
 		case name == "id" && strings.Contains(m.op.Path, "/proposals/{id}"):
 			m.args = append(m.args, "proposal ProposalRef")
 			before = "\tid, etag := refOf(proposal)\n"
-			if !m.op.hasHeader("If-Match") {
+			if !m.op.has("header", "If-Match") {
 				before = "\tid, _ := refOf(proposal)\n"
 			}
 			path = append(path, "id")
@@ -135,10 +126,10 @@ func (m *method) build() {
 		m.args = append(m.args, "params *"+m.name+"Params")
 		fields = append(fields, "query: params.values()")
 	}
-	if m.op.hasHeader("Idempotency-Key") {
+	if m.op.has("header", "Idempotency-Key") {
 		fields = append(fields, "takesKey: true")
 	}
-	if m.op.hasHeader("If-Match") {
+	if m.op.has("header", "If-Match") {
 		fields = append(fields, "takesMatch: true")
 		if before != "" {
 			fields = append(fields, "etag: etag")
@@ -178,24 +169,34 @@ func (m *method) write(w *bytes.Buffer, name, returns, call, summary string) {
 		comment(lines, ""), name, strings.Join(args, ", "), returns, m.request, call)
 }
 
-// writeParams writes the type of the query parameters of an operation.
-func writeParams(w *bytes.Buffer, op operation) {
+// writeParams writes the type of the query parameters of an operation. An operation for all wallets
+// shares the type with the operation for one wallet if both have the same parameters.
+func writeParams(w *bytes.Buffer, spec specification, op operation) {
 	name := methodName(op) + "Params"
-	fmt.Fprintf(w, "\n%stype %s struct {\n", comment(name+" has the query parameters of "+methodName(op)+". All fields are optional.", ""), name)
-	var sets strings.Builder
+	about := name + " has the query parameters of " + methodName(op)
+	fields, values := paramFields(op)
+	if one, ok := spec.ofOneWallet(op); ok {
+		if same, _ := paramFields(one); same == fields {
+			fmt.Fprintf(w, "\n%stype %s = %sParams\n", comment(about+", the same as "+methodName(one)+" has.", ""), name, methodName(one))
+			return
+		}
+	}
+	fmt.Fprintf(w, "\n%stype %s struct {\n%s}\n\nfunc (p *%s) values() url.Values {\n\tquery := url.Values{}\n\tif p != nil {\n%s\t}\n\treturn query\n}\n",
+		comment(about+". All fields are optional.", ""), name, fields, name, values)
+}
+
+// paramFields returns the fields of the type of the query parameters, and the statements that add
+// them to a query.
+func paramFields(op operation) (fields, values string) {
 	for _, p := range op.in("query") {
 		text := p.Description
 		if len(p.Schema.Enum) > 0 {
-			text += " One of:"
-			for i, value := range p.Schema.Enum {
-				text += strings.Repeat(",", min(i, 1)) + fmt.Sprintf(" %v", value)
-			}
-			text += "."
+			text += " One of: " + strings.Join(p.Schema.Enum, ", ") + "."
 		}
-		fmt.Fprintf(w, "%s\t%s %s\n", comment(text, "\t"), fieldName(p.Name), paramType(op, p))
-		fmt.Fprintf(&sets, "\t\tset(query, %q, p.%s)\n", p.Name, fieldName(p.Name))
+		fields += fmt.Sprintf("%s\t%s %s\n", comment(text, "\t"), fieldName(p.Name), paramType(op, p))
+		values += fmt.Sprintf("\t\tset(query, %q, p.%s)\n", p.Name, fieldName(p.Name))
 	}
-	fmt.Fprintf(w, "}\n\nfunc (p *%s) values() url.Values {\n\tquery := url.Values{}\n\tif p != nil {\n%s\t}\n\treturn query\n}\n", name, sets.String())
+	return fields, values
 }
 
 func paramType(op operation, p parameter) string {

@@ -31,7 +31,7 @@ type parameter struct {
 	Required              bool
 	Schema                struct {
 		Type string
-		Enum []any
+		Enum []string
 	}
 }
 
@@ -69,6 +69,18 @@ func (s specification) operations() []operation {
 	return all
 }
 
+// ofOneWallet returns the operation for one wallet that corresponds to an operation for all
+// wallets, such as listEvents for listAllEvents, and whether it exists.
+func (s specification) ofOneWallet(o operation) (operation, bool) {
+	all := s.operations()
+	noun, ok := strings.CutPrefix(o.ID, "listAll")
+	i := slices.IndexFunc(all, func(one operation) bool { return one.ID == "list"+noun })
+	if !ok || i < 0 {
+		return operation{}, false
+	}
+	return all[i], true
+}
+
 // in returns the parameters at a location: path, query or header.
 func (o operation) in(location string) []parameter {
 	var found []parameter
@@ -80,9 +92,9 @@ func (o operation) in(location string) []parameter {
 	return found
 }
 
-// hasHeader reports whether the operation takes a header.
-func (o operation) hasHeader(name string) bool {
-	return slices.ContainsFunc(o.in("header"), func(p parameter) bool { return p.Name == name })
+// has reports whether the operation takes a parameter at a location.
+func (o operation) has(location, name string) bool {
+	return slices.ContainsFunc(o.in(location), func(p parameter) bool { return p.Name == name })
 }
 
 // pathParameters returns the names of the parameters in the order of the path.
