@@ -153,38 +153,24 @@ UPDATE spends SET counted_sat = @counted_sat, counts = @counts WHERE proposal_id
 -- name: DeleteSpends :exec
 DELETE FROM spends WHERE proposal_id = @proposal_id;
 
--- The status of a proposal, whether its transaction was sent and has left the mempool without a
--- conflict in a block, and whether a proposal that replaces it, directly or through others, is
--- confirmed.
--- name: CountingState :one
-WITH RECURSIVE later (id) AS (
-  SELECT r.proposal_id FROM proposals AS r WHERE r.replaces_id = @proposal_id AND r.replaces_id <> ''
+-- What a proposal and the proposals that replace it, directly or through others, count for, with an
+-- empty subject for nothing; their status; and whether their transaction was sent, and has left the
+-- mempool without a conflict in a block.
+-- name: CountingStates :many
+WITH RECURSIVE line (id) AS (
+  SELECT o.proposal_id FROM proposals AS o WHERE o.proposal_id = @proposal_id
   UNION
-  SELECT r.proposal_id FROM proposals AS r JOIN later ON r.replaces_id = later.id WHERE r.replaces_id <> ''
+  SELECT r.proposal_id FROM proposals AS r JOIN line ON r.replaces_id = line.id WHERE r.replaces_id <> ''
 )
 SELECT
-  p.status,
-  EXISTS (SELECT 1 FROM proposal_steps AS s WHERE s.proposal_id = p.proposal_id AND s.action IN ('broadcast', 'confirmed')) AS sent,
+  p.proposal_id, p.status,
+  EXISTS (SELECT 1 FROM proposal_steps AS t WHERE t.proposal_id = p.proposal_id AND t.action IN ('broadcast', 'confirmed')) AS sent,
   EXISTS (SELECT 1 FROM transactions AS t WHERE t.wallet_id = p.wallet_id AND t.txid = p.final_txid AND t.status IN ('replaced', 'inactive')) AS out_of_mempool,
-  EXISTS (SELECT 1 FROM later JOIN proposals AS r ON r.proposal_id = later.id WHERE r.status = 'confirmed') AS replacement_confirmed
-FROM proposals AS p
-WHERE p.proposal_id = @proposal_id;
-
--- The highest amounts of the proposals that replace a proposal, directly or through others, and
--- are active or were sent before they were replaced.
--- name: SpendsOfReplacements :many
-WITH RECURSIVE later (id) AS (
-  SELECT p.proposal_id FROM proposals AS p WHERE p.replaces_id = @proposal_id AND p.replaces_id <> ''
-  UNION
-  SELECT p.proposal_id FROM proposals AS p JOIN later ON p.replaces_id = later.id WHERE p.replaces_id <> ''
-)
-SELECT s.subject, s.rule, CAST(max(s.amount_sat) AS BIGINT) AS amount_sat
-FROM later
-JOIN proposals AS p ON p.proposal_id = later.id
-JOIN spends AS s ON s.proposal_id = p.proposal_id
-WHERE p.status IN ('awaiting_approval', 'created', 'partially_signed', 'complete', 'broadcast', 'confirmed')
-  OR p.status = 'replaced' AND EXISTS (SELECT 1 FROM proposal_steps AS t WHERE t.proposal_id = p.proposal_id AND t.action IN ('broadcast', 'confirmed'))
-GROUP BY s.subject, s.rule;
+  coalesce(s.subject, '') AS subject, coalesce(s.rule, '') AS rule, CAST(coalesce(s.amount_sat, 0) AS BIGINT) AS amount_sat,
+  CAST(coalesce(s.counted_sat, 0) AS BIGINT) AS counted_sat, CAST(coalesce(s.counts, 0) AS BIGINT) AS counts
+FROM line
+JOIN proposals AS p ON p.proposal_id = line.id
+LEFT JOIN spends AS s ON s.proposal_id = p.proposal_id;
 
 -- name: ApprovalsOfProposals :many
 SELECT * FROM proposal_approvals WHERE proposal_id IN (SELECT value FROM json_each(CAST(@proposal_ids AS TEXT))) ORDER BY proposal_id, position;

@@ -122,7 +122,7 @@ func settleProposals(ctx context.Context, q *db.Queries, log *eventLog, walletID
 		}
 		p := was
 		if !p.Settle(inputs, log.now) {
-			if err := recount(ctx, q, p.ID); err != nil { // its transaction may have left the mempool or the chain
+			if err := recountLine(ctx, q, p); err != nil { // its transaction may have left the mempool or the chain
 				return err
 			}
 			continue

@@ -28,6 +28,12 @@ func countSpends(ctx context.Context, q *db.Queries, was *proposal.Proposal, p p
 	if was != nil && !charged && was.Status == p.Status {
 		return nil
 	}
+	return recountLine(ctx, q, p)
+}
+
+// recountLine sets what a proposal counts for, and the proposals that it replaces, directly or
+// through others.
+func recountLine(ctx context.Context, q *db.Queries, p proposal.Proposal) error {
 	if p.Review != nil {
 		if err := recount(ctx, q, p.ID); err != nil {
 			return err
@@ -52,49 +58,54 @@ func writeSpends(ctx context.Context, q *db.Queries, p proposal.Proposal) error 
 	return nil
 }
 
-// recount sets what a proposal counts for: nothing if it cannot be confirmed. If it has
-// replacements that may be confirmed, only the amount counts by which it exceeds them.
+// recount sets what a proposal counts for; see countedFor.
 func recount(ctx context.Context, q *db.Queries, id string) error {
-	rows, err := q.SpendsOf(ctx, id)
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	state, err := q.CountingState(ctx, id)
+	line, err := q.CountingStates(ctx, id)
 	if err != nil {
-		return ignoreNoRows(err, "look up the status of a proposal")
+		return fmt.Errorf("select what a proposal and its replacements count for: %w", err)
 	}
-	later, err := q.SpendsOfReplacements(ctx, id)
-	if err != nil {
-		return fmt.Errorf("select what the replacements of a proposal count for: %w", err)
-	}
-	for _, row := range rows {
-		counted, counts := row.AmountSat, int64(1)
-		if !mayBeConfirmed(state) {
-			counted, counts = 0, 0
+	for _, row := range line {
+		if row.ProposalID != id || row.Subject == "" {
+			continue
 		}
-		for _, l := range later {
-			if l.Subject == row.Subject && l.Rule == row.Rule {
-				counted, counts = max(0, counted-btc.Amount(l.AmountSat)), 0
-			}
-		}
+		counted, counts := countedFor(row, line)
 		if counted == row.CountedSat && counts == row.Counts {
 			continue
 		}
-		if err := q.CountSpend(ctx, db.CountSpendParams{CountedSat: counted, Counts: counts, ProposalID: id, Subject: row.Subject}); err != nil {
+		if err := q.CountSpend(ctx, db.CountSpendParams{CountedSat: btc.Amount(counted), Counts: counts, ProposalID: id, Subject: row.Subject}); err != nil {
 			return fmt.Errorf("change what a proposal counts for: %w", err)
 		}
 	}
 	return nil
 }
 
+// countedFor returns what a row of a proposal counts for, where line has the rows of the proposal
+// and of its replacements: nothing if it cannot be confirmed. If it has replacements that may be
+// confirmed, only the amount counts by which it exceeds them.
+func countedFor(row db.CountingStatesRow, line []db.CountingStatesRow) (sat, counts int64) {
+	if mayBeConfirmed(row) {
+		sat, counts = row.AmountSat, 1
+	}
+	for _, l := range line {
+		switch {
+		case l.ProposalID == row.ProposalID:
+		case proposal.Status(l.Status) == proposal.Confirmed && proposal.Status(row.Status) == proposal.Replaced:
+			return 0, 0
+		case l.Subject == row.Subject && l.Rule == row.Rule && mayBeConfirmed(l):
+			sat, counts = min(sat, max(0, row.AmountSat-l.AmountSat)), 0
+		}
+	}
+	return sat, counts
+}
+
 // mayBeConfirmed reports whether a proposal is active, or was sent and then replaced or evicted
-// together with a payment that it spends, and nothing that is confirmed prevents it.
-func mayBeConfirmed(state db.CountingStateRow) bool {
-	switch status := proposal.Status(state.Status); status {
+// together with a payment that it spends, unless a replacement is confirmed.
+func mayBeConfirmed(row db.CountingStatesRow) bool {
+	switch status := proposal.Status(row.Status); status {
 	case proposal.Replaced:
-		return state.Sent && !state.ReplacementConfirmed
+		return row.Sent
 	case proposal.Conflicted:
-		return state.Sent && state.OutOfMempool
+		return row.Sent && row.OutOfMempool
 	default:
 		return status.Active()
 	}
