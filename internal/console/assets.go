@@ -2,19 +2,19 @@ package console
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 //go:embed assets
@@ -23,17 +23,12 @@ var assetFiles embed.FS
 // assets are the style sheet and the scripts. The URL of each contains a hash of its content,
 // so that browsers may keep it.
 type assets struct {
-	byName  map[string]string // URL by file name
-	content map[string]asset  // by the last element of the URL
-}
-
-type asset struct {
-	contentType string
-	plain, gzip []byte
+	byName  map[string]string           // URL by file name
+	content map[string]httpcall.Content // by the last element of the URL
 }
 
 func newAssets() *assets {
-	a := &assets{byName: map[string]string{}, content: map[string]asset{}}
+	a := &assets{byName: map[string]string{}, content: map[string]httpcall.Content{}}
 	files, err := fs.ReadDir(assetFiles, "assets")
 	if err != nil {
 		panic(err) // embedded
@@ -48,7 +43,7 @@ func newAssets() *assets {
 		ext := path.Ext(f.Name())
 		name := strings.TrimSuffix(f.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext
 		a.byName[f.Name()] = "/assets/" + name
-		a.content[name] = asset{contentType: typeOf(ext), plain: data, gzip: compress(data)}
+		a.content[name] = httpcall.Compressed(httpcall.TypeOf(ext), data)
 	}
 	return a
 }
@@ -60,21 +55,6 @@ func (a *assets) withImports(script []byte) []byte {
 		script = bytes.ReplaceAll(script, []byte(`from "./`+name+`"`), []byte(`from "`+url+`"`))
 	}
 	return script
-}
-
-func typeOf(ext string) string {
-	if ext == ".js" {
-		return "text/javascript; charset=utf-8"
-	}
-	return mime.TypeByExtension(ext)
-}
-
-func compress(data []byte) []byte {
-	var b bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	_, _ = w.Write(data)
-	_ = w.Close() // a buffer has no errors
-	return b.Bytes()
 }
 
 // path returns the URL of a file.
@@ -93,16 +73,10 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", found.contentType)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("Vary", "Accept-Encoding")
-	data := found.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		data = found.gzip
-	}
+	data := found.Choose(h, r)
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(data) // fails only if the client disconnected
+		_, _ = w.Write(data) //nolint:gosec // an embedded file; fails only if the client disconnected
 	}
 }

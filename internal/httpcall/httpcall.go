@@ -1,6 +1,6 @@
 // Package httpcall contains the data that the API and the console share about a request in
 // progress: its id and its client, the caller for the log line, the status of a fault, which
-// errors are logged, and the response writer of requests whose number is limited.
+// errors are logged, the response writer of requests whose number is limited, and compressed content.
 package httpcall
 
 import (

@@ -2,18 +2,17 @@ package reference
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"mime"
 	"net/http"
 	"path"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/specterd/specterd/internal/httpcall"
 )
 
 //go:embed assets
@@ -30,28 +29,20 @@ type Site struct {
 
 // file is a page, a script or a style sheet.
 type file struct {
-	contentType string
-	plain, gzip []byte
-	hasBase     bool // whether the page contains basePlaceholder
+	httpcall.Content
+
+	hasBase bool // whether the page contains basePlaceholder
 }
 
 // Paths returns the paths of all files.
 func (s *Site) Paths() []string { return sortedKeys(s.files) }
 
-func (s *Site) add(path, contentType string, content []byte) error {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return fmt.Errorf("compress %s: %w", path, err)
+func (s *Site) add(path, contentType string, content []byte) {
+	if bytes.Contains(content, []byte(basePlaceholder)) {
+		s.files[path] = file{httpcall.Content{Type: contentType, Plain: content}, true}
+		return
 	}
-	if _, err = w.Write(content); err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("compress %s: %w", path, err)
-	}
-	s.files[path] = file{contentType, content, b.Bytes(), bytes.Contains(content, []byte(basePlaceholder))}
-	return nil
+	s.files[path] = file{httpcall.Compressed(contentType, content), false}
 }
 
 // Serve responds to GET and HEAD of the file at path. base is the address of the server, as the
@@ -62,18 +53,12 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path, base string) 
 		return false
 	}
 	h := w.Header()
-	h.Set("Content-Type", f.contentType)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Vary", "Accept-Encoding")
-	content := f.plain
-	switch {
-	case f.hasBase:
+	content := f.Choose(h, r)
+	if f.hasBase {
 		content = bytes.ReplaceAll(content, []byte(basePlaceholder), []byte(template.HTMLEscapeString(base)))
-	case strings.Contains(r.Header.Get("Accept-Encoding"), "gzip"):
-		h.Set("Content-Encoding", "gzip")
-		content = f.gzip
 	}
 	sum := sha256.Sum256(content)
 	h.Set("Etag", `"`+hex.EncodeToString(sum[:16])+`"`)
@@ -139,12 +124,10 @@ func (s *site) render() (*Site, error) {
 			return nil, fmt.Errorf("parse the template of %s: %w", p.page.Path, err)
 		}
 		text, err := execute(t, p.page)
-		if err == nil {
-			err = out.add(p.page.Path, "text/html; charset=utf-8", text)
-		}
 		if err != nil {
 			return nil, err
 		}
+		out.add(p.page.Path, "text/html; charset=utf-8", text)
 	}
 	return out, s.addAssets(out)
 }
@@ -154,9 +137,7 @@ func (s *site) addAssets(out *Site) error {
 	if err != nil {
 		return err
 	}
-	if err := out.add(Prefix+"search.json", jsonType, index); err != nil {
-		return err
-	}
+	out.add(Prefix+"search.json", jsonType, index)
 	files, err := assetFiles.ReadDir("assets")
 	if err != nil {
 		return fmt.Errorf("read the scripts: %w", err)
@@ -170,13 +151,7 @@ func (s *site) addAssets(out *Site) error {
 		if f.Name() == path.Base(StylePath) {
 			at = StylePath
 		}
-		contentType := mime.TypeByExtension(path.Ext(f.Name()))
-		if path.Ext(f.Name()) == ".js" {
-			contentType = "text/javascript; charset=utf-8"
-		}
-		if err := out.add(at, contentType, content); err != nil {
-			return err
-		}
+		out.add(at, httpcall.TypeOf(path.Ext(f.Name())), content)
 	}
 	return nil
 }
