@@ -195,9 +195,8 @@ func (b *builder) assignHomes(all []operation) {
 			}
 		}
 		if op.RequestBody != nil {
-			for _, name := range b.fieldSchemas(schemaOf(op.RequestBody.Content[jsonType].Schema)) {
-				seen = b.collect(map[string]any{"$ref": "/" + name}, seen)
-			}
+			body := schemaOf(op.RequestBody.Content[jsonType].Schema)
+			seen = b.collect(b.Components.Schemas[body], seen)
 		}
 		for _, name := range seen {
 			if nouns[name] == nil {
@@ -242,14 +241,6 @@ func (b *builder) collect(schema any, seen []string) []string {
 		}
 	}
 	return seen
-}
-
-// fieldSchemas returns the names of the schemas that the fields of a schema refer to.
-func (b *builder) fieldSchemas(name string) []string {
-	if name == "" {
-		return nil
-	}
-	return b.collect(b.Components.Schemas[name], nil)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
