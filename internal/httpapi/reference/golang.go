@@ -137,13 +137,9 @@ func goFields(v reflect.Value, indent string) []string {
 	return names
 }
 
-// goBlock returns a composite literal, with one entry per line if it is long.
+// goBlock returns a composite literal.
 func goBlock(name string, entries []string, indent string) string {
-	line := name + "{" + strings.Join(entries, ", ") + "}"
-	if len(line) <= 60 && !strings.Contains(line, "\n") {
-		return line
-	}
-	return name + "{\n\t" + indent + strings.Join(entries, ",\n\t"+indent) + ",\n" + indent + "}"
+	return block(name+"{", entries, "}", indent, "\t")
 }
 
 // asMap returns a map with string keys.

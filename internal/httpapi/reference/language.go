@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // language is a language in which the pages show how to call an operation.
@@ -173,20 +174,23 @@ func curlCode(c call) string {
 // quote returns text as one quoted word for a POSIX shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// pythonFile has the methods of the Python client by operation id, written by
-// clients/python/generate.py.
+// pythonFile is written by clients/python/generate.py.
 //
 //go:embed python.json
 var pythonFile []byte
 
-// pythonCode returns a call of the Python client: parameters of the path and the only required
-// field of a body by position, all others by name.
-func pythonCode(c call) string {
-	var names map[string]string
+// pythonMethods returns the methods of the Python client by operation id.
+var pythonMethods = sync.OnceValue(func() (names map[string]string) {
 	if err := json.Unmarshal(pythonFile, &names); err != nil {
 		panic("python.json: " + err.Error()) // embedded
 	}
-	name, ok := names[c.ID]
+	return names
+})
+
+// pythonCode returns a call of the Python client: parameters of the path and the only required
+// field of a body by position, all others by name.
+func pythonCode(c call) string {
+	name, ok := pythonMethods()[c.ID]
 	if !ok {
 		return ""
 	}
@@ -208,11 +212,7 @@ func pythonCode(c call) string {
 			named = append(named, pythonName(f.Name)+"="+pythonValue(f.Value, "    "))
 		}
 	}
-	line := "client." + name + "(" + strings.Join(append(arguments, named...), ", ") + ")"
-	if len(line) <= 60 {
-		return line
-	}
-	return "client." + name + "(\n    " + strings.Join(append(arguments, named...), ",\n    ") + ",\n)"
+	return block("client."+name+"(", append(arguments, named...), ")", "", "    ")
 }
 
 func pythonName(name string) string {
@@ -244,9 +244,16 @@ func pythonValue(v any, indent string) string {
 	default:
 		return plainJSON(v)
 	}
+	return block(before, entries, after, indent, "    ")
+}
+
+// block returns entries between brackets: on one line or, if that is long, with one entry per line,
+// which are indented by step more than indent.
+func block(before string, entries []string, after, indent, step string) string {
 	line := before + strings.Join(entries, ", ") + after
-	if len(line) <= 60 {
+	if len(line) <= 60 && !strings.Contains(line, "\n") {
 		return line
 	}
-	return before + "\n    " + indent + strings.Join(entries, ",\n    "+indent) + ",\n" + indent + after
+	next := "\n" + indent + step
+	return strings.TrimSpace(before) + next + strings.Join(entries, ","+next) + ",\n" + indent + strings.TrimSpace(after)
 }

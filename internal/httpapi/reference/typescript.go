@@ -1,9 +1,6 @@
 package reference
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // typescriptCode returns a call of the TypeScript client: a method with the operation id, whose
 // argument is an object with the parameters and the body.
@@ -21,18 +18,14 @@ func typescriptCode(c call) string {
 	case c.hasBody():
 		members = append(members, "body: "+typescriptBody(c.Body))
 	}
-	assign := "const result = "
-	if !c.Returns {
-		assign = ""
+	method := "await client." + c.ID
+	if c.Returns {
+		method = "const result = " + method
 	}
-	argument := ""
-	if len(members) > 0 {
-		argument = "{ " + strings.Join(members, ", ") + " }"
+	if len(members) == 0 {
+		return method + "();"
 	}
-	if line := fmt.Sprintf("%sawait client.%s(%s);", assign, c.ID, argument); len(line) <= 60 {
-		return line
-	}
-	return fmt.Sprintf("%sawait client.%s({\n  %s,\n});", assign, c.ID, strings.Join(members, ",\n  "))
+	return block(method+"({ ", members, " });", "", "  ")
 }
 
 // typescriptBody returns a body as an object literal, with one field per line if it is long.
@@ -67,9 +60,5 @@ func typescriptValue(v any, indent string) string {
 	default:
 		return plainJSON(v)
 	}
-	line := before + strings.Join(entries, ", ") + after
-	if len(line) <= 60 {
-		return line
-	}
-	return strings.TrimSpace(before) + "\n  " + indent + strings.Join(entries, ",\n  "+indent) + ",\n" + indent + strings.TrimSpace(after)
+	return block(before, entries, after, indent, "  ")
 }
