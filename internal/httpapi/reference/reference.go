@@ -256,7 +256,7 @@ func (b *builder) objects(path string) []object {
 		o := object{Name: name}
 		o.Description, _ = schema["description"].(string)
 		if schema["properties"] != nil {
-			o.Fields = b.fields(name)
+			o.Fields = b.fields(name, false)
 		} else {
 			t := b.typeOf(schema)
 			o.Type = &t
@@ -279,10 +279,7 @@ func (b *builder) operation(op operation) shownOperation {
 	file := ""
 	if body := op.RequestBody; body != nil {
 		if name := schemaOf(body.Content[jsonType].Schema); name != "" {
-			out.Body = b.fields(name)
-			for i := range out.Body {
-				out.Body[i].Optional = false
-			}
+			out.Body = b.fields(name, true)
 		} else {
 			file = sortedKeys(body.Content)[0]
 		}

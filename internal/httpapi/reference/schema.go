@@ -13,8 +13,8 @@ import (
 type field struct {
 	Name, Description string
 	In                string // location of a parameter: path, query or header
-	Required          bool
-	Optional          bool // a member of a response that can be missing
+	Required          bool   // of a request
+	Optional          bool   // a member of a response that can be missing
 	Type              typeText
 	Limits            string // such as "1 to 128 characters"
 	example           any
@@ -54,8 +54,9 @@ func (b *builder) parameter(p parameter) field {
 	return f
 }
 
-// fields returns the members of a schema, in the order of the Go type that it was made from.
-func (b *builder) fields(name string) []field {
+// fields returns the members of a schema of a request or of a response, in the order of the Go type
+// that it was made from.
+func (b *builder) fields(name string, isRequest bool) []field {
 	schema := b.Components.Schemas[name]
 	properties, _ := schema["properties"].(map[string]any)
 	always, _ := schema["required"].([]any)
@@ -73,8 +74,8 @@ func (b *builder) fields(name string) []field {
 	for _, name := range names {
 		property, _ := properties[name].(map[string]any)
 		f := b.field(name, property)
-		f.Required = slices.Contains(always, any(name))
-		f.Optional = !f.Required
+		isRequired := slices.Contains(always, any(name))
+		f.Required, f.Optional = isRequest && isRequired, !isRequest && !isRequired
 		fields = append(fields, f)
 	}
 	return fields
