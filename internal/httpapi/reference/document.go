@@ -38,7 +38,6 @@ type operation struct {
 	Parameters  []parameter `json:"parameters"`
 	RequestBody *struct {
 		Description string           `json:"description"`
-		Required    bool             `json:"required"`
 		Content     map[string]media `json:"content"`
 	} `json:"requestBody"`
 	Responses map[string]response   `json:"responses"`
@@ -61,9 +60,7 @@ type response struct {
 	Ref         string           `json:"$ref"`
 	Description string           `json:"description"`
 	Content     map[string]media `json:"content"`
-	Headers     map[string]struct {
-		Description string `json:"description"`
-	} `json:"headers"`
+	Headers     map[string]any   `json:"headers"`
 }
 
 type media struct {

@@ -34,9 +34,6 @@ type file struct {
 	hasBase bool // whether the page contains basePlaceholder
 }
 
-// Paths returns the paths of all files.
-func (s *Site) Paths() []string { return sortedKeys(s.files) }
-
 func (s *Site) add(path, contentType string, content []byte) {
 	if bytes.Contains(content, []byte(basePlaceholder)) {
 		s.files[path] = file{httpcall.Content{Type: contentType, Plain: content}, true}
@@ -70,9 +67,10 @@ func (s *Site) Serve(w http.ResponseWriter, r *http.Request, path, base string) 
 type page struct {
 	*site
 
-	Path  string
-	Title string
-	Noun  *noun
+	template string // name of the file
+	Path     string
+	Title    string
+	Noun     *noun // nil except for the page of a noun
 }
 
 // On reports whether the page has the path.
@@ -97,22 +95,16 @@ func (s *site) Having(parameter string) []shownOperation {
 // render generates all files.
 func (s *site) render() (*Site, error) {
 	out := &Site{files: map[string]file{}}
-	pages := []struct {
-		template string
-		page     page
-	}{
-		{"home", page{s, HomePath, "API reference", nil}},
-		{"guide", page{s, Prefix + "guide", "Guide", nil}},
-		{"scopes", page{s, scopesPath, "Scopes and roles", nil}},
-		{"errors", page{s, Prefix + "errors", "Errors", nil}},
-		{"objects", page{s, objectsPath, "Shared objects", nil}},
+	pages := []page{
+		{s, "home", HomePath, "API reference", nil},
+		{s, "guide", Prefix + "guide", "Guide", nil},
+		{s, "scopes", scopesPath, "Scopes and roles", nil},
+		{s, "errors", Prefix + "errors", "Errors", nil},
+		{s, "objects", objectsPath, "Shared objects", nil},
 	}
 	for i := range s.Nouns {
 		n := &s.Nouns[i]
-		pages = append(pages, struct {
-			template string
-			page     page
-		}{"noun", page{s, n.Path(), n.Title, n}})
+		pages = append(pages, page{s, "noun", n.Path(), n.Title, n})
 	}
 	shared, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -121,13 +113,13 @@ func (s *site) render() (*Site, error) {
 	for _, p := range pages {
 		t, err := template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+p.template+".html")
 		if err != nil {
-			return nil, fmt.Errorf("parse the template of %s: %w", p.page.Path, err)
+			return nil, fmt.Errorf("parse the template of %s: %w", p.Path, err)
 		}
-		text, err := execute(t, p.page)
+		text, err := execute(t, p)
 		if err != nil {
 			return nil, err
 		}
-		out.add(p.page.Path, "text/html; charset=utf-8", text)
+		out.add(p.Path, "text/html; charset=utf-8", text)
 	}
 	return out, s.addAssets(out)
 }
