@@ -143,7 +143,7 @@ func plainJSON(v any) string {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		return valueText(v)
+		return fmt.Sprint(v)
 	}
 	return strings.TrimSpace(b.String())
 }

@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -28,7 +27,7 @@ func (f field) Example() string {
 	case string:
 		return e
 	default:
-		return valueText(e)
+		return plainJSON(e)
 	}
 }
 
@@ -167,7 +166,7 @@ func limitsOf(schema map[string]any) string {
 		var values []string
 		for _, v := range enum {
 			if v != nil { // the type says "or null"
-				values = append(values, valueText(v))
+				values = append(values, plainJSON(v))
 			}
 		}
 		limits = append(limits, "one of "+strings.Join(values, ", "))
@@ -180,18 +179,9 @@ func limitsOf(schema map[string]any) string {
 		}
 	}
 	if value, ok := schema["default"]; ok {
-		limits = append(limits, "default "+valueText(value))
+		limits = append(limits, "default "+plainJSON(value))
 	}
 	return strings.Join(limits, "; ")
-}
-
-// valueText returns a value as JSON.
-func valueText(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(text)
 }
 
 func span(low, high any) string {
