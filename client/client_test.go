@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -273,6 +274,13 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// last returns the last error of an iterator.
+func last[T any](seq iter.Seq2[T, error]) (err error) {
+	for _, err = range seq {
+	}
+	return err
+}
+
 // TestArguments checks that invalid arguments are refused before a request is sent.
 func TestArguments(t *testing.T) {
 	s := &script{answers: []answer{{status: 200, body: `{}`}}}
@@ -299,10 +307,14 @@ func TestArguments(t *testing.T) {
 			_, err := c.DeletePolicy(ctx, "savings", client.IfNoneMatch(v1.PolicyDetails{}))
 			return err
 		},
+		"{alias} of GET /api/v1/wallets/{alias}/events must not be": func() error {
+			return last(c.Events(ctx, "", &client.EventsParams{Wallet: ".."}))
+		},
+		"must not be \".\"":         func() error { return c.ExportTransactions(ctx, io.Discard, ".", client.CSV, nil) },
 		"WaitFor requires a status": func() error { _, err := c.WaitFor(ctx, "savings", client.ProposalID("p")); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := call(); err == nil || !strings.Contains(err.Error(), name) {
+			if err := call(); !errors.Is(err, client.ErrInvalidRequest) || !strings.Contains(err.Error(), name) {
 				t.Errorf("the error is %v", err)
 			}
 		})

@@ -129,3 +129,9 @@ func lost(err error) *Error {
 	}
 	return &Error{Code: ErrNetwork, Message: "no complete response from the server: " + err.Error(), cause: err}
 }
+
+// invalid returns the error of arguments for which no request is sent.
+func invalid(format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: ErrInvalidRequest, Message: err.Error(), cause: errors.Unwrap(err)}
+}

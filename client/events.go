@@ -102,7 +102,7 @@ func (s *stream) connect(ctx context.Context) error {
 	set(r.query, "after", s.after)
 	target, err := r.url(s.c.base)
 	if err != nil {
-		return &Error{Code: ErrInvalidRequest, Message: err.Error()}
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -44,10 +43,10 @@ type CallOption func(*request) error
 func WithIdempotencyKey(key string) CallOption {
 	return func(r *request) error {
 		if !r.takesKey {
-			return fmt.Errorf("client: %s %s takes no Idempotency-Key", r.method, r.path)
+			return invalid("%s %s takes no Idempotency-Key", r.method, r.path)
 		}
 		if key == "" || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-			return errors.New("client: an Idempotency-Key must consist of visible ASCII characters")
+			return invalid("an Idempotency-Key must consist of visible ASCII characters")
 		}
 		r.key = key
 		return nil
@@ -64,10 +63,10 @@ type Versioned interface {
 func IfMatch(object Versioned) CallOption {
 	return func(r *request) error {
 		if !r.takesMatch {
-			return fmt.Errorf("client: %s %s does not compare versions", r.method, r.path)
+			return invalid("%s %s does not compare versions", r.method, r.path)
 		}
 		if object.ETag() == "" {
-			return errors.New("client: the object has no ETag, because it is from a list, a dry run or a repeated response")
+			return invalid("the object has no ETag, because it is from a list, a dry run or a repeated response")
 		}
 		r.etag = object.ETag()
 		return nil
@@ -79,7 +78,7 @@ func IfMatch(object Versioned) CallOption {
 func IfNoneMatch(object Versioned) CallOption {
 	return func(r *request) error {
 		if r.method != http.MethodGet {
-			return fmt.Errorf("client: %s %s takes no If-None-Match", r.method, r.path)
+			return invalid("%s %s takes no If-None-Match", r.method, r.path)
 		}
 		r.knownETag = object.ETag()
 		return nil
@@ -119,7 +118,7 @@ func (r *request) url(base string) (string, error) {
 			continue
 		}
 		if args[0] == "" || args[0] == "." || args[0] == ".." { // such a path is the path of another request
-			return "", fmt.Errorf("client: %s of %s %s must not be %q", part, r.method, r.path, args[0])
+			return "", invalid("%s of %s %s must not be %q", part, r.method, r.path, args[0])
 		}
 		b.WriteString(url.PathEscape(args[0]))
 		args = args[1:]
@@ -168,7 +167,7 @@ func (c *Client) send(ctx context.Context, r request, options []CallOption, read
 	}
 	body, contentType, err := r.encode()
 	if err != nil {
-		return fmt.Errorf("client: %w", err)
+		return invalid("%w", err)
 	}
 	for attempt := 1; ; attempt++ {
 		failed := c.attempt(ctx, &r, target, body, contentType, read)

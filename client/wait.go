@@ -27,7 +27,7 @@ const pollInterval = time.Second
 // is done.
 func (c *Client) WaitFor(ctx context.Context, wallet string, proposal ProposalRef, status ...string) (*v1.ProposalDetails, error) {
 	if len(status) == 0 {
-		return nil, errors.New("client: WaitFor requires a status")
+		return nil, invalid("WaitFor requires a status")
 	}
 	id, _ := refOf(proposal)
 	var current *v1.ProposalDetails
