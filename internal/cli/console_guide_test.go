@@ -106,10 +106,7 @@ func (g *consoleGuide) run(t *testing.T, code string) string {
 func TestConsoleGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	settings := serveWalkThroughs(t)
-	value := func(name string) string {
-		i := slices.IndexFunc(settings, func(s string) bool { return strings.HasPrefix(s, name+"=") })
-		return strings.TrimPrefix(settings[i], name+"=")
-	}
+	value := func(name string) string { return settingOf(settings, name) }
 	g := &consoleGuide{
 		blocks: walkThroughBlocks(t, "docs/console.md", 3), dir: t.TempDir(), environment: append(os.Environ(), settings...),
 		alice: signIn(t, value("URL"), "alice", value("ALICE_PASSWORD")), admin: signIn(t, value("URL"), "admin", value("ADMIN_PASSWORD")),

@@ -18,27 +18,18 @@ import (
 // liveClient is a client of a server with the vault of the demo.
 type liveClient struct {
 	*client.Client
-	wire        *lossyWire
-	admin       *client.Client
-	node        *testkit.Node
-	url         string
-	environment []string
+	wire  *lossyWire
+	admin *client.Client
+	node  *testkit.Node
+	url   string
 }
 
 func newLiveClient(t *testing.T, settings ...string) *liveClient {
 	t.Helper()
 	l := &liveClient{node: testkit.Bitcoind(t), wire: &lossyWire{}}
-	l.environment = serveWalkThroughsOn(t, l.node, append(settings, "SPECTER_WEBHOOK_HOSTS=127.0.0.1")...)
-	password := ""
-	for _, setting := range l.environment {
-		switch name, value, _ := strings.Cut(setting, "="); name {
-		case "URL":
-			l.url = value
-		case "ADMIN_PASSWORD":
-			password = value
-		}
-	}
-	l.admin = testkit.Value(client.New(l.url, "", client.WithPassword("admin", password)))(t)
+	environment := serveWalkThroughsOn(t, l.node, append(settings, "SPECTER_WEBHOOK_HOSTS=127.0.0.1")...)
+	l.url = settingOf(environment, "URL")
+	l.admin = testkit.Value(client.New(l.url, "", client.WithPassword("admin", settingOf(environment, "ADMIN_PASSWORD"))))(t)
 	token := l.token(t, "proposals:*", "wallets:*", "addresses:write", "events:read", "tokens:read", "webhooks:*", "node:read", "policies:*")
 	l.Client = testkit.Value(client.New(l.url, token, client.WithHTTPClient(&http.Client{Transport: l.wire})))(t)
 	return l

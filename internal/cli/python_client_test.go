@@ -37,9 +37,7 @@ print(client.tokens.create("six calls", lifetime="1 hour", scopes=["wallets:read
 	for _, document := range []string{"clients/python/README.md", "docs/clients.md"} {
 		t.Run(document, func(t *testing.T) {
 			code := documentedBlock(t, document, "python")
-			if lines := regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(code, -1); len(lines) > 15 {
-				t.Errorf("the block has %d lines, want at most 15", len(lines))
-			}
+			checkBrief(t, document, code)
 			runBlock(t, environment, []string{python, "-c", code}, "balance: ", "address: bcrt1", "is my address: True", "is my withdrawal: True")
 		})
 	}

@@ -92,6 +92,14 @@ func walkThroughBlocks(t *testing.T, document string, n int) [][]string {
 	return blocks
 }
 
+// checkBrief checks that an example has 1 to 15 lines with text.
+func checkBrief(t *testing.T, document, code string) {
+	t.Helper()
+	if n := len(regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(code, -1)); n == 0 || n > 15 {
+		t.Errorf("the block of %s has %d lines, want 1 to 15", document, n)
+	}
+}
+
 // runBlock runs a command in an empty directory. The command must succeed, and its
 // output must contain the texts.
 func runBlock(t *testing.T, environment, command []string, texts ...string) {
@@ -107,6 +115,16 @@ func runBlock(t *testing.T, environment, command []string, texts ...string) {
 			t.Errorf("the output does not contain %q:\n%s", text, out)
 		}
 	}
+}
+
+// settingOf returns the value of a setting, NAME=value; the last one applies.
+func settingOf(settings []string, name string) (value string) {
+	for _, setting := range settings {
+		if text, ok := strings.CutPrefix(setting, name+"="); ok {
+			value = text
+		}
+	}
+	return value
 }
 
 // serveWalkThroughs starts a server with a node of its own and with the users and the

@@ -31,9 +31,7 @@ func TestTypeScriptClient(t *testing.T) {
 	documents := []string{"clients/typescript/README.md", "docs/clients.md"}
 	for i, document := range documents {
 		code := documentedBlock(t, document, "ts")
-		if lines := regexp.MustCompile(`(?m)^.*\S.*$`).FindAllString(code, -1); len(lines) > 15 {
-			t.Errorf("the block of %s has %d lines, want at most 15", document, len(lines))
-		}
+		checkBrief(t, document, code)
 		testkit.Check(t, os.WriteFile(filepath.Join(built, "test", "document"+string(rune('0'+i))+".ts"), []byte(code), 0o600))
 	}
 	execute(t, built, nil, "node_modules/.bin/tsc", "-p", "tsconfig.test.json")
@@ -50,12 +48,7 @@ func TestTypeScriptClient(t *testing.T) {
 		console.log((await admin.createToken({ body: { description: "six", lifetime: "1 hour", scopes: ["wallets:read", "addresses:write", "proposals:*", "events:read"] } })).token);`))
 	environment = append(environment, "TOKEN="+token)
 	for i := range documents {
-		out := execute(t, built, environment, node, "build/test/document"+string(rune('0'+i))+".js")
-		for _, text := range sixCalls {
-			if !strings.Contains(out, text) {
-				t.Errorf("%s does not print %q:\n%s", documents[i], text, out)
-			}
-		}
+		runBlock(t, environment, []string{node, filepath.Join(built, "build", "test", "document"+string(rune('0'+i))+".js")}, sixCalls...)
 	}
 	t.Run("browser", func(t *testing.T) { callInBrowser(t, built, environment, token) })
 }
@@ -97,14 +90,8 @@ func execute(t *testing.T, dir string, environment []string, command ...string) 
 
 // callInBrowser calls the server with the client in a page of the same origin.
 func callInBrowser(t *testing.T, built string, environment []string, token string) {
-	var server *url.URL
-	for _, variable := range environment {
-		if text, ok := strings.CutPrefix(variable, "URL="); ok {
-			var err error
-			server, err = url.Parse(text)
-			testkit.Check(t, err)
-		}
-	}
+	server, err := url.Parse(settingOf(environment, "URL"))
+	testkit.Check(t, err)
 	mux := http.NewServeMux()
 	mux.Handle("/api/", httputil.NewSingleHostReverseProxy(server))
 	mux.Handle("/client/", http.StripPrefix("/client/", http.FileServer(http.Dir(filepath.Join(built, "dist")))))
