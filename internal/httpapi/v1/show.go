@@ -188,9 +188,7 @@ func ShowAttempt(r egress.Result) any { return attemptResultOf(r) }
 func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }
 
 // ShowLabel returns a label in the format of BIP-329.
-func ShowLabel(l btc.Label) any {
-	return api.Label{Type: l.Type, Ref: l.Ref, Label: l.Label, Origin: l.Origin, Spendable: l.Spendable}
-}
+func ShowLabel(l btc.Label) any { return api.Label(l) }
 
 // LabelImport is the result of ImportLabels.
 type LabelImport struct {

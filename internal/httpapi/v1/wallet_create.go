@@ -44,7 +44,7 @@ func countSources(w api.WalletSource) int {
 func warningsOf(all []walletfile.Warning) []api.WalletWarning {
 	out := make([]api.WalletWarning, len(all))
 	for i, w := range all {
-		out[i] = api.WalletWarning{Code: w.Code, Message: w.Message}
+		out[i] = api.WalletWarning(w)
 	}
 	return out
 }
