@@ -3,7 +3,7 @@
 set -eu
 
 node=node
-if [ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -lt "${OLDEST_NODE:-20}" ]; then
+if [ "$(node --version | sed 's/^v\([0-9]*\).*/\1/')" -lt 20 ]; then
 	root=$(cd "$(dirname -- "$0")/.." && pwd)
 	"$root/scripts/npm.sh" node
 	node=$(echo "$root"/.cache/node/node_modules/node-linux-*/bin/node)
