@@ -30,16 +30,12 @@ type WebhookMessage struct {
 // several during a rotation. The error of a message that must not be trusted is
 // [ErrUntrustedMessage].
 func VerifyWebhook(header http.Header, body []byte, secrets ...string) (*WebhookMessage, error) {
-	return verifyWebhook(header, body, time.Now(), secrets) //nolint:forbidigo // the tests call verifyWebhook
-}
-
-func verifyWebhook(header http.Header, body []byte, now time.Time, secrets []string) (*WebhookMessage, error) {
 	id, sent := header.Get("Webhook-Id"), header.Get("Webhook-Timestamp")
 	seconds, err := strconv.ParseInt(sent, 10, 64)
 	if id == "" || err != nil {
 		return nil, untrusted("the header webhook-id or webhook-timestamp is missing or invalid")
 	}
-	if now.Sub(time.Unix(seconds, 0)).Abs() > WebhookTolerance {
+	if time.Since(time.Unix(seconds, 0)).Abs() > WebhookTolerance {
 		return nil, untrusted("the message was signed more than " + WebhookTolerance.String() + " before or after now")
 	}
 	if len(secrets) == 0 {
