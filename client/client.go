@@ -56,9 +56,6 @@ type Client struct {
 	timeout       time.Duration
 	retries       int
 	maxWait       time.Duration
-	delay         func(attempt int) time.Duration
-	silence       time.Duration // maximum time without data in a stream
-	poll          time.Duration // between two requests of WaitFor
 }
 
 // Option is an option of New.
@@ -133,7 +130,7 @@ func New(baseURL, token string, options ...Option) (*Client, error) {
 	}
 	c := &Client{
 		base: strings.TrimRight(baseURL, "/"), http: &http.Client{}, agent: "specterd-client-go", timeout: time.Minute,
-		retries: 3, maxWait: time.Minute, delay: backoff, silence: 45 * time.Second, poll: pollInterval,
+		retries: 3, maxWait: time.Minute,
 	}
 	if token = strings.TrimSpace(token); token != "" {
 		if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {

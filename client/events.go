@@ -55,6 +55,9 @@ func (c *Client) Events(ctx context.Context, after string, params *EventsParams)
 	}
 }
 
+// maxSilence is the maximum time without data in a stream.
+const maxSilence = 45 * time.Second
+
 // stream is a stream of events that is connected again when it ends.
 type stream struct {
 	c        *Client
@@ -79,7 +82,7 @@ func (s *stream) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		delay := s.c.delay(1)
+		delay := backoff(1)
 		if err != nil {
 			e := lost(err)
 			passing := e.Code == ErrNetwork || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
@@ -87,7 +90,7 @@ func (s *stream) run(ctx context.Context) error {
 				return once(e)
 			}
 			s.failures++
-			delay = max(e.RetryAfter, s.c.delay(s.failures))
+			delay = max(e.RetryAfter, backoff(s.failures))
 		}
 		if !sleep(ctx, delay) {
 			return context.Cause(ctx)
@@ -106,7 +109,7 @@ func (s *stream) connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch := time.AfterFunc(s.c.silence, cancel)
+	watch := time.AfterFunc(maxSilence, cancel)
 	defer watch.Stop()
 	if s.received {
 		r.lastEventID = s.after
@@ -120,7 +123,7 @@ func (s *stream) connect(ctx context.Context) error {
 		return errorOf(response)
 	}
 	return readMessages(response.Body, func(id string, data []byte) error {
-		watch.Reset(s.c.silence)
+		watch.Reset(maxSilence)
 		return s.message(id, data)
 	})
 }

@@ -238,10 +238,10 @@ func (c *Client) delayOf(e *Error, attempt int) (delay time.Duration, passing bo
 	}
 	if e.Code == ErrNetwork {
 		_, untrusted := errors.AsType[*tls.CertificateVerificationError](e)
-		return c.delay(attempt), !untrusted
+		return backoff(attempt), !untrusted
 	}
 	isProxy := e.Code == ErrInvalidResponse && (e.Status == http.StatusBadGateway || e.Status == http.StatusServiceUnavailable || e.Status == http.StatusGatewayTimeout)
-	return c.delay(attempt), isProxy
+	return backoff(attempt), isProxy
 }
 
 // backoff returns the delay after a failed attempt: about 0.5, 1, 2 … seconds, up to 30.

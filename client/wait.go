@@ -49,7 +49,7 @@ func (c *Client) WaitFor(ctx context.Context, wallet string, proposal ProposalRe
 		if current.Status == "confirmed" || slices.Contains(closed, current.Status) {
 			return nil, &Error{Code: ErrProposalClosed, Message: "the proposal is " + current.Status + reason(current), Attempts: 1}
 		}
-		if !sleep(ctx, c.poll) {
+		if !sleep(ctx, pollInterval) {
 			return nil, fmt.Errorf("client: the proposal is %s: %w", current.Status, context.Cause(ctx))
 		}
 	}
