@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -122,29 +123,50 @@ func (p *Proposal) Withheld() error {
 }
 
 // reviewHash returns the hash that approvals are bound to.
-func reviewHash(p *Proposal, layers []policy.Layer) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", p.Txid) // a hash of the transaction without signatures
-	for _, l := range layers {
-		fmt.Fprintf(h, "%s %s\n", l.Subject, policy.Version(l.Policy, l.Lists))
-	}
-	return hex.EncodeToString(h.Sum(nil))
+func reviewHash(p *Proposal, layers []policy.Layer) string { return hashOf(p, versionsOf(layers)) }
+
+func hashOf(p *Proposal, versions string) string {
+	sum := sha256.Sum256([]byte(p.Txid + "\n" + versions)) // the txid is a hash of the transaction without signatures
+	return hex.EncodeToString(sum[:])
 }
 
-// NotePolicies sets PoliciesChanged.
-func (p *Proposal) NotePolicies(rules Rules) error {
+// versionsOf returns the versions of layers as text; empty for none.
+func versionsOf(layers []policy.Layer) string {
+	var b strings.Builder
+	for _, l := range layers {
+		fmt.Fprintf(&b, "%s %s\n", l.Subject, policy.Version(l.Policy, l.Lists))
+	}
+	return b.String()
+}
+
+// NotePolicies sets PoliciesChanged. It keeps the versions of the policies in known for the other
+// proposals of a wallet, because long lists take time to read; known may be nil.
+func (p *Proposal) NotePolicies(rules Rules, known map[string]string) error {
 	p.PoliciesChanged = false
 	if !p.Status.Open() || p.Status == AwaitingApproval { // which the policies determine again when they change
 		return nil
 	}
-	layers, err := rules.Layers(p)
-	if err != nil {
-		return err
+	key := p.Creator.UserID
+	if p.Review != nil {
+		for _, t := range p.Review.Tokens {
+			key += " " + t.Subject
+		}
+	}
+	versions, ok := known[key]
+	if !ok {
+		layers, err := rules.Layers(p)
+		if err != nil {
+			return err
+		}
+		versions = versionsOf(layers)
+		if known != nil {
+			known[key] = versions
+		}
 	}
 	if p.Review == nil {
-		p.PoliciesChanged = len(layers) > 0
+		p.PoliciesChanged = versions != ""
 	} else {
-		p.PoliciesChanged = p.Review.Hash != reviewHash(p, layers)
+		p.PoliciesChanged = p.Review.Hash != hashOf(p, versions)
 	}
 	return nil
 }

@@ -237,7 +237,7 @@ func (s *Store) UpdateProposal(ctx context.Context, walletID, id string, update 
 			return err
 		}
 		updated = u.Proposal
-		if err := updated.NotePolicies(u.Rules); err != nil || !u.Changed {
+		if err := updated.NotePolicies(u.Rules, nil); err != nil || !u.Changed {
 			return err
 		}
 		if err := saveUpdate(ctx, q, log, was, u); err != nil {
@@ -280,7 +280,7 @@ func (s *Store) Proposal(ctx context.Context, walletID, id string) (proposal.Pro
 		if p, err = readProposal(ctx, q, walletID, id); err != nil {
 			return err
 		}
-		return p.NotePolicies(rules{ctx, s, q, false})
+		return p.NotePolicies(rules{ctx, s, q, false}, nil)
 	})
 	return p, err
 }
@@ -319,8 +319,9 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 		if list, err = proposals(ctx, q, ids); err != nil {
 			return err
 		}
+		known := map[string]string{}
 		for i := range list {
-			if err := list[i].NotePolicies(rules{ctx, s, q, false}); err != nil {
+			if err := list[i].NotePolicies(rules{ctx, s, q, false}, known); err != nil {
 				return err
 			}
 		}
