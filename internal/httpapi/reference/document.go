@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func (o operation) takes(kind string) bool {
 // success returns the lowest status below 300 with a body or, if none has one, the lowest.
 func (o operation) success() string {
 	found := ""
-	for _, status := range slices.Sorted(maps.Keys(o.Responses)) {
+	for _, status := range sortedKeys(o.Responses) {
 		if status < "300" && (found == "" || len(o.Responses[found].Content) == 0 && len(o.Responses[status].Content) > 0) {
 			found = status
 		}

@@ -87,8 +87,9 @@ func goValue(v reflect.Value, indent string) string {
 		return goBlock(name, entries, indent)
 	case reflect.Map:
 		var entries []string
-		for _, key := range sortedKeys(asMap(v)) {
-			entries = append(entries, plainJSON(key)+": "+goEntry(reflect.ValueOf(asMap(v)[key]), indent+"\t"))
+		values := asMap(v)
+		for _, key := range sortedKeys(values) {
+			entries = append(entries, plainJSON(key)+": "+goEntry(reflect.ValueOf(values[key]), indent+"\t"))
 		}
 		return goBlock(name, entries, indent)
 	case reflect.Interface:

@@ -318,7 +318,6 @@ func (b *builder) answers(out *shownOperation, op operation) {
 			a.Examples = examplesOf(r)
 			out.Response = a
 		case r.Ref == "":
-			a.Examples = examplesOf(r)
 			out.Others = append(out.Others, a)
 		default:
 			out.Errors = append(out.Errors, a)
