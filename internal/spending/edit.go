@@ -72,13 +72,17 @@ func (e *Edit) version() (string, error) {
 // expect returns ErrModified or ErrListModified if the version is not one of expected, and an error if there is
 // nothing to delete.
 func (e *Edit) expect(expected Versions, document string) error {
-	if version, err := e.version(); err != nil {
-		return err
-	} else if expected != nil && !slices.Contains(expected, version) {
-		if e.List != "" {
+	if expected != nil {
+		version, err := e.version()
+		switch {
+		case err != nil:
+			return err
+		case slices.Contains(expected, version):
+		case e.List != "":
 			return ErrListModified
+		default:
+			return ErrModified
 		}
-		return ErrModified
 	}
 	_, exists := e.Lists[e.List]
 	switch {
