@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/go-chi/chi/v5"
-
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpcall"
@@ -199,7 +197,7 @@ func (c *call) fail(err error) {
 		q := url.Values{"next": {c.r.URL.RequestURI()}}
 		switch {
 		case c.r.Method != get && c.r.Method != http.MethodHead:
-			q = url.Values{"next": {c.pageOf(c.r.URL.EscapedPath())}, "done": {"session-ended"}}
+			q = url.Values{"next": {c.pageOfForm()}, "done": {"session-ended"}}
 		case c.secret != "":
 			q.Set("done", "session-over")
 		}
@@ -225,15 +223,14 @@ func (c *call) invitedBy(err error) []wallet.Invitation {
 	return invited
 }
 
-// pageOf returns the path of the page with a form: the longest beginning of the form's path that is
-// the path of a page.
-func (c *call) pageOf(form string) string {
-	for ; form != "" && form != "/"; form = path.Dir(form) {
-		if c.mux.Match(chi.NewRouteContext(), get, form) {
-			return form
-		}
+// pageOfForm returns the path of the page with the form that was sent: the longest beginning of the
+// form's path that is the path of a page.
+func (c *call) pageOfForm() string {
+	route, at := c.to.path, c.r.URL.EscapedPath()
+	for len(route) > 1 && !c.pages[route] {
+		route, at = path.Dir(route), path.Dir(at)
 	}
-	return "/"
+	return at
 }
 
 // walletPath returns the path of a page of the call's wallet.

@@ -68,7 +68,7 @@ type Console struct {
 	mux    *chi.Mux
 	assets *assets
 	looks  *looks
-	pages  map[string]bool // paths of the routes that show a page; see pageAddress
+	pages  map[string]bool // paths of the routes that show a page; see pageOfForm
 	// creating is locked by the id of a user who creates a wallet.
 	creating keymutex.Mutex
 }

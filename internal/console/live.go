@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"path"
 	"time"
 
 	"github.com/specterd/specterd/internal/event"
@@ -94,7 +93,7 @@ func stateOf(values ...any) string {
 }
 
 // pageAddress returns the address at which the page can be requested again: without the notice
-// about the last form, and for a form that was refused, the nearest page above its path.
+// about the last form, and for a form that was refused, the address of the page with the form.
 func (c *call) pageAddress() string {
 	if c.self != "" {
 		return c.self
@@ -104,9 +103,5 @@ func (c *call) pageAddress() string {
 		q.Del("done")
 		return (&url.URL{Path: c.r.URL.Path, RawPath: c.r.URL.RawPath, RawQuery: q.Encode()}).RequestURI()
 	}
-	route, at := c.to.path, c.r.URL.EscapedPath()
-	for len(route) > 1 && !c.pages[route] {
-		route, at = path.Dir(route), path.Dir(at)
-	}
-	return at
+	return c.pageOfForm()
 }
