@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -288,10 +289,10 @@ func (c *call) addLoosens(r *policyReview, p spending.Preview) {
 	}
 }
 
-// inWords returns a value of a field of a rule: as sentences if it is not a single number or word.
+// inWords returns a value of a field of a rule as sentences, if they can express the field alone.
 func (c *call) inWords(kind policy.Kind, w policy.Wider, value string) string {
-	if !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
-		return value
+	if value == "" {
+		return ""
 	}
 	part := map[string]any{w.Field: json.RawMessage(value)} // deny, or all rules
 	switch {
@@ -313,7 +314,10 @@ func (c *call) inWords(kind policy.Kind, w policy.Wider, value string) string {
 	for _, part := range c.look.paragraphs(p.Describe(kind, c.policyNames())) {
 		texts = append(texts, part.Sentences...)
 	}
-	return strings.Join(texts, " ")
+	if w.Field != "allow" && w.Field != "to" && len(texts) > 0 {
+		texts = texts[1:] // is about the missing fields: any recipient, or all payments
+	}
+	return cmp.Or(strings.Join(texts, " "), value)
 }
 
 // conflictOf returns the fault with which a form is shown again, also if what it names is gone.

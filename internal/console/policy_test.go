@@ -58,7 +58,7 @@ func TestPolicy(t *testing.T) {
 
 		// Loosening waits for the other owner. A viewer sees the change, but cannot decide.
 		p = alice.get(page+"/edit").submit(page+"/edit", "allow[0].max_payment_sat", "200000")
-		p.want(http.StatusOK, "This loosens the policy", "Highest payment", "60000", "200000", "requires 2 approvals by owners")
+		p.want(http.StatusOK, "This loosens the policy", "Highest payment rule petty cash A payment is at most 60 000 sat. A payment is at most 200 000 sat.", "requires 2 approvals by owners")
 		p.submit(page).want(http.StatusOK, "It takes effect when its conditions are met", "A payment is at most 60 000 sat.", "1 missing", "Requested by alice").lacks("Approve the change")
 		carol.get(page).want(http.StatusOK, "Pending change", "1 missing").lacks("Approve the change", "Cancel the change")
 		p = bob.get(page).want(http.StatusOK, "Pending change")
