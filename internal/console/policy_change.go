@@ -204,16 +204,13 @@ type policyReview struct {
 	Deletes    bool
 	Document   string
 	Version    string
-	Open       []openRow     // proposals that the change affects
+	Open       []payment     // proposals that the change affects
 	OpenMore   bool          // whether there are more
 	Hidden     []hiddenField // of the form, to change it again
 	List       string
 	Entries    string // of the form of a list, which is shown again if the change is refused
 	Now        time.Time
 }
-
-// openRow is an open proposal that a change of a policy affects.
-type openRow struct{ payment }
 
 // maxAffected is the maximum number of proposals that the review of a change lists.
 const maxAffected = 10
@@ -240,13 +237,10 @@ func (c *call) addOpen(r *policyReview) error {
 		if err != nil {
 			return err
 		}
-		r.Open = append(r.Open, openRow{shown})
+		r.Open = append(r.Open, shown)
 	}
 	return nil
 }
-
-// Path returns the path of the proposal that is the same for all members.
-func (r openRow) Path() string { return "/p/" + r.ID }
 
 // reviewOf returns the review of a change of the policy current, or nil, to a document.
 func (c *call) reviewOf(at policyAt, current *spending.Policy, p spending.Preview) (policyReview, error) {

@@ -35,6 +35,9 @@ func TestPolicy(t *testing.T) {
 			alice.get(path).submit(path, "recipients[0].address", to, "recipients[0].amount_sat", "100000", "fee_rate_sat_vb", "5", "action", action).
 				want(statusOfRefusal(action), "A payment is at most", "Policy of the wallet, rule petty cash")
 		}
+		typing := []string{"recipients[0].address", to, "fee_rate_sat_vb", "5", "action", "typing", "recipients[0].amount_sat"}
+		alice.get("/wallets/treasury/send").submit("/wallets/treasury/send", append(typing, "100000")...).want(http.StatusOK, "A payment is at most").lacks("Not complete yet:")
+		alice.get("/wallets/treasury/send").submit("/wallets/treasury/send", append(typing, "")...).want(http.StatusOK, "Not complete yet: Amount of recipient 1")
 		// In the unit and the language of the user.
 		alice.post("/display", "unit", "btc")
 		alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", to, "recipients[0].amount_sat", "0.001", "fee_rate_sat_vb", "5").
