@@ -106,6 +106,39 @@ func TestSigner_CachedSignatureExpires(t *testing.T) {
 	}
 }
 
+// TestSigner_RememberedTokenIsVerified checks that a token which was accepted as an imported one is
+// verified as soon as its row says that specterd signed it.
+func TestSigner_RememberedTokenIsVerified(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	s := newTestSigner(t, func() time.Time { return now })
+	foreign, err := signerOf(t.Context(), []byte(strings.Repeat("f", MinKeyBytes)), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		signer *Signer
+		want   bool
+	}{"signed with the key": {s, true}, "signed with another key": {foreign, false}} {
+		t.Run(name, func(t *testing.T) {
+			token, err := test.signer.sign(&Token{ID: testID, CreatedAt: now, ExpiresAt: now.Add(time.Minute)}, "alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, ok := s.parse(token)
+			if !ok {
+				t.Fatal("not read")
+			}
+			s.remember(p)
+			for range 2 {
+				p, ok := accepts(t, s, token)
+				if ok != test.want || p.id != testID || p.hash != sha256.Sum256([]byte(token)) {
+					t.Errorf("accepted: %t, want %t, with the id %s", ok, test.want, p.id)
+				}
+			}
+		})
+	}
+}
+
 // TestSigner_KeyRotation checks that a token is verified with the key that its row
 // specifies, and that tokens of a dropped key are rejected, even if their signature is
 // cached.
