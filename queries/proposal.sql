@@ -40,6 +40,7 @@ WHERE p.wallet_id = @wallet_id
   AND p.created_at <= @before_created_at AND (p.created_at < @before_created_at OR p.proposal_id < @before_proposal_id)
   AND (CAST(@any_status AS BOOLEAN) OR p.status IN (SELECT value FROM json_each(CAST(@statuses AS TEXT))))
   AND (CAST(@any_txid AS BOOLEAN) OR p.txid = @txid OR p.final_txid = @txid)
+  AND (CAST(@any_creator AS BOOLEAN) OR p.user_id = @user_id)
   AND (CAST(@any_parent AS BOOLEAN) OR p.proposal_id IN (
     SELECT i.proposal_id FROM proposal_inputs AS i
     WHERE i.wallet_id = p.wallet_id AND i.txid IN (SELECT value FROM json_each(CAST(@parents AS TEXT)))))

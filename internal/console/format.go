@@ -16,7 +16,7 @@ import (
 func (l *look) functions(a *assets) template.FuncMap {
 	return template.FuncMap{
 		"t": l.T, "tn": l.N, "icon": icon, "asset": a.path,
-		"amount": l.amount, "flow": l.flow, "btc": func(n btc.Amount) template.HTML { return dataOf(n, btcText(n), "BTC", "") },
+		"amount": l.amount, "amountText": l.amountText, "flow": l.flow, "btc": func(n btc.Amount) template.HTML { return dataOf(n, btcText(n), "BTC", "") },
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
 		"walletPath": walletPath, "join": strings.Join, "roleName": l.roleName, "percent": func(part float64) int { return int(part * 100) },
@@ -70,6 +70,12 @@ func btcText(n btc.Amount) string {
 func (l *look) amount(n btc.Amount) template.HTML {
 	text, unit := l.inUnit(n)
 	return dataOf(n, text, unit, "")
+}
+
+// amountText returns an amount in the chosen unit, with the unit, as a part of a sentence.
+func (l *look) amountText(n btc.Amount) string {
+	text, unit := l.inUnit(n)
+	return text + " " + unit
 }
 
 // inUnit returns an amount in the chosen unit, and the unit.

@@ -255,7 +255,7 @@ func TestTransaction(t *testing.T) {
 		page = "/wallets/treasury/transactions/" + sent
 		p = alice.get(page).want(200, "Sent", "Unconfirmed", "Proposed by alice", "Signatures were added by alice", "Change", "sat/vB", "fee")
 		p.follow("Proposed by").want(200, "Broadcast")
-		p.follow("Raise the fee").want(200)
+		p.follow("Increase the fee").want(200)
 		carol.get(page).want(200, "Proposed by alice").lacks("/bump")
 		s.node.Mine(t, 1)
 		testkit.Eventually(t, "the payment is confirmed", func() bool { return !strings.Contains(alice.get(page).text(), "Unconfirmed") })

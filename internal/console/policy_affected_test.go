@@ -45,6 +45,36 @@ func TestPolicy_Affected(t *testing.T) {
 	}, onOwnNode)
 }
 
+// TestPolicy_AffectedMember lists the proposals of a member whose policy changes, also if other
+// members have many newer ones.
+func TestPolicy_AffectedMember(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	bob := s.user(t, "bob", false)
+	alice.member(w.alias, bob, "proposer")
+	bob.proposeWith(w.alias, "paint")
+	const others = 26
+	amounts := map[string]any{}
+	for range others {
+		amounts[alice.address(w.alias, "")] = 0.01
+	}
+	s.node.WalletCLI(t, purse, "send", amounts)
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.01")
+	for range others {
+		alice.proposeWith(w.alias, "new roof")
+	}
+	const page = "/wallets/treasury/members/bob/policy"
+	p := alice.get(page+"/edit?preset=petty-cash").submit(page+"/edit").want(http.StatusOK, "Open proposals are affected", "paint")
+	if strings.Contains(p.text(), "new roof") {
+		t.Errorf("the proposals of another member are listed: %s", p.text())
+	}
+	const own = "/wallets/treasury/members/alice/policy"
+	p = alice.get(own+"/edit?preset=petty-cash").submit(own+"/edit").want(http.StatusOK, "Show all proposals")
+	if n := strings.Count(p.text(), "new roof"); n != 10 {
+		t.Errorf("%d proposals are listed", n)
+	}
+}
+
 // TestSend_ReplacedLabel shows in the preview that a label of an address replaces another one.
 func TestSend_ReplacedLabel(t *testing.T) {
 	t.Parallel()

@@ -221,25 +221,25 @@ func (c *call) addOpen(r *policyReview) error {
 	if r.Kind == policy.Server {
 		return nil
 	}
-	found, err := c.Proposals.List(c.r.Context(), c.access, proposal.Filter{Statuses: openStatuses}, proposal.Cursor{}, proposalsOnPage)
-	if err != nil {
-		return err
-	}
-	for _, p := range found {
-		if r.Kind == policy.Member && auth.FoldName(p.Creator.UserName) != auth.FoldName(r.User) {
-			continue
-		}
-		if len(r.Open) == maxAffected {
-			r.OpenMore = true
-			break
-		}
-		shown, err := c.paymentOf(p)
+	filter := proposal.Filter{Statuses: openStatuses}
+	if r.Kind == policy.Member {
+		members, err := c.Wallets.Members(c.r.Context(), c.access)
 		if err != nil {
 			return err
 		}
-		r.Open = append(r.Open, shown)
+		i := slices.IndexFunc(members, func(m wallet.Member) bool { return auth.FoldName(m.UserName) == auth.FoldName(r.User) })
+		if i < 0 {
+			return nil
+		}
+		filter.Creator = members[i].UserID
 	}
-	return nil
+	found, err := c.Proposals.List(c.r.Context(), c.access, filter, proposal.Cursor{}, maxAffected+1)
+	if err != nil {
+		return err
+	}
+	r.OpenMore = len(found) > maxAffected
+	r.Open, err = c.payments(found[:min(len(found), maxAffected)])
+	return err
 }
 
 // reviewOf returns the review of a change of the policy current, or nil, to a document.

@@ -36,6 +36,6 @@ func TestPolicy_ChangedBeforeBroadcast(t *testing.T) {
 		bob.get("/").want(http.StatusOK, "1 proposal waits for you", "awaits approval")
 		bob.get(page).want(http.StatusOK, "Next: approve or reject the payment", "the spending policies have changed").submit(page+"/approve").
 			want(http.StatusOK, "Your approval is recorded")
-		alice.get(page).want(http.StatusOK, "The payment has enough signatures").lacks("Next: sign").submit(page+"/broadcast").want(http.StatusOK, "The payment is broadcast", "Waiting for a block")
+		alice.get(page).want(http.StatusOK, "The payment has enough signatures").lacks("Next: sign").submit(page+"/broadcast").want(http.StatusOK, "The payment was broadcast", "Waiting for a block")
 	}, onOwnNode)
 }

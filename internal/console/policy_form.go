@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/spending"
 )
@@ -34,18 +35,19 @@ const (
 
 // policyPreset is a policy with which the form begins.
 type policyPreset struct {
-	Name, Title, Text string
-	fields            []string // pairs of a name and a value
+	Name, Title, Text string     // Text has a placeholder for Amount
+	Amount            btc.Amount // 0 if Text has none
+	fields            []string   // pairs of a name and a value
 }
 
 var policyPresets = []policyPreset{
-	{"petty-cash", "Petty cash", "At most 1,000,000 sat within 7 days, to any recipient.", []string{
+	{"petty-cash", "Petty cash", "At most %s within 7 days, to any recipient.", 1_000_000, []string{
 		"allow[0].name", "petty cash", "allow[0].windows[0].per", "7d", "allow[0].windows[0].max_sat", "1000000",
 	}},
-	{"own-wallets", "Only to own wallets", "Payments only to wallets that you choose, such as a cold one.", []string{
+	{"own-wallets", "Only to own wallets", "Payments only to wallets that you choose, such as a cold one.", 0, []string{
 		"allow[0].name", "own wallets", reachField, reachOnly,
 	}},
-	{"two-approvals", "Two approvals above an amount", "Payments above 1,000,000 sat need two signers besides the proposer; at most 5 payments within 24 hours.", []string{
+	{"two-approvals", "Two approvals above an amount", "Payments above %s need two signers besides the proposer; at most 5 payments within 24 hours.", 1_000_000, []string{
 		"allow[0].name", "two approvals", "allow[0].approvals.count", "2", "allow[0].approvals.of", "role:signer", proposerField, "1",
 		"allow[0].approvals.above_sat", "1000000", "allow[0].windows[0].per", "24h", "allow[0].windows[0].max_count", "5",
 	}},

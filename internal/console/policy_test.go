@@ -22,7 +22,7 @@ func TestPolicy(t *testing.T) {
 		alice.member(w.alias, carol, "viewer")
 		const page = "/wallets/treasury/policy"
 
-		p := alice.get(page).want(http.StatusOK, "No policy", "Petty cash", "It cannot stop the holders of the keys").follow("Petty cash")
+		p := alice.get(page).want(http.StatusOK, "No policy", "Petty cash", "At most 1 000 000 sat within 7 days", "It cannot stop the holders of the keys").follow("Petty cash")
 		p.submit(page+"/edit", "allow[0].max_payment_sat", "many", "allow[0].delay", "soon").
 			want(http.StatusBadRequest, "Highest payment: must be a whole number of satoshis", "Delay: must be a duration")
 		p = p.submit(page+"/edit", "allow[0].max_payment_sat", "60000", "change.approvals", "2", "allow[0].windows[0].max_sat", "", "allow[0].windows[0].per", "").

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
@@ -29,7 +30,7 @@ var proposalRoutes = slices.Concat([]route{
 var proposalNotices = merged(reviewNotices, map[string]string{
 	"proposal-created":   "The proposal is created and its UTXOs are reserved. Nothing is broadcast before it has enough signatures.",
 	"signatures-known":   "The proposal already has these signatures. Nothing was changed.",
-	"broadcast":          "The payment is broadcast. It is confirmed as soon as a block contains it.",
+	"broadcast":          "The payment was broadcast.",
 	"proposal-cancelled": "The proposal is cancelled, and its UTXOs are available again.",
 	"proposal-abandoned": "The payment is abandoned, and its UTXOs are available again.",
 })
@@ -58,7 +59,8 @@ type proposalPage struct {
 	PSBTText string // in base64; empty if it is too long for the page
 	RawHex   string
 	Approval *approvals // what policies require; nil if no policy applied
-	Remedy   string     // path of the form for a payment that invalidates the cancelled transaction
+	script   btc.Script
+	Remedy   string // path of the form for a payment that invalidates the cancelled transaction
 }
 
 // keyRow is a key of the wallet and its signatures.
@@ -81,6 +83,12 @@ func (p *proposalPage) state() string {
 		state = stateOf(state, p.Approval.Needs, p.Approval.Delayed, p.Approval.MayDecide, p.Approval.MayReject)
 	}
 	return state
+}
+
+// ChangesTxid reports whether signatures change the txid: they do in inputs with a scriptSig, which
+// only native segwit scripts lack.
+func (p proposalPage) ChangesTxid() bool {
+	return !slices.Contains([]btc.Script{btc.WPKH, btc.WSh, btc.TR}, p.script)
 }
 
 // Local reports whether Link works only on the computer of the user.
@@ -206,7 +214,7 @@ func (c *call) refused(action string, err error) error {
 func (c *call) proposalPage(p proposal.Proposal) (proposalPage, error) {
 	ctx := c.r.Context()
 	page := proposalPage{
-		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner),
+		Base: c.proposalPath(p.ID), Link: c.origin() + "/p/" + p.ID, Required: c.view.SignaturesRequired, CanSign: c.view.Role.Covers(auth.RoleSigner), script: c.view.Script,
 		Overdue: !c.Now().Before(p.ExpiresAt), Keys: keysOf(c.view, p),
 	}
 	members, err := c.Wallets.Members(ctx, c.access)

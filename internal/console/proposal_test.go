@@ -82,13 +82,13 @@ func TestSign(t *testing.T) {
 		p.submit(page+"/signatures", "psbt", texts[0]).want(400, "are missing")
 		slices.Reverse(texts)
 		p = p.submit(page+"/signatures", "psbt", strings.Join(texts, "\r\n"))
-		p.want(200, "The signature of this key is added", "It can be broadcast now", "Next: broadcast the payment", "Not required")
+		p.want(200, "The signature of this key is added", "It can be broadcast now", "Next: broadcast the payment", "Not required", "Link for the other members").lacks("Link for the other signers")
 		carol.get(page).want(200, "Ready to broadcast "+payeeOf(made)+" 100 000 sat Fee", "Total", "These members can broadcast it: alice, bob").lacks(page+"/broadcast", "Signed transaction in hexadecimal")
 		carol.post(page + "/broadcast").want(403)
 
 		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
 		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again")
-		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment is broadcast", "Waiting for a block").lacks("Link for the other signers")
+		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment was broadcast", "Waiting for a block").lacks("Link for the other", "The payment is broadcast")
 		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
 			t.Errorf("%d links to the transaction", len(n))
 		}
@@ -128,8 +128,9 @@ func TestEndProposal(t *testing.T) {
 	t.Run("bump", func(t *testing.T) {
 		made := alice.propose(w.alias)
 		page := pageOf(made)
-		alice.sign(made, w.signers[0], w.signers[1])
+		alice.sign(made, w.signers[0], w.signers[1]).want(200, "Increase the fee")
 		alice.get(page).submit(page+"/broadcast").want(200, "Waiting for a block")
+		alice.get("/wallets/treasury/transactions/"+made["txid"].(string)).want(200, "Increase the fee")
 		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
 		before := s.count(t, "proposals")
 		p.submit(page+"/bump", "fee_rate_sat_vb", "5", "action", "preview").want(400, "must be at least")

@@ -22,7 +22,7 @@ var receiveRoutes = []route{
 }
 
 var receiveNotices = map[string]string{
-	"revealed":       "The address is revealed. Compare it with your device before you share it.",
+	"revealed":       "The address is revealed.",
 	"address-label":  "The label is saved.",
 	"other-revealed": "This address was revealed in the meantime. It is the latest one.",
 }

@@ -97,7 +97,17 @@ func TestReceive(t *testing.T) {
 		carol.post(label, "address", first, "label", "x").want(403)
 		other.get(at).want(404).lacks(first)
 
-		alice.pay(w.alias, first, "0.25")
+		const compare = "Compare the address with your device before you share it."
+		alice.get(at+"&done=revealed").want(200, "The address is revealed.", compare)
+		spend(t, s.node, first, "0.25")
+		testkit.Eventually(t, "the page shows the unconfirmed payment", func() bool {
+			return strings.Contains(alice.get(at).text(), "Receive address 0 Unconfirmed")
+		})
+		alice.get(at+"&done=revealed").want(200, "This address was paid already").lacks(compare)
+		s.node.Mine(t, 1)
+		testkit.Eventually(t, "the page shows the confirmed payment", func() bool {
+			return strings.Contains(alice.get(at).text(), "Receive address 0 Used")
+		})
 		alice.get(at).want(200, "This address was paid already", "25 000 000 sat", "Used")
 		alice.get(page).want(200, "The latest address is used", "Reveal address 1", "25 000 000 sat")
 		alice.post(page).want(400)

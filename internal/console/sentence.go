@@ -30,8 +30,7 @@ func (l *look) part(a any) any {
 	case string:
 		return isolate + a + popIsolate
 	case btc.Amount:
-		text, unit := l.inUnit(a)
-		return text + " " + unit
+		return l.amountText(a)
 	case btc.FeeRate:
 		return a.String()
 	case time.Duration:

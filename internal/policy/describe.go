@@ -182,16 +182,20 @@ func (h *Hours) days() *Sentence {
 	return &days
 }
 
-// members describes groups: "signers or the user bob".
+// members describes groups, each role with the roles that include it: "signers, owners or the user
+// bob".
 func members(groups []Group) Enumeration {
 	plural := map[string]Sentence{"proposer": say("proposers"), "signer": say("signers"), "owner": say("owners"), "admin": say("admins")}
-	parts := make([]Sentence, len(groups))
-	for i, g := range groups {
-		if g.Role != "" {
-			parts[i] = plural[g.Role]
-			continue
+	var parts []Sentence
+	for _, role := range append(slices.Clone(roles), "admin") {
+		if slices.ContainsFunc(groups, func(g Group) bool { return g.includes(Group{Role: role}) }) {
+			parts = append(parts, plural[role])
 		}
-		parts[i] = say("the user %s", g.User)
+	}
+	for _, g := range groups {
+		if g.User != "" {
+			parts = append(parts, say("the user %s", g.User))
+		}
 	}
 	return Enumeration{Parts: parts, Or: true}
 }

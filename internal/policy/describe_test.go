@@ -36,7 +36,7 @@ func TestPolicy_Describe(t *testing.T) {
 		"Payments are made only from Monday to Friday, from 08:00 to 18:00 (Europe/Zurich).",
 		"Only UTXOs with at least 1 confirmation are spent.",
 		"At least 10000000 sat remains in the wallet.",
-		"A payment of more than 10000000 sat requires 2 approvals by signers or the user bob, but not by the user who proposed it.",
+		"A payment of more than 10000000 sat requires 2 approvals by signers, owners or the user bob, but not by the user who proposed it.",
 		"A payment waits for 2 hours before it can be signed.\n" +
 			"Payments to the list blocked are never permitted.\n" +
 			"A change that loosens the policy requires 2 approvals by owners. A change that loosens the policy takes effect after 2 days.",
@@ -54,7 +54,7 @@ func TestPolicy_DescribeFields(t *testing.T) {
 		{"unknown wallet", `"to": [{"wallet": "w-3"}]`, "payments to addresses of a wallet that you cannot see or that was deleted (w-3)."},
 		{
 			"one", `"max_recipients": 1, "windows": [{"per": "1h", "max_count": 1}], "approvals": {"count": 1}`,
-			"payments to any recipient. A payment has at most 1 recipient. Within 1 hour: at most 1 payment. A payment requires 1 approval by signers.",
+			"payments to any recipient. A payment has at most 1 recipient. Within 1 hour: at most 1 payment. A payment requires 1 approval by signers or owners.",
 		},
 		{"nobody can approve", `"approvals": {"count": 1, "of": []}`, "payments to any recipient. A payment requires 1 approval, which no member can give, because the list of approvers is empty."},
 		{"one limit of the fee", `"fee": {"max_percent": 0}`, "payments to any recipient. The fee is at most 0 % of the payment."},

@@ -92,6 +92,7 @@ type Update struct {
 type Filter struct {
 	Statuses []Status // nil for any
 	Txid     string   // txid of the unsigned or of the signed transaction; empty for any
+	Creator  string   // id of the user who created it; empty for any
 	Parents  []string // txids; the proposal spends an output of one of them; nil for any
 }
 

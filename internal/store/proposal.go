@@ -310,7 +310,7 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		ids, err := q.Proposals(ctx, db.ProposalsParams{
 			WalletID: walletID, BeforeCreatedAt: sqltype.Time{Time: before}, BeforeProposalID: after.ID,
-			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid,
+			AnyStatus: f.Statuses == nil, Statuses: listOf(statuses), AnyTxid: f.Txid == "", Txid: f.Txid, AnyCreator: f.Creator == "", UserID: f.Creator,
 			AnyParent: f.Parents == nil, Parents: listOf(f.Parents), MaxRows: int64(limit),
 		})
 		if err != nil {

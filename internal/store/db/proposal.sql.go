@@ -682,11 +682,12 @@ WHERE p.wallet_id = $1
   AND p.created_at <= $2 AND (p.created_at < $2 OR p.proposal_id < $3)
   AND (CAST($4 AS BOOLEAN) OR p.status IN (SELECT value FROM json_each(CAST($5 AS TEXT))))
   AND (CAST($6 AS BOOLEAN) OR p.txid = $7 OR p.final_txid = $7)
-  AND (CAST($8 AS BOOLEAN) OR p.proposal_id IN (
+  AND (CAST($8 AS BOOLEAN) OR p.user_id = $9)
+  AND (CAST($10 AS BOOLEAN) OR p.proposal_id IN (
     SELECT i.proposal_id FROM proposal_inputs AS i
-    WHERE i.wallet_id = p.wallet_id AND i.txid IN (SELECT value FROM json_each(CAST($9 AS TEXT)))))
+    WHERE i.wallet_id = p.wallet_id AND i.txid IN (SELECT value FROM json_each(CAST($11 AS TEXT)))))
 ORDER BY p.created_at DESC, p.proposal_id DESC
-LIMIT CAST($10 AS BIGINT)
+LIMIT CAST($12 AS BIGINT)
 `
 
 type ProposalsParams struct {
@@ -697,6 +698,8 @@ type ProposalsParams struct {
 	Statuses         string
 	AnyTxid          bool
 	Txid             string
+	AnyCreator       bool
+	UserID           string
 	AnyParent        bool
 	Parents          string
 	MaxRows          int64
@@ -711,6 +714,8 @@ func (q *Queries) Proposals(ctx context.Context, arg ProposalsParams) ([]string,
 		arg.Statuses,
 		arg.AnyTxid,
 		arg.Txid,
+		arg.AnyCreator,
+		arg.UserID,
 		arg.AnyParent,
 		arg.Parents,
 		arg.MaxRows,
