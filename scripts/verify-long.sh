@@ -12,7 +12,7 @@ events-kills ./test/system           TestEvents_Killed
 events-speed ./test/system           TestEvents_Speed
 events-streams ./test/system           TestEvents_Streams
 sync         ./test/system           TestSyncBeforeResponse
-revocation   ./test/system           TestTokenRevocation_AcrossProcesses
+revocation   ./test/system           TestTokenRevocation_AcrossProcesses|TestTokenRevocation_AtAShell
 pairs        ./internal/proposal        TestCreate_ConcurrentPairs
 replacements ./internal/proposal        TestReplacementHistories
 locks        ./test/system           TestCommands_WhileServing|TestServers_Concurrent|TestServers_ConcurrentPostgres|TestLongLock

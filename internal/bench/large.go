@@ -171,5 +171,5 @@ func measureMillion(ctx context.Context, b *bench, large target) error {
 			return err
 		}
 	}
-	return compare(ctx, b.options, b.stdout, []comparison{{nameMillion, "100 tokens", few, large, 0.9, 1.1, true}})
+	return compare(ctx, b.options, b.stdout, []comparison{{nameMillion, "100 tokens", few, large, 0.9, 1.1, true, 0}})
 }

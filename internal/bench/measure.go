@@ -16,6 +16,7 @@ const (
 	nameLiveness       = "liveness"
 	nameLimit          = "limit" // guarded bare server instead of specterd
 	nameBearer         = "bearer"
+	nameBearerFew      = "bearer-8"        // on few connections
 	nameImportedTokens = "imported-tokens" // beside those of specterd
 	nameManyTokens     = "many-tokens"
 	nameCreate         = "create"
@@ -61,7 +62,7 @@ type section struct {
 
 var sections = []section{
 	{[]string{nameSteps}, measureSteps},
-	{[]string{nameLiveness, nameLimit, nameBearer, nameImportedTokens, nameManyTokens}, measureRequests},
+	{[]string{nameLiveness, nameLimit, nameBearer, nameBearerFew, nameImportedTokens, nameManyTokens}, measureRequests},
 	{[]string{nameCreate}, measureCreate},
 	{[]string{nameBeside}, measureBeside},
 	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},

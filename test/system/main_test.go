@@ -16,5 +16,5 @@ import (
 // The program is thus compiled like the tests, for example with the race detector, and a
 // change to the program invalidates cached test results.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"specterd": func() { os.Exit(cli.Main()) }})
+	testscript.Main(m, map[string]func(){"specterd": func() { os.Exit(cli.Main()) }, writerCommand: writeAndWait})
 }

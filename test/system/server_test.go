@@ -212,10 +212,15 @@ func (s *server) resident() (int, error) {
 // shell opens a separate connection to the SQLite database, like an admin's SQL shell.
 func shell(t *testing.T, dir string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "specterd.db")+"?_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", databaseAt(dir))
 	testkit.Check(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
+}
+
+// databaseAt returns the data source name of the database in a data directory.
+func databaseAt(dir string) string {
+	return "file:" + filepath.Join(dir, "specterd.db") + "?_pragma=busy_timeout(5000)"
 }
 
 // tool returns a specterd command on a data directory.
