@@ -21,23 +21,25 @@ import (
 )
 
 const (
-	fundedUTXOs  = 1000 // UTXOs of the paying wallet
-	proposalBar  = 1.3  // maximum ratio to the duration of Core's part
+	proposalBar  = 1.3 // maximum ratio to the duration of Core's part
 	createsATurn = 5
 	proposals    = 1000 // number of proposals in the list
 	listBar      = 15 * time.Millisecond
 )
+
+// fundedUTXOs are the numbers of UTXOs of the paying wallet.
+var fundedUTXOs = []int{20, 1000}
 
 // measureProposals compares the creation of proposals with Core's part of it, and
 // measures a list of many proposals.
 func measureProposals(ctx context.Context, b *bench) error {
 	var figures []figure
 	if b.wants(nameProposal) {
-		f, err := b.proposal(ctx)
+		made, err := b.proposal(ctx)
 		if err != nil {
 			return err
 		}
-		figures = append(figures, f)
+		figures = append(figures, made...)
 	}
 	if b.wants(nameProposals) {
 		f, err := b.proposalPage(ctx)
@@ -49,19 +51,33 @@ func measureProposals(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// proposal alternates between creating proposals in a wallet and making Core alone
-// fund the same payment from the same wallet. Each proposal is cancelled afterwards,
-// which is not measured.
-func (b *bench) proposal(ctx context.Context) (figure, error) {
-	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", fundedUTXOs)}
+// proposal compares the creation of proposals with Core's part of it, in one wallet that gets more
+// and more UTXOs.
+func (b *bench) proposal(ctx context.Context) ([]figure, error) {
 	w, stop, err := b.startIndexing(ctx, nameProposal, 1)
 	if err != nil {
-		return f, err
+		return nil, err
 	}
 	defer stop()
-	if err := w.fill(ctx); err != nil {
-		return f, fmt.Errorf("fill the wallet: %w", err)
+	figures := make([]figure, len(fundedUTXOs))
+	had := 0
+	for i, count := range fundedUTXOs {
+		if err := w.fill(ctx, count-had); err != nil {
+			return nil, fmt.Errorf("fill the wallet: %w", err)
+		}
+		had = count
+		if figures[i], err = b.proposalFrom(ctx, w, count); err != nil {
+			return nil, err
+		}
 	}
+	return figures, nil
+}
+
+// proposalFrom alternates between creating proposals in a wallet and making Core alone
+// fund the same payment from the same wallet. Each proposal is cancelled afterwards,
+// which is not measured.
+func (b *bench) proposalFrom(ctx context.Context, w *indexingServer, utxos int) (figure, error) {
+	f := figure{name: nameProposal, what: fmt.Sprintf("POST v1 proposals, from a wallet of %d UTXOs", utxos)}
 	var names []string
 	if err := w.chain.into(ctx, &names, "listwallets"); err != nil {
 		return f, err
@@ -97,12 +113,12 @@ func repeat(times int, do func() (time.Duration, error)) (time.Duration, error) 
 	return middle(took), nil
 }
 
-// fill pays to many addresses of the wallet, one UTXO each.
-func (f *indexingServer) fill(ctx context.Context) error {
+// fill pays to addresses of the wallet, one UTXO each.
+func (f *indexingServer) fill(ctx context.Context, utxos int) error {
 	const perBlock = 250
-	for paid := 0; paid < fundedUTXOs; {
+	for paid := 0; paid < utxos; {
 		var raws []string
-		for range perBlock {
+		for range min(perBlock, utxos-paid) {
 			raw, _, err := f.payment(0)
 			if err != nil {
 				return err
@@ -110,7 +126,7 @@ func (f *indexingServer) fill(ctx context.Context) error {
 			f.addresses++
 			raws = append(raws, raw)
 		}
-		paid += perBlock
+		paid += len(raws)
 		if err := f.chain.block(ctx, raws...); err != nil {
 			return err
 		}
