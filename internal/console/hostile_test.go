@@ -13,7 +13,9 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // hostileMark is in every hostile text, to find it in pages.
@@ -50,11 +52,14 @@ type hostileWorld struct {
 	t          *testing.T
 	site       *site
 	alice, bob *visitor // alice is an admin and the owner of the vault; bob is invited
+	carol      *visitor // a signer of the vault
 	wallet     string   // path of the vault in the API
 	invited    string   // path of the invitations
 	pages      map[string][]string
 	targets    map[string][2]string // by kind: the path in the API and the field that store a text
 	proposal   string               // path of its page
+	payee      string               // an address of the vault
+	more       []string             // paths of pages of policies, which show many texts each
 	stored     map[string]int       // number of texts, by kind
 }
 
@@ -70,7 +75,9 @@ func TestHostileTexts(t *testing.T) {
 		h.addToken(i, text)
 		h.addUser(i, text)
 	}
-	for _, kind := range []string{"name", "address", "transaction", "output", "payee", "device", "webhook", "token", "user"} {
+	h.addPolicies()
+	h.addRejections()
+	for _, kind := range []string{"name", "address", "transaction", "output", "payee", "device", "webhook", "token", "user", "rule", "list", "entry", "reason"} {
 		if n := h.stored[kind]; n < 200 {
 			t.Errorf("only %d texts of the kind %s were stored", n, kind)
 		}
@@ -91,6 +98,7 @@ func newHostileWorld(t *testing.T) *hostileWorld {
 	h.alice.pay("treasury", address, "0.5")
 	hook := h.alice.api("POST", "/api/v1/webhooks", map[string]any{"description": "shop", "url": r.url, "kinds": []string{"proposal"}})["id"].(string)
 	payee := h.alice.address("treasury", "second")
+	h.payee = payee
 	made := h.alice.api("POST", h.wallet+"/proposals", map[string]any{"recipients": []any{map[string]any{"address": payee, "amount_sat": 100_000}}, "fee_rate_sat_vb": 5})["id"].(string)
 	utxos := h.alice.api("GET", h.wallet+"/utxos", nil)["items"].([]any)
 	output := utxos[slices.IndexFunc(utxos, func(u any) bool { return u.(map[string]any)["reserved"] != true })].(map[string]any)
@@ -165,6 +173,104 @@ func (h *hostileWorld) addToken(i int, text string) {
 	h.alice.get("/tokens/"+id).want(200).showsTexts(texts, []string{"token"})
 }
 
+// addPolicies sets policies with a rule for each text, which names a list with an entry, and checks
+// their pages: the policy, its form, the reviews of changes, and a simulation that each rule
+// refuses. At last it checks a list with all entries.
+func (h *hostileWorld) addPolicies() {
+	h.t.Helper()
+	const page = "/wallets/treasury/policy"
+	h.carol = h.site.user(h.t, "carol", false)
+	h.alice.member("treasury", h.carol, "signer")
+	rules, lists, entries := named("rule"), named("list"), allowed("entry")
+	h.stored["rule"], h.stored["list"], h.stored["entry"] = len(rules), len(lists), len(entries)
+	if len(rules) != len(lists) || len(entries) < len(lists) {
+		h.t.Fatalf("%d names of rules, %d of lists, and %d labels", len(rules), len(lists), len(entries))
+	}
+	h.putList("first", "its label")
+	for i, name := range lists { // the API permits 20
+		label := testkit.Must(json.Marshal(entries[i]))
+		h.site.sql(h.t, `INSERT INTO policy_lists SELECT wallet_id, $1, replace(entries, '"its label"', $2), user_name, set_at FROM policy_lists WHERE name = 'first'`, name, string(label))
+	}
+	for first := 0; first < len(rules); first += policy.MaxRules {
+		last := min(first+policy.MaxRules, len(rules))
+		part, own := rules[first:last], lists[first:last]
+		h.alice.api("PUT", "/api/v1"+page, map[string]any{"policy": policyDocument(part, own, h.payee, 60_000)})
+		h.alice.get(page).want(200).showsAll(part, lists, entries[:len(lists)])
+		h.alice.get(page+"/delete").want(200).showsAll(part, own)
+		form := h.alice.get(page + "/edit?mode=json").want(200)
+		shown := form.hostileTexts() // as JSON, with escapes
+		maps.DeleteFunc(shown, func(mark string, _ int) bool { return strings.HasSuffix(mark, "name") })
+		if n := len(shown); n != 2*len(part) {
+			h.t.Errorf("the form has %d of %d texts", n, 2*len(part))
+		}
+		form.submit(page+"/edit", "document", string(testkit.Must(json.Marshal(policyDocument(part, own, h.payee, 5))))).want(200).showsAll(part)
+		h.alice.get(page+"/simulate").submit(page+"/simulate", "recipients[0].address", h.payee, "recipients[0].amount_sat", "70000", "fee_rate_sat_vb", "5").want(200).showsAll(part)
+	}
+	for i := 0; i < len(lists); i += 20 {
+		h.alice.get("/wallets/treasury/lists/"+url.PathEscape(lists[i])).want(200).showsAll(lists[i:i+1], entries[i:i+1])
+	}
+	h.putList("first", entries...)
+	list := h.alice.get("/wallets/treasury/lists/first").want(200).showsAll(entries)
+	h.carol.get("/wallets/treasury/lists/first").want(200).showsAll(entries) // without the form
+	list.submit("/wallets/treasury/lists/review", "entries", "").want(200).showsAll(entries)
+	h.more = append(h.more, page, page+"/delete", "/wallets/treasury/lists/first", "/wallets/treasury/lists/"+url.PathEscape(lists[0]))
+}
+
+// named returns the texts of a kind that are allowed as names of rules and lists.
+func named(kind string) []string {
+	return slices.DeleteFunc(allowed(kind), func(name string) bool { return policy.CheckListName("name", name) != nil })
+}
+
+// allowed returns the texts of a kind that are allowed as reasons and labels.
+func allowed(kind string) (texts []string) {
+	for i, part := range hostileTexts() {
+		if one := strings.TrimSpace(hostile(kind, i, part)); text.Problem(one) == "" {
+			texts = append(texts, one)
+		}
+	}
+	return texts
+}
+
+// putList sets a list with an entry of the same address for each label.
+func (h *hostileWorld) putList(name string, labels ...string) {
+	h.t.Helper()
+	entries := make([]any, len(labels))
+	for i, label := range labels {
+		entries[i] = map[string]any{"address": h.payee, "label": label}
+	}
+	h.alice.api("PUT", h.wallet+"/lists/"+name, map[string]any{"entries": entries})
+}
+
+// policyDocument returns a policy with rules of these names, each of which names another list.
+func policyDocument(rules, lists []string, payee string, most int) map[string]any {
+	all := make([]any, len(rules))
+	for i, name := range rules {
+		all[i] = map[string]any{
+			"name": name, "to": []any{map[string]any{"list": lists[i]}, map[string]any{"address": payee}}, "max_payment_sat": most,
+			"windows": []any{map[string]any{"per": "24h", "max_sat": 90_000}},
+		}
+	}
+	return map[string]any{"version": 1, "allow": all}
+}
+
+// addRejections shows every text as the reason of a rejection on the page of one proposal.
+func (h *hostileWorld) addRejections() {
+	h.t.Helper()
+	h.alice.api("PUT", "/api/v1/wallets/treasury/policy", map[string]any{"policy": json.RawMessage(`{"version": 1, "allow": [{"name": "all", "approvals": {"count": 1}}]}`)})
+	id := h.alice.api("POST", h.wallet+"/proposals", map[string]any{"recipients": []any{map[string]any{"address": h.payee, "amount_sat": 100_000}}, "fee_rate_sat_vb": 5})["id"].(string)
+	reasons := allowed("reason")
+	h.stored["reason"] = len(reasons)
+	h.carol.api("POST", h.wallet+"/proposals/"+id+"/reject", map[string]any{"reason": reasons[0]})
+	path := "/wallets/treasury/proposals/" + id
+	h.carol.get(path).want(200).showsAll(reasons[:1])
+	for i, reason := range reasons { // the API permits one rejection
+		h.site.sql(h.t, "INSERT INTO proposal_steps SELECT proposal_id, position + $1, at, action, user_id, user_name, token_id, $2 FROM proposal_steps WHERE proposal_id = $3 AND detail = $4", i+1, reason+" ", id, reasons[0])
+	}
+	h.site.sql(h.t, "UPDATE proposals SET reason = $1 WHERE proposal_id = $2", strings.Join(reasons, " "), id)
+	h.alice.get(path).want(200).showsAll(reasons)
+	h.more = append(h.more, path)
+}
+
 // addUser adds a user who becomes a signer of the wallet, and checks the user's own page and the
 // page of admins. Every tenth invitation stays open.
 func (h *hostileWorld) addUser(i int, text string) {
@@ -222,7 +328,7 @@ func (h *hostileWorld) look() {
 	b.open("/login")
 	b.signIn("alice", h.alice.password)
 	b.see("Home")
-	for _, page := range append(slices.Sorted(maps.Keys(h.pages)), "/tokens", "/users", "/wallets/treasury/members", "/audit?action=user.create") {
+	for _, page := range append(append(slices.Sorted(maps.Keys(h.pages)), h.more...), "/tokens", "/users", "/wallets/treasury/members", "/audit?action=user.create") {
 		if strings.HasPrefix(page, "bob:") {
 			continue
 		}
@@ -262,6 +368,19 @@ func (d *document) showsTexts(texts map[string]string, kinds []string) {
 			d.by.t.Errorf("%s does not show %q: %v", d.at, text, shown)
 		}
 	}
+}
+
+// showsAll checks the hostile texts of a page, and that it shows all of these.
+func (d *document) showsAll(texts ...[]string) *document {
+	d.by.t.Helper()
+	shown, all := d.hostileTexts(), collapsed(d.all("body", nil)[0])
+	for _, text := range slices.Concat(texts...) {
+		mark, _, _ := strings.Cut(text, " ")
+		if shown[mark] == 0 || !strings.Contains(all, strings.Join(strings.Fields(text), " ")) {
+			d.by.t.Errorf("%s does not show %q", d.at, text)
+		}
+	}
+	return d
 }
 
 // collapsed returns the text of an element with single spaces, and with the marks that texts contain.
