@@ -178,3 +178,35 @@ func TestPolicy_Parts(t *testing.T) {
 		alice.get("/tokens").follow("shop").want(http.StatusOK, "What this token can pay", "A payment is at most 4 000 sat.")
 	}, onOwnNode)
 }
+
+// TestPolicy_More checks that the page of a wallet's policy names the first members and the first
+// entries of a list, and the number of the others in the language of the user. Members with a policy
+// come first.
+func TestPolicy_More(t *testing.T) {
+	t.Parallel()
+	s := open(t, onOwnNode)
+	alice := s.user(t, "alice", false)
+	w := alice.vault("treasury")
+	const page, members = "/wallets/treasury/policy", 22
+	for i := 1; i < members; i++ {
+		alice.member(w.alias, s.user(t, fmt.Sprintf("member%02d", i), false), "proposer")
+	}
+	list := func(entries int) {
+		t.Helper()
+		all := make([]any, entries)
+		for i := range all {
+			all[i] = map[string]any{"address": purseAddress(t, s.node), "label": fmt.Sprintf("supplier %d", i)}
+		}
+		alice.api("PUT", "/api/v1/wallets/treasury/lists/suppliers", map[string]any{"entries": all})
+	}
+	list(5)
+	alice.get(page).want(http.StatusOK, "supplier 4", "member18", "and 2 more").lacks("member20", "member21", "and 0 more", "and 1 more")
+	alice.api("PUT", "/api/v1/wallets/treasury/members/member21/policy", map[string]any{"policy": json.RawMessage(`{"version": 1}`)})
+	alice.get(page).want(http.StatusOK, "member21 Has a policy").lacks("member20")
+	list(8)
+	p := alice.get(page).want(http.StatusOK, "supplier 4", "and 3 more", "and 2 more").lacks("supplier 5")
+	p.follow("and 2 more").want(http.StatusOK, "member20", "member21")
+	p.follow("suppliers").want(http.StatusOK, "supplier 7")
+	alice.post("/display", "lang", "de", "unit", "sat")
+	alice.get(page).want(http.StatusOK, "und 3 weitere", "und 2 weitere")
+}
