@@ -329,8 +329,8 @@ func (s *server) dump(t *testing.T, all bool) string {
 // bounds and are not reduced by a refused request.
 var tables = []string{
 	"settings", "users", "wallets", "members", "invitations", "used_aliases", "devices", "device_keys", "wallet_keys", "addresses", "transactions", "outputs", "inputs",
-	"utxos", "locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "reserved", "tokens", "rotations", "signing_keys", "imports", "idempotency",
-	"webhooks", "webhook_secrets", "deliveries", "delivery_attempts",
+	"utxos", "locked", "frozen", "labels", "proposals", "proposal_inputs", "proposal_outputs", "proposal_signatures", "proposal_steps", "proposal_approvals", "reserved", "tokens", "rotations", "signing_keys", "imports", "idempotency",
+	"webhooks", "webhook_secrets", "deliveries", "delivery_attempts", "policies", "policy_lists", "policy_changes", "spends", "spend_sums",
 }
 
 // statement returns the prepared statement of a query from a cache, because preparing a small
