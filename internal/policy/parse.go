@@ -29,7 +29,6 @@ const (
 	maxRecipients    = 10_000
 	maxCount         = 1_000_000
 	maxConfirmations = 10_000
-	minDuration      = time.Minute
 	maxDuration      = 366 * 24 * time.Hour
 )
 
@@ -453,12 +452,11 @@ func parseDuration(s string) (time.Duration, bool) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseUint(digits, 10, 20) // 366 days have 527,040 minutes
-		d := time.Duration(n) * u.length
-		if err != nil || strings.HasPrefix(digits, "0") || d < minDuration || d > maxDuration {
+		n, err := strconv.ParseInt(digits, 10, 32)
+		if err != nil || digits[0] < '1' || digits[0] > '9' || n > int64(maxDuration/u.length) { // before the product can overflow
 			return 0, false
 		}
-		return d, true
+		return time.Duration(n) * u.length, true
 	}
 	return 0, false
 }

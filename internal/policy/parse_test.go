@@ -225,7 +225,7 @@ func TestParser_Problems(t *testing.T) {
 			}
 		})
 	}
-	for _, d := range []string{`"0m"`, `"367d"`, `"1s"`, `"-1h"`, `"1.5h"`, `"01h"`, `"h"`, `""`, `60`, `"1h30m"`, `"8785h"`, `"527041m"`, `"99999999999h"`} {
+	for _, d := range []string{`"0m"`, `"m"`, `"367d"`, `"1s"`, `"-1h"`, `"1.5h"`, `"01h"`, `"h"`, `""`, `60`, `"1h30m"`, `"8785h"`, `"527041m"`, `"99999999999h"`, `"213504d"`, `"2147483647d"`, `"+5m"`} {
 		t.Run("duration "+d, func(t *testing.T) {
 			_, err := parser.Policy([]byte(inRule(`"delay": ` + d)))
 			if got := fieldsOf(t, err); got != "allow[0].delay: "+wants {
