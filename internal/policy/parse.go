@@ -18,7 +18,7 @@ const (
 	MaxRules       = 200
 	MaxTargets     = 100  // of a rule, and of deny
 	MaxWindows     = 5    // of a rule
-	MaxDescriptors = 20   // of a document, and of a policy with the lists that it names
+	MaxDescriptors = 20   // of a document, and of all lists of a wallet together
 	MaxEntries     = 1000 // of a list
 	MaxUpTo        = 10_000
 
@@ -80,18 +80,19 @@ func (p Parser) List(data []byte) ([]Target, error) {
 	return entries, nil
 }
 
-// CheckLists returns a fault if a policy and the lists that it names have more than
-// MaxDescriptors descriptors together: deriving their addresses takes up to half a second
-// for each.
-func CheckLists(p Policy, lists Lists) error {
+// CheckLists returns a fault if the lists of a wallet have more than MaxDescriptors descriptors
+// together: deriving their addresses takes up to half a second for each.
+func CheckLists(lists Lists) error {
 	n := 0
-	for t := range (&Layer{Policy: p, Lists: lists}).targets() {
-		if t.Descriptor != "" {
-			n++
+	for _, entries := range lists {
+		for i := range entries {
+			if entries[i].Descriptor != "" {
+				n++
+			}
 		}
 	}
 	if n > MaxDescriptors {
-		return fault.New(fault.Invalid, "invalid_policy", "a policy and the lists that it names can have %d descriptors together; these have %d", MaxDescriptors, n)
+		return fault.New(fault.Invalid, "invalid_policy", "the lists of a wallet can have %d descriptors together; they would have %d", MaxDescriptors, n)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,17 +304,55 @@ func TestParser_ResolverFails(t *testing.T) {
 }
 
 func TestCheckLists(t *testing.T) {
-	p := Policy{Allow: []Rule{{To: []Target{{Descriptor: "a"}, {List: "full"}, {List: "full"}}}}, Deny: []Target{{Descriptor: "b"}}}
-	entries := make([]Target, MaxDescriptors-2)
-	for i := range entries {
-		entries[i].Descriptor = "c"
-	}
-	lists := Lists{"full": entries, "other": entries}
-	if err := CheckLists(p, lists); err != nil {
+	descriptors := func(n int) []Target { return slices.Repeat([]Target{{Descriptor: "a"}}, n) }
+	lists := Lists{"a": descriptors(MaxDescriptors / 2), "b": append(descriptors(MaxDescriptors/2), Target{Address: "x"}), "c": nil}
+	if err := CheckLists(lists); err != nil {
 		t.Error(err)
 	}
-	lists["full"] = append(entries, entries[0])
-	if err := CheckLists(p, lists); err == nil || err.Error() != "a policy and the lists that it names can have 20 descriptors together; these have 21" {
+	lists["c"] = descriptors(1)
+	if err := CheckLists(lists); err == nil || err.Error() != "the lists of a wallet can have 20 descriptors together; they would have 21" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A document with too many descriptors has one problem, and its other descriptors are not parsed.
+func TestParser_Descriptors(t *testing.T) {
+	document := func(n int) []byte {
+		one := fmt.Sprintf(`{"descriptor": %q, "up_to": 1}`, wpkhDescriptor)
+		return []byte(`[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]`)
+	}
+	const want = "is one descriptor too many; a document can have 20"
+	for name, parse := range map[string]func(n int) error{
+		"deny[20].descriptor: ": func(n int) error {
+			_, err := parser.Policy(fmt.Appendf(nil, `{"version": 1, "deny": %s}`, document(n)))
+			return err
+		},
+		"entries[20].descriptor: ": func(n int) error {
+			_, err := parser.List(fmt.Appendf(nil, `{"entries": %s}`, document(n)))
+			return err
+		},
+	} {
+		if err := parse(MaxDescriptors); err != nil {
+			t.Error(err)
+		}
+		if got := fieldsOf(t, parse(MaxDescriptors+2)); got != name+want {
+			t.Errorf("got %s, want %s", got, name+want)
+		}
+	}
+}
+
+// A list cannot contain lists, and one that does nevertheless matches only its other entries.
+func TestLists_InLists(t *testing.T) {
+	_, err := parser.List([]byte(`{"entries": [{"list": "suppliers"}]}`))
+	if got := fieldsOf(t, err); got != "entries[0].list: unknown field; expected one of address, wallet, descriptor, up_to, label\nentries[0]: must have exactly one of address, wallet and descriptor" {
+		t.Errorf("got %s", got)
+	}
+	p := stored(t, inRule(`"to": [{"list": "outer"}]`))
+	lists := Lists{"outer": {{List: "inner"}, {Address: "y"}}, "inner": {{Address: "x"}}}
+	for address, permitted := range map[string]bool{"x": false, "y": true} {
+		d, err := NewEvaluator().Evaluate(Payment{Outputs: []Output{{Address: address}}}, []Layer{{Kind: Wallet, Policy: p, Lists: lists}}, charges{})
+		if err != nil || len(d.Refusals) == 0 != permitted {
+			t.Errorf("a payment to %s: %s, %v", address, d.summary(), err)
+		}
 	}
 }

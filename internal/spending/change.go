@@ -186,6 +186,9 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 		if err := e.expect(expected, document); err != nil {
 			return err
 		}
+		if err := e.fits(document); err != nil {
+			return err
+		}
 		wider, err := e.loosens(document)
 		if err != nil {
 			return err
@@ -256,6 +259,9 @@ func (s *Service) approveChange(ctx context.Context, who *auth.Principal, wallet
 		result = Result{}
 		if !e.approves(who.UserID) {
 			return proposal.ErrNotApprover.WithMessage("your approval does not count for this change")
+		}
+		if err := e.fits(e.Pending.Document); err != nil { // because of later changes of other lists
+			return err
 		}
 		now := s.now()
 		by := who.Event(now, "policy.approve", e.Subject(), "change "+id)
@@ -347,6 +353,9 @@ func (s *Service) ApplyDue(ctx context.Context) error {
 		err := s.store.EditPolicy(ctx, who, c.Target, func(e *Edit) error {
 			if e.Pending == nil || e.Pending.ID != c.ID || !e.Settle(e.Pending, now) {
 				return nil
+			}
+			if err := e.fits(e.Pending.Document); err != nil {
+				return nil //nolint:nilerr // it stays pending until it fits
 			}
 			e.Event = who.Event(now, "policy.apply", e.Subject(), "change "+c.ID)
 			e.apply(e.Pending, e.Event, true)

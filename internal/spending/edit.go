@@ -1,6 +1,7 @@
 package spending
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -88,8 +89,6 @@ func (e *Edit) expect(expected Versions, document string) error {
 	switch {
 	case e.List != "" && document == "" && !exists:
 		return ErrListNotFound
-	case e.List != "" && document != "" && !exists && len(e.Lists) >= maxLists:
-		return ErrTooManyLists
 	case e.List == "" && document == "" && e.Document == "":
 		return ErrPolicyNotFound
 	}
@@ -141,24 +140,48 @@ func (e *Edit) loosens(document string) ([]policy.Wider, error) {
 		}
 		return policy.Loosens(e.Kind, before, after, e.Lists, e.Lists), nil
 	}
-	after := policy.Lists{}
-	for name, entries := range e.Lists {
-		if name != e.List {
-			after[name] = entries
-		}
-	}
-	if document != "" {
-		entries, err := policy.ParseStoredList([]byte(document))
-		if err != nil {
-			return nil, notCallers(err)
-		}
-		after[e.List] = entries
+	after, err := e.listsAfter(document)
+	if err != nil {
+		return nil, err
 	}
 	var wider []policy.Wider
 	for _, p := range e.Naming {
 		wider = append(wider, policy.Loosens(policy.Wallet, p, p, e.Lists, after)...)
 	}
 	return wider, nil
+}
+
+// listsAfter returns the lists of the wallet if the target, which is a list, gets a document.
+func (e *Edit) listsAfter(document string) (policy.Lists, error) {
+	after := maps.Clone(e.Lists)
+	if document == "" {
+		delete(after, e.List)
+		return after, nil
+	}
+	entries, err := policy.ParseStoredList([]byte(document))
+	if err != nil {
+		return nil, notCallers(err)
+	}
+	if after == nil {
+		after = policy.Lists{}
+	}
+	after[e.List] = entries
+	return after, nil
+}
+
+// fits returns a fault if a document would exceed the limits of the lists of the wallet.
+func (e *Edit) fits(document string) error {
+	if e.List == "" || document == "" {
+		return nil
+	}
+	after, err := e.listsAfter(document)
+	switch {
+	case err != nil:
+		return err
+	case len(after) > max(maxLists, len(e.Lists)):
+		return ErrTooManyLists
+	}
+	return policy.CheckLists(after)
 }
 
 // parseOrAll parses a stored policy; an empty document permits everything.

@@ -72,6 +72,9 @@ func (s *Service) preview(ctx context.Context, who *auth.Principal, t Target, do
 		if err := e.mayChange(who); err != nil {
 			return err
 		}
+		if err := e.fits(p.Document); err != nil {
+			return err
+		}
 		wider, err := e.loosens(p.Document)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -258,3 +259,77 @@ func TestPolicyChanges_PendingList(t *testing.T) {
 		}
 	})
 }
+
+// TestPolicyChanges_ListLimits checks the limits of the lists of a wallet when a list is changed, and
+// again when a pending change is due: one that exceeds them stays pending until it fits.
+func TestPolicyChanges_ListLimits(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		w, ctx := newPolicyWorld(t, b), t.Context()
+		list := func(name string, descriptors int) (spending.Result, error) {
+			entries := strings.TrimSuffix(strings.Repeat(fmt.Sprintf(`{"descriptor":%q,"up_to":1},`, listDescriptor), descriptors), ",")
+			return w.policies.PutList(ctx, w.access(w.alice), name, []byte(`{"entries":[`+entries+`]}`), nil)
+		}
+		pending := func(name string, descriptors int) string {
+			t.Helper()
+			r, err := list(name, descriptors)
+			if testkit.Check(t, err); r.Pending == nil {
+				t.Fatalf("the list %s takes effect at once", name)
+			}
+			return r.Pending.ID
+		}
+		w.put(w.alice, []byte(`{"version":1,"allow":[{"name":"paper","to":[{"list":"a"},{"list":"b"},{"list":"c"}]}],"change":{"approvals":1,"delay":"1h"}}`))
+		const tooMany = "the lists of a wallet can have 20 descriptors together; they would have 21"
+		a := pending("a", policy.MaxDescriptors)
+		due := func() {
+			t.Helper()
+			b.now = b.now.Add(time.Hour)
+			testkit.Check(t, w.policies.ApplyDue(ctx))
+		}
+		second := pending("b", 1)
+		due()
+		changes, err := w.policies.Changes(ctx, w.access(w.alice))
+		if testkit.Check(t, err); len(changes) != 1 || changes[0].ID != second {
+			t.Fatalf("%+v are pending, want only %s and not %s", changes, second, a)
+		}
+		if _, err := w.policies.ApproveChange(ctx, w.access(w.alice), second); err == nil || err.Error() != tooMany {
+			t.Errorf("the change is approved: %v", err)
+		}
+		if _, err := list("other", 1); err == nil || err.Error() != tooMany {
+			t.Errorf("a descriptor too many: %v", err)
+		}
+		if _, err := w.policies.PreviewPutList(ctx, w.access(w.alice), "other", fmt.Appendf(nil, `{"entries":[{"descriptor":%q,"up_to":1}]}`, listDescriptor)); err == nil || err.Error() != tooMany {
+			t.Errorf("a preview with a descriptor too many: %v", err)
+		}
+		_, err = list("a", policy.MaxDescriptors-1)
+		testkit.Check(t, err)
+		_, err = w.policies.ApproveChange(ctx, w.access(w.alice), second)
+		testkit.Check(t, err)
+
+		for i := range 18 { // beside a and b
+			_, err := list(fmt.Sprint("number ", i), 0)
+			testkit.Check(t, err)
+		}
+		_, err = list("c", 0)
+		wantFault(t, err, spending.ErrTooManyLists)
+		_, err = list("b", 0)
+		testkit.Check(t, err)
+		_, err = w.policies.DeleteList(ctx, w.access(w.alice), "number 0", nil)
+		testkit.Check(t, err)
+		third, err := w.policies.PutList(ctx, w.access(w.alice), "c", []byte(`{"entries":[{"address":"bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x"}]}`), nil)
+		if testkit.Check(t, err); third.Pending == nil {
+			t.Fatal("a further recipient takes effect at once")
+		}
+		_, err = list("number 0", 0)
+		testkit.Check(t, err)
+		due()
+		_, err = w.policies.ApproveChange(ctx, w.access(w.alice), third.Pending.ID)
+		wantFault(t, err, spending.ErrTooManyLists)
+		lists, err := w.policies.Lists(ctx, w.access(w.alice))
+		if testkit.Check(t, err); len(lists) != 20 {
+			t.Errorf("%d lists", len(lists))
+		}
+	})
+}
+
+// listDescriptor is a descriptor of regtest that entries of lists have.
+const listDescriptor = "wpkh([d34db33f/84h/1h/0h]tpubDCSdidzHdMQemRVvEZVRYkDCeTqNWR9S2nAy1WnBr26cSkN1VkXJGgipFDtAiWEJeXPzb1U6GSdrGbu35odWJXst7myq85oevPo1Vtyq5nr/0/*)"
