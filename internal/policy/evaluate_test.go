@@ -137,6 +137,7 @@ func TestEvaluate_FeePercent(t *testing.T) {
 		{btc.MaxMoney, 100, []btc.Amount{btc.MaxMoney - 1}, false},
 		{math.MaxInt64, 100, []btc.Amount{math.MaxInt64, math.MaxInt64}, true},
 		{math.MaxInt64, 99, []btc.Amount{math.MaxInt64, math.MaxInt64}, false},
+		{100_000_000 * btc.BTC * 10, 60, []btc.Amount{1}, false},
 		{100_000_000 * btc.BTC * 10, 3, []btc.Amount{math.MaxInt64}, true}, // the products differ in their upper halves
 	}
 	for _, test := range tests {
@@ -360,7 +361,8 @@ func TestRecheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layers := []Layer{{Kind: Server, Subject: "server"}, {Kind: Wallet, Subject: "s", Policy: p}}
+	sameName := Policy{Allow: []Rule{{Name: "a"}}}
+	layers := []Layer{{Kind: Server, Subject: "server", Policy: sameName}, {Kind: Wallet, Subject: "s", Policy: p}, {Kind: Member, Subject: "m", Policy: sameName}}
 	pay := Payment{Outputs: []Output{{Address: "x", Amount: 100}}, Fee: 1, At: monday.Add(-time.Second), Confirmations: 2, Remaining: 10}
 	e := NewEvaluator()
 	if d, err := e.Recheck(pay, layers, []Charge{{"s", "a"}}); err != nil || len(d.Refusals) > 0 {
