@@ -139,7 +139,18 @@ func (c *Client) ImportLabels(ctx context.Context, wallet string, labels []v1.La
 			return nil, err
 		}
 	}
-	r := request{method: "POST", path: "/api/v1/wallets/{alias}/labels", args: []string{wallet}, body: lines.Bytes(), contentType: "application/jsonl"}
+	return c.ImportLabelFile(ctx, wallet, lines.Bytes(), options...)
+}
+
+// ImportLabelFile imports the labels of a file (BIP-329), one JSON object per line. The result
+// reports invalid lines.
+//
+// Requires a token with the scope wallets:write. Requires at least the role proposer in the
+// wallet. Requires the Bitcoin node to be available.
+//
+// POST /api/v1/wallets/{alias}/labels
+func (c *Client) ImportLabelFile(ctx context.Context, wallet string, lines []byte, options ...CallOption) (*v1.ImportedLabels, error) {
+	r := request{method: "POST", path: "/api/v1/wallets/{alias}/labels", args: []string{wallet}, body: lines, contentType: "application/jsonl"}
 	return one[v1.ImportedLabels](ctx, c, r, options)
 }
 
