@@ -19,7 +19,9 @@ import (
 	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/metrics"
 	"github.com/specterd/specterd/internal/node/nodestatus"
+	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 const lowBcryptCost = 10
@@ -132,9 +134,7 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 	if o.UID, err = a.Store.UID(ctx, hex.EncodeToString(random)); err != nil {
 		return nil, err
 	}
-	o.Log, o.Now, o.Watch, o.Version, o.Gate = a.Log, a.Now, a.Watch, a.Version, a.Gate
-	o.Users, o.Audit, o.Tokens = a.Users, auth.NewAudit(a.Store), a.Tokens()
-	o.Keys, o.Database = idempotency.New(a.Store, a.Now, a.Watch), a.Store
+	a.setServices(&o)
 	o.Active, o.DataFolder, o.Loopback = a.Config.APIActive, a.Config.DataFolder, config.IsLoopback(a.Config.Host)
 	o.AllowedHosts, o.TrustedProxies, o.PublicOrigin = a.Config.AllowedHosts, a.Config.TrustedProxies, a.Config.PublicOrigin
 	if a.Config.Console {
@@ -143,6 +143,21 @@ func (a *App) handler(ctx context.Context, o httpapi.Options) (http.Handler, err
 		}
 	}
 	return httpapi.New(o)
+}
+
+// setServices sets the services that are in a.
+func (a *App) setServices(o *httpapi.Options) {
+	o.Log, o.Now, o.Watch, o.Version, o.Gate = a.Log, a.Now, a.Watch, a.Version, a.Gate
+	o.Users, o.Audit, o.Tokens = a.Users, auth.NewAudit(a.Store), a.Tokens()
+	o.Keys, o.Database = idempotency.New(a.Store, a.Now, a.Watch), a.Store
+}
+
+// Direct returns a transport for the requests of a command on behalf of a caller. The API then
+// lacks events and webhooks.
+func (a *App) Direct(n *Node, wallets *wallet.Service, proposals *proposal.Service, caller *auth.Principal) (*httpapi.Direct, error) {
+	o := httpapi.Options{Wallets: wallets, Proposals: proposals, Spending: a.Spending(n, wallets, proposals), Node: n.Monitor}
+	a.setServices(&o)
+	return httpapi.NewDirect(o, caller)
 }
 
 // console returns the web console, which uses the services of the API.

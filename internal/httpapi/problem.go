@@ -87,6 +87,7 @@ func messageOnly(_ string, _ int, f *fault.Error) ([]string, any) {
 
 // fail writes err, as httpcall.Shown shows it, in the format of the path's API version.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	s.report(requestIDOf(r), err)
 	f := httpcall.Shown(s.log, r, err)
 	if s.isPage(r) {
 		s.Console.ServeError(w, r, f)

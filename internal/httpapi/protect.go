@@ -173,6 +173,9 @@ func (s *server) screen(r *http.Request) error {
 func (s *server) finish(w *recorder, r *http.Request, c *call, start time.Time) {
 	p := recover()
 	cut := p == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which is never wrapped
+	if p != nil && !cut && s.isDirect() {
+		panic(p)
+	}
 	if p != nil && !cut {
 		s.log.ErrorContext(r.Context(), "request panicked", "request_id", c.ID[0], "panic", panicText(p), "stack", string(debug.Stack()))
 		if cut = w.status != 0; !cut {

@@ -99,6 +99,9 @@ type server struct {
 	login   *auth.Login
 	origins *http.CrossOriginProtection
 	proxies undeclaredProxies
+
+	caller *auth.Principal                   // of all requests, for a Direct; otherwise nil
+	failed func(requestID string, err error) // tells a Direct the errors of requests; otherwise nil
 }
 
 // New returns the API's handler. It returns an error only for a mistake in the route table.
@@ -118,10 +121,15 @@ func Routes(o Options) []route.Route {
 }
 
 func newHandler(o Options, routes []route.Route) (http.Handler, error) {
+	return newServer(o, routes, func(*server) {})
+}
+
+func newServer(o Options, routes []route.Route, prepare func(*server)) (http.Handler, error) {
 	if o.Gate == nil {
 		o.Gate = admission.New(admission.DefaultLimits())
 	}
 	s := &server{Options: o, log: o.Log, login: o.Login, origins: http.NewCrossOriginProtection()}
+	prepare(s)
 	if o.PublicOrigin != "" {
 		if err := s.origins.AddTrustedOrigin(o.PublicOrigin); err != nil {
 			return nil, fmt.Errorf("the public origin: %w", err)
@@ -205,6 +213,7 @@ func (s *server) handle(to route.Route) http.HandlerFunc {
 // abortResponse logs that a response cannot be completed, and panics to close the connection,
 // which is the only way to report this to the client.
 func (s *server) abortResponse(r *http.Request, broken *route.BrokenError) {
+	s.report(requestIDOf(r), broken.Unwrap())
 	s.logAborted(r.Context(), broken, "request_id", requestIDOf(r))
 	panic(http.ErrAbortHandler)
 }
