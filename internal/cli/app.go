@@ -22,18 +22,27 @@ func addDataFlags(flags *pflag.FlagSet) {
 }
 
 // newApp loads the configuration and returns an app whose database is not open yet. Only a
-// server logs; other commands report on stdout, and return their errors.
+// server logs; other commands report on stdout, and return their errors. It returns an error if
+// the settings name a server that a command should use instead of the database.
 func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	cfg, err := config.Load(flags, p.getenv)
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Server.URL != "" {
+		return nil, errMachineOnly
+	}
+	return p.appOf(cfg, serving), nil
+}
+
+// appOf returns an app with a configuration.
+func (p *program) appOf(cfg config.Config, serving bool) *app.App {
 	warnings := slices.Concat(cfg.Warnings, config.UnknownVariables(p.environment))
 	if !serving {
 		for _, w := range warnings {
 			fmt.Fprintln(p.stderr, "specterd: warning:", w)
 		}
-		return app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now), nil
+		return app.New(cfg, version, slog.New(slog.DiscardHandler), time.Now)
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
@@ -42,7 +51,7 @@ func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	for _, w := range warnings {
 		a.Log.Warn("check the settings", "problem", w)
 	}
-	return a, nil
+	return a
 }
 
 // logHandler returns the handler of a server's log for a format: text, json, or auto, which

@@ -37,6 +37,7 @@ type program struct {
 	// environment is the whole environment, to warn of unknown variables.
 	environment []string
 	stdin       io.Reader
+	stdinTaken  bool // whether a token was read from stdin
 	// Output to stdout and stderr is escaped (text.NewWriter): values from the database,
 	// from files and from the node may contain terminal control sequences.
 	stdout, stderr io.Writer
@@ -90,7 +91,9 @@ once.
 
 Start the server with "specterd serve", or try it with "specterd demo". The commands
 audit, backup, doctor, export, import, key, label, proposal, session, token, user,
-wallet and webhook are safe to run while the server is running.
+wallet and webhook are safe to run while the server is running. With --server and
+--token-file, whoami, label, policy, proposal, token and most of wallet use the API of a
+server instead of the database.
 
 The help of each command lists its settings as flags, with the equivalent environment
 variables. Variables can also be set in a file: specterd.env in the data directory, or
@@ -103,7 +106,7 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.sessionCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.labelCommand(), p.proposalCommand(), p.policyCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
+		p.serveCommand(), p.healthCommand(), p.doctorCommand(), p.userCommand(), p.tokenCommand(), p.sessionCommand(), p.keyCommand(), p.auditCommand(), p.walletCommand(), p.labelCommand(), p.proposalCommand(), p.policyCommand(), p.whoamiCommand(), p.webhookCommand(), p.importCommand(), p.exportCommand(),
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)

@@ -12,18 +12,19 @@ import (
 // TestCommandLineGuide runs the code blocks of docs/cli.md as on the demo.
 func TestCommandLineGuide(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
-	blocks := walkThroughBlocks(t, "docs/cli.md", 9)
+	blocks := walkThroughBlocks(t, "docs/cli.md", 10)
 	g := &cliGuide{dir: t.TempDir(), environment: append(os.Environ(), serveWalkThroughs(t)...)}
 
-	g.run(t, blocks[0], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
-	g.run(t, blocks[1], "nothing was stored or reserved", "pays        0.00100000 BTC to ")
-	g.run(t, blocks[2])
-	g.run(t, blocks[3], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
-	g.run(t, blocks[4], "invoice 18", "OUTPOINT ", "\nbcrt1")
-	g.run(t, blocks[5], "\nreserved ", "\nfrozen ", " send ", " BALANCE ")
-	g.run(t, blocks[6], "Labelled bcrt1", "Removed the label of bcrt1", "Imported ", "invoice 19")
-	g.run(t, blocks[7], "Ended 0 sessions of admin.")
-	g.run(t, blocks[8], `"label":"invoice 17"`, `"alias":"community_vault"`)
+	g.run(t, blocks[0], "server   http://127.0.0.1:", "wallets  all", "community_vault  ", "\nbcrt1")
+	g.run(t, blocks[1], "missing     2 signatures", "Wrote the PSBT to rent.psbt.")
+	g.run(t, blocks[2], "nothing was stored or reserved", "pays        0.00100000 BTC to ")
+	g.run(t, blocks[3])
+	g.run(t, blocks[4], "partially signed, 1 of 2 signatures", "complete, 2 of 2 signatures", "Sent transaction ")
+	g.run(t, blocks[5], "invoice 18", "OUTPOINT ", "\nbcrt1")
+	g.run(t, blocks[6], "\nreserved ", "\nfrozen ", " send ", " BALANCE ")
+	g.run(t, blocks[7], "Labelled bcrt1", "Removed the label of bcrt1", "Imported ", "invoice 19")
+	g.run(t, blocks[8], "Ended 0 sessions of admin.")
+	g.run(t, blocks[9], `"label":"invoice 17"`, `"alias":"community_vault"`)
 }
 
 // cliGuide runs code blocks in one directory.

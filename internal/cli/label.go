@@ -11,8 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/btc"
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -34,15 +35,15 @@ address, a transaction id, or an output as txid:vout.`,
 func (p *program) labelListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list ALIAS", Short: "List the labels of a wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
-			labels, err := d.labels(cmd.Context(), access)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			labels, err := c.labels(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, labels, v1.ShowLabel,
-				col("TYPE", func(l btc.Label) string { return l.Type }),
-				col("REF", func(l btc.Label) string { return l.Ref }),
+				p, cmd, labels, itself,
+				col("TYPE", func(l api.Label) string { return l.Type }),
+				col("REF", func(l api.Label) string { return l.Ref }),
 				col("LABEL", labelText),
 			)
 		}),
@@ -50,26 +51,14 @@ func (p *program) labelListCommand(user *string) *cobra.Command {
 }
 
 // labels returns the labels of a wallet.
-func (d *walletCommands) labels(ctx context.Context, access wallet.Access) (all []btc.Label, err error) {
-	labels, err := d.service.Labels(ctx, access)
-	if err != nil {
-		return nil, err
-	}
-	for l, err := range labels {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, l)
-	}
-	return all, nil
+func (c *connection) labels(ctx context.Context, alias string) ([]api.Label, error) {
+	labels, err := c.ExportLabels(ctx, alias)
+	return labels, c.unknownWallet(ctx, alias, err)
 }
 
 // labelText returns the label, and says whether the output is frozen.
-func labelText(l btc.Label) string {
-	text := ""
-	if l.Label != nil {
-		text = *l.Label
-	}
+func labelText(l api.Label) string {
+	text := value(l.Label)
 	if l.Spendable != nil && !*l.Spendable {
 		text = strings.TrimSpace(text + " (frozen)")
 	}
@@ -83,23 +72,19 @@ func (p *program) labelSetCommand(user *string) *cobra.Command {
 
 REF is an address, a transaction id, or an output as txid:vout.`,
 		Example: "  specterd label set savings bc1q… 'invoice 17'",
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
 			if args[2] == "" {
 				return errUsage("LABEL must not be empty; \"specterd label rm\" removes a label")
 			}
-			access, err := d.access(cmd.Context(), args[0])
+			labels, err := c.labels(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			labels, err := d.labels(cmd.Context(), access)
-			if err != nil {
-				return err
-			}
-			if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Ref == args[1] && l.Label != nil && *l.Label == args[2] }) {
+			if slices.ContainsFunc(labels, func(l api.Label) bool { return l.Ref == args[1] && l.Label != nil && *l.Label == args[2] }) {
 				fmt.Fprintf(p.stdout, "%s has this label already; nothing was changed.\n", args[1])
 				return nil
 			}
-			if err := d.setLabel(cmd.Context(), access, args[1], args[2]); err != nil {
+			if err := c.setLabel(cmd.Context(), args[0], args[1], args[2]); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Labelled %s.\n", args[1])
@@ -111,17 +96,18 @@ REF is an address, a transaction id, or an output as txid:vout.`,
 var txidText = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // setLabel sets the label of the object with this reference; an empty label removes it.
-func (d *walletCommands) setLabel(ctx context.Context, access wallet.Access, ref, label string) (err error) {
-	switch at, notOutpoint := btc.ParseOutpoint(ref); {
+func (c *connection) setLabel(ctx context.Context, alias, ref, label string) (err error) {
+	request := api.LabelRequest{Label: &label}
+	switch _, notOutpoint := btc.ParseOutpoint(ref); {
 	case txidText.MatchString(ref):
-		err = d.service.LabelTransaction(ctx, access, ref, label)
+		_, err = c.LabelTransaction(ctx, alias, ref, request)
 	case notOutpoint == nil:
-		_, err = d.service.LabelOutput(ctx, access, at, label)
+		_, err = c.LabelOutput(ctx, alias, ref, request)
 	default:
-		err = d.service.LabelAddress(ctx, access, ref, label)
+		_, err = c.LabelAddress(ctx, alias, ref, request)
 	}
-	if errors.Is(err, wallet.ErrAddressNotFound) || errors.Is(err, wallet.ErrTransactionNotFound) || errors.Is(err, wallet.ErrOutputNotFound) {
-		return fmt.Errorf("%s is not an address, a transaction or an output of %s; \"specterd wallet transactions %s\" and \"specterd wallet address %s --list\" show them", ref, access.Alias(), access.Alias(), access.Alias())
+	if errors.Is(err, client.ErrAddressNotFound) || errors.Is(err, client.ErrTransactionNotFound) || errors.Is(err, client.ErrOutputNotFound) {
+		return fmt.Errorf("%s is not an address, a transaction or an output of %s; \"specterd wallet transactions %[2]s\" and \"specterd wallet address %[2]s --list\" show them", ref, alias)
 	}
 	return err
 }
@@ -132,8 +118,8 @@ func (p *program) labelRemoveCommand(user *string) *cobra.Command {
 		Long: `Remove a label.
 
 REF is an address, a transaction id, or an output as txid:vout.`,
-		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			labels, err := d.labels(cmd.Context(), access)
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			labels, err := c.labels(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -144,7 +130,7 @@ REF is an address, a transaction id, or an output as txid:vout.`,
 				if err := p.confirm(cmd, "Remove the label %q of %s?", *l.Label, l.Ref); err != nil {
 					return err
 				}
-				if err := d.setLabel(cmd.Context(), access, l.Ref, ""); err != nil {
+				if err := c.setLabel(cmd.Context(), args[0], l.Ref, ""); err != nil {
 					return err
 				}
 				fmt.Fprintf(p.stdout, "Removed the label of %s.\n", l.Ref)
@@ -166,24 +152,27 @@ input.
 
 An empty label removes the existing one; "spendable": false freezes an output. Invalid
 lines are reported, all others are imported.`,
-		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
 			lines, err := p.readLimited(args[1], wallet.MaxLabelFile)
 			if err != nil {
 				return err
 			}
-			r, err := v1.ImportLabels(cmd.Context(), d.service, access, lines)
+			r, err := c.ImportLabelFile(cmd.Context(), args[0], lines)
 			if err != nil {
-				return err
+				return c.unknownWallet(cmd.Context(), args[0], err)
 			}
 			if wantsJSON(cmd) {
-				err = p.printJSON(r.Shown)
+				err = p.printJSON(r)
 			} else {
-				for _, problem := range r.Problems {
-					fmt.Fprintln(p.stderr, problem)
+				for _, line := range r.Ignored {
+					fmt.Fprintf(p.stderr, "line %d is ignored: %s\n", line.Line, line.Message)
+				}
+				for _, line := range r.Failed {
+					fmt.Fprintf(p.stderr, "line %d is invalid: %s\n", line.Line, line.Message)
 				}
 				fmt.Fprintf(p.stdout, "Imported %s.\n", text.Count(r.Imported, "label"))
 			}
-			if r.Failed {
+			if len(r.Failed) > 0 {
 				return errors.Join(err, errLabelsFailed)
 			}
 			return err
@@ -195,13 +184,22 @@ func (p *program) labelExportCommand(user *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "export ALIAS", Short: "Print the labels of a wallet (BIP-329)", Args: cobra.ExactArgs(1),
 		Example: "  specterd label export savings > savings-labels.jsonl",
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
-			labels, err := d.service.Labels(cmd.Context(), access)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			labels, err := c.labels(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			w := bufio.NewWriter(p.exported())
-			return errors.Join(v1.WriteLabels(w, labels), w.Flush())
+			for _, l := range labels {
+				line, err := btc.Label(l).Append(w.AvailableBuffer())
+				if err != nil {
+					return err
+				}
+				if _, err := w.Write(line); err != nil {
+					return err
+				}
+			}
+			return w.Flush()
 		}),
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 const jsonFlag = "json"
@@ -72,10 +72,16 @@ func printRows[R any](p *program, cmd *cobra.Command, rows []R, show func(R) any
 	return printList(p, cmd, rows, v1.ShowList, show, columns...)
 }
 
-// printRowsAsOf is printRows for a list that is current to a block.
-func printRowsAsOf[R any](p *program, cmd *cobra.Command, tip wallet.Tip, rows []R, show func(R) any, columns ...column[R]) error {
-	list := func(items []any) any { return v1.ShowListAsOf(items, tip) }
-	return printList(p, cmd, rows, list, show, columns...)
+// printRowsAsOf is printRows for objects of the API in a list that is current to a block.
+func printRowsAsOf[R any](p *program, cmd *cobra.Command, asOf *api.AsOf, rows []R, columns ...column[R]) error {
+	list := func(items []any) any { return listAsOf{items, asOf} }
+	return printList(p, cmd, rows, list, itself, columns...)
+}
+
+// listAsOf is a complete list in JSON that is current to a block.
+type listAsOf struct {
+	Items []any     `json:"items"`
+	AsOf  *api.AsOf `json:"as_of"`
 }
 
 func printList[R any](p *program, cmd *cobra.Command, rows []R, list func([]any) any, show func(R) any, columns ...column[R]) error {

@@ -6,36 +6,35 @@ import (
 
 	"github.com/spf13/cobra"
 
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/policy"
-	"github.com/specterd/specterd/internal/spending"
 	"github.com/specterd/specterd/internal/text"
 )
 
 // printPolicyResult prints the result of a request to change a policy or a list.
-func (p *program) printPolicyResult(cmd *cobra.Command, d *policyCommands, t policyTarget, r spending.Result, err error) error {
+func (p *program) printPolicyResult(cmd *cobra.Command, c *policyConnection, t policyTarget, r *api.PolicyResult, err error) error {
 	if err != nil {
 		return err
 	}
 	if wantsJSON(cmd) {
-		return p.printJSON(v1.ShowPolicyResult(r))
+		return p.printJSON(r)
 	}
 	for _, w := range r.Loosens {
 		fmt.Fprintf(p.stdout, "Permits more than before: %s\n", loosened(w))
 	}
 	p.printPolicyWarnings(r.Warnings)
 	if r.Pending == nil {
-		fmt.Fprintf(p.stdout, "Changed %s.\n", t.text(d))
+		fmt.Fprintf(p.stdout, "Changed %s.\n", t.text(c))
 		return nil
 	}
-	fmt.Fprintf(p.stdout, "The change %s of %s is pending; %s.\n", r.Pending.ID, t.text(d), pendingText(*r.Pending))
-	fmt.Fprintf(p.stdout, "Next: \"specterd policy approve %s %s\", with --user for another owner.\n", argumentOf(d, t), r.Pending.ID)
+	fmt.Fprintf(p.stdout, "The change %s of %s is pending; %s.\n", r.Pending.ID, t.text(c), pendingText(*r.Pending))
+	fmt.Fprintf(p.stdout, "Next: \"specterd policy approve %s %s\", with --user for another owner.\n", c.argument(), r.Pending.ID)
 	return nil
 }
 
 // loosened states a field in which a policy permits more than before.
-func loosened(w policy.Wider) string {
-	return fmt.Sprintf("%s: %s → %s", fieldText(w.Rule, w.Field), valueText(w.Old), valueText(w.New))
+func loosened(w api.Wider) string {
+	return fmt.Sprintf("%s: %s → %s", fieldText(value(w.Rule), w.Field), valueText(w.Old), valueText(w.New))
 }
 
 // fieldText names a field of a policy or of one of its rules.
@@ -46,15 +45,15 @@ func fieldText(rule, field string) string {
 	return fmt.Sprintf("rule %q, %s", rule, field)
 }
 
-func valueText(value string) string {
-	if value == "" {
+func valueText(value *string) string {
+	if value == nil {
 		return "(missing)"
 	}
-	return value
+	return *value
 }
 
 // pendingText states what a change waits for.
-func pendingText(c spending.Change) string {
+func pendingText(c api.PolicyChange) string {
 	at := c.EffectiveAt.UTC().Format(timeLayout)
 	switch {
 	case c.Missing > 0 && c.EffectiveAt.After(c.RequestedAt):
@@ -69,18 +68,18 @@ func (p *program) policyChangesCommand(user *string) *cobra.Command {
 	var t policyTarget
 	cmd := &cobra.Command{
 		Use: "changes [ALIAS]", Short: "List the pending changes of policies", Args: cobra.MaximumNArgs(1),
-		RunE: p.withPolicies(user, &t, 0, false, func(cmd *cobra.Command, d *policyCommands, _ []string) error {
-			changes, err := d.changes(cmd.Context(), t)
+		RunE: p.withPolicies(user, &t, 0, false, func(cmd *cobra.Command, c *policyConnection, _ []string) error {
+			changes, err := c.changes(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, changes, v1.ShowPolicyChange,
-				col("ID", func(c spending.Change) string { return c.ID }),
+				p, cmd, changes, itself,
+				col("ID", func(c api.PolicyChange) string { return c.ID }),
 				col("CHANGES", changeText),
-				col("BY", func(c spending.Change) string { return c.Maker.UserName }),
-				col("NOT BEFORE", func(c spending.Change) string { return c.EffectiveAt.UTC().Format(timeLayout) }),
-				col("MISSING", func(c spending.Change) string { return text.Count(c.Missing, "approval") }),
+				col("BY", func(c api.PolicyChange) string { return c.RequestedBy }),
+				col("NOT BEFORE", func(c api.PolicyChange) string { return c.EffectiveAt.UTC().Format(timeLayout) }),
+				col("MISSING", func(c api.PolicyChange) string { return text.Count(c.Missing, "approval") }),
 			)
 		}),
 	}
@@ -88,40 +87,40 @@ func (p *program) policyChangesCommand(user *string) *cobra.Command {
 }
 
 // changeText names what a change is about.
-func changeText(c spending.Change) string {
+func changeText(c api.PolicyChange) string {
 	verb := "set"
-	if c.Document == "" {
+	if c.Deletes {
 		verb = "delete"
 	}
 	switch {
-	case c.List != "":
-		return verb + " list " + c.List
-	case c.Kind == policy.Member:
-		return verb + " policy of " + c.User
+	case c.List != nil:
+		return verb + " list " + *c.List
+	case c.Layer == string(policy.Member):
+		return verb + " policy of " + value(c.User)
 	}
 	return verb + " policy"
 }
 
-func (d *policyCommands) changes(ctx context.Context, t policyTarget) ([]spending.Change, error) {
-	if t.server {
-		return d.ServerChanges(ctx, d.who)
+func (c *policyConnection) changes(ctx context.Context) ([]api.PolicyChange, error) {
+	if c.alias == "" {
+		return collect(c.ListServerPolicyChanges(ctx))
 	}
-	return d.Changes(ctx, d.access)
+	return collect(c.ListPolicyChanges(ctx, c.alias))
 }
 
 func (p *program) policyApproveCommand(user *string) *cobra.Command {
 	var t policyTarget
 	cmd := &cobra.Command{
 		Use: "approve [ALIAS] ID", Short: "Approve a pending change of a policy", Args: cobra.RangeArgs(1, 2),
-		RunE: p.withPolicies(user, &t, 1, false, func(cmd *cobra.Command, d *policyCommands, args []string) error {
-			var r spending.Result
+		RunE: p.withPolicies(user, &t, 1, false, func(cmd *cobra.Command, c *policyConnection, args []string) error {
+			var r *api.PolicyResult
 			var err error
 			if t.server {
-				r, err = d.ApproveServerChange(cmd.Context(), d.who, args[0])
+				r, err = c.ApproveServerPolicyChange(cmd.Context(), args[0])
 			} else {
-				r, err = d.ApproveChange(cmd.Context(), d.access, args[0])
+				r, err = c.ApprovePolicyChange(cmd.Context(), c.alias, args[0])
 			}
-			return p.printPolicyResult(cmd, d, t, r, err)
+			return p.printPolicyResult(cmd, c, t, r, err)
 		}),
 	}
 	return addJSON(addServerFlag(cmd, &t))
@@ -131,15 +130,15 @@ func (p *program) policyCancelCommand(user *string) *cobra.Command {
 	var t policyTarget
 	cmd := &cobra.Command{
 		Use: "cancel [ALIAS] ID", Short: "Cancel a pending change of a policy", Args: cobra.RangeArgs(1, 2),
-		RunE: p.withPolicies(user, &t, 1, false, func(cmd *cobra.Command, d *policyCommands, args []string) error {
+		RunE: p.withPolicies(user, &t, 1, false, func(cmd *cobra.Command, c *policyConnection, args []string) error {
 			if err := p.confirm(cmd, "Cancel the change %s?", args[0]); err != nil {
 				return err
 			}
 			var err error
 			if t.server {
-				err = d.CancelServerChange(cmd.Context(), d.who, args[0])
+				err = c.CancelServerPolicyChange(cmd.Context(), args[0])
 			} else {
-				err = d.CancelChange(cmd.Context(), d.access, args[0])
+				err = c.CancelPolicyChange(cmd.Context(), c.alias, args[0])
 			}
 			if err != nil {
 				return err

@@ -7,16 +7,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/specterd/specterd/internal/auth"
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/btc"
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/privatefile"
 	"github.com/specterd/specterd/internal/proposal"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 func (p *program) proposalCommand() *cobra.Command {
@@ -37,10 +37,10 @@ do not spend them. Its status follows the blockchain while the server is running
 	return cmd
 }
 
-// listed is a proposal of a list, with its wallet.
+// listed is a proposal of a list, with the alias of its wallet.
 type listed struct {
-	proposal.Proposal
-	wallet wallet.View
+	api.ProposalSummary
+	alias string
 }
 
 func (p *program) proposalListCommand(user *string) *cobra.Command {
@@ -49,21 +49,23 @@ func (p *program) proposalListCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list [ALIAS]", Short: "List proposals of one wallet or of all, latest first", Args: cobra.MaximumNArgs(1),
 		Example: "  specterd proposal list vault --status created,partially_signed",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			filter, err := proposal.ParseStatuses("--status", statuses)
-			if err != nil {
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			if _, err := proposal.ParseStatuses("--status", statuses); err != nil {
 				return err
 			}
-			rows, err := d.listProposals(cmd.Context(), args, filter, limit)
+			if limit < 1 {
+				return errUsage("--limit must be 1 or more")
+			}
+			rows, err := c.listProposals(cmd.Context(), args, client.ListProposalsParams{Status: statuses}, limit)
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, rows, func(l listed) any { return v1.ShowProposalSummary(l.Proposal, l.wallet) },
-				col("ID", func(l listed) string { return l.ID }),
-				col("WALLET", func(l listed) string { return l.wallet.Alias }),
-				amountCol("BTC", func(l listed) btc.Amount { return l.Sent() }),
-				col("STATUS", func(l listed) string { return string(l.Status) }),
+				p, cmd, rows, func(l listed) any { return l.ProposalSummary },
+				col("ID", func(l listed) string { return value(l.ID) }),
+				col("WALLET", func(l listed) string { return l.alias }),
+				amountCol("BTC", func(l listed) btc.Amount { return btc.Amount(l.Amount) }),
+				col("STATUS", func(l listed) string { return l.Status }),
 				col("CREATED", func(l listed) string { return l.CreatedAt.UTC().Format(time.DateOnly) }),
 			)
 		}),
@@ -73,82 +75,49 @@ func (p *program) proposalListCommand(user *string) *cobra.Command {
 	return addJSON(cmd)
 }
 
-// listProposals returns the latest proposals of the wallet named by args, or of all
-// wallets of the user.
-func (d *walletCommands) listProposals(ctx context.Context, args []string, statuses []proposal.Status, limit int) ([]listed, error) {
-	if limit < 1 {
-		return nil, errUsage("--limit must be 1 or more")
+// listProposals returns the latest proposals of the wallets with these aliases, at most limit of
+// each, or of all wallets of the user if there are no aliases.
+func (c *connection) listProposals(ctx context.Context, aliases []string, params client.ListProposalsParams, limit int) ([]listed, error) {
+	if len(aliases) == 0 {
+		var err error
+		if aliases, err = c.aliases(ctx); err != nil {
+			return nil, err
+		}
 	}
-	accesses, err := d.accesses(ctx, args)
-	if err != nil {
-		return nil, err
-	}
+	params.Limit = min(limit, pageSize)
 	var rows []listed
-	for _, access := range accesses {
-		v, err := d.service.View(ctx, access, auth.RoleViewer)
-		if err != nil {
-			return nil, err
-		}
-		found, err := d.proposals.List(ctx, access, proposal.Filter{Statuses: statuses}, proposal.Cursor{}, limit)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range found {
-			rows = append(rows, listed{one, v})
+	for _, alias := range aliases {
+		n := 0
+		for one, err := range c.ListProposals(ctx, alias, &params) {
+			if err != nil {
+				return nil, c.unknownWallet(ctx, alias, err)
+			}
+			rows = append(rows, listed{one, alias})
+			if n++; n == limit {
+				break
+			}
 		}
 	}
 	return rows, nil
 }
 
-// accesses returns the user's access to the wallets with these aliases, or to all wallets
-// if there are none.
-func (d *walletCommands) accesses(ctx context.Context, aliases []string) ([]wallet.Access, error) {
-	if len(aliases) == 0 {
-		memberships, err := d.service.Memberships(ctx, d.who)
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range memberships {
-			aliases = append(aliases, m.Alias)
-		}
-	}
-	accesses := make([]wallet.Access, len(aliases))
-	for i, alias := range aliases {
-		var err error
-		if accesses[i], err = d.access(ctx, alias); err != nil {
-			return nil, err
-		}
-	}
-	return accesses, nil
-}
-
-// access returns the user's access to a wallet.
-func (d *walletCommands) access(ctx context.Context, alias string) (wallet.Access, error) {
-	access, err := d.service.Access(ctx, d.who, alias)
-	if !errors.Is(err, wallet.ErrNotFound) {
-		return access, err
-	}
-	members, err := d.service.Memberships(ctx, d.who)
+// findProposal returns a proposal and the alias of its wallet, which may be any wallet of the user.
+func (c *connection) findProposal(ctx context.Context, id string) (alias string, found *api.ProposalDetails, err error) {
+	aliases, err := c.aliases(ctx)
 	if err != nil {
-		return access, err
+		return "", nil, err
 	}
-	return access, errNoWallet("", d.who.UserName, alias, members)
-}
-
-// findProposal returns a proposal and the access to its wallet, which may be any wallet
-// of the user.
-func (d *walletCommands) findProposal(ctx context.Context, id string) (wallet.Access, proposal.Proposal, error) {
-	accesses, err := d.accesses(ctx, nil)
-	if err != nil {
-		return wallet.Access{}, proposal.Proposal{}, err
-	}
-	for _, access := range accesses {
-		found, err := d.proposals.Get(ctx, access, id)
-		if !errors.Is(err, proposal.ErrNotFound) {
-			return access, found, err
+	for _, alias := range aliases {
+		found, err := c.GetProposal(ctx, alias, client.ProposalID(id))
+		if err == nil || !errors.Is(err, client.ErrProposalNotFound) && !errors.Is(err, client.ErrInvalidRequest) {
+			return alias, found, err
 		}
 	}
-	return wallet.Access{}, proposal.Proposal{}, fmt.Errorf("user %s has no proposal %s; \"specterd proposal list --user %s\" shows the ids, and --user selects another user", d.who.UserName, id, d.who.UserName)
+	name, err := c.userName(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return "", nil, fmt.Errorf("user %s has no proposal %s; \"specterd proposal list%s\" shows the ids, and %s", name, id, c.forUser(), c.otherUser())
 }
 
 func (p *program) proposalShowCommand(user *string) *cobra.Command {
@@ -157,22 +126,23 @@ func (p *program) proposalShowCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show ID", Short: "Show a proposal and its missing signatures", Args: cobra.ExactArgs(1),
 		Example: "  specterd proposal show ID --psbt payment.psbt\n  specterd proposal show ID --qr --device passport",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
 			showQR, err := qr.isWanted()
 			if err != nil {
 				return err
 			}
-			access, found, err := d.findProposal(cmd.Context(), args[0])
+			alias, found, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if showQR {
-				if err := found.Withheld(); err != nil {
-					return err
-				}
-				return qr.draw(cmd.Context(), p, found.PSBT)
+			if !showQR {
+				return p.printProposal(cmd, c, alias, found, file)
 			}
-			return p.printProposal(cmd, d, access, found, file)
+			psbt, err := c.psbtOf(cmd.Context(), alias, found)
+			if err != nil {
+				return err
+			}
+			return qr.draw(cmd.Context(), p, psbt)
 		}),
 	}
 	addPSBTFlag(cmd, &file)
@@ -185,43 +155,100 @@ func addPSBTFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVar(file, "psbt", "", "new file for the PSBT, in binary; - prints it in base64 instead")
 }
 
+// psbtOf returns the PSBT of a proposal. While a policy holds the proposal back, it returns the error
+// that says so.
+func (c *connection) psbtOf(ctx context.Context, alias string, found *api.ProposalDetails) ([]byte, error) {
+	if isHeld(found) {
+		if _, err := c.GetProposalQR(ctx, alias, found, nil); err != nil {
+			return nil, err
+		}
+	}
+	return base64.StdEncoding.DecodeString(found.PSBT)
+}
+
 // printProposal writes the PSBT of a proposal to a file, if one is named, and prints the
 // proposal; for -, it prints only the PSBT.
-func (p *program) printProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, found proposal.Proposal, file string) error {
-	v, err := d.service.View(cmd.Context(), access, auth.RoleViewer)
-	if err != nil {
-		return err
-	}
-	if err := found.Withheld(); err != nil && file != "" {
-		return err
-	}
-	switch {
-	case file == "-":
-		fmt.Fprintln(p.stdout, base64.StdEncoding.EncodeToString(found.PSBT))
-		return nil
-	case file != "":
-		if err := writePSBT(file, found.PSBT); err != nil {
+func (p *program) printProposal(cmd *cobra.Command, c *connection, alias string, found *api.ProposalDetails, file string) error {
+	if file != "" {
+		psbt, err := c.psbtOf(cmd.Context(), alias, found)
+		if err != nil {
 			return err
+		}
+		if file == "-" {
+			fmt.Fprintln(p.stdout, base64.StdEncoding.EncodeToString(psbt))
+			return nil
+		}
+		if err := writePSBT(file, psbt); err != nil {
+			return err
+		}
+		if found.Withheld {
+			fmt.Fprintln(p.stderr, "The PSBT lacks the signatures that exist, because the role or the token does not permit to see them.")
 		}
 	}
 	if wantsJSON(cmd) {
-		return p.printJSON(v1.ShowProposal(found, v))
+		return p.printJSON(found)
 	}
-	var addresses []string
-	for _, o := range found.Outputs {
-		addresses = append(addresses, o.Address)
-	}
-	labels, err := d.service.AddressLabels(cmd.Context(), access, addresses)
+	about, err := c.about(cmd.Context(), alias, found)
 	if err != nil {
 		return err
 	}
-	unconfirmed := 0
-	if found.Ancestors.Transactions == 0 { // a new proposal has a warning instead
-		if unconfirmed, err = d.proposals.UnconfirmedInputs(cmd.Context(), access, found.ID); err != nil {
-			return err
+	return p.printProposalText(found, alias, about, file)
+}
+
+// aboutProposal contains the parts of the text of a proposal that are not in the proposal.
+type aboutProposal struct {
+	labels      map[string]string // of addresses
+	unconfirmed int               // number of its UTXOs that are unconfirmed now
+}
+
+// about returns labels and the state of UTXOs for the text of a proposal, or nothing if the token may
+// not read wallets.
+func (c *connection) about(ctx context.Context, alias string, found *api.ProposalDetails) (aboutProposal, error) {
+	about := aboutProposal{labels: map[string]string{}}
+	labels, err := c.ExportLabels(ctx, alias)
+	if errors.Is(err, client.ErrInsufficientScope) {
+		return about, nil
+	}
+	for _, l := range labels {
+		if l.Type == "addr" {
+			about.labels[l.Ref] = value(l.Label)
 		}
 	}
-	return p.printProposalText(found, v, labels, unconfirmed, file)
+	isNew := slices.ContainsFunc(found.Warnings, func(w api.Warning) bool { return w.Code == proposal.WarnUnconfirmed }) // it has a warning instead
+	if err != nil || !isOpen(found) || isNew {
+		return about, err
+	}
+	unconfirmed, err := c.unconfirmed(ctx, alias, found.Inputs)
+	about.unconfirmed = unconfirmed
+	return about, err
+}
+
+// fewInputs is the number of inputs up to which their addresses are looked up one by one.
+const fewInputs = 20
+
+// unconfirmed returns how many of these UTXOs are unconfirmed now.
+func (c *connection) unconfirmed(ctx context.Context, alias string, inputs []api.SpentUTXO) (n int, err error) {
+	queries := []client.ListUTXOsParams{{Limit: pageSize}}
+	if len(inputs) <= fewInputs {
+		queries = nil
+		for _, in := range inputs {
+			if !slices.ContainsFunc(queries, func(q client.ListUTXOsParams) bool { return q.Address == in.Address }) {
+				queries = append(queries, client.ListUTXOsParams{Limit: pageSize, Address: in.Address})
+			}
+		}
+	}
+	for _, query := range queries {
+		utxos, _, err := c.utxos(ctx, alias, query)
+		if err != nil {
+			return n, err
+		}
+		for _, u := range utxos {
+			if u.Confirmations == 0 && slices.ContainsFunc(inputs, func(in api.SpentUTXO) bool { return in.Txid == u.Txid && in.Vout == u.Vout }) {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // checkNewFile returns an error if a file cannot be created at the path.
@@ -244,6 +271,9 @@ func writePSBT(path string, psbt []byte) error {
 // readLimited reads a file, or standard input for -, of at most limit bytes.
 func (p *program) readLimited(path string, limit int64) ([]byte, error) {
 	in := p.stdin
+	if path == "-" && p.stdinTaken {
+		return nil, errUsage("standard input contains the token; name another file with --token-file")
+	}
 	if path != "-" {
 		f, err := os.Open(path) //nolint:gosec // the caller names the file
 		if err != nil {

@@ -1,18 +1,22 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/specterd/specterd/internal/auth"
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
 	"github.com/specterd/specterd/internal/text"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 func (p *program) proposalSignCommand(user *string) *cobra.Command {
@@ -25,90 +29,103 @@ FILE contains the PSBT in binary, base64 or hexadecimal, or the texts of its QR 
 in each line; - reads standard input. The transaction in it identifies the proposal. Only
 signatures are used, and each is verified.`,
 		Example: "  specterd proposal sign-in-file payment-signed.psbt",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
 			data, err := p.readLimited(args[0], psbt.MaxTextSize)
 			if err != nil {
 				return err
 			}
-			access, before, err := d.proposalOf(cmd.Context(), id, data)
+			alias, before, err := c.proposalOf(cmd.Context(), id, data)
 			if err != nil {
 				return err
 			}
-			after, err := d.proposals.AddSignatures(cmd.Context(), access, before.ID, data, nil)
+			after, err := c.AddSignatures(cmd.Context(), alias, client.ProposalID(*before.ID), api.AddSignaturesRequest{PSBT: asText(data)})
 			if err != nil {
 				return err
 			}
-			if n := len(after.Signatures) - len(before.Signatures); n == 0 {
+			if n := signaturesOf(after.ProposalSummary) - signaturesOf(before); n == 0 {
 				fmt.Fprintf(p.stderr, "%s has no signatures that are new; nothing was changed.\n", args[0])
 			} else if !wantsJSON(cmd) {
 				fmt.Fprintf(p.stdout, "Added %s.\n\n", text.Count(n, "signature"))
 			}
-			return p.printProposal(cmd, d, access, after, "")
+			return p.printProposal(cmd, c, alias, after, "")
 		}),
 	}
 	cmd.Flags().StringVar(&id, "id", "", "id of the proposal; default the one with the transaction in FILE")
 	return addJSON(cmd)
 }
 
+// asText returns a PSBT as a text of the API: binary data in base64, and other formats unchanged.
+func asText(data []byte) string {
+	if utf8.Valid(data) && !bytes.ContainsRune(data, 0) {
+		return string(data)
+	}
+	return base64.StdEncoding.EncodeToString(data)
+}
+
+// signaturesOf returns the number of signatures of all inputs.
+func signaturesOf(found api.ProposalSummary) (n int) {
+	for _, in := range found.Inputs {
+		n += in.Signatures
+	}
+	return n
+}
+
 // proposalOf returns the proposal with an id, or, without one, the proposal for whose
 // transaction data has signatures. Of several, it prefers an open one.
-func (d *walletCommands) proposalOf(ctx context.Context, id string, data []byte) (access wallet.Access, found proposal.Proposal, err error) {
+func (c *connection) proposalOf(ctx context.Context, id string, data []byte) (alias string, found api.ProposalSummary, err error) {
 	if id != "" {
-		return d.findProposal(ctx, id)
+		alias, details, err := c.findProposal(ctx, id)
+		if err != nil {
+			return "", found, err
+		}
+		return alias, details.ProposalSummary, nil
 	}
 	posted, err := psbt.Decode(data)
 	if err != nil {
-		return access, found, err
+		return "", found, err
 	}
-	accesses, err := d.accesses(ctx, nil)
+	same, err := c.listProposals(ctx, nil, client.ListProposalsParams{Txid: posted.Txid()}, 100)
 	if err != nil {
-		return access, found, err
+		return "", found, err
 	}
-	for _, a := range accesses {
-		same, err := d.proposals.List(ctx, a, proposal.Filter{Txid: posted.Txid()}, proposal.Cursor{}, 100)
+	if len(same) == 0 {
+		name, err := c.userName(ctx)
 		if err != nil {
-			return access, found, err
+			return "", found, err
 		}
-		for _, one := range same {
-			if found.ID == "" || one.Status.Open() && !found.Status.Open() {
-				access, found = a, one
-			}
-		}
+		return "", found, fmt.Errorf("no proposal of user %s has the transaction %s; %s", name, posted.Txid(), c.otherUser())
 	}
-	if found.ID == "" {
-		return access, found, fmt.Errorf("no proposal of user %s has the transaction %s; --user selects another user", d.who.UserName, posted.Txid())
+	one := same[0]
+	if i := slices.IndexFunc(same, func(l listed) bool { return proposal.Status(l.Status).Open() }); i >= 0 {
+		one = same[i]
 	}
-	return access, found, nil
+	return one.alias, one.ProposalSummary, nil
 }
 
 func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 	var evict bool
 	cmd := &cobra.Command{
 		Use: "broadcast ID", Short: "Send the signed transaction of a proposal to the network", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, before, err := d.findProposal(cmd.Context(), args[0])
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			alias, before, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			v, err := d.service.View(cmd.Context(), access, auth.RoleViewer)
-			if err != nil {
-				return err
-			}
-			if n := missingSignatures(before, v); n != "" {
+			if n := missingSignatures(before); n != "" {
 				return errors.New(n)
 			}
-			sent, err := d.proposals.Broadcast(cmd.Context(), access, before.ID, proposal.BroadcastParams{Evict: evict})
+			sent, err := c.BroadcastProposal(cmd.Context(), alias, client.ProposalID(*before.ID), api.BroadcastProposalRequest{Evict: evict})
 			if err != nil {
 				return err
 			}
 			again := ""
-			if before.Status == proposal.Broadcast {
+			if before.Status == string(proposal.Broadcast) {
 				again = " again"
 			}
 			if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "Sent transaction %s%s.\n\n", sent.FinalTxid, again)
+				fmt.Fprintf(p.stdout, "Sent transaction %s%s.\n\n", value(sent.FinalTxid), again)
 			}
-			return p.printProposal(cmd, d, access, sent, "")
+			return p.printProposal(cmd, c, alias, sent, "")
 		}),
 	}
 	cmd.Flags().BoolVar(&evict, "evict", false, "allow a replacement to evict later payments of others")
@@ -117,34 +134,35 @@ func (p *program) proposalBroadcastCommand(user *string) *cobra.Command {
 
 // missingSignatures returns why a proposal cannot be sent yet; empty if it can be, or if
 // the service reports another reason.
-func missingSignatures(found proposal.Proposal, v wallet.View) string {
-	if found.Status != proposal.Created && found.Status != proposal.PartiallySigned {
+func missingSignatures(found *api.ProposalDetails) string {
+	if status := proposal.Status(found.Status); status != proposal.Created && status != proposal.PartiallySigned {
 		return ""
 	}
-	return fmt.Sprintf("proposal %s does not have enough signatures yet; missing: %s; \"specterd proposal show %s\" shows who can sign",
-		found.ID, text.Count(v.SignaturesRequired-found.FewestSignatures(), "signature"), found.ID)
+	return fmt.Sprintf("proposal %s does not have enough signatures yet; missing: %s; \"specterd proposal show %[1]s\" shows who can sign",
+		*found.ID, text.Count(found.SignaturesRequired-fewestSignatures(found), "signature"))
 }
 
 func (p *program) proposalCancelCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cancel ID", Short: "Cancel an open proposal and release its UTXOs", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, found, err := d.findProposal(cmd.Context(), args[0])
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			alias, found, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			question := fmt.Sprintf("Cancel proposal %s for %s BTC and delete its signatures?", found.ID, bitcoins(found.Sent()))
+			question := fmt.Sprintf("Cancel proposal %s for %s BTC and delete its signatures?", *found.ID, bitcoins(btc.Amount(found.Amount)))
 			if err := p.confirm(cmd, "%s", question); err != nil {
 				return err
 			}
-			cancelled, err := d.proposals.Cancel(cmd.Context(), access, found.ID, nil)
+			cancelled, err := c.CancelProposal(cmd.Context(), alias, client.ProposalID(*found.ID))
 			if err != nil {
 				return err
 			}
-			if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "Cancelled proposal %s; its UTXOs are available again.\n\n", found.ID)
+			if wantsJSON(cmd) {
+				return p.printJSON(cancelled)
 			}
-			return p.printProposal(cmd, d, access, cancelled, "")
+			fmt.Fprintf(p.stdout, "Cancelled proposal %s; its UTXOs are available again.\n\n", *found.ID)
+			return p.printProposal(cmd, c, alias, &cancelled.ProposalDetails, "")
 		}),
 	}
 	return addJSON(addYes(cmd))
@@ -159,23 +177,21 @@ func (p *program) proposalBumpCommand(user *string) *cobra.Command {
 
 The replacement is a new proposal with the same recipients, which must be signed and
 broadcast. An open proposal is replaced at once, a sent one when the replacement is sent.`,
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			rate, err := parseFeeRate(feeRate)
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			request := api.BumpProposalRequest{Evict: evict, DryRun: dryRun}
+			var err error
+			if request.FeeRate, err = parseFeeRate(feeRate); err != nil {
+				return err
+			}
+			if request.MaxFee, err = parseMaxFee(maxFee); err != nil {
+				return err
+			}
+			alias, old, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			var most btc.Amount
-			if maxFee != "" {
-				if most, err = proposal.ParseAmount(maxFee); err != nil {
-					return fmt.Errorf("--max-fee: %w", err)
-				}
-			}
-			access, old, err := d.findProposal(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return p.addProposal(cmd, d, access, key, file, func(ctx context.Context) (proposal.Proposal, error) {
-				return d.proposals.Bump(ctx, access, old.ID, proposal.BumpParams{FeeRate: rate, MaxFee: most, Evict: evict, DryRun: dryRun})
+			return p.addProposal(cmd, c, alias, key, file, func(options ...client.CallOption) (*api.ProposalDetails, error) {
+				return c.BumpProposal(cmd.Context(), alias, client.ProposalID(*old.ID), request, options...)
 			})
 		}),
 	}
@@ -191,19 +207,23 @@ broadcast. An open proposal is replaced at once, a sent one when the replacement
 func (p *program) proposalApproveCommand(user *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "approve ID", Short: "Approve a proposal that a policy holds back", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, found, err := d.findProposal(cmd.Context(), args[0])
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			alias, found, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			approved, err := d.proposals.Approve(cmd.Context(), access, found.ID, nil)
+			name, err := c.userName(cmd.Context())
+			if err != nil {
+				return err
+			}
+			approved, err := c.ApproveProposal(cmd.Context(), alias, client.ProposalID(*found.ID))
 			if err != nil {
 				return err
 			}
 			if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "%s has approved proposal %s.\n\n", d.who.UserName, found.ID)
+				fmt.Fprintf(p.stdout, "%s has approved proposal %s.\n\n", name, *found.ID)
 			}
-			return p.printProposal(cmd, d, access, approved, "")
+			return p.printProposal(cmd, c, alias, approved, "")
 		}),
 	}
 	return addJSON(cmd)
@@ -213,19 +233,23 @@ func (p *program) proposalRejectCommand(user *string) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use: "reject ID --reason TEXT", Short: "Reject a proposal that awaits approval, and release its UTXOs", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			access, found, err := d.findProposal(cmd.Context(), args[0])
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			alias, found, err := c.findProposal(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			rejected, err := d.proposals.Reject(cmd.Context(), access, found.ID, reason, nil)
+			name, err := c.userName(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rejected, err := c.RejectProposal(cmd.Context(), alias, client.ProposalID(*found.ID), api.RejectProposalRequest{Reason: reason})
 			if err != nil {
 				return err
 			}
 			if !wantsJSON(cmd) {
-				fmt.Fprintf(p.stdout, "%s has rejected proposal %s.\n\n", d.who.UserName, found.ID)
+				fmt.Fprintf(p.stdout, "%s has rejected proposal %s.\n\n", name, *found.ID)
 			}
-			return p.printProposal(cmd, d, access, rejected, "")
+			return p.printProposal(cmd, c, alias, rejected, "")
 		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "reason, which all members can read")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -10,10 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/idempotency"
 	"github.com/specterd/specterd/internal/proposal"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 // recipientsFlag is the flag with the path of a CSV file of recipients.
@@ -45,17 +48,14 @@ amount_btc, and optionally label. The node must be running.`,
   specterd proposal create vault --to bc1q…=max --from 4a5e…da33b:0
   specterd proposal create vault --to "bitcoin:bc1q…?amount=0.25&label=rent"
   specterd proposal create vault --recipients salaries.csv --dry-run`,
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			params, err := c.params(d.Now())
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, to *connection, args []string) error {
+			request, err := c.request(time.Now())
 			if err != nil {
 				return err
 			}
-			access, err := d.access(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return p.addProposal(cmd, d, access, c.key, c.file, func(ctx context.Context) (proposal.Proposal, error) {
-				return d.proposals.Create(ctx, access, params)
+			return p.addProposal(cmd, to, args[0], c.key, c.file, func(options ...client.CallOption) (*api.ProposalDetails, error) {
+				created, err := to.CreateProposal(cmd.Context(), args[0], request, options...)
+				return created, to.unknownWallet(cmd.Context(), args[0], err)
 			})
 		}),
 	}
@@ -87,59 +87,82 @@ func addNewProposalFlags(cmd *cobra.Command, dryRun *bool, key, file *string) {
 	addPSBTFlag(cmd, file)
 }
 
-func (c *creation) params(now time.Time) (proposal.CreateParams, error) {
-	o := proposal.CreateParams{Replaces: c.replaces, Evict: c.evict, NotReplaceable: !c.replaceable, DryRun: c.dryRun, TargetBlocks: c.targetBlocks, AllowDuplicates: c.allowDuplicates}
+// request returns the request to the API.
+func (c *creation) request(now time.Time) (api.CreateProposalRequest, error) {
+	r := api.CreateProposalRequest{Replaces: c.replaces, Evict: c.evict, DryRun: c.dryRun, Duplicates: c.allowDuplicates, UTXOs: c.from}
+	if !c.replaceable {
+		r.Replaceable = new(false)
+	}
+	if c.targetBlocks != 0 {
+		r.TargetBlocks = &c.targetBlocks
+	}
 	var problems []error
 	check := func(err error) {
 		if err != nil {
 			problems = append(problems, err)
 		}
 	}
-	check(c.setRecipients(&o))
+	check(c.setRecipients(&r))
 	if c.recipients != "" {
 		table, err := os.ReadFile(c.recipients)
 		check(err)
-		o.RecipientsCSV = string(table)
+		r.CSV = string(table)
 		if err == nil && len(table) == 0 {
 			check(fmt.Errorf("--recipients %s: the file is empty", c.recipients))
 		}
 	}
 	for _, text := range c.from {
-		at, err := btc.ParseOutpoint(text)
-		if err != nil {
+		if _, err := btc.ParseOutpoint(text); err != nil {
 			check(fmt.Errorf("--from %s: must be txid:vout, with a txid of 64 hexadecimal digits", text))
 		}
-		o.UTXOs = append(o.UTXOs, at)
 	}
 	var err error
 	if c.feeRate != "" {
-		o.FeeRate, err = parseFeeRate(c.feeRate)
+		r.FeeRate, err = parseFeeRate(c.feeRate)
 		check(err)
 	}
-	if c.maxFee != "" {
-		if o.MaxFee, err = proposal.ParseAmount(c.maxFee); err != nil {
-			check(fmt.Errorf("--max-fee: %w", err))
-		}
-	}
+	r.MaxFee, err = parseMaxFee(c.maxFee)
+	check(err)
 	if c.expires != "" {
-		o.ExpiresAt, err = parseExpiry(c.expires, now)
+		at, err := parseExpiry(c.expires, now)
 		check(err)
+		r.ExpiresAt = &at
 	}
-	return o, errors.Join(problems...)
+	check(c.checkKey())
+	return r, errors.Join(problems...)
+}
+
+// checkKey refuses an idempotency key with a lifetime, which ends later at each repetition, so that
+// the repetition would be another request.
+func (c *creation) checkKey() error {
+	if c.key == "" || c.expires == "" {
+		return nil
+	}
+	if _, err := time.Parse(time.RFC3339, c.expires); err != nil {
+		return errUsage("--expires must be a time, such as 2026-12-31T12:00:00Z, with --idempotency-key: a lifetime ends later at each repetition")
+	}
+	return nil
 }
 
 // setRecipients sets the recipients, their labels, and which of them pay the fee.
-func (c *creation) setRecipients(o *proposal.CreateParams) error {
+func (c *creation) setRecipients(r *api.CreateProposalRequest) error {
 	var problems []error
 	positions := map[string]int{}
 	for i, text := range c.to {
-		r, isMax, err := proposal.ParseRecipient(text)
+		to, isMax, err := proposal.ParseRecipient(text)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("--to %s: %w", text, err))
 		}
-		o.SendMax = o.SendMax || isMax
-		positions[r.Address] = i
-		o.Recipients = append(o.Recipients, r)
+		r.SendMax = r.SendMax || isMax
+		positions[to.Address] = i
+		recipient := api.Recipient{Address: to.Address}
+		if to.Amount != 0 {
+			recipient.Amount = new(int64(to.Amount))
+		}
+		if to.Data != nil {
+			recipient.Data = new(hex.EncodeToString(to.Data))
+		}
+		r.Recipients = append(r.Recipients, recipient)
 	}
 	for _, text := range c.labels {
 		address, label, _ := strings.Cut(text, "=")
@@ -148,7 +171,7 @@ func (c *creation) setRecipients(o *proposal.CreateParams) error {
 			problems = append(problems, fmt.Errorf("--label %s: must be ADDRESS=LABEL, with the address of a recipient in --to", text))
 			continue
 		}
-		o.Recipients[i].Label = label
+		r.Recipients[i].Label = label
 	}
 	for _, address := range c.subtract {
 		i, found := positions[address]
@@ -156,17 +179,29 @@ func (c *creation) setRecipients(o *proposal.CreateParams) error {
 			problems = append(problems, fmt.Errorf("--subtract-fee-from %s: must be the address of a recipient in --to", address))
 			continue
 		}
-		o.SubtractFrom = append(o.SubtractFrom, i)
+		r.SubtractFrom = append(r.SubtractFrom, i)
 	}
 	return errors.Join(problems...)
 }
 
-func parseFeeRate(text string) (btc.FeeRate, error) {
+func parseFeeRate(text string) (*api.FeeRate, error) {
 	rate, err := btc.ParseFeeRate(text)
 	if err != nil {
-		return 0, fmt.Errorf("--fee-rate %s: must be a number of sat/vB above 0 and up to %s, with at most three decimals", text, btc.MaxFeeRate)
+		return nil, fmt.Errorf("--fee-rate %s: must be a number of sat/vB above 0 and up to %s, with at most three decimals", text, btc.MaxFeeRate)
 	}
-	return rate, nil
+	return new(api.FeeRate(float64(rate) / 1000)), nil
+}
+
+// parseMaxFee parses the value of --max-fee. It returns nil for an empty text.
+func parseMaxFee(text string) (*int64, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // the request has no maximum
+	}
+	most, err := proposal.ParseAmount(text)
+	if err != nil {
+		return nil, fmt.Errorf("--max-fee: %w", err)
+	}
+	return new(int64(most)), nil
 }
 
 // parseExpiry parses the value of --expires: a time, or a lifetime from now.
@@ -183,41 +218,56 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 
 // addProposal calls create, at most once for an idempotency key, writes the PSBT to a file, if
 // one is named, and prints the proposal.
-func (p *program) addProposal(cmd *cobra.Command, d *walletCommands, access wallet.Access, key, file string, create func(ctx context.Context) (proposal.Proposal, error)) error {
+func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, file string, create func(options ...client.CallOption) (*api.ProposalDetails, error)) error {
 	if file != "" && file != "-" {
 		if err := checkNewFile(file); err != nil { // before UTXOs are reserved
 			return err
 		}
 	}
-	var created proposal.Proposal
-	id, repeated, err := d.once(cmd, key, func(ctx context.Context) (string, error) {
-		var err error
-		created, err = create(ctx)
-		if err == nil && created.ID != "" {
-			err = d.awaitLocks(ctx, access)
+	var options []client.CallOption
+	if key != "" {
+		if !idempotency.IsKey(key) {
+			return fmt.Errorf("--idempotency-key: must have 1 to %d visible ASCII characters", idempotency.MaxKey)
 		}
-		return created.ID, err
-	})
-	if err != nil {
-		return err
+		options = append(options, client.WithIdempotencyKey(key))
 	}
-	if repeated {
-		fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
-		if created, err = d.proposals.Get(cmd.Context(), access, id); err != nil {
+	created, err := create(options...)
+	switch {
+	case errors.Is(err, client.ErrIdempotencyKeyReused):
+		return errors.New("--idempotency-key: this key was used for a command with other arguments or flags; use a new key for each payment")
+	case err != nil:
+		return err
+	case created.ID == nil:
+		return p.printProposal(cmd, c, alias, created, file)
+	case created.Version == 0: // the stored response
+		if key != "" {
+			fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
+		}
+		if created, err = c.GetProposal(cmd.Context(), alias, client.ProposalID(*created.ID)); err != nil {
 			return err
 		}
+	default:
+		if err := c.awaitLocks(cmd.Context(), alias); err != nil {
+			return fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
+		}
 	}
-	err = p.printProposal(cmd, d, access, created, file)
-	if err != nil && created.ID != "" {
-		err = fmt.Errorf("the proposal %s exists: %w", created.ID, err)
+	if err = p.printProposal(cmd, c, alias, created, file); err != nil {
+		err = fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
 	}
 	return err
 }
 
 // awaitLocks waits until the UTXOs of a new proposal are locked in Bitcoin Core, which
-// otherwise continues in the background.
-func (d *walletCommands) awaitLocks(ctx context.Context, access wallet.Access) error {
-	done, err := d.service.LockSelection(ctx, access.WalletID())
+// otherwise continues in the background of this process.
+func (c *connection) awaitLocks(ctx context.Context, alias string) error {
+	if c.local == nil {
+		return nil
+	}
+	access, err := c.local.access(ctx, alias)
+	if err != nil {
+		return err
+	}
+	done, err := c.local.service.LockSelection(ctx, access.WalletID())
 	if err == nil {
 		done()
 	}

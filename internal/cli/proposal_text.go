@@ -5,50 +5,50 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/text"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
-// printProposalText prints a proposal for a reader: recipients, fee, signers, and missing
-// signatures. Labels are the labels of addresses. Unconfirmed is how many of its UTXOs are
-// unconfirmed now. File is the file to which its PSBT was written, or empty.
-func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labels map[string]string, unconfirmed int, file string) error {
+// printProposalText prints a proposal of a wallet for a reader: recipients, fee, signers, and missing
+// signatures. File is the file to which its PSBT was written, or empty.
+func (p *program) printProposalText(found *api.ProposalDetails, alias string, about aboutProposal, file string) error {
 	w, row := p.properties()
-	if found.ID != "" {
-		row("proposal", "%s", found.ID)
+	if found.ID != nil {
+		row("proposal", "%s", *found.ID)
 	}
-	row("wallet", "%s", v.Alias)
-	row("status", "%s", statusText(found, v))
-	printOutputs(row, found, labels)
+	row("wallet", "%s", alias)
+	row("status", "%s", statusText(found))
+	printOutputs(row, found, about.labels)
 	row("fee", "%s", feeText(found))
 	for _, in := range found.Inputs {
-		row("spends", "%s BTC of %s", bitcoins(in.Amount), in.Outpoint)
+		row("spends", "%s BTC of %s:%d", bitcoins(btc.Amount(in.Amount)), in.Txid, in.Vout)
 	}
-	if unconfirmed > 0 {
-		row("unconfirmed", "%s of these; the payment cannot be confirmed before their transactions", text.Count(unconfirmed, "UTXO"))
+	if about.unconfirmed > 0 {
+		row("unconfirmed", "%s of these; the payment cannot be confirmed before their transactions", text.Count(about.unconfirmed, "UTXO"))
 	}
-	if found.Held() || len(found.Approvals) > 0 {
-		for _, line := range reviewLines(found.Review, found.Approvals) {
+	if isHeld(found) || found.Review != nil && len(found.Review.Approvals) > 0 {
+		for _, line := range reviewLines(found.Review) {
 			row("policy", "%s", line)
 		}
 	}
-	printSigners(row, found, v)
+	printSigners(row, found)
 	row("txid", "%s", found.Txid)
-	if found.FinalTxid != "" && found.FinalTxid != found.Txid {
-		row("final txid", "%s", found.FinalTxid)
+	if final := value(found.FinalTxid); final != "" && final != found.Txid {
+		row("final txid", "%s", final)
 	}
 	printRelated(row, found)
-	if found.ID != "" {
-		row("created", "%s by %s", found.CreatedAt.UTC().Format(timeLayout), found.Creator.UserName)
+	if found.ID != nil {
+		row("created", "%s by %s", found.CreatedAt.UTC().Format(timeLayout), found.CreatedBy.User)
 	}
-	if found.Status.Open() {
+	if isOpen(found) {
 		row("expires", "%s", found.ExpiresAt.UTC().Format(timeLayout))
 	}
-	for _, warning := range found.Warnings() {
+	for _, warning := range found.Warnings {
 		row("warning", "%s", warning.Message)
 	}
 	if err := w.Flush(); err != nil {
@@ -58,120 +58,140 @@ func (p *program) printProposalText(found proposal.Proposal, v wallet.View, labe
 	return nil
 }
 
+// isOpen reports whether a proposal reserves its UTXOs.
+func isOpen(found *api.ProposalDetails) bool { return proposal.Status(found.Status).Open() }
+
+// isHeld reports whether a policy holds a proposal back, so that its PSBT must not be shown.
+func isHeld(found *api.ProposalDetails) bool {
+	status := proposal.Status(found.Status)
+	return found.Review != nil && !found.Review.Released && status != proposal.Broadcast && status != proposal.Confirmed
+}
+
+// fewestSignatures returns the number of signatures of the input that has the fewest.
+func fewestSignatures(found *api.ProposalDetails) int {
+	if len(found.Inputs) == 0 {
+		return 0
+	}
+	return slices.MinFunc(found.Inputs, func(a, b api.SpentUTXO) int { return cmp.Compare(a.Signatures, b.Signatures) }).Signatures
+}
+
 // statusText returns the status with its reason, or with the number of signatures.
-func statusText(found proposal.Proposal, v wallet.View) string {
-	name := strings.ReplaceAll(string(found.Status), "_", " ")
+func statusText(found *api.ProposalDetails) string {
+	name := strings.ReplaceAll(found.Status, "_", " ")
 	switch {
-	case found.ID == "":
+	case found.ID == nil:
 		return "dry run; nothing was stored or reserved"
-	case found.Reason != "":
-		return name + ": " + found.Reason
-	case found.Status.Open():
-		return fmt.Sprintf("%s, %d of %d signatures", name, found.FewestSignatures(), v.SignaturesRequired)
+	case found.Reason != nil:
+		return name + ": " + *found.Reason
+	case isOpen(found):
+		return fmt.Sprintf("%s, %d of %d signatures", name, fewestSignatures(found), found.SignaturesRequired)
 	}
 	return name
 }
 
 // printOutputs prints a row for each output: the payments in the order of the request, and
 // then the change.
-func printOutputs(row func(name, format string, args ...any), found proposal.Proposal, labels map[string]string) {
-	outputs := slices.SortedStableFunc(slices.Values(found.Outputs), func(a, b proposal.Output) int {
-		return cmp.Compare(uint(a.Recipient), uint(b.Recipient)) // the change has the position -1
-	})
+func printOutputs(row func(name, format string, args ...any), found *api.ProposalDetails, labels map[string]string) {
+	position := func(o api.Payment) int {
+		if o.Recipient == nil {
+			return len(found.Outputs)
+		}
+		return *o.Recipient
+	}
+	outputs := slices.SortedStableFunc(slices.Values(found.Outputs), func(a, b api.Payment) int { return cmp.Compare(position(a), position(b)) })
 	for _, o := range outputs {
-		label := inParentheses(labels[o.Address])
 		if o.Data != nil {
-			row("stores", "%s: %x", text.Count(len(o.Data), "byte"), o.Data)
+			row("stores", "%s: %s", text.Count(len(*o.Data)/2, "byte"), *o.Data)
 			continue
 		}
-		row(outputName(o.Kind), "%s", strings.TrimSpace(fmt.Sprintf("%s BTC to %s %s", bitcoins(o.Amount), addressText(o.Address), label)))
+		address := cmp.Or(value(o.Address), "a script without an address")
+		label := inParentheses(labels[value(o.Address)])
+		row(outputName(o.Kind), "%s", strings.TrimSpace(fmt.Sprintf("%s BTC to %s %s", bitcoins(btc.Amount(o.Amount)), address, label)))
 	}
 }
 
-func outputName(kind proposal.Kind) string {
-	if kind == proposal.Change {
+func outputName(kind string) string {
+	if kind == string(proposal.Change) {
 		return "change"
 	}
 	return "pays"
 }
 
-func addressText(address string) string {
-	if address == "" {
-		return "a script without an address"
-	}
-	return address
-}
-
-func feeText(found proposal.Proposal) string {
+func feeText(found *api.ProposalDetails) string {
 	size := fmt.Sprintf("%d vB", found.VSize)
-	if !found.IsSigned() {
+	if found.Estimated {
 		size = "about " + size
 	}
 	source := ""
-	switch found.FeeSource {
+	switch proposal.FeeSource(value(found.FeeSource)) {
 	case proposal.FeeEstimate:
-		source = fmt.Sprintf("; the node's estimate for %d blocks", found.TargetBlocks)
+		source = fmt.Sprintf("; the node's estimate for %d blocks", value(found.TargetBlocks))
 	case proposal.FeeFallback:
 		source = "; the node's fallback fee, because it has no estimate"
 	case proposal.FeeMinimum:
 		source = "; the minimum of the node's mempool"
 	}
-	return fmt.Sprintf("%s BTC, %s sat/vB for %s%s%s", bitcoins(found.Fee), found.PaidRate(), size, source, excessText(found))
+	return fmt.Sprintf("%s BTC, %s sat/vB for %s%s%s", bitcoins(btc.Amount(found.Fee)), rateText(found.FeeRate), size, source, excessText(found))
 }
 
+// rateText returns a fee rate in sat/vB.
+func rateText(rate api.FeeRate) string { return strconv.FormatFloat(float64(rate), 'f', -1, 64) }
+
 // excessText says why a fee is higher than its source explains.
-func excessText(found proposal.Proposal) string {
-	switch {
-	case found.FeeSource == proposal.FeeFallback && found.PaysForAncestors():
-		return ", raised for unconfirmed ancestors"
-	case found.ExcessFee == 0:
+func excessText(found *api.ProposalDetails) string {
+	if found.ExcessFee == 0 {
 		return ""
-	case found.HasExcessOfAncestors():
-		return fmt.Sprintf("; %d sat of it are above %s sat/vB, for unconfirmed ancestors", found.ExcessFee, found.FeeRate)
 	}
-	return fmt.Sprintf("; %d sat of it are above %s sat/vB: a remainder too small for change, or for unconfirmed ancestors", found.ExcessFee, found.FeeRate)
+	above := "that rate"
+	if found.RequestedFeeRate != nil {
+		above = rateText(*found.RequestedFeeRate) + " sat/vB"
+	}
+	cause := ": a remainder too small for change, or for unconfirmed ancestors"
+	if slices.ContainsFunc(found.Outputs, func(o api.Payment) bool { return o.Kind == string(proposal.Change) }) { // then there is no remainder
+		cause = ", for unconfirmed ancestors"
+	}
+	return fmt.Sprintf("; %d sat of it are above %s%s", found.ExcessFee, above, cause)
 }
 
 // printSigners prints a row for each key of the wallet that has signed or can still sign.
-func printSigners(row func(name, format string, args ...any), found proposal.Proposal, v wallet.View) {
-	for i, key := range v.Keys {
-		name := key.Fingerprint
-		if key.Device != "" && key.Device != name {
-			name += " " + key.Device
+func printSigners(row func(name, format string, args ...any), found *api.ProposalDetails) {
+	for _, s := range found.Signers {
+		name := s.Fingerprint
+		if device := value(s.Device); device != "" && device != name {
+			name += " " + device
 		}
-		last := found.LastSignature(i)
 		switch {
-		case last == nil && found.Status.Open() && found.Status != proposal.Complete:
+		case s.SignedAt == nil && isOpen(found) && found.Status != string(proposal.Complete):
 			row("not signed", "%s", name)
-		case last == nil:
-		case found.Signed(i) < len(found.Inputs):
-			row("signed", "%s, %d of %d inputs", name, found.Signed(i), len(found.Inputs))
-		case last.By.UserName == "": // found in a transaction that was signed elsewhere
+		case s.SignedAt == nil:
+		case s.SignedInputs < len(found.Inputs):
+			row("signed", "%s, %d of %d inputs", name, s.SignedInputs, len(found.Inputs))
+		case s.User == nil: // found in a transaction that was signed elsewhere
 			row("signed", "%s", name)
 		default:
-			row("signed", "%s, added by %s %s", name, last.By.UserName, last.At.UTC().Format(timeLayout))
+			row("signed", "%s, added by %s %s", name, *s.User, s.SignedAt.UTC().Format(timeLayout))
 		}
 	}
-	if n := v.SignaturesRequired - found.FewestSignatures(); found.Status.Open() && n > 0 {
+	if n := found.SignaturesRequired - fewestSignatures(found); isOpen(found) && n > 0 {
 		row("missing", "%s", text.Count(n, "signature"))
 	}
 }
 
 // printRelated prints a row for each payment that the proposal replaces or evicts, or that
 // replaces it.
-func printRelated(row func(name, format string, args ...any), found proposal.Proposal) {
-	if found.Replaces != "" {
-		row("replaces", "%s", strings.TrimSpace(found.Replaces+" "+inParentheses(found.ReplacesID)))
+func printRelated(row func(name, format string, args ...any), found *api.ProposalDetails) {
+	if found.Replaces != nil {
+		row("replaces", "%s", strings.TrimSpace(*found.Replaces+" "+inParentheses(value(found.ReplacesID))))
 	}
-	if found.ReplacedBy != "" {
-		row("replaced by", "%s", found.ReplacedBy)
+	if found.ReplacedBy != nil {
+		row("replaced by", "%s", *found.ReplacedBy)
 	}
 	for _, e := range found.Evicts {
 		var sum btc.Amount
-		for _, to := range e.Payees {
-			sum += to.Amount
+		for _, to := range e.Recipients {
+			sum += btc.Amount(to.Amount)
 		}
-		row("evicts", "%s, %s BTC %s", e.Txid, bitcoins(sum), inParentheses(e.ProposalID))
+		row("evicts", "%s, %s BTC %s", e.Txid, bitcoins(sum), inParentheses(value(e.ProposalID)))
 	}
 }
 
@@ -183,20 +203,22 @@ func inParentheses(text string) string {
 }
 
 // printNext prints the commands with which an open proposal continues.
-func printNext(w io.Writer, found proposal.Proposal, file string) {
-	signable := found.Status == proposal.Created || found.Status == proposal.PartiallySigned
+func printNext(w io.Writer, found *api.ProposalDetails, file string) {
+	status := proposal.Status(found.Status)
+	signable := status == proposal.Created || status == proposal.PartiallySigned
+	id := value(found.ID)
 	switch {
 	case file != "":
 		fmt.Fprintf(w, "\nWrote the PSBT to %s.\n", file)
-		if found.ID != "" && signable {
+		if id != "" && signable {
 			fmt.Fprintln(w, "Next: sign it, and add the signed file with \"specterd proposal sign-in-file FILE\".")
 		}
-	case found.ID == "":
+	case id == "":
 	case signable:
-		fmt.Fprintf(w, "\nNext: write the PSBT with \"specterd proposal show %s --psbt FILE\",\nsign it, and add it with \"specterd proposal sign-in-file FILE\".\n", found.ID)
-	case found.Status == proposal.AwaitingApproval:
-		fmt.Fprintf(w, "\nNext: \"specterd proposal approve %s --user USER\" for each user whose approval is missing.\n", found.ID)
-	case found.Status == proposal.Complete:
-		fmt.Fprintf(w, "\nNext: \"specterd proposal broadcast %s\".\n", found.ID)
+		fmt.Fprintf(w, "\nNext: write the PSBT with \"specterd proposal show %s --psbt FILE\",\nsign it, and add it with \"specterd proposal sign-in-file FILE\".\n", id)
+	case status == proposal.AwaitingApproval:
+		fmt.Fprintf(w, "\nNext: \"specterd proposal approve %s\", by each user whose approval is missing.\n", id)
+	case status == proposal.Complete:
+		fmt.Fprintf(w, "\nNext: \"specterd proposal broadcast %s\".\n", id)
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
@@ -29,7 +31,9 @@ Scopes are separated by commas; GROUP:* selects all scopes of a group:
 
 Only tokens of admins can have ` + auth.AdminScopes.String() + `.`,
 		Example: `  specterd token create shop --user alice --expires '90 days' --scopes addresses:write --wallets savings`,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+		RunE: p.withTokens(func(cmd *cobra.Command, c *connection, args []string) error {
+			return p.createTokenFor(cmd, c, args[0], expires, scopes, wallets)
+		}, func(cmd *cobra.Command, a *app.App, args []string) error {
 			params := auth.CreateTokenParams{Description: args[0]}
 			var err error
 			if params.Lifetime, err = lifetimeUntil(expires, a.Now()); err != nil {
@@ -61,7 +65,7 @@ Only tokens of admins can have ` + auth.AdminScopes.String() + `.`,
 			if err != nil {
 				return err
 			}
-			return p.printNewToken(cmd, tokens, t, secret)
+			return p.printNewToken(cmd, api.TokenWithSecret{Token: v1.TokenOf(tokens, t), Secret: secret})
 		}),
 	}
 	f := cmd.Flags()
@@ -71,6 +75,26 @@ Only tokens of admins can have ` + auth.AdminScopes.String() + `.`,
 	f.StringSliceVar(&wallets, "wallets", nil, "aliases of the only wallets that the token can use (default all)")
 	_ = cmd.MarkFlagRequired("expires")
 	return addJSON(cmd)
+}
+
+// createTokenFor creates a token of the user of a connection.
+func (p *program) createTokenFor(cmd *cobra.Command, c *connection, description, expires string, scopes, wallets []string) error {
+	at, err := parseExpiry(expires, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := checkScopes(scopes); err != nil {
+		return err
+	}
+	request := api.CreateTokenRequest{Description: description, ExpiresAt: &at, Scopes: scopes}
+	if cmd.Flags().Changed("wallets") {
+		request.Wallets = append([]string{}, wallets...)
+	}
+	t, err := c.CreateToken(cmd.Context(), request)
+	if err != nil {
+		return err
+	}
+	return p.printNewToken(cmd, *t)
 }
 
 // wrapWords joins words to indented lines of at most width characters.
@@ -112,13 +136,13 @@ func lifetimeUntil(expires string, now time.Time) (time.Duration, error) {
 
 // printNewToken prints a token to standard output, and its properties to standard error, so
 // that a script can read the token.
-func (p *program) printNewToken(cmd *cobra.Command, tokens *auth.Tokens, t auth.Token, secret string) error {
+func (p *program) printNewToken(cmd *cobra.Command, t api.TokenWithSecret) error {
 	if wantsJSON(cmd) {
-		return p.printJSON(v1.ShowNewToken(tokens, t, secret))
+		return p.printJSON(t)
 	}
 	fmt.Fprintf(p.stderr, "Created token %s (%s), valid until %s, with %s, for the wallets: %s.\nIt is not shown again:\n",
-		t.ID, t.Description, t.ExpiresAt.UTC().Format(timeLayout), t.Scopes, walletsOf(t))
-	fmt.Fprintln(p.stdout, secret)
+		t.ID, t.Description, t.ExpiresAt.UTC().Format(timeLayout), strings.Join(t.Scopes, " "), walletsOf(t.Token))
+	fmt.Fprintln(p.stdout, t.Secret)
 	return nil
 }
 
@@ -131,7 +155,16 @@ print the successor once.
 
 Tokens that were created with the old token are revoked together with it, at the end of
 the grace period.`,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+		RunE: p.withTokens(func(cmd *cobra.Command, c *connection, args []string) error {
+			t, err := c.RotateToken(cmd.Context(), args[0], api.RotateTokenRequest{GracePeriod: &gracePeriod})
+			if errors.Is(err, client.ErrTokenNotFound) {
+				return unknownToken("rotate", args[0])
+			}
+			if err != nil {
+				return err
+			}
+			return p.printNewToken(cmd, *t)
+		}, func(cmd *cobra.Command, a *app.App, args []string) error {
 			period, err := auth.ParseGracePeriod(gracePeriod)
 			if err != nil {
 				return errUsage("--grace-period must be a time such as 1h, or 0s to revoke the old token at once")
@@ -155,7 +188,7 @@ the grace period.`,
 			if err != nil {
 				return err
 			}
-			return p.printNewToken(cmd, tokens, t, secret)
+			return p.printNewToken(cmd, api.TokenWithSecret{Token: v1.TokenOf(tokens, t), Secret: secret})
 		}),
 	}
 	cmd.Flags().StringVar(&gracePeriod, "grace-period", gracePeriod, "how long the old token stays valid; 0s revokes it at once")

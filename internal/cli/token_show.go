@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
@@ -19,19 +21,12 @@ func (p *program) tokenShowCommand() *cobra.Command {
 from or that resulted from it, and who created it.
 
 The token itself is not stored and cannot be shown.`,
-		RunE: p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+		RunE: p.withTokens(p.showTokenOf, func(cmd *cobra.Command, a *app.App, args []string) error {
 			found, err := findToken(cmd.Context(), a, args[0])
 			if err != nil {
 				return err
 			}
-			by, err := creatorOf(cmd.Context(), a, found.Token)
-			if err != nil {
-				return err
-			}
-			if wantsJSON(cmd) {
-				return p.printJSON(v1.ShowTokenWithFamily(a.Tokens(), found.Token, found.user, found.ids(by)))
-			}
-			return p.printToken(a, found, by)
+			return p.printToken(cmd, found)
 		}),
 	})
 }
@@ -39,13 +34,33 @@ The token itself is not stored and cannot be shown.`,
 // tokenFamily is a token with its user, and related tokens of the same user.
 type tokenFamily struct {
 	ownedToken
-	parent, old, successor *auth.Token // nil without one
-	children               []auth.Token
+	parent, old, successor *api.Token // nil without one
+	children               []api.Token
+
+	by       auth.Entry // audit event of the creation; the zero value if it is unknown
+	hasAudit bool       // whether it was looked up
+}
+
+// familyOf returns a token with related tokens among all tokens of a user.
+func familyOf(user string, t api.Token, all []api.Token) tokenFamily {
+	f := tokenFamily{ownedToken: ownedToken{user, t}}
+	for i, one := range all {
+		switch {
+		case one.ID == value(t.ParentID):
+			f.parent = &all[i]
+		case one.ID == value(t.RotatedFrom):
+			f.old = &all[i]
+		case value(one.RotatedFrom) == t.ID:
+			f.successor = &all[i]
+		case value(one.ParentID) == t.ID:
+			f.children = append(f.children, one)
+		}
+	}
+	return f
 }
 
 // findToken returns the token with this id, of any user, with its related tokens.
-func findToken(ctx context.Context, a *app.App, id string) (tokenFamily, error) {
-	f := tokenFamily{}
+func findToken(ctx context.Context, a *app.App, id string) (f tokenFamily, err error) {
 	owner, err := a.Store.OwnerOfToken(ctx, id)
 	if errors.Is(err, auth.ErrTokenNotFound) {
 		return f, unknownToken("show", id)
@@ -57,39 +72,82 @@ func findToken(ctx context.Context, a *app.App, id string) (tokenFamily, error) 
 	if err != nil {
 		return f, err
 	}
-	f.user = u.Name
-	if f.Token, err = a.Tokens().Get(ctx, operator().For(u), id); errors.Is(err, auth.ErrTokenNotFound) { // deleted, but it has successors
+	service := a.Tokens()
+	t, err := service.Get(ctx, operator().For(u), id)
+	if errors.Is(err, auth.ErrTokenNotFound) { // deleted, but it has successors
 		return f, unknownToken("show", id)
 	}
 	if err != nil {
 		return f, err
 	}
 	all, _, err := a.Store.AllTokens(ctx, u.Name)
-	for i, t := range all {
-		switch {
-		case t.ID == f.ParentID:
-			f.parent = &all[i]
-		case t.ID == f.RotatedFrom:
-			f.old = &all[i]
-		case t.RotatedFrom == id:
-			f.successor = &all[i]
-		case t.ParentID == id:
-			f.children = append(f.children, t)
-		}
+	if err != nil {
+		return f, err
 	}
+	related := make([]api.Token, len(all))
+	for i, one := range all {
+		related[i] = v1.TokenOf(service, one)
+	}
+	f = familyOf(u.Name, v1.TokenOf(service, t), related)
+	f.by, err = creatorOf(ctx, a, t)
+	f.hasAudit = true
 	return f, err
 }
 
-// ids returns the ids of the related tokens, with the audit event of the creation.
-func (f tokenFamily) ids(by auth.Entry) v1.TokenFamily {
-	out := v1.TokenFamily{CreatedBy: by}
+// showTokenOf shows a token of the user of a connection, without who created it.
+func (p *program) showTokenOf(cmd *cobra.Command, c *connection, args []string) error {
+	name, err := c.userName(cmd.Context())
+	if err != nil {
+		return err
+	}
+	t, err := c.GetToken(cmd.Context(), args[0])
+	if errors.Is(err, client.ErrTokenNotFound) {
+		return unknownToken("show", args[0])
+	}
+	if err != nil {
+		return err
+	}
+	all, err := collect(c.ListTokens(cmd.Context(), &client.ListTokensParams{Limit: pageSize}))
+	if err != nil {
+		return err
+	}
+	return p.printToken(cmd, familyOf(name, *t, all))
+}
+
+// shownToken is the output of token show --json.
+type shownToken struct {
+	ownedToken
+	RotatedTo *string       `json:"rotated_to"`
+	ChildIDs  []string      `json:"child_ids"`
+	CreatedBy *tokenCreator `json:"created_by"`
+}
+
+type tokenCreator struct {
+	User    *string `json:"user"`
+	Address *string `json:"address"`
+}
+
+// shown returns the family as JSON.
+func (f tokenFamily) shown() shownToken {
+	out := shownToken{ownedToken: f.ownedToken, ChildIDs: []string{}}
 	if f.successor != nil {
-		out.Successor = f.successor.ID
+		out.RotatedTo = &f.successor.ID
 	}
 	for _, child := range f.children {
-		out.Children = append(out.Children, child.ID)
+		out.ChildIDs = append(out.ChildIDs, child.ID)
+	}
+	if f.by.Action != "" {
+		out.CreatedBy = &tokenCreator{nonempty(f.by.UserName), nonempty(f.by.Address)}
 	}
 	return out
+}
+
+// nonempty returns nil for an empty text.
+func nonempty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
 }
 
 // creatorOf returns the audit event of the creation of a token, or the zero value if it was
@@ -109,21 +167,24 @@ func creatorOf(ctx context.Context, a *app.App, t auth.Token) (auth.Entry, error
 }
 
 // printToken prints a token and its related tokens.
-func (p *program) printToken(a *app.App, f tokenFamily, by auth.Entry) error {
+func (p *program) printToken(cmd *cobra.Command, f tokenFamily) error {
+	if wantsJSON(cmd) {
+		return p.printJSON(f.shown())
+	}
 	w, row := p.properties()
 	row("token", "%s", f.ID)
-	row("user", "%s", f.user)
+	row("user", "%s", f.User)
 	row("description", "%s", f.Description)
-	row("scopes", "%s", f.Scopes)
+	row("scopes", "%s", strings.Join(f.Scopes, " "))
 	row("wallets", "%s", walletsOf(f.Token))
-	row("expires", "%s", expiryOf(f.Token, a.Now()))
+	row("expires", "%s", expiryOf(f.Token))
 	row("last used", "%s", lastUseOf(f.Token))
-	row("created", "%s by %s", f.CreatedAt.UTC().Format(timeLayout), creatorText(f.Token, by))
-	if f.ParentID != "" {
-		row("created with", "%s", tokenName(f.ParentID, f.parent))
+	row("created", "%s%s", f.CreatedAt.UTC().Format(timeLayout), f.creatorText())
+	if f.ParentID != nil {
+		row("created with", "%s", tokenName(*f.ParentID, f.parent))
 	}
-	if f.RotatedFrom != "" {
-		row("replaces", "%s", tokenName(f.RotatedFrom, f.old))
+	if f.RotatedFrom != nil {
+		row("replaces", "%s", tokenName(*f.RotatedFrom, f.old))
 	}
 	if f.successor != nil {
 		row("replaced by", "%s", tokenName(f.successor.ID, f.successor))
@@ -135,31 +196,34 @@ func (p *program) printToken(a *app.App, f tokenFamily, by auth.Entry) error {
 }
 
 // walletsOf returns the aliases of the wallets that a token is limited to.
-func walletsOf(t auth.Token) string {
+func walletsOf(t api.Token) string {
 	switch {
 	case t.Wallets == nil:
 		return "all"
-	case len(t.Aliases) == 0:
+	case len(*t.Wallets) == 0:
 		return "none"
 	}
-	return strings.Join(t.Aliases, ",")
+	return strings.Join(*t.Wallets, ",")
 }
 
-// creatorText describes who created a token, and from where.
-func creatorText(t auth.Token, by auth.Entry) string {
+// creatorText describes who created a token, and from where; it is empty if that was not looked
+// up.
+func (f tokenFamily) creatorText() string {
 	switch {
-	case t.Imported:
-		return "an import from Specter Desktop"
-	case by.Action == "":
-		return "an unknown user, because the audit event was archived"
-	case by.Address == "":
-		return by.UserName
+	case f.Imported:
+		return " by an import from Specter Desktop"
+	case !f.hasAudit:
+		return ""
+	case f.by.Action == "":
+		return " by an unknown user, because the audit event was archived"
+	case f.by.Address == "":
+		return " by " + f.by.UserName
 	}
-	return by.UserName + " from " + by.Address
+	return " by " + f.by.UserName + " from " + f.by.Address
 }
 
 // tokenName describes a related token, which is nil if it was deleted.
-func tokenName(id string, t *auth.Token) string {
+func tokenName(id string, t *api.Token) string {
 	if t == nil {
 		return id + " (deleted)"
 	}

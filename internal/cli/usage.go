@@ -145,6 +145,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	hint := "; see " + cmd.CommandPath() + " --help"
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if name := e.GetSpecifiedName(); name == "server" || name == "token-file" || name == "allow-http" {
+			return errUsage("unknown flag: --%s; %s", name, whereServer)
+		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 		if found := hintForFlag(e.GetSpecifiedName(), names); found != "" {

@@ -73,6 +73,9 @@ func (p *program) userListCommand() *cobra.Command {
 	})
 }
 
+// rowsAtATime is how many rows of a list are read at once.
+const rowsAtATime = 1000
+
 func allUsers(ctx context.Context, a *app.App) ([]auth.User, error) {
 	var all []auth.User
 	for after := ""; ; after = all[len(all)-1].Name {

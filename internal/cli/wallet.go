@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -41,10 +43,11 @@ func (p *program) walletCommand() *cobra.Command {
 	return cmd
 }
 
-// addWalletFlags adds the flags of a group of commands that use withWallets.
+// addWalletFlags adds the flags of a group of commands that use withWallets or withAPI.
 func addWalletFlags(cmd *cobra.Command, user *string) {
 	addDataFlags(cmd.PersistentFlags())
 	config.AddFlags(cmd.PersistentFlags(), "node-url")
+	config.AddClientFlags(cmd.PersistentFlags())
 	cmd.PersistentFlags().StringVar(user, "user", auth.FirstAdmin, "user on whose behalf to act")
 }
 
@@ -52,7 +55,13 @@ func addWalletFlags(cmd *cobra.Command, user *string) {
 // and closes them. If atNode is set, it first checks the node and returns an error if the
 // node is on another chain, but not if it is unreachable.
 func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
-	return p.withApp(func(cmd *cobra.Command, a *app.App, args []string) error {
+	return p.withApp(p.onBehalf(user, atNode, do))
+}
+
+// onBehalf returns a function that opens the node clients, calls do with the services on behalf of
+// a user, and closes the clients.
+func (p *program) onBehalf(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, *app.App, []string) error {
+	return func(cmd *cobra.Command, a *app.App, args []string) error {
 		u, err := userNamed(cmd.Context(), a, *user)
 		if err != nil {
 			return err
@@ -69,7 +78,7 @@ func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Comm
 		}
 		service, proposals := a.Services(n)
 		return do(cmd, &walletCommands{a, n, service, proposals, operator().For(u)}, args)
-	})
+	}
 }
 
 // withWallet is like withWallets, for a command whose first argument is the alias of a wallet.
@@ -83,92 +92,121 @@ func (p *program) withWallet(user *string, atNode bool, do func(cmd *cobra.Comma
 	})
 }
 
+// access returns the user's access to a wallet.
+func (d *walletCommands) access(ctx context.Context, alias string) (wallet.Access, error) {
+	access, err := d.service.Access(ctx, d.who, alias)
+	if !errors.Is(err, wallet.ErrNotFound) {
+		return access, err
+	}
+	members, err := d.service.Memberships(ctx, d.who)
+	if err != nil {
+		return access, err
+	}
+	return access, errNoWallet("", d.who.UserName, alias, members)
+}
+
 func (p *program) walletListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list", Short: "List a user's wallets", Args: cobra.NoArgs,
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			views, err := d.service.List(cmd.Context(), d.who, "", 0)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, _ []string) error {
+			wallets, err := collect(c.ListWallets(cmd.Context(), &client.ListWalletsParams{Limit: pageSize}))
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, views, v1.ShowWallet,
-				col("ALIAS", func(v wallet.View) string { return v.Alias }),
-				col("NAME", func(v wallet.View) string { return v.Name }),
-				col("ROLE", func(v wallet.View) string { return string(v.Role) }),
+				p, cmd, wallets, itself,
+				col("ALIAS", func(w api.Wallet) string { return w.Alias }),
+				col("NAME", func(w api.Wallet) string { return w.Name }),
+				col("ROLE", func(w api.Wallet) string { return w.Role }),
 				col("SCRIPT", scriptOf),
-				amountCol("BTC", func(v wallet.View) btc.Amount { return v.Balances.Trusted }),
+				amountCol("BTC", func(w api.Wallet) btc.Amount { return btc.Amount(w.Balances.Trusted) }),
 				col("STATUS", walletStatus),
-				col("AS OF", asOf),
+				col("AS OF", func(w api.Wallet) string { return asOfText(w.AsOf) }),
 			)
 		}),
 	})
 }
 
 // scriptOf returns a wallet's script type, such as "wpkh" or "2 of 3 wsh".
-func scriptOf(v wallet.View) string {
-	if !v.Script.IsMultisig() {
-		return string(v.Script)
+func scriptOf(w api.Wallet) string {
+	if !btc.Script(w.Script).IsMultisig() {
+		return w.Script
 	}
-	return fmt.Sprintf("%d of %d %s", v.SignaturesRequired, len(v.Keys), v.Script)
+	return fmt.Sprintf("%d of %d %s", w.SignaturesRequired, len(w.Keys), w.Script)
 }
 
-func walletStatus(v wallet.View) string {
+func walletStatus(w api.Wallet) string {
 	switch {
-	case v.Problem != "":
-		return v.Problem
-	case v.Rescanning():
-		return fmt.Sprintf("rescanning, %.0f %%", 100*v.RescanProgress)
+	case w.Problem != nil:
+		return *w.Problem
+	case w.Rescan != nil:
+		return fmt.Sprintf("rescanning, %.0f %%", 100*w.Rescan.Progress)
 	}
 	return "ready"
 }
 
-func asOf(v wallet.View) string {
-	if v.Synced.Height < 0 {
+func asOfText(at *api.AsOf) string {
+	if at == nil {
 		return "never"
 	}
-	return fmt.Sprintf("block %d", v.Synced.Height)
+	return fmt.Sprintf("block %d", at.Height)
 }
 
 func (p *program) walletShowCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "show ALIAS", Short: "Show one wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
-			v, err := d.service.Get(cmd.Context(), access)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			w, err := c.GetWallet(cmd.Context(), args[0], nil)
 			if err != nil {
-				return err
+				return c.unknownWallet(cmd.Context(), args[0], err)
 			}
 			if wantsJSON(cmd) {
-				return p.printJSON(v1.ShowWallet(v))
+				return p.printJSON(w)
 			}
-			members, err := d.service.Members(cmd.Context(), access)
+			members, err := collect(c.ListMembers(cmd.Context(), w.Alias))
 			if err != nil {
 				return err
 			}
-			w, row := p.properties()
-			row("name", "%s", v.Name)
-			row("status", "%s", walletStatus(v))
-			row("as of", "%s", asOf(v))
-			row("script", "%s", scriptOf(v))
-			row("trusted", "%s BTC", v.Balances.Trusted)
-			row("pending", "%s BTC", v.Balances.UntrustedPending)
-			row("immature", "%s BTC", v.Balances.Immature)
-			row("available", "%s BTC", v.Balances.Available())
-			row("birthday", "block %d", v.Birthday)
-			row("created", "%s", v.CreatedAt.UTC().Format(timeLayout))
-			row("addresses", "%d receive and %d change revealed, of %d each", v.ReceiveNext, v.ChangeNext, v.RangeEnd)
-			row("descriptor", "%s", v.Receive)
-			row("change", "%s", v.Change)
-			for _, k := range v.Keys {
-				row("key", "%s %s %s", k.Fingerprint, k.Derivation, k.Device)
-			}
-			for _, m := range members {
-				row("member", "%s, %s", m.UserName, m.Role)
-			}
-			row("in Core", "%s", v.CoreName)
-			return w.Flush()
+			return p.printWallet(cmd.Context(), c, w, members)
 		}),
 	})
+}
+
+func (p *program) printWallet(ctx context.Context, c *connection, w *api.Wallet, members []api.Member) error {
+	out, row := p.properties()
+	row("name", "%s", w.Name)
+	row("status", "%s", walletStatus(*w))
+	row("as of", "%s", asOfText(w.AsOf))
+	row("script", "%s", scriptOf(*w))
+	for _, one := range []struct {
+		name   string
+		amount int64
+	}{{"trusted", w.Balances.Trusted}, {"pending", w.Balances.UntrustedPending}, {"immature", w.Balances.Immature}, {"available", w.Balances.Available}} {
+		row(one.name, "%s BTC", btc.Amount(one.amount))
+	}
+	row("birthday", "block %d", w.BirthdayHeight)
+	row("created", "%s", w.CreatedAt.UTC().Format(timeLayout))
+	row("addresses", "%d receive and %d change revealed", w.NextIndex, w.NextChangeIndex)
+	row("descriptor", "%s", w.Descriptor)
+	row("change", "%s", w.ChangeDescriptor)
+	for _, k := range w.Keys {
+		row("key", "%s %s %s", k.Fingerprint, k.Derivation, value(k.Device))
+	}
+	for _, m := range members {
+		row("member", "%s, %s", m.User, m.Role)
+	}
+	if c.local != nil { // the API does not have the name of the wallet in Bitcoin Core
+		access, err := c.local.access(ctx, w.Alias)
+		if err != nil {
+			return err
+		}
+		v, err := c.local.service.View(ctx, access, auth.RoleViewer)
+		if err != nil {
+			return err
+		}
+		row("in Core", "%s, with %d addresses of each branch", v.CoreName, v.RangeEnd)
+	}
+	return out.Flush()
 }
 
 func (p *program) walletRescanCommand(user *string) *cobra.Command {

@@ -5,8 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
-	"github.com/specterd/specterd/internal/wallet"
+	api "github.com/specterd/specterd/api/v1"
 )
 
 func (p *program) walletDeviceCommand(user *string) *cobra.Command {
@@ -23,16 +22,16 @@ A device is created with the first wallet that has a key of it.`,
 func (p *program) deviceListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list", Short: "List signing devices", Args: cobra.NoArgs,
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			devices, err := d.service.Devices(cmd.Context(), d.who)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, _ []string) error {
+			devices, err := collect(c.ListDevices(cmd.Context()))
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, devices, v1.ShowDevice,
-				col("DEVICE", func(d wallet.Device) string { return d.Alias }),
-				col("NAME", func(d wallet.Device) string { return d.Name }),
-				col("TYPE", func(d wallet.Device) string { return d.Type }),
+				p, cmd, devices, itself,
+				col("DEVICE", func(d api.Device) string { return d.Alias }),
+				col("NAME", func(d api.Device) string { return d.Name }),
+				col("TYPE", func(d api.Device) string { return d.Type }),
 			)
 		}),
 	})
@@ -46,10 +45,14 @@ func (p *program) deviceRenameCommand(user *string) *cobra.Command {
 DEVICE is the alias of the device, which changes with the name: the name in lower case, with _
 for spaces. All members of the wallets with a key of the device see it.`,
 		Example: "  specterd wallet device rename 73c5da0a \"Ann's Coldcard\"",
-		RunE: p.withWallets(user, false, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-			renamed, err := d.service.RenameDevice(cmd.Context(), d.who, args[0], args[1])
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			renamed, err := c.ChangeDevice(cmd.Context(), args[0], api.ChangeDeviceRequest{Name: args[1]})
 			if err != nil {
 				return err
+			}
+			if renamed == nil { // the token may not read devices
+				fmt.Fprintf(p.stdout, "The device is named %s now.\n", args[1])
+				return nil
 			}
 			fmt.Fprintf(p.stdout, "The device is named %s now, with the alias %s.\n", renamed.Name, renamed.Alias)
 			return nil

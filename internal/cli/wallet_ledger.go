@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"bufio"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/historyexport"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -27,21 +25,21 @@ func (p *program) walletBalanceCommand(user *string) *cobra.Command {
   pending    unconfirmed payments from others
   immature   mining rewards with fewer than 101 confirmations
   confirmed  UTXOs with at least one confirmation`,
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
-			v, err := d.service.Get(cmd.Context(), access)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			w, err := c.GetWallet(cmd.Context(), args[0], nil)
 			if err != nil {
-				return err
+				return c.unknownWallet(cmd.Context(), args[0], err)
 			}
 			if wantsJSON(cmd) {
-				return p.printJSON(v1.ShowBalances(v))
+				return p.printJSON(shownBalances{w.Alias, w.Balances, w.AsOf})
 			}
-			w, row := p.properties()
-			b := v.Balances
+			out, row := p.properties()
+			b := w.Balances
 			for _, one := range []struct {
 				name   string
-				amount btc.Amount
+				amount int64
 			}{
-				{"available", b.Available()},
+				{"available", b.Available},
 				{"trusted", b.Trusted},
 				{"reserved", b.Reserved},
 				{"frozen", b.Frozen},
@@ -49,12 +47,19 @@ func (p *program) walletBalanceCommand(user *string) *cobra.Command {
 				{"immature", b.Immature},
 				{"confirmed", b.Confirmed},
 			} {
-				row(one.name, "%s BTC", bitcoins(one.amount))
+				row(one.name, "%s BTC", bitcoins(btc.Amount(one.amount)))
 			}
-			row("as of", "%s", asOf(v))
-			return w.Flush()
+			row("as of", "%s", asOfText(w.AsOf))
+			return out.Flush()
 		}),
 	})
+}
+
+// shownBalances is the output of wallet balance --json.
+type shownBalances struct {
+	Wallet string `json:"wallet"`
+	api.Balances
+	AsOf *api.AsOf `json:"as_of"`
 }
 
 // withoutLedger are the flags of wallet transactions that a ledger, which has all transactions
@@ -71,19 +76,26 @@ func checkLedger(cmd *cobra.Command) error {
 	return nil
 }
 
-// printLedger prints the ledger of a set of wallets, the earliest entry first.
-func (p *program) printLedger(cmd *cobra.Command, d *walletCommands, set wallet.Set, filter wallet.Filter, zone string, asCSV bool) error {
-	location, err := time.LoadLocation(zone)
+// printLedger prints a ledger, the earliest entry first. In the API, it is available as CSV only.
+func (p *program) printLedger(cmd *cobra.Command, h history, filter wallet.Filter) error {
+	if h.local == nil {
+		return errUsage("with a server (--server, SPECTER_SERVER), --ledger requires --csv")
+	}
+	location, err := time.LoadLocation(h.params.TZ)
 	if err != nil {
 		return err
 	}
-	tip, entries, err := d.service.Ledger(cmd.Context(), set, wallet.LedgerParams{Since: filter.Since, Until: filter.Until})
+	set := wallet.All(h.local.who)
+	if h.alias != "" {
+		access, err := h.local.access(cmd.Context(), h.alias)
+		if err != nil {
+			return err
+		}
+		set = wallet.One(access)
+	}
+	tip, entries, err := h.local.service.Ledger(cmd.Context(), set, wallet.LedgerParams{Since: filter.Since, Until: filter.Until})
 	if err != nil {
 		return err
-	}
-	if asCSV {
-		w := bufio.NewWriter(p.exported())
-		return errors.Join(historyexport.WriteLedger(w, false, location, entries), w.Flush())
 	}
 	var rows []wallet.Entry
 	for e, err := range entries {
@@ -92,8 +104,9 @@ func (p *program) printLedger(cmd *cobra.Command, d *walletCommands, set wallet.
 		}
 		rows = append(rows, e)
 	}
-	return printRowsAsOf(
-		p, cmd, tip, rows, v1.ShowLedgerEntry,
+	asOf := func(items []any) any { return v1.ShowListAsOf(items, tip) }
+	return printList(
+		p, cmd, rows, asOf, v1.ShowLedgerEntry,
 		col("TIME", func(e wallet.Entry) string { return e.Time.In(location).Format("2006-01-02 15:04 MST") }),
 		col("WALLET", func(e wallet.Entry) string { return e.Alias }),
 		col("KIND", func(e wallet.Entry) string { return string(e.Kind) }),

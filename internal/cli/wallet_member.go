@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/auth"
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
-	"github.com/specterd/specterd/internal/wallet"
 )
 
 func (p *program) walletMemberCommand(user *string) *cobra.Command {
@@ -29,16 +29,16 @@ the wallet and its members.`,
 func (p *program) memberListCommand(user *string) *cobra.Command {
 	return addJSON(&cobra.Command{
 		Use: "list ALIAS", Short: "List the members of a wallet", Args: cobra.ExactArgs(1),
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, _ []string) error {
-			members, err := d.service.Members(cmd.Context(), access)
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			members, err := c.members(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			return printRows(
-				p, cmd, members, v1.ShowMember,
-				col("USER", func(m wallet.Member) string { return m.UserName }),
-				col("ROLE", func(m wallet.Member) string { return string(m.Role) }),
-				col("SINCE", func(m wallet.Member) string { return m.CreatedAt.UTC().Format(timeLayout) }),
+				p, cmd, members, itself,
+				col("USER", func(m api.Member) string { return m.User }),
+				col("ROLE", func(m api.Member) string { return m.Role }),
+				col("SINCE", func(m api.Member) string { return m.CreatedAt.UTC().Format(timeLayout) }),
 			)
 		}),
 	})
@@ -50,20 +50,28 @@ func (p *program) memberAddCommand(user *string) *cobra.Command {
 		Use: "add ALIAS USER", Short: "Add a user as a member without an invitation", Args: cobra.ExactArgs(2),
 		Long: `Add a user as a member without an invitation.
 
-In the API, the user must accept an invitation, unless SPECTER_ADMINS_ADD_MEMBERS is set.`,
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			if _, err := d.member(cmd.Context(), access, args[1]); err == nil {
+In the API, and so with --server, the user must accept an invitation, unless
+SPECTER_ADMINS_ADD_MEMBERS is set.`,
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			if _, err := c.member(cmd.Context(), args[0], args[1]); err == nil {
 				return fmt.Errorf("%s is a member of %s already; change the role with \"specterd wallet member set\"", args[1], args[0])
-			}
-			if _, err := userNamed(cmd.Context(), d.App, args[1]); err != nil {
+			} else if _, isOther := errors.AsType[notMemberError](err); !isOther {
 				return err
 			}
-			d.service.WithAdminsAddingMembers(true)
-			m, _, err := d.service.PutMember(cmd.Context(), access, args[1], auth.WalletRole(role))
-			if err != nil {
+			if c.local != nil {
+				if _, err := userNamed(cmd.Context(), c.local.App, args[1]); err != nil {
+					return err
+				}
+				c.local.service.WithAdminsAddingMembers(true)
+			}
+			m, err := c.PutMember(cmd.Context(), args[0], args[1], api.PutMemberRequest{Role: role})
+			switch {
+			case c.local == nil && errors.Is(err, client.ErrMemberNotFound):
+				return fmt.Errorf("%s must accept an invitation, which the web console or the API sends; on the machine of the server, this command adds a member at once", args[1])
+			case err != nil:
 				return memberError(err, args[0], args[1])
 			}
-			return p.printMember(cmd, m, "Added %s to %s as %s.\n", m.UserName, args[0], m.Role)
+			return p.printMember(cmd, c, m, args, "Added %s to %s as %s.\n")
 		}),
 	}
 	cmd.Flags().StringVar(&role, "role", role, "viewer, proposer, signer or owner")
@@ -74,20 +82,22 @@ func (p *program) memberSetCommand(user *string) *cobra.Command {
 	var role string
 	cmd := &cobra.Command{
 		Use: "set ALIAS USER --role ROLE", Short: "Change the role of a member", Args: cobra.ExactArgs(2),
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			before, err := d.member(cmd.Context(), access, args[1])
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			before, err := c.member(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
-			if before.Role == auth.WalletRole(role) {
-				return p.printMember(cmd, before, "%s is %s of %s already; nothing was changed.\n", before.UserName, before.Role, args[0])
+			if before.Role == role {
+				return p.printMember(cmd, c, &before, args, "%[1]s is %[3]s of %[2]s already; nothing was changed.\n")
 			}
-			d.service.WithAdminsAddingMembers(false)
-			m, _, err := d.service.PutMember(cmd.Context(), access, args[1], auth.WalletRole(role))
+			if c.local != nil {
+				c.local.service.WithAdminsAddingMembers(false)
+			}
+			m, err := c.PutMember(cmd.Context(), args[0], args[1], api.PutMemberRequest{Role: role})
 			if err != nil {
 				return memberError(err, args[0], args[1])
 			}
-			return p.printMember(cmd, m, "%s is %s of %s.\n", m.UserName, m.Role, args[0])
+			return p.printMember(cmd, c, m, args, "%[1]s is %[3]s of %[2]s.\n")
 		}),
 	}
 	cmd.Flags().StringVar(&role, "role", "", "viewer, proposer, signer or owner")
@@ -95,31 +105,53 @@ func (p *program) memberSetCommand(user *string) *cobra.Command {
 	return addJSON(cmd)
 }
 
-func (p *program) printMember(cmd *cobra.Command, m wallet.Member, format string, args ...any) error {
-	if wantsJSON(cmd) {
-		return p.printJSON(v1.ShowMember(m))
+// printMember prints the member that a command with these arguments has changed, which the token
+// may not be allowed to read, in a format for the user, the alias of the wallet and the role.
+func (p *program) printMember(cmd *cobra.Command, c *connection, m *api.Member, args []string, format string) error {
+	if m == nil {
+		found, err := c.member(cmd.Context(), args[0], args[1])
+		if err != nil {
+			return err
+		}
+		m = &found
 	}
-	fmt.Fprintf(p.stdout, format, args...)
+	if wantsJSON(cmd) {
+		return p.printJSON(m)
+	}
+	fmt.Fprintf(p.stdout, format, m.User, args[0], m.Role)
 	return nil
 }
 
 // memberError returns the error of a change of a member, in terms of the command.
 func memberError(err error, alias, user string) error {
-	if errors.Is(err, wallet.ErrLastOwner) {
+	if errors.Is(err, client.ErrLastOwner) {
 		return fmt.Errorf("%s is the last owner of %s; make another member an owner first, or delete the wallet", user, alias)
 	}
 	return err
 }
 
+// members returns the members of a wallet.
+func (c *connection) members(ctx context.Context, alias string) ([]api.Member, error) {
+	members, err := collect(c.ListMembers(ctx, alias))
+	return members, c.unknownWallet(ctx, alias, err)
+}
+
+// notMemberError is the error for a user who is not a member of a wallet.
+type notMemberError struct{ user, alias string }
+
+func (e notMemberError) Error() string {
+	return fmt.Sprintf("%s is not a member of %s; \"specterd wallet member list %[2]s\" shows the members", e.user, e.alias)
+}
+
 // member returns the member of this name.
-func (d *walletCommands) member(ctx context.Context, access wallet.Access, user string) (wallet.Member, error) {
-	members, err := d.service.Members(ctx, access)
+func (c *connection) member(ctx context.Context, alias, user string) (api.Member, error) {
+	members, err := c.members(ctx, alias)
 	if err != nil {
-		return wallet.Member{}, err
+		return api.Member{}, err
 	}
-	i := slices.IndexFunc(members, func(m wallet.Member) bool { return auth.FoldName(m.UserName) == auth.FoldName(user) })
+	i := slices.IndexFunc(members, func(m api.Member) bool { return auth.FoldName(m.User) == auth.FoldName(user) })
 	if i < 0 {
-		return wallet.Member{}, fmt.Errorf("%s is not a member of %s; \"specterd wallet member list %s\" shows the members", user, access.Alias(), access.Alias())
+		return api.Member{}, notMemberError{user, alias}
 	}
 	return members[i], nil
 }
@@ -127,18 +159,18 @@ func (d *walletCommands) member(ctx context.Context, access wallet.Access, user 
 func (p *program) memberRemoveCommand(user *string) *cobra.Command {
 	return addYes(&cobra.Command{
 		Use: "rm ALIAS USER", Short: "Remove a member from a wallet", Args: cobra.ExactArgs(2),
-		RunE: p.withWallet(user, false, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
-			m, err := d.member(cmd.Context(), access, args[1])
+		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			m, err := c.member(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
-			if err := p.confirm(cmd, "Remove %s (%s) from wallet %s?", m.UserName, m.Role, args[0]); err != nil {
+			if err := p.confirm(cmd, "Remove %s (%s) from wallet %s?", m.User, m.Role, args[0]); err != nil {
 				return err
 			}
-			if err := d.service.RemoveMember(cmd.Context(), access, m.UserName); err != nil {
-				return memberError(err, args[0], m.UserName)
+			if err := c.DeleteMember(cmd.Context(), args[0], m.User); err != nil {
+				return memberError(err, args[0], m.User)
 			}
-			fmt.Fprintf(p.stdout, "Removed %s from %s.\n", m.UserName, args[0])
+			fmt.Fprintf(p.stdout, "Removed %s from %s.\n", m.User, args[0])
 			return nil
 		}),
 	})

@@ -93,6 +93,14 @@ type Config struct {
 	EventRetention time.Duration
 	EventRows      int
 	Webhooks       Webhooks
+	// Server is the server that a command uses instead of the database; its URL is empty for none.
+	Server Server
+}
+
+// Server is a server on this or another machine.
+type Server struct {
+	URL       string // http://host:port or https://host
+	TokenFile string // file with the access token; - for standard input
 }
 
 // Webhooks is what webhooks may connect to, in addition to public addresses over https.
@@ -124,11 +132,11 @@ type Node struct {
 	ZMQHost string
 }
 
-// AddFlags adds the flags of the settings with these names, or of all settings if names
-// is empty. Settings without a flag are skipped.
+// AddFlags adds the flags of the settings with these names, or of all settings of a server if
+// names is empty. Settings without a flag are skipped.
 func AddFlags(flags *pflag.FlagSet, names ...string) {
 	for _, s := range settings {
-		if s.flag && (len(names) == 0 || slices.Contains(names, s.name)) {
+		if s.flag && (len(names) == 0 && !s.client || slices.Contains(names, s.name)) {
 			help := s.help + "\n[" + s.env + "]"
 			if s.secret {
 				help += "\nps shows flags to all users of this machine: set passwords in " + s.env + " or " + s.env + "_FILE"
@@ -136,7 +144,13 @@ func AddFlags(flags *pflag.FlagSet, names ...string) {
 			flags.String(s.name, s.value, help)
 		}
 	}
+	if f := flags.Lookup(allowHTTP); f != nil {
+		f.NoOptDefVal = "true"
+	}
 }
+
+// AddClientFlags adds the flags of the commands that can use a server.
+func AddClientFlags(flags *pflag.FlagSet) { AddFlags(flags, "server", "token-file", allowHTTP) }
 
 // Environment returns help for the settings without a flag, one per line.
 func Environment() string {
@@ -294,7 +308,7 @@ func (r *reader) config(home string) Config {
 		Quotas: r.quotas(), AuditRetention: r.retention(),
 		EventRetention: time.Duration(r.number("event-days", 1, 36500)) * 24 * time.Hour, EventRows: r.number("event-rows", 1000, 1_000_000_000),
 		Webhooks: Webhooks{Private: r.truth("webhook-private"), Hosts: r.hosts("webhook-hosts"), SOCKS: r.proxy("webhook-socks")},
-		Node:     r.node(home),
+		Node:     r.node(home), Server: r.server(home),
 	}
 	if c.Backup.Folder == "" {
 		c.Backup.Folder = filepath.Join(c.DataFolder, "backups")
@@ -318,6 +332,27 @@ func (r *reader) config(home string) Config {
 		r.fail("secret-key", "has %d bytes but must have at least 32; create one with: openssl rand -hex 32", n)
 	}
 	return c
+}
+
+// server returns the server that a command uses. Without TLS, it must be on this machine, unless
+// that is allowed.
+func (r *reader) server(home string) Server {
+	s := Server{URL: r.values["server"], TokenFile: r.values["token-file"]}
+	isAllowed := r.truth(allowHTTP)
+	if s.TokenFile != "" && s.TokenFile != "-" {
+		s.TokenFile = absolute(s.TokenFile, home)
+	}
+	if s.URL == "" {
+		return s
+	}
+	u, err := url.Parse(s.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		r.fail("server", "must have the format https://host, or http://127.0.0.1:port, without a user and a password")
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()) && !isAllowed:
+		r.fail("server", "must begin with https://, because the server is on another machine: others on the network could read the token; a tunnel that encrypts can be allowed with --allow-http (SPECTER_ALLOW_HTTP)")
+	}
+	return s
 }
 
 func (r *reader) node(home string) Node {

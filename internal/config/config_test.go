@@ -53,6 +53,7 @@ func TestDefaults(t *testing.T) {
 func TestSecretFlags(t *testing.T) {
 	flags := pflag.NewFlagSet("specterd", pflag.ContinueOnError)
 	AddFlags(flags)
+	AddClientFlags(flags)
 	for _, s := range settings {
 		if !s.flag {
 			continue
@@ -250,4 +251,49 @@ func TestMaxFeeRate(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+func TestServer(t *testing.T) {
+	got, err := load(t, map[string]string{"SPECTER_SERVER": "https://specterd.example/base", "SPECTER_TOKEN_FILE": "~/token"})
+	if want := (Server{URL: "https://specterd.example/base", TokenFile: "/home/me/token"}); err != nil || got.Server != want {
+		t.Error(got.Server, err)
+	}
+	for _, test := range []struct {
+		url, allow string
+		ok         bool
+	}{
+		{"http://127.0.0.1:25441", "", true},
+		{"http://[::1]:25441", "", true},
+		{"http://localhost", "", true},
+		{"http://10.0.0.1:25441", "", false},
+		{"http://10.0.0.1:25441", "true", true},
+		{"http://specterd.example", "off", false},
+		{"http://localhost.specterd.example", "", false},
+		{"https://specterd.example", "maybe", false},
+		{"https://user:password@specterd.example", "", false},
+		{"https://specterd.example?x=y", "", false},
+		{"https://specterd.example#x", "", false},
+		{"ftp://specterd.example", "", false},
+		{"specterd.example", "", false},
+		{"https://", "", false},
+		{"https://:443", "", false},
+	} {
+		t.Run(test.url+" "+test.allow, func(t *testing.T) {
+			_, err := load(t, map[string]string{"SPECTER_SERVER": test.url, "SPECTER_ALLOW_HTTP": test.allow})
+			if (err == nil) != test.ok || err != nil && strings.Contains(err.Error(), "password@") {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("flags", func(t *testing.T) {
+		flags := pflag.NewFlagSet("specterd", pflag.ContinueOnError)
+		AddClientFlags(flags)
+		if err := flags.Parse([]string{"--server", "http://10.0.0.1", "--allow-http", "--token-file", "-"}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(flags, func(string) string { return "" })
+		if want := (Server{URL: "http://10.0.0.1", TokenFile: "-"}); err != nil || got.Server != want {
+			t.Error(got.Server, err)
+		}
+	})
 }

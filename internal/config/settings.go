@@ -7,11 +7,15 @@ type setting struct {
 	value  string // default
 	secret bool   // may also be set with env_FILE, and is never printed
 	flag   bool
+	client bool // only for commands that can use a server
 	help   string
 }
 
 // dataFolder is the variable of the data directory.
 const dataFolder = "SPECTER_DATA_FOLDER"
+
+// allowHTTP is the name of a setting whose flag needs no value.
+const allowHTTP = "allow-http"
 
 // settings is the table of all settings. A flag takes precedence over the environment, and
 // the environment over the settings file.
@@ -23,6 +27,9 @@ var settings = []setting{
 	{name: "database-url", env: "SPECTER_DATABASE_URL", secret: true, flag: true, help: "path of an SQLite file, or postgres://…; default specterd.db in the data directory"},
 	{name: "node-url", env: "SPECTER_NODE_URL", secret: true, flag: true, help: "http://user:password@host:port of the node; default from BTC_RPC_*, BTC_RPC_COOKIE_FILE or ~/.bitcoin"},
 	{name: "node-wallet-folder", env: "SPECTER_NODE_WALLET_FOLDER", flag: true, help: "the node's wallet directory, required to delete wallet files; default from ~/.bitcoin, if the node is configured there"},
+	{name: "server", env: "SPECTER_SERVER", flag: true, client: true, help: "URL of a server, such as https://specterd.example, whose API the command calls instead of using the database of this machine"},
+	{name: "token-file", env: "SPECTER_TOKEN_FILE", flag: true, client: true, help: "file with the access token for the server, which only you can read; - reads standard input"},
+	{name: allowHTTP, env: "SPECTER_ALLOW_HTTP", flag: true, client: true, help: "allows http:// for a server on another machine: others on the network can read the token and change payments"},
 	{name: "tls-cert-file", env: "SPECTER_TLS_CERT_FILE", flag: true, help: "certificate file (PEM), to serve HTTPS"},
 	{name: "tls-key-file", env: "SPECTER_TLS_KEY_FILE", flag: true, help: "file with the certificate's private key (PEM)"},
 	{name: "metrics-listen", env: "SPECTER_METRICS_LISTEN", flag: true, help: "host:port that serves GET /metrics for Prometheus, without a password; default off"},

@@ -7,9 +7,6 @@ import (
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
-// ShowDevice returns a device as the API shows it.
-func ShowDevice(d wallets.Device) any { return deviceOf(d) }
-
 func deviceOf(d wallets.Device) api.Device { return api.Device(d) }
 
 // ListDevices serves GET /api/v1/devices.

@@ -3,7 +3,6 @@ package v1
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"iter"
 
 	api "github.com/specterd/specterd/api/v1"
@@ -80,17 +79,6 @@ type importLabelsRequest struct {
 
 // MaxBody implements route.Limited.
 func (importLabelsRequest) MaxBody() int64 { return wallets.MaxLabelFile }
-
-// reportOf returns a line of text for each line of the import that was ignored or is invalid.
-func reportOf(l api.ImportedLabels) (lines []string) {
-	for _, r := range l.Ignored {
-		lines = append(lines, fmt.Sprintf("line %d is ignored: %s", r.Line, r.Message))
-	}
-	for _, r := range l.Failed {
-		lines = append(lines, fmt.Sprintf("line %d is invalid: %s", r.Line, r.Message))
-	}
-	return lines
-}
 
 // ImportLabels serves POST /api/v1/wallets/{alias}/labels.
 func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (api.ImportedLabels, error) {

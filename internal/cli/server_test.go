@@ -1,0 +1,252 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/specterd/specterd/internal/testenv/testkit"
+)
+
+// remote runs commands on another machine, which has the address of a server and a token, but
+// neither the database nor the node.
+type remote struct{ *shell }
+
+// remoteAs returns a shell of another machine with a new token of a user.
+func (s *shell) remoteAs(t *testing.T, user string, scopes string) remote {
+	t.Helper()
+	token := s.run(t, "token", "create", t.Name()+" "+scopes, "--user", user, "--expires", "1 day", "--scopes", scopes)
+	file := filepath.Join(t.TempDir(), "token")
+	testkit.Check(t, os.WriteFile(file, []byte(token), 0o600))
+	return remote{&shell{settings: map[string]string{"HOME": t.TempDir(), "SPECTER_SERVER": s.url, "SPECTER_TOKEN_FILE": file}, node: s.node}}
+}
+
+const mostScopes = "wallets:*,addresses:write,proposals:*,policies:*,tokens:*,members:*"
+
+// TestServerCommands_Output compares the output of commands that read on the machine of a server
+// and on another machine.
+func TestServerCommands_Output(t *testing.T) {
+	onBoth(t, func(t *testing.T, postgres bool) {
+		s, keys := newShell(t, postgres)
+		s.serve(t)
+		s.createVault(t, keys, 3)
+		r := s.remoteAs(t, "admin", mostScopes)
+		to := s.newAddress(t)
+		address := strings.TrimSpace(s.run(t, "wallet", "address", "vault", "--label", "invoice 17"))
+		s.run(t, "label", "set", "vault", address, `rent & "deposit" <1>`)
+		policy := filepath.Join(t.TempDir(), "policy.json")
+		testkit.Check(t, os.WriteFile(policy, []byte(pettyCash), 0o600))
+		list := filepath.Join(t.TempDir(), "list.json")
+		testkit.Check(t, os.WriteFile(list, []byte(`{"entries": [{"address": "`+to+`", "label": "shop"}, {"wallet": "vault"}]}`), 0o600))
+		id := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=900000sat", "--to", "data:6869", "--label", to+"=shop", "--fee-rate", "5"))
+		s.run(t, "policy", "set", "vault", policy)
+		s.run(t, "policy", "set", "vault", list, "--list", "known")
+		testkit.Check(t, os.WriteFile(policy, []byte(strings.Replace(pettyCash, `"max_count": 5`, `"max_count": 6`, 1)), 0o600))
+		s.run(t, "policy", "set", "vault", policy)
+		held := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=2000000sat"))
+		other := field(decoded(t, s.run(t, "token", "create", "other", "--expires", "1 day", "--json")), "id").(string)
+		utxo := outpointOf(t, s)
+
+		for _, line := range []string{
+			"wallet list", "wallet show vault", "wallet balance vault", "wallet address vault --list", "wallet address vault --list --unused --branch change",
+			"wallet utxos vault", "wallet utxos vault --frozen=false", "wallet transactions", "wallet transactions vault --ascending --limit 1",
+			"wallet transactions --since 2020-01-01 --until 2020-01-01", "wallet transactions vault --category receive --min-amount 1sat", "wallet member list vault",
+			"label list vault", "wallet device list", "proposal list", "proposal list vault --status created", "proposal show " + id, "proposal show " + held, "policy show vault",
+			"policy show vault --list known", "policy usage vault", "policy changes vault", "policy simulate vault --fee-rate 5 --from " + utxo + " --to " + to + "=900000sat",
+			"policy changes --server-policy", "token list", "token show " + other,
+		} {
+			for _, args := range [][]string{strings.Fields(line), append(strings.Fields(line), "--json")} {
+				t.Run(strings.ReplaceAll(strings.Join(args, " "), "/", "_"), func(t *testing.T) { compareOutput(t, s, r, args) })
+			}
+		}
+		for _, line := range []string{
+			"wallet transactions vault --csv", "wallet transactions --csv --tz Asia/Tokyo --since 2020-01-01", "wallet transactions vault --ledger --csv", "label export vault",
+			"proposal show " + id + " --psbt -", "proposal show " + id + " --qr", "policy show vault --document", "policy show vault --document --list known",
+			"policy show vault --format coldcard-hsm", "proposal create vault --dry-run --fee-rate 5 --from " + utxo + " --to " + to + "=900000sat",
+		} {
+			t.Run(line, func(t *testing.T) { compareOutput(t, s, r, strings.Fields(line)) })
+		}
+		t.Run("errors", func(t *testing.T) {
+			for _, line := range []string{
+				"proposal show " + held + " --psbt -", "proposal create vault --to " + to + "=9BTC", "proposal create vault --to " + to + "=1sat", "proposal create vault --to x=1BTC --max-fee 1sat",
+				"proposal bump " + id + " --fee-rate 2", "proposal approve " + id, "policy show vault --member admin", "policy show --server-policy", "wallet transactions --since x",
+				"wallet address vault --list --branch x", "label rm vault " + to + "x --yes", "proposal broadcast " + id, "policy set vault " + list,
+				"token revoke 0d19b53c-4531-4549-a327-500d46f60ead --yes", "token show 0d19b53c-4531-4549-a327-500d46f60ead", "wallet member set vault admin --role viewer",
+			} {
+				_, _, local := s.try(t.Context(), strings.Fields(line)...)
+				_, _, remote := r.try(t.Context(), strings.Fields(line)...)
+				// On the machine, the cause follows.
+				if local == nil || remote == nil || !strings.HasPrefix(local.Error(), remote.Error()) || exitStatus(local) != exitStatus(remote) {
+					t.Errorf("specterd %s: %v on the machine, and %v on another", line, local, remote)
+				}
+			}
+		})
+	})
+}
+
+// outpointOf returns a UTXO of the vault that can be spent.
+func outpointOf(t *testing.T, s *shell) string {
+	t.Helper()
+	for line := range strings.Lines(s.run(t, "wallet", "utxos", "vault")) {
+		if strings.Contains(line, "available") {
+			return strings.Fields(line)[0]
+		}
+	}
+	t.Fatal("no UTXO is available")
+	return ""
+}
+
+// compareOutput runs a command on the machine of the server and on another machine.
+func compareOutput(t *testing.T, s *shell, r remote, args []string) {
+	t.Helper()
+	want, wantErrors, err := s.try(t.Context(), args...)
+	testkit.Check(t, err)
+	got, gotErrors, err := r.try(t.Context(), args...)
+	testkit.Check(t, err)
+	switch strings.Join(args[:2], " ") {
+	case "wallet show":
+		want = withoutLines(want, "in Core ") // is not in the API
+	case "token show":
+		want, got = withoutLines(want, "created "), withoutLines(got, "created ")
+		if slices.Contains(args, "--json") {
+			want, got = withoutMembers(t, want, "created_by"), withoutMembers(t, got, "created_by")
+		}
+	case "token list": // the request of the command is a use of its token
+		if !slices.Contains(args, "--json") {
+			return
+		}
+		want, got = withoutMembers(t, want, "last_used"), withoutMembers(t, got, "last_used")
+	}
+	if slices.Contains(args, "--dry-run") { // Core puts the change at a random position
+		want, got = withoutLines(withoutLines(want, "txid "), "expires "), withoutLines(withoutLines(got, "txid "), "expires ")
+	}
+	if got != want || gotErrors != wantErrors || got == "" {
+		t.Errorf("the output on another machine is\n%s%s\nwant\n%s%s", got, gotErrors, want, wantErrors)
+	}
+}
+
+// withoutLines removes the lines that begin with a text.
+func withoutLines(text, prefix string) string {
+	lines := slices.Collect(strings.Lines(text))
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(line, prefix) }), "")
+}
+
+// withoutMembers removes the lines of a member of JSON objects, with the object in it.
+func withoutMembers(t *testing.T, text, name string) string {
+	t.Helper()
+	var kept []string
+	depth := 0
+	for line := range strings.Lines(text) {
+		begins := strings.HasPrefix(strings.TrimSpace(line), `"`+name+`":`)
+		if begins || depth > 0 {
+			depth += strings.Count(line, "{") - strings.Count(line, "}")
+			continue
+		}
+		kept = append(kept, line)
+	}
+	return strings.Join(kept, "")
+}
+
+// TestServerCommands_Payment pays from a vault, and changes labels, members, policies and tokens,
+// on another machine.
+func TestServerCommands_Payment(t *testing.T) {
+	onBoth(t, func(t *testing.T, postgres bool) {
+		s, keys := newShell(t, postgres)
+		s.serve(t)
+		s.createVault(t, keys, 2)
+		s.addUser(t, "bob")
+		s.run(t, "wallet", "member", "add", "vault", "bob", "--role", "owner")
+		r, bob := s.remoteAs(t, "admin", mostScopes), s.remoteAs(t, "bob", mostScopes)
+		to, dir := s.newAddress(t), t.TempDir()
+		check := func(out string, texts ...string) {
+			t.Helper()
+			for _, text := range texts {
+				if !strings.Contains(out, text) {
+					t.Errorf("the output does not contain %q:\n%s", text, out)
+				}
+			}
+		}
+		check(r.run(t, "whoami"), "user     admin\nrole     admin\nserver   "+s.url+"\n", "wallets  all\n")
+		check(s.run(t, "whoami", "--user", "bob"), "user  bob\nrole  user\n")
+
+		psbt := filepath.Join(dir, "payment.psbt")
+		create := []string{"proposal", "create", "vault", "--to", to + "=25000000sat", "--label", to + "=rent", "--idempotency-key", "rent-11", "--psbt"}
+		out := r.run(t, append(create, psbt)...)
+		id := uuidText.FindString(out)
+		check(out, "pays        0.25000000 BTC to "+to+" (rent)\n", "missing     2 signatures", "Wrote the PSBT to "+psbt)
+		for name, sh := range map[string]*shell{"on another machine": r.shell, "on the machine of the server": s} {
+			out, problems, err := sh.try(t.Context(), append(create, filepath.Join(t.TempDir(), "again.psbt"))...)
+			if again := uuidText.FindString(out); err != nil || again != id || !strings.Contains(problems, "has created the proposal already") {
+				t.Errorf("the repetition %s creates %s: %v\n%s", name, again, err, problems)
+			}
+		}
+		r.refuse(t, "missing: 2 signatures", "proposal", "broadcast", id)
+		check(r.run(t, "proposal", "sign-in-file", s.sign(t, psbt, "ann")), "Added 1 signature.", "partially signed, 1 of 2")
+		check(r.run(t, "proposal", "sign-in-file", s.sign(t, psbt, "cleo"), "--id", id), "complete, 2 of 2 signatures")
+		check(r.run(t, "proposal", "broadcast", id), "Sent transaction ", "broadcast")
+		bumped := uuidText.FindString(r.run(t, "proposal", "bump", id, "--fee-rate", "20"))
+		check(r.run(t, "proposal", "cancel", bumped, "--yes"), "Cancelled proposal "+bumped)
+		if cancelled := decoded(t, s.run(t, "proposal", "show", bumped, "--json")); field(cancelled, "status") != "cancelled" {
+			t.Errorf("the proposal is %v", cancelled)
+		}
+
+		t.Run("labels", func(t *testing.T) {
+			address := strings.TrimSpace(r.run(t, "wallet", "address", "vault"))
+			check(r.run(t, "label", "set", "vault", address, "invoice 18"), "Labelled "+address)
+			check(s.run(t, "label", "list", "vault"), "invoice 18")
+			labels := filepath.Join(dir, "labels.jsonl")
+			testkit.Check(t, os.WriteFile(labels, []byte(r.run(t, "label", "export", "vault")+"nonsense\n"), 0o600))
+			r.run(t, "label", "rm", "vault", address, "--yes")
+			out, problems, err := r.try(t.Context(), "label", "import", "vault", labels)
+			if err == nil || !strings.HasPrefix(out, "Imported ") || !strings.Contains(problems, " is invalid: ") {
+				t.Errorf("%v\n%s%s", err, out, problems)
+			}
+			check(s.run(t, "label", "list", "vault"), "invoice 18")
+		})
+		t.Run("devices", func(t *testing.T) {
+			devices, _ := field(decoded(t, r.run(t, "wallet", "device", "list", "--json")), "items").([]any)
+			alias, _ := field(devices[0], "alias").(string)
+			check(r.run(t, "wallet", "device", "rename", alias, "Ann's Device"), "The device is named Ann's Device now, with the alias anns_device.")
+			check(s.run(t, "wallet", "device", "list"), "Ann's Device")
+		})
+		t.Run("policies", func(t *testing.T) {
+			policy := filepath.Join(dir, "policy.json")
+			testkit.Check(t, os.WriteFile(policy, []byte(strings.Replace(pettyCash, `"count": 5`, `"count": 50`, 1)), 0o600))
+			check(r.run(t, "policy", "set", "vault", policy), "Changed the policy of vault.")
+			r.refuse(t, "the policy", "policy", "set", "vault", policy, "--if-match", "old")
+			r.refuse(t, "not permitted by a spending policy", "proposal", "create", "vault", "--to", to+"=40000000sat")
+			held := uuidText.FindString(r.run(t, "proposal", "create", "vault", "--to", to+"=2000000sat"))
+			check(bob.run(t, "proposal", "approve", held), "bob has approved proposal "+held, "created, 0 of 2 signatures")
+			other := uuidText.FindString(r.run(t, "proposal", "create", "vault", "--to", to+"=3000000sat"))
+			check(bob.run(t, "proposal", "reject", other, "--reason", "unknown recipient"), "bob has rejected", "rejected by bob: unknown recipient")
+			out := r.run(t, "policy", "delete", "vault", "--yes")
+			change := uuidText.FindString(out)
+			check(out, "it lacks 1 approval", "specterd policy approve vault "+change)
+			check(bob.run(t, "policy", "approve", "vault", change), "Changed the policy of vault.")
+			r.refuse(t, "there is no policy", "policy", "show", "vault")
+			r.refuse(t, "a token is not accepted", "policy", "set", "--server-policy", policy)
+		})
+		t.Run("members", func(t *testing.T) {
+			s.addUser(t, "carol")
+			r.refuse(t, "invit", "wallet", "member", "add", "vault", "carol")
+			check(r.run(t, "wallet", "member", "set", "vault", "bob", "--role", "viewer"), "bob is viewer of vault.")
+			r.refuse(t, "carol is not a member of vault", "wallet", "member", "rm", "vault", "carol", "--yes")
+			check(r.run(t, "wallet", "member", "rm", "vault", "bob", "--yes"), "Removed bob from vault.")
+			bob.refuse(t, `user bob has no wallet with the alias "vault"; "specterd wallet list" shows the aliases, and another token may have access to it`, "wallet", "show", "vault")
+		})
+		t.Run("tokens", func(t *testing.T) {
+			created := decoded(t, r.run(t, "token", "create", "child", "--expires", "1 hour", "--scopes", "wallets:read", "--wallets", "vault", "--json"))
+			id, _ := field(created, "id").(string)
+			if !reflect.DeepEqual(field(created, "wallets"), []any{"vault"}) || !reflect.DeepEqual(field(created, "scopes"), []any{"wallets:read"}) {
+				t.Errorf("the token is %v", created)
+			}
+			rotated := decoded(t, r.run(t, "token", "rotate", id, "--json"))
+			check(r.run(t, "token", "show", id), "replaced by   "+field(rotated, "id").(string))
+			check(r.run(t, "token", "revoke", id, "--yes"), "Revoked "+id+".\n", "also revoked: "+field(rotated, "id").(string))
+			s.refuse(t, "token not found", "token", "show", id)
+		})
+	})
+}
