@@ -61,6 +61,10 @@ func TestSettle(t *testing.T) {
 		{"its transaction conflicts", proposal.Broadcast, []proposal.Spender{own(wallet.Conflicted)}, proposal.Conflicted, nil, nil, false},
 		{"its transaction is abandoned", proposal.Broadcast, []proposal.Spender{own(wallet.Abandoned)}, proposal.Cancelled, nil, nil, false},
 		{"a rival is confirmed after it was cancelled", proposal.Cancelled, []proposal.Spender{rival(wallet.Confirmed, "")}, proposal.Cancelled, nil, nil, false},
+		{"a rival is confirmed after it was rejected", proposal.Rejected, []proposal.Spender{rival(wallet.Confirmed, "")}, proposal.Rejected, nil, nil, false},
+		{"its inputs are lost after it was rejected", proposal.Rejected, nil, proposal.Rejected, lost(wallet.Conflicted), nil, false},
+		{"sent after it was rejected", proposal.Rejected, []proposal.Spender{own(wallet.InMempool)}, proposal.Broadcast, nil, nil, false},
+		{"its inputs exist again after it was rejected", proposal.Conflicted, nil, proposal.Rejected, nil, []proposal.Status{proposal.AwaitingApproval, proposal.Rejected, proposal.Conflicted}, false},
 		{"its inputs exist again", proposal.Conflicted, nil, proposal.Created, nil, []proposal.Status{proposal.Created, proposal.Conflicted}, false},
 		{"its inputs exist again after it was signed", proposal.Conflicted, nil, proposal.Complete, nil, []proposal.Status{proposal.Complete, proposal.Conflicted}, false},
 		{"its inputs exist again, and are taken", proposal.Conflicted, nil, proposal.Conflicted, nil, []proposal.Status{proposal.Created, proposal.Conflicted}, true},
@@ -85,14 +89,14 @@ func TestSettle(t *testing.T) {
 			if changed != (len(p.Steps) == len(c.steps)+1) {
 				t.Errorf("%s: %d steps", c.name, len(p.Steps))
 			}
-			ended := p.Status == proposal.Conflicted || p.Status == proposal.Replaced || p.Status == proposal.Cancelled
+			dropped := p.Status == proposal.Cancelled || p.Status == proposal.Rejected || p.Status == proposal.Replaced
+			ended := dropped || p.Status == proposal.Conflicted
 			if changed && ended != (p.Reason != "") {
 				t.Errorf("%s: the reason is %q", c.name, p.Reason)
 			}
 			if (p.Status == proposal.Replaced) != (p.ReplacedBy != "") {
 				t.Errorf("%s: the status is %s, replaced by %q", c.name, p.Status, p.ReplacedBy)
 			}
-			dropped := p.Status == proposal.Cancelled || p.Status == proposal.Replaced
 			if changed && p.IsSigned() && dropped != (len(p.Raw) == 0) {
 				t.Errorf("%s: the status is %s, with a transaction of %d bytes", c.name, p.Status, len(p.Raw))
 			}

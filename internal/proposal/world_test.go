@@ -106,11 +106,11 @@ func openWorld(t *testing.T, n *testkit.Node, url, database string, cleanup func
 	w.store, err = store.Open(t.Context(), store.Options{URL: database, BackupFolder: t.TempDir(), Log: log, Now: w.clock.now})
 	testkit.Check(t, err)
 	cleanup(func() { testkit.Check(t, w.store.Close()) })
-	driver := "sqlite"
+	driver, shell := "sqlite", database+"?_pragma=busy_timeout(5000)"
 	if store.IsPostgres(database) {
-		driver = "pgx"
+		driver, shell = "pgx", database
 	}
-	w.shell, err = sql.Open(driver, database)
+	w.shell, err = sql.Open(driver, shell)
 	testkit.Check(t, err)
 	cleanup(func() { testkit.Check(t, w.shell.Close()) })
 	testkit.Check(t, w.store.Migrate(t.Context()))

@@ -52,5 +52,24 @@ func TestProposals_PoliciesChanged(t *testing.T) {
 		want("after a change for bob", "bob")
 		b.setPolicy("wallet:"+w.ID, dayLimit(90_000))
 		want("after a change for all", "alice", "alice again", "bob", "shop")
+		for _, p := range testkit.Must(b.Proposals(t.Context(), w.ID, proposal.Filter{}, proposal.Cursor{}, 10)) {
+			switch names[p.ID] {
+			case "alice":
+				b.moveTo(p, proposal.AwaitingApproval)
+			case "bob":
+				b.moveTo(p, proposal.Broadcast)
+			case "shop":
+				b.moveTo(p, proposal.Complete)
+			}
+		}
+		want("of open proposals that do not await approval", "alice again", "shop")
+		b.exec("DELETE FROM policies")
+		b.exec("DELETE FROM proposals")
+		p := pays(b, w, 5, 1000)
+		testkit.Check(t, b.propose(p))
+		names[p.ID] = "carol"
+		want("without policies")
+		b.setPolicy("server", dayLimit(90_000))
+		want("after the first policy", "carol")
 	})
 }
