@@ -135,7 +135,7 @@ func (p *program) readFiles(plan *wallet.Plan, files []string) error {
 		if err != nil {
 			return err
 		}
-		sources[i] = walletfile.FromBytes(data)
+		sources[i] = walletfile.FromFile(strings.TrimPrefix(file, "-"), data)
 	}
 	plan.File = walletfile.FromFiles(sources)
 	return nil

@@ -2,8 +2,6 @@ package console
 
 import (
 	"fmt"
-	"mime"
-	"path"
 	"slices"
 	"strings"
 
@@ -29,8 +27,7 @@ func (p newWalletPage) NamesDevices() bool { return slices.ContainsFunc(p.Device
 
 func deviceField(i int) string { return fmt.Sprintf("device_names[%d]", i) }
 
-// newDevices returns the devices of the keys, and fills in names that the form lacks: the ones in
-// the files, or else the names of the files.
+// newDevices returns the devices of the keys, and fills in names that the form lacks, from the files.
 func (c *call) newDevices(p newWalletPage) []newDevice {
 	keys := p.About.Keys
 	out := make([]newDevice, len(keys))
@@ -39,28 +36,10 @@ func (c *call) newDevices(p newWalletPage) []newDevice {
 		d.Same = 1 + slices.IndexFunc(keys[:i], func(other walletfile.NamedKey) bool { return other.Fingerprint == k.Fingerprint })
 		out[i] = d
 		if d.MayName() && !c.form.Has(d.Field) {
-			c.form.Set(d.Field, c.suggestedName(k, p.Files))
+			c.form.Set(d.Field, wallet.FitName(k.Name))
 		}
 	}
 	return out
-}
-
-// suggestedName returns a name for the device of a key, or an empty string. A file names a device
-// if all its keys are of this device and the file is not an image.
-func (c *call) suggestedName(k walletfile.NamedKey, files []givenFile) string {
-	if name := wallet.FitName(k.Name); name != "" {
-		return name
-	}
-	for _, f := range files {
-		isOther := func(other walletfile.NamedKey) bool { return other.Fingerprint != k.Fingerprint }
-		ending := path.Ext(f.Name)
-		kind, _, _ := strings.Cut(mime.TypeByExtension(strings.ToLower(ending)), "/")
-		if slices.ContainsFunc(f.Keys, isOther) || f.Name == c.look.T("QR code") || kind == "image" || kind == "video" {
-			continue
-		}
-		return wallet.FitName(strings.TrimSuffix(f.Name, ending))
-	}
-	return ""
 }
 
 // deviceNames returns the names of the devices of n keys in the form.

@@ -35,6 +35,14 @@ type givenFile struct {
 	Wallet bool // whether the file describes a wallet, and not the key of one signer
 }
 
+// source returns the source of the file. The name of a scanned code names no device.
+func (f givenFile) source(scanned string) walletfile.Source {
+	if f.Name == scanned {
+		return walletfile.FromBytes(f.Data)
+	}
+	return walletfile.FromFile(f.Name, f.Data)
+}
+
 // Hidden returns the value of the form field with the file.
 func (f givenFile) Hidden() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(f.Name)) + "." + base64.RawURLEncoding.EncodeToString(f.Data)
@@ -110,7 +118,7 @@ func uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error
 	text, err := qrscan.Text(f.Data)
 	f.Data = []byte(text)
 	if found, ok := errors.AsType[*fault.Error](err); ok {
-		err = fault.InvalidAs(found.Code, "file", "%s: %s", f.Name, found.Message)
+		err = fault.InvalidAs(found.Code, "file", "%s: %s", isolate+f.Name+popIsolate, found.Message)
 	}
 	return f, true, err
 }
@@ -183,7 +191,7 @@ func (c *call) inGiven(err error, f givenFile) error {
 	for i, p := range found.Fields {
 		message := p.Message
 		if f.Name != "" {
-			message = f.Name + " " + c.look.T(p.Message)
+			message = isolate + f.Name + popIsolate + " " + c.look.T(p.Message)
 		}
 		all[i] = fault.InvalidAs(found.Code, field, "%s", message)
 	}
@@ -194,7 +202,7 @@ func (c *call) inGiven(err error, f givenFile) error {
 func (c *call) givenPlan(files []givenFile) (wallet.Plan, error) {
 	sources := make([]walletfile.Source, len(files))
 	for i, f := range files {
-		sources[i] = walletfile.FromBytes(f.Data)
+		sources[i] = f.source(c.look.T("QR code"))
 	}
 	p := wallet.Plan{File: walletfile.FromFiles(sources), Script: c.form.Get("script")}
 	if len(files) < 2 {

@@ -47,7 +47,7 @@ type Plan struct {
 	// the keys of its signers.
 	File walletfile.Source
 	// DeviceNames are the names of new devices, in the order of the keys; empty for the fingerprint.
-	// Without them, the file names the devices. The names of existing devices do not change.
+	// Without them, the files name the devices. The names of existing devices do not change.
 	DeviceNames []string
 	Birthday    Birthday // may be zero if File has one
 	// RangeEnd and Next are set for a wallet that was used with other software.

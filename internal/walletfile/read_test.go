@@ -304,6 +304,40 @@ func TestRead_DeviceNames(t *testing.T) {
 	}
 }
 
+// TestFromFile names devices like the files with their keys, unless the file has a name.
+func TestFromFile(t *testing.T) {
+	t.Parallel()
+	ann, ben := keyOf(t, 0, "48h/1h/0h/2h", btc.Regtest), keyOf(t, 1, "48h/1h/0h/2h", btc.Regtest)
+	named := `{"name": "Ann's Jade", "type": "jade", "keys": [` + fmt.Sprintf(`{"original": %q}`, ann) + `]}`
+	from := walletfile.FromFile
+	for name, c := range map[string]struct {
+		source walletfile.Source
+		want   []string
+	}{
+		"a key":              {from("/home/ann/ann.txt", []byte(ann)), []string{"ann"}},
+		"a path of Windows":  {from(`C:\keys\ann.backup.json`, []byte(ann)), []string{"ann.backup"}},
+		"a name in the file": {from("export.json", []byte(named)), []string{"Ann's Jade"}},
+		"a picture":          {from("IMG_0001.JPG", []byte(ann)), []string{""}},
+		"no name":            {from("", []byte(ann)), []string{""}},
+		"several files": {
+			walletfile.FromFiles([]walletfile.Source{from("ann.txt", []byte(ann)), walletfile.FromText(ben)}), []string{"ann", ""},
+		},
+		"several devices": {from("vault.txt", []byte("wsh(sortedmulti(1,"+ann+"/<0;1>/*,"+ben+"/<0;1>/*))")), []string{"", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := c.source.Read(walletfile.Options{Network: btc.Regtest, SignaturesRequired: 1})
+			testkit.Check(t, err)
+			var got []string
+			for _, k := range f.Keys {
+				got = append(got, k.Name)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("the devices are %q and not %q", got, c.want)
+			}
+		})
+	}
+}
+
 // TestRead_SpecterDesktop reads files that Specter Desktop wrote.
 func TestRead_SpecterDesktop(t *testing.T) {
 	t.Parallel()

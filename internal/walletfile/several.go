@@ -1,6 +1,7 @@
 package walletfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,7 +43,7 @@ func readSigners(files []Source, o Options) (File, error) {
 	for i, d := range drafts {
 		key, name, err := d.keyFor(script)
 		problems = append(problems, aboutFile(err, i))
-		a.keys, a.names = append(a.keys, key), append(a.names, name)
+		a.keys, a.names = append(a.keys, key), append(a.names, cmp.Or(name, files[i].name))
 	}
 	if err := fault.JoinErrors(problems...); err != nil {
 		return File{}, err

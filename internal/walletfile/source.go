@@ -1,8 +1,12 @@
 package walletfile
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
+	"mime"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -14,6 +18,7 @@ import (
 // that a request has no file.
 type Source struct {
 	data    []byte
+	name    string // of the device, by the name of the file; may be empty
 	outputs []qrcodec.Output
 	files   []Source // of the signers of a multisig wallet
 	given   bool
@@ -28,6 +33,19 @@ func FromText(text string) Source { return FromBytes([]byte(text)) }
 
 // FromBytes returns the source of a file.
 func FromBytes(data []byte) Source { return Source{data: data, given: true} }
+
+// FromFile returns the source of a file with a name, which names the device of its keys if the file
+// does not name it and all its keys are of one device. The names of pictures name no device.
+func FromFile(name string, data []byte) Source {
+	s := FromBytes(data)
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	ending := path.Ext(name)
+	kind, _, _ := strings.Cut(mime.TypeByExtension(strings.ToLower(ending)), "/")
+	if kind != "image" && kind != "video" {
+		s.name = strings.TrimSuffix(name, ending)
+	}
+	return s
+}
 
 // FromBase64 returns the source of a file in base64, with or without padding, in the standard
 // or the URL alphabet. For other text, Read returns a fault about the field "file_base64".
@@ -103,7 +121,20 @@ func (s Source) Read(o Options) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return d.file(o)
+	f, err := d.file(o)
+	f.nameDevice(s.name)
+	return f, err
+}
+
+// nameDevice sets the name of keys without one if all keys are of one device.
+func (f *File) nameDevice(name string) {
+	isOther := func(k NamedKey) bool { return k.Fingerprint != f.Keys[0].Fingerprint }
+	if slices.ContainsFunc(f.Keys, isOther) {
+		return
+	}
+	for i := range f.Keys {
+		f.Keys[i].Name = cmp.Or(f.Keys[i].Name, name)
+	}
 }
 
 // parse detects the format of a file and returns its content.
