@@ -65,7 +65,7 @@ func TestAudit(t *testing.T) {
 		if n := len(rowsOf(second)); n != 11 || second.at.Query().Get("user") != "bob" {
 			t.Errorf("the second page has %d events: %s", n, second.at)
 		}
-		admin.get("/audit?since=soon&outcome=maybe").want(400, "must be ok or refused", "must be a date such as")
+		admin.get("/audit?since=soon&outcome=maybe").want(400, "must be ok or refused", "Must be a date such as")
 		admin.get("/audit?before=x").want(404)
 	})
 }
@@ -90,7 +90,7 @@ func TestAudit_Verify(t *testing.T) {
 		p = p.submit("/audit/verify").want(200, "No event is missing or altered.", "events are in the chain")
 		hash := p.preText("last-hash")
 		p.submit("/audit/verify", "hash", " "+strings.ToUpper(hash)).want(200, "No event is missing or altered.")
-		p.submit("/audit/verify", "hash", "abc").want(400, "must have 64 hexadecimal digits")
+		p.submit("/audit/verify", "hash", "abc").want(400, "Must have 64 hexadecimal digits")
 		p.submit("/audit/verify", "hash", strings.Repeat("0", 64)).want(200, "The audit log was changed", "No event has the hash that you entered")
 		s.sql(t, "UPDATE audit SET user_name = 'nobody' WHERE audit_id = (SELECT min(audit_id) FROM audit)")
 		found := admin.get("/audit/verify").submit("/audit/verify").want(200, "The audit log was changed", "its hash does not match")

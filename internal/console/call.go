@@ -22,11 +22,12 @@ type call struct {
 	to      route
 	look    *look // language and unit
 	secret  string
-	session *auth.Session   // nil on a route for anyone
-	who     *auth.Principal // nil on a route for anyone
-	access  wallet.Access   // on the route of a wallet
-	view    wallet.View     // on the route of a wallet
-	form    url.Values      // of a POST; empty for a GET
+	session *auth.Session     // nil on a route for anyone
+	who     *auth.Principal   // nil on a route for anyone
+	access  wallet.Access     // on the route of a wallet
+	view    wallet.View       // on the route of a wallet
+	form    url.Values        // of a POST; empty for a GET
+	stated  map[string]string // see form
 	// wallets returns the wallets of the caller, and waiting those with proposals that wait for
 	// the caller. Both read the database once.
 	wallets func() ([]wallet.View, error)

@@ -48,7 +48,7 @@ func TestCatalogue_Choice(t *testing.T) {
 	}
 	admin := s.admin(t)
 	p := admin.get("/settings").submit("/display", "lang", "de").want(200, "Die Anzeige ist in diesem Browser gespeichert.", "Einstellungen")
-	p.submit("/settings/password", "current", adminPassword, "password", "short").want(400, "Passwort: muss mindestens 8 Zeichen lang sein; besser sind 15 oder mehr")
+	p.submit("/settings/password", "current", adminPassword, "password", "short").want(400, "Muss mindestens 8 Zeichen lang sein; besser sind 15 oder mehr")
 }
 
 func languageOf(p *document) string {

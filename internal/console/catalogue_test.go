@@ -350,12 +350,12 @@ var knownDynamic = []string{
 	"delivery.go: b.Text", "delivery.go: skipReasons[reason]", "history.go: b[2]", "history.go: categoryNames[t.Category]", "history.html: .Name",
 	"wallet.html: .Title", "webhook-form.html: .Title", "webhook.go: disabledReasons[w.Reason]", "webhook.html: print .",
 	"policy.html: .Title", "policy_form.go: groupNames[name]", "policy_form.go: hint", "policy_form.go: text", "review.go: layerNames[layer]",
-	"policy.html: .Text",
+	"policy.html: .Text", "session.go: c.to.purpose",
 	// Composite literals of the type state.
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",
 	// Messages of services.
 	"node.html: .Message", "payment.html: .Message",
-	"receive.html: .", "send.html: .Message", "parts.html: .", "parts.html: .Message", "parts.html: .Problem", "wallet-settings.html: .", "wallet.html: .", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()", "wallet_source.go: p.Message",
+	"receive.html: .", "send.html: .Message", "parts.html: .", "parts.html: .Message", "parts.html: .Problem", "wallet-settings.html: .", "wallet.html: .", "form.go: f.fault.Message", "words.go: f.Message", "words.go: p.Message", "wallet_new.go: w.Message", "wallet_settings.go: err.Error()", "wallet_source.go: p.Message",
 	// A code, which is not translated.
 	"node.html: .Code",
 }
@@ -428,6 +428,11 @@ func textsOfTables(texts found) {
 	add("categoryNames", slices.Collect(maps.Values(categoryNames))...)
 	for _, p := range chartPeriods {
 		add("chartPeriods", p.Title)
+	}
+	for _, to := range routes {
+		if to.purpose != "" {
+			add("routes", to.purpose)
+		}
 	}
 	for month := time.January; month <= time.December; month++ {
 		add("months", month.String()[:3])

@@ -109,7 +109,7 @@ func (c *call) codesOf(p proposal.Proposal) *codes {
 		out.Sequence, err = qrcodec.SequenceOf(p.PSBT, preset, 1, 0)
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
-		out.Problem = c.look.fault(f)
+		out.Problem = asSentence(c.look.fault(f))
 		return out
 	}
 	out.TooMany = out.Fragments > maxCodes

@@ -177,6 +177,6 @@ func TestScan(t *testing.T) {
 		photos = append(photos, file{"file", "photo.jpg", codePicture(t, text)})
 	}
 	alice.upload(page+"/signatures", nil, photos[1:]...).want(400, "is missing")
-	alice.upload(page+"/signatures", nil, file{"file", "photo.jpg", asJPEG(image.NewGray(image.Rect(0, 0, 640, 360)))}).want(400, "no QR code was found")
+	alice.upload(page+"/signatures", nil, file{"file", "photo.jpg", asJPEG(image.NewGray(image.Rect(0, 0, 640, 360)))}).want(400, "No QR code was found")
 	alice.upload(page+"/signatures", nil, photos...).want(http.StatusOK, "The signature of this key is added")
 }

@@ -119,7 +119,7 @@ func (c *Console) handle(to route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		info := httpcall.Of(r.Context())
 		info.Route = to.path
-		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r)}
+		one := &call{Console: c, w: w, r: r, info: info, to: to, look: c.lookOf(r), stated: map[string]string{}}
 		one.wallets = sync.OnceValues(func() ([]wallet.View, error) { return c.Wallets.List(one.r.Context(), one.who, "", 0) }) //nolint:contextcheck // the context is in the request
 		one.waiting = sync.OnceValues(one.findWaiting)
 		defer one.leave()

@@ -42,10 +42,10 @@ func TestDevices(t *testing.T) {
 			t.Error("the event log does not have the two changes")
 		}
 		for field, c := range map[string][]string{
-			"an empty name":         {"bens_jade_at_home", " ", "must be 1 to 64 characters long"},
-			"a long name":           {"bens_jade_at_home", strings.Repeat("x", 65), "must not be longer than 64 characters"},
+			"an empty name":         {"bens_jade_at_home", " ", "Must be 1 to 64 characters long"},
+			"a long name":           {"bens_jade_at_home", strings.Repeat("x", 65), "Must not be longer than 64 characters"},
 			"an unknown device":     {"unknown", "x", "choose one of your devices"},
-			"a control character":   {"bens_jade_at_home", "a\x07b", "must not contain"},
+			"a control character":   {"bens_jade_at_home", "a\x07b", "Must not contain"},
 			"the alias of a wallet": {"vault", "x", "choose one of your devices"},
 		} {
 			t.Run(field, func(*testing.T) { olga.post(path, "device", c[0], "device_name", c[1]).want(400, c[2]) })
@@ -82,13 +82,13 @@ func TestDevices_New(t *testing.T) {
 			}
 		}
 		for name, c := range map[string][]string{
-			"a long name":         {strings.Repeat("x", 65), "must not be longer than 64 characters"},
-			"a control character": {"a\x07b", "must not contain"},
+			"a long name":         {strings.Repeat("x", 65), "Must not be longer than 64 characters"},
+			"a control character": {"a\x07b", "Must not contain"},
 		} {
 			t.Run(name, func(*testing.T) {
 				for _, step := range []string{"compare", "create"} {
 					p := check.send(nil, "name", "", "since", "now", "device_names[1]", c[0], "step", step)
-					p.want(400, "Name of the device of key 2", c[1], "must be 1 to 64 characters long")
+					p.want(400, "Name of the device of key 2", c[1], "Must be 1 to 64 characters long")
 					if got := fields(p.forms(newWalletPath)[0]).Get("device_names[0]"); got != "coldcard" {
 						t.Errorf("the form has lost a name: %q", got)
 					}

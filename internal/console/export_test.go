@@ -7,13 +7,15 @@ type Route struct {
 	Method, Path                  string
 	IsPublic, IsForAdmins, IsLive bool
 	Role                          string
+	NeedsProof                    bool
+	Purpose                       string
 }
 
 // Routes returns the route table.
 func Routes() []Route {
 	var out []Route
 	for _, to := range routes {
-		out = append(out, Route{to.method, to.path, to.audience == anyone, to.audience == admins, to.path == livePath, string(to.role)})
+		out = append(out, Route{to.method, to.path, to.audience == anyone, to.audience == admins, to.path == livePath, string(to.role), to.proof, to.purpose})
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func TestFirstRun(t *testing.T) {
 		if status := s.request(t, http.MethodGet, "/api/v1/tokens", basic("admin", "admin"), nil).status; status != 200 {
 			t.Errorf("before the first run, the API answers admin with %d", status)
 		}
-		p.submit("/first-run", "password", "admin").want(400, "must be at least 8 characters long")
+		p.submit("/first-run", "password", "admin").want(400, "Must be at least 8 characters long")
 		p.submit("/first-run", "password", "adminadmin").want(400, "too easy to guess")
 		home := p.submit("/first-run", "password", adminPassword).want(200, "Home", "Your password is set.")
 		if home.path() != "/" {
@@ -74,7 +74,7 @@ func TestFirstRun_Code(t *testing.T) {
 		t.Fatal("the log has no setup code")
 	}
 	p := s.visitor(t).get("/").want(200, "Setup code").lacks("anyone on this machine")
-	p.submit("/first-run", "password", adminPassword).want(400, "is wrong").lacks(adminPassword)
-	p.submit("/first-run", "password", adminPassword, "code", "AAAA").want(400, "is wrong")
+	p.submit("/first-run", "password", adminPassword).want(400, "Is wrong").lacks(adminPassword)
+	p.submit("/first-run", "password", adminPassword, "code", "AAAA").want(400, "Is wrong")
 	p.submit("/first-run", "password", adminPassword, "code", found[1]).want(200, "Your password is set.")
 }

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -18,11 +20,16 @@ type form struct {
 	// the longest prefix. Raw is set if the form is a document, whose fields keep their names.
 	ids []string
 	raw bool
+	// hasDocument is set if one input of the form is a policy as a document.
+	hasDocument bool
+	// stated are the labels of the inputs at which the page states a problem, by their names; see
+	// call.send.
+	stated map[string]string
 }
 
 // newForm returns the form of the request; f is nil if it was not refused.
 func (c *call) newForm(f *fault.Error) form {
-	return form{values: c.form, fault: f, look: c.look}
+	return form{values: c.form, fault: f, look: c.look, stated: c.stated}
 }
 
 // formWith returns a form with these values: pairs of a name and a value.
@@ -31,7 +38,7 @@ func (c *call) formWith(pairs ...string) form {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])
 	}
-	return form{values: values, look: c.look}
+	return form{values: values, look: c.look, stated: c.stated}
 }
 
 // renderForm responds with a page whose form may have been refused.
@@ -58,16 +65,52 @@ func (f form) Is(name, value string) bool {
 // Refused reports whether the form was refused.
 func (f form) Refused() bool { return f.fault != nil }
 
-// Message returns why the form was refused. Pages list several problems below it.
+// Message returns why the form was refused. Pages list the problems of fields below it.
 func (f form) Message() string {
-	if len(f.fault.Limits) > 0 {
-		return upper(f.look.find(byPolicies(f.fault))) + "."
+	switch all := f.Problems(); {
+	case len(f.fault.Limits) > 0:
+		return asSentence(f.look.find(byPolicies(f.fault)))
+	case len(all) == 0:
+		return asSentence(f.look.fault(f.fault))
+	case len(all) == 1 && f.hasSummary():
+		return asSentence(f.look.words(f.look.T(f.fault.Message)))
+	default:
+		return f.look.N(len(all), "Nothing was stored. Correct this value:", "Nothing was stored. Correct these values:")
 	}
-	if len(f.fault.Fields) > 1 {
-		return f.look.T("Nothing was stored. Correct these values:")
-	}
-	return f.look.fault(f.fault)
 }
+
+// hasSummary reports whether a fault about one field has a message of its own.
+func (f form) hasSummary() bool {
+	p := f.fault.Fields[0]
+	return f.fault.Message != p.Name+": "+p.Message && asSentence(p.Message) != asSentence(f.fault.Message)
+}
+
+// Listed returns the problems to list below the message: links to the inputs at which the page
+// states them, and texts of the others.
+func (f form) Listed() []listedProblem {
+	var out []listedProblem
+	all := f.Problems()
+	for _, p := range all {
+		label, stated := f.stated[p.ID]
+		one := listedProblem{ID: p.ID, Label: cmp.Or(label, f.look.fieldName(p.ID))}
+		if !stated {
+			one = listedProblem{Text: asSentence(p.Name + ": " + p.Message)}
+			if p.Name == "" {
+				one.Text = asSentence(p.Message)
+			}
+		}
+		if !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+	}
+	if len(all) == 1 && out[0].Text == "" && f.hasSummary() {
+		return nil // the message and the input say all
+	}
+	return out
+}
+
+// listedProblem is a problem in the list of a form: a link to an input, or a text.
+type listedProblem struct{ ID, Label, Text string }
 
 // fieldProblem is the problem of a field as pages show it.
 type fieldProblem struct {
@@ -89,6 +132,8 @@ func (f form) Problems() []fieldProblem {
 			problems[i] = fieldProblem{documentField, p.Name, f.look.find(p.Message)}
 		case f.ids != nil:
 			problems[i].ID = idOf(f.ids, p.Name)
+		case f.hasDocument && isPolicyProblem(p.Name):
+			problems[i].ID = tokenPolicyField
 		}
 	}
 	return problems
@@ -101,6 +146,7 @@ func (f form) Policy() (problems []fieldProblem) {
 	}
 	for _, p := range f.fault.Fields {
 		if isPolicyProblem(p.Name) {
+			f.stated[tokenPolicyField] = ""
 			problems = append(problems, fieldProblem{tokenPolicyField, p.Name, f.look.find(p.Message)})
 		}
 	}
@@ -136,6 +182,10 @@ func (f form) Err(name string) template.HTML {
 	text := f.problem(name)
 	if text == "" {
 		return ""
+	}
+	f.stated[name] = ""
+	if !f.raw {
+		text = asSentence(text)
 	}
 	return template.HTML(`<p class="err" id="` + template.HTMLEscapeString(name) + `-problem">` + string(icon("warn")) + template.HTMLEscapeString(text) + `</p>`) //nolint:gosec // escaped
 }

@@ -230,13 +230,13 @@ func TestTransaction(t *testing.T) {
 		label := page + "/label"
 		p.submit(label, "label", "November <u>").want(200, "The label is saved", "November <u>").lacks("<u>")
 		alice.get("/wallets/treasury/history?q=November+%3Cu%3E").want(200, "November")
-		alice.post(label, "label", strings.Repeat("x", 256)).want(400, "must")
+		alice.post(label, "label", strings.Repeat("x", 256)).want(400, "Must")
 		own := 0
 		if strings.Contains(alice.get("/wallets/treasury/utxos").body, received+":1") {
 			own = 1
 		}
 		alice.post(label, "vout", fmt.Sprint(own), "label", "kept").want(200, "kept")
-		alice.post(label, "vout", fmt.Sprint(own), "label", strings.Repeat("x", 256)).want(400, "must")
+		alice.post(label, "vout", fmt.Sprint(own), "label", strings.Repeat("x", 256)).want(400, "Must")
 		alice.post(label, "vout", fmt.Sprint(1-own), "label", "theirs").want(404)
 		alice.post(label, "vout", "x", "label", "theirs").want(404)
 		carol.get(page).want(200, "kept", "November").lacks(label)

@@ -29,7 +29,7 @@ func TestInvitations(t *testing.T) {
 	bob.get(declined).want(404)
 	second := invite("savings", "viewer")
 	p := bob.get("/").submit(second+"/accept").want(409, "choose an alias for this one", "Your own short name for the wallet", "You will see its balances")
-	p.submit(second+"/accept", "alias", "a/b").want(400, "Alias: must consist")
+	p.submit(second+"/accept", "alias", "a/b").want(400, "Must consist")
 	bob.get(second).want(200, "Accept until")
 	p.submit(second+"/accept", "alias", "shared_savings")
 	if got := bob.api("GET", "/api/v1/wallets/shared_savings", nil)["role"]; got != "viewer" {

@@ -55,7 +55,7 @@ func TestLimits(t *testing.T) {
 			refused := alice.get(path)
 			served := bob.get(path)
 			slot.Leave()
-			refused.want(http.StatusTooManyRequests, "Too many requests", "too many of your requests are in progress").follow("Try again").want(200)
+			refused.want(http.StatusTooManyRequests, "Too many requests", "Too many of your requests are in progress").follow("Try again").want(200)
 			if after := refused.header.Get("Retry-After"); after != "1" {
 				t.Errorf("Retry-After: %s", after)
 			}
@@ -63,7 +63,7 @@ func TestLimits(t *testing.T) {
 			slot = s.occupy(t, "another user", admission.Work)
 			refused = bob.get(path)
 			slot.Leave()
-			refused.want(http.StatusServiceUnavailable, "Not available at the moment", "too many requests are in progress").follow("Try again").want(200)
+			refused.want(http.StatusServiceUnavailable, "Not available at the moment", "Too many requests are in progress").follow("Try again").want(200)
 			if after := refused.header.Get("Retry-After"); after != "2" {
 				t.Errorf("Retry-After: %s", after)
 			}

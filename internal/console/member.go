@@ -13,10 +13,10 @@ import (
 
 var memberRoutes = []route{
 	{method: get, path: "/wallets/{alias}/members", audience: users, role: auth.RoleViewer, handle: (*call).members},
-	{method: post, path: "/wallets/{alias}/members", audience: users, role: auth.RoleOwner, proof: true, handle: (*call).inviteMember},
-	{method: post, path: "/wallets/{alias}/members/{user}", audience: users, role: auth.RoleOwner, proof: true, handle: (*call).changeMember},
-	{method: post, path: "/wallets/{alias}/members/{user}/remove", audience: users, role: auth.RoleViewer, proof: true, handle: (*call).removeMember},
-	{method: post, path: "/wallets/{alias}/invitations/{id}/withdraw", audience: users, role: auth.RoleOwner, proof: true, handle: (*call).withdrawInvitation},
+	{method: post, path: "/wallets/{alias}/members", audience: users, role: auth.RoleOwner, proof: true, purpose: "To invite a member to %s, enter your password again.", handle: (*call).inviteMember},
+	{method: post, path: "/wallets/{alias}/members/{user}", audience: users, role: auth.RoleOwner, proof: true, purpose: "To change the role of %[2]s in %[1]s, enter your password again.", handle: (*call).changeMember},
+	{method: post, path: "/wallets/{alias}/members/{user}/remove", audience: users, role: auth.RoleViewer, proof: true, purpose: "To remove %[2]s from %[1]s, enter your password again.", handle: (*call).removeMember},
+	{method: post, path: "/wallets/{alias}/invitations/{id}/withdraw", audience: users, role: auth.RoleOwner, proof: true, purpose: "To withdraw an invitation to %[1]s, enter your password again.", handle: (*call).withdrawInvitation},
 }
 
 var memberNotices = map[string]string{

@@ -33,9 +33,9 @@ func TestMembers(t *testing.T) {
 
 		p := owner.get(page).want(200, "1 member", "olga (you)", "The last owner", "You are the last owner", "signatures from 2 of the 3 devices")
 		p.submit(page, "user", "", "role", "signer").want(400)
-		p.submit(page, "user", "ben", "role", "king").want(400, "must be viewer, proposer, signer or owner")
+		p.submit(page, "user", "ben", "role", "king").want(400, "Must be viewer, proposer, signer or owner")
 		p = p.submit(page, "user", "ben", "role", "viewer").want(200, "The invitation was created", "1 pending invitation", "ben")
-		p.submit(page, "user", "ben", "role", "owner").want(409, "this user already has a pending invitation")
+		p.submit(page, "user", "ben", "role", "owner").want(409, "This user already has a pending invitation")
 		p = p.submit(page, "user", "no_such_user", "role", "owner").want(200, "2 pending invitations")
 		ben.get("/").want(200, "olga invites you to the wallet Vault as viewer.")
 		withdraw := ""
@@ -52,11 +52,11 @@ func TestMembers(t *testing.T) {
 		if got := shown.actionsOf(); got != "/wallets/vault/members/ben/remove" {
 			t.Errorf("a viewer has the forms %s", got)
 		}
-		ben.post(page, "user", "olga", "role", "viewer").want(403, "your role in this wallet is viewer")
+		ben.post(page, "user", "olga", "role", "viewer").want(403, "Your role in this wallet is viewer")
 		ben.post(page+"/ben", "role", "owner").want(403)
 		ben.post(page + "/olga/remove").want(403)
-		owner.post(page+"/olga", "role", "viewer").want(409, "this is the wallet's last owner")
-		owner.post(page+"/olga/remove").want(409, "this is the wallet's last owner")
+		owner.post(page+"/olga", "role", "viewer").want(409, "This is the wallet's last owner")
+		owner.post(page+"/olga/remove").want(409, "This is the wallet's last owner")
 		owner.post(page+"/ben", "role", "king").want(400)
 		owner.post(page+"/zoe", "role", "owner").want(404)
 		owner.post(page+"/ben", "role", "viewer").want(200, "Nothing was changed")

@@ -29,7 +29,7 @@ func TestBrowser_Payment(t *testing.T) {
 	b.see("Recipients")
 	to := purseAddress(t, s.node)
 	b.fill(address1, to)
-	b.see("is required") // a hint, while the user is typing
+	b.see("Is required") // a hint, while the user is typing
 	b.fill(amount1, "150000")
 	b.see("1 UTXO is spent")
 	if n := s.count(t, "proposals"); n != 0 {

@@ -18,25 +18,40 @@ import (
 
 // policyRoutes are the pages of the policies of wallets, their members, and the server.
 var policyRoutes = slices.Concat(
-	policyRoutesAt("/wallets/{alias}/policy", users, auth.RoleViewer, auth.RoleOwner),
-	policyRoutesAt("/wallets/{alias}/members/{user}/policy", users, auth.RoleViewer, auth.RoleOwner),
-	policyRoutesAt("/policy", admins, "", ""),
+	policyRoutesAt("/wallets/{alias}/policy", users, auth.RoleViewer, auth.RoleOwner, policyPurposes{
+		"To change the spending policy of %s, enter your password again.",
+		"To approve a change of the spending policy of %[1]s, enter your password again.",
+		"To cancel a change of the spending policy of %[1]s, enter your password again.",
+	}),
+	policyRoutesAt("/wallets/{alias}/members/{user}/policy", users, auth.RoleViewer, auth.RoleOwner, policyPurposes{
+		"To change the spending policy of %[2]s in %[1]s, enter your password again.",
+		"To approve a change of the spending policy of %[2]s in %[1]s, enter your password again.",
+		"To cancel a change of the spending policy of %[2]s in %[1]s, enter your password again.",
+	}),
+	policyRoutesAt("/policy", admins, "", "", policyPurposes{
+		"To change the policy of the server, enter your password again.",
+		"To approve a change of the server's policy, enter your password again.",
+		"To cancel a change of the server's policy, enter your password again.",
+	}),
 	[]route{
 		{method: get, path: "/wallets/{alias}/policy/coldcard", audience: users, role: auth.RoleViewer, handle: (*call).exportColdcard},
 	},
 )
 
+// policyPurposes are the purposes of the routes of a policy.
+type policyPurposes struct{ change, approve, cancel string }
+
 // policyRoutesAt returns the pages of the policy at a path, which members with the role view can
 // read and those with the role edit can change.
-func policyRoutesAt(path string, who audience, view, edit auth.WalletRole) []route {
+func policyRoutesAt(path string, who audience, view, edit auth.WalletRole, purposes policyPurposes) []route {
 	return []route{
 		{method: get, path: path, audience: who, role: view, handle: (*call).showPolicy},
-		{method: post, path: path, audience: who, role: edit, proof: true, handle: (*call).savePolicy},
+		{method: post, path: path, audience: who, role: edit, proof: true, purpose: purposes.change, handle: (*call).savePolicy},
 		{method: get, path: path + "/edit", audience: who, role: edit, handle: (*call).editPolicy},
 		{method: post, path: path + "/edit", audience: who, role: edit, handle: (*call).reviewPolicy},
 		{method: get, path: path + "/delete", audience: who, role: edit, handle: (*call).reviewDeletion},
-		{method: post, path: path + "/changes/{id}/approve", audience: who, role: view, proof: true, handle: (*call).approveChange},
-		{method: post, path: path + "/changes/{id}/cancel", audience: who, role: edit, proof: true, handle: (*call).cancelChange},
+		{method: post, path: path + "/changes/{id}/approve", audience: who, role: view, proof: true, purpose: purposes.approve, handle: (*call).approveChange},
+		{method: post, path: path + "/changes/{id}/cancel", audience: who, role: edit, proof: true, purpose: purposes.cancel, handle: (*call).cancelChange},
 	}
 }
 

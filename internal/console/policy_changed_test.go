@@ -31,7 +31,7 @@ func TestPolicy_ChangedBeforeBroadcast(t *testing.T) {
 		bob.get("/").want(http.StatusOK, "ready to broadcast")
 
 		set(`{"name": "approved", "approvals": {"count": 1, "not_proposer": true}}`)
-		alice.get(page).submit(page+"/broadcast").want(http.StatusConflict, "the spending policies have changed since the proposal was approved; the proposal awaits approval", "Awaiting approval", "1 missing").
+		alice.get(page).submit(page+"/broadcast").want(http.StatusConflict, "The spending policies have changed since the proposal was approved; the proposal awaits approval", "Awaiting approval", "1 missing").
 			lacks("Approve the payment", "PSBT file")
 		bob.get("/").want(http.StatusOK, "1 proposal waits for you", "awaits approval")
 		bob.get(page).want(http.StatusOK, "Next: approve or reject the payment", "the spending policies have changed").submit(page+"/approve").

@@ -110,7 +110,7 @@ func (c *call) ruleDocument(kind policy.Kind) []byte {
 	}
 	rule.set("max_payment_sat", c.number(at+"max_payment_sat"))
 	window := object{}
-	window.set("per", c.field(at+"windows[0].per"))
+	window.set("per", c.policyDuration(at+"windows[0].per"))
 	window.set("max_sat", c.number(at+"windows[0].max_sat"))
 	window.set("max_count", c.number(at+"windows[0].max_count"))
 	if window["max_sat"] != nil || window["max_count"] != nil {
@@ -134,12 +134,12 @@ func (c *call) ruleDocument(kind policy.Kind) []byte {
 		}
 	}
 	rule.set("approvals", approvals)
-	rule.set("delay", c.field(at+"delay"))
+	rule.set("delay", c.policyDuration(at+"delay"))
 	document := object{"version": 1, "allow": []object{rule}}
 	if kind == policy.Wallet || kind == policy.Server {
 		change := object{}
 		change.set("approvals", c.number("change.approvals"))
-		change.set("delay", c.field("change.delay"))
+		change.set("delay", c.policyDuration("change.delay"))
 		document.set("change", change)
 	}
 	text, err := json.Marshal(document)
@@ -330,8 +330,8 @@ func (i policyInput) Err() template.HTML { return i.form.Err(i.Name) }
 
 // policyHints are the hints of inputs in templates.
 var policyHints = []string{
-	"sat, without the fee", "such as 30m, 24h or 7d", "sat, with fees", "sat/vB", "sat", "of the payment", "sat; empty for every payment",
-	"before a payment can be signed", "including the member who requests it", "such as 48h",
+	"sat, without the fee", "such as 24h, 1 day or 7 days", "sat, with fees", "sat/vB", "sat", "of the payment", "sat; empty for every payment",
+	"before a payment can be signed", "including the member who requests it", "such as 48h or 2 days",
 }
 
 // policyInput returns an input of the form of one rule. Extra are attributes.

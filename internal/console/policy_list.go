@@ -16,7 +16,7 @@ var policyListRoutes = []route{
 	{method: get, path: "/wallets/{alias}/lists/new", audience: users, role: auth.RoleOwner, handle: (*call).newList},
 	{method: get, path: "/wallets/{alias}/lists/{name}", audience: users, role: auth.RoleViewer, handle: (*call).showList},
 	{method: post, path: "/wallets/{alias}/lists/review", audience: users, role: auth.RoleOwner, handle: (*call).reviewList},
-	{method: post, path: "/wallets/{alias}/lists", audience: users, role: auth.RoleOwner, proof: true, handle: (*call).saveList},
+	{method: post, path: "/wallets/{alias}/lists", audience: users, role: auth.RoleOwner, proof: true, purpose: "To change a list of recipients of %s, enter your password again.", handle: (*call).saveList},
 }
 
 // listRow is a list of a wallet.

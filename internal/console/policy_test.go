@@ -24,7 +24,7 @@ func TestPolicy(t *testing.T) {
 
 		p := alice.get(page).want(http.StatusOK, "No policy", "Petty cash", "At most 1 000 000 sat within 7 days", "It cannot stop the holders of the keys").follow("Petty cash")
 		p.submit(page+"/edit", "allow[0].max_payment_sat", "many", "allow[0].delay", "soon").
-			want(http.StatusBadRequest, "Highest payment: must be a whole number of satoshis", "Delay: must be a duration")
+			want(http.StatusBadRequest, "Must be a whole number of satoshis", "Must be a duration")
 		p = p.submit(page+"/edit", "allow[0].max_payment_sat", "60000", "change.approvals", "2", "allow[0].windows[0].max_sat", "", "allow[0].windows[0].per", "").
 			want(http.StatusOK, "This takes effect at once", "A payment is at most 60 000 sat.", "The rule petty cash limits only single payments")
 		p.submit(page).want(http.StatusOK, "The policy was changed", "Set by alice", "The rule petty cash limits only single payments", "A change that loosens the policy requires 2 approvals by owners.")
@@ -102,7 +102,7 @@ func TestPolicy_Approval(t *testing.T) {
 		alice.get("/").want(http.StatusOK, "Nothing waits for you")
 		bob.get("/").want(http.StatusOK, "1 proposal waits for you", "awaits approval", "Approve")
 		p := bob.get(first).want(http.StatusOK, "Next: approve or reject the payment")
-		p.submit(first+"/reject").want(http.StatusBadRequest, "is required")
+		p.submit(first+"/reject").want(http.StatusBadRequest, "Is required")
 		p.submit(first+"/approve").want(http.StatusOK, "the payment can be signed now", "Next: sign with your device", "Download the PSBT file", "Released for signing")
 		alice.post(first + "/approve").want(http.StatusConflict)
 
@@ -134,10 +134,10 @@ func TestPolicy_Parts(t *testing.T) {
 		hers := carol.get(lists+"/suppliers").submit(lists+"/review", "entries", address+" glue").want(http.StatusOK, "glue")
 		mine := alice.get(lists+"/suppliers").submit(lists+"/review", "entries", address+" paper mill 2")
 		mine.submit(lists).want(http.StatusOK, "The list was changed")
-		hers.submit(lists).want(http.StatusPreconditionFailed, "the list has changed since you read it", "glue")
+		hers.submit(lists).want(http.StatusPreconditionFailed, "The list has changed since you read it", "glue")
 		alice.get(lists+"/suppliers").want(http.StatusOK, "paper mill 2").lacks("glue")
 		twice := alice.get(lists+"/new").submit(lists+"/review", "name", "suppliers", "entries", address)
-		twice.submit(lists).want(http.StatusPreconditionFailed, "the list has changed since you read it")
+		twice.submit(lists).want(http.StatusPreconditionFailed, "The list has changed since you read it")
 
 		bob.get(lists+"/suppliers").want(http.StatusOK, "paper mill").lacks("<textarea")
 
@@ -164,14 +164,14 @@ func TestPolicy_Parts(t *testing.T) {
 		p.submit("/tokens", "policy", `{"version": 1, "allow": [{"name": "budget", "max_payment_sat": 4000}]}`).want(http.StatusOK)
 		// By the fields of one rule: each problem at its field, and not both forms.
 		p = alice.get("/tokens/new").submit("/tokens", "description", "script", "allow[0].windows[0].max_sat", "many", "to.reach", "only", "to.addresses", "nothing")
-		p.want(http.StatusBadRequest, "Name of the rule: must be 1 to 64 characters long", "must be a valid Bitcoin address", "must be a whole number of satoshis", "Within: is required")
+		p.want(http.StatusBadRequest, "Must be 1 to 64 characters long", "must be a valid Bitcoin address", "Must be a whole number of satoshis", "Is required")
 		for _, name := range []string{"allow[0].name", "allow[0].windows[0].max_sat", "allow[0].windows[0].per"} {
 			if input := p.all("input", func(n *html.Node) bool { return attr(n, "name") == name }); len(input) != 1 || attr(input[0], "aria-invalid") != "true" {
 				t.Errorf("the input %s has no problem", name)
 			}
 		}
 		rule := []string{"description", "script", "allow[0].name", "budget", "allow[0].windows[0].per", "24h", "allow[0].windows[0].max_sat", "30 000", "to.wallets", "treasury", "to.addresses", "", "to.reach", "only"}
-		p.submit("/tokens", append(rule, "policy", `{"version": 1}`)...).want(http.StatusBadRequest, "must be empty if the fields of the rule are filled in")
+		p.submit("/tokens", append(rule, "policy", `{"version": 1}`)...).want(http.StatusBadRequest, "Must be empty if the fields of the rule are filled in")
 		p.submit("/tokens", append(rule, "policy", "")...).want(http.StatusOK)
 		alice.get("/tokens").follow("script").want(http.StatusOK, "What this token can pay", "Payments to addresses of the wallet Treasury.", "Within 24 hours: at most 30 000 sat including fees.")
 

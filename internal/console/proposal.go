@@ -19,7 +19,7 @@ var proposalRoutes = slices.Concat([]route{
 	{method: get, path: "/wallets/{alias}/proposals/{id}/psbt", audience: users, role: auth.RoleViewer, handle: (*call).downloadPSBT},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/qr", audience: users, role: auth.RoleViewer, handle: (*call).showCodes},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/signatures", audience: users, role: auth.RoleSigner, heavy: true, handle: (*call).addSignatures},
-	{method: post, path: "/wallets/{alias}/proposals/{id}/broadcast", audience: users, role: auth.RoleSigner, proof: true, heavy: true, handle: (*call).broadcast},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/broadcast", audience: users, role: auth.RoleSigner, proof: true, purpose: "To broadcast a payment of %[1]s, enter your password again.", heavy: true, handle: (*call).broadcast},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/cancel", audience: users, role: auth.RoleProposer, handle: (*call).cancelProposal},
 	{method: post, path: "/wallets/{alias}/proposals/{id}/abandon", audience: users, role: auth.RoleSigner, handle: (*call).abandonProposal},
 	{method: get, path: "/wallets/{alias}/proposals/{id}/bump", audience: users, role: auth.RoleProposer, handle: (*call).showBump},

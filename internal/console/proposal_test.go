@@ -87,7 +87,7 @@ func TestSign(t *testing.T) {
 		carol.post(page + "/broadcast").want(403)
 
 		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
-		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again")
+		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again", "To broadcast a payment of treasury, enter your password again.")
 		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment was broadcast", "Waiting for a block").lacks("Link for the other", "The payment is broadcast")
 		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
 			t.Errorf("%d links to the transaction", len(n))
@@ -118,7 +118,7 @@ func TestEndProposal(t *testing.T) {
 		bob.post(page + "/cancel").want(403)
 		p := alice.get(page)
 		alice.sign(made, w.signers[0], w.signers[1]).want(200, "The signatures of these keys are added")
-		p.submit(page+"/cancel").want(412, "the proposal has changed since you read it")
+		p.submit(page+"/cancel").want(412, "The proposal has changed since you read it")
 		p = alice.get(page).submit(page + "/cancel")
 		p.want(200, "The proposal is cancelled", "The signed transaction is still valid", "cancelled by alice")
 		p = p.follow("Prepare that payment").want(200, "1 UTXO is chosen")
@@ -133,7 +133,7 @@ func TestEndProposal(t *testing.T) {
 		alice.get("/wallets/treasury/transactions/"+made["txid"].(string)).want(200, "Increase the fee")
 		p := alice.get(page).follow("Increase the fee").want(200, "5 sat/vB")
 		before := s.count(t, "proposals")
-		p.submit(page+"/bump", "fee_rate_sat_vb", "5", "action", "preview").want(400, "must be at least")
+		p.submit(page+"/bump", "fee_rate_sat_vb", "5", "action", "preview").want(400, "Must be at least")
 		p.submit(page+"/bump", "fee_rate_sat_vb", "x", "action", "preview").want(400, "with a decimal point")
 		p = p.submit(page+"/bump", "fee_rate_sat_vb", "20", "action", "preview").want(200, "20 sat/vB", "Additional fee", "100 000 sat")
 		if n := s.count(t, "proposals"); n != before {
@@ -143,7 +143,7 @@ func TestEndProposal(t *testing.T) {
 		if second := p.submit(page+"/bump", "action", "create"); second.path() != first.path() || s.count(t, "proposals") != before+1 {
 			t.Errorf("sent twice, the form has created %d proposals", s.count(t, "proposals")-before)
 		}
-		alice.get(page).submit(page+"/abandon").want(409, "the transaction is in the mempool")
+		alice.get(page).submit(page+"/abandon").want(409, "The transaction is in the mempool")
 	})
 }
 

@@ -56,7 +56,7 @@ func TestReceive(t *testing.T) {
 		if n := s.revealed(t); n != 1 {
 			t.Errorf("a form that was sent twice revealed %d addresses", n)
 		}
-		alice.post(page, "key", "receive-test", "next", "1", "new-label", strings.Repeat("x", 256)).want(400, "must", "Receive address 0")
+		alice.post(page, "key", "receive-test", "next", "1", "new-label", strings.Repeat("x", 256)).want(400, "Must", "Receive address 0")
 		if n := s.revealed(t); n != 1 {
 			t.Errorf("a bad label revealed %d addresses", n)
 		}
@@ -73,7 +73,7 @@ func TestReceive(t *testing.T) {
 
 		label := page + "/label"
 		alice.get(at).submit(label, "label", "rent").want(200, "The label is saved", "rent").lacks("Invoice")
-		alice.get(at).submit(label, "label", strings.Repeat("x", 256)).want(400, "must", "Receive address 0")
+		alice.get(at).submit(label, "label", strings.Repeat("x", 256)).want(400, "Must", "Receive address 0")
 		alice.get(at).want(200, "rent")
 		other := s.user(t, "bob", false)
 		foreign := other.vault("elsewhere")

@@ -3,7 +3,10 @@ package console
 import (
 	"bytes"
 	"fmt"
+	"html"
+	"html/template"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -128,8 +131,15 @@ func (c *call) send(status int, name string, p page) error {
 	if s, ok := p.Body.(stateful); ok {
 		p.State = name + ":" + s.state()
 	}
-	if err := c.look.execute(&b, name, p); err != nil {
-		return fmt.Errorf("render the page %s: %w", name, err)
+	for range 2 {
+		b.Reset()
+		if err := c.look.execute(&b, name, p); err != nil {
+			return fmt.Errorf("render the page %s: %w", name, err)
+		}
+		if len(c.stated) == 0 {
+			break
+		}
+		c.findLabels(b.String()) // the list of problems, above the inputs, names them
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -141,6 +151,20 @@ func (c *call) send(status int, name string, p page) error {
 	}
 	return nil
 }
+
+// findLabels finds the labels of the inputs at which a page states problems.
+func (c *call) findLabels(page string) {
+	for id := range c.stated {
+		quoted := regexp.QuoteMeta(template.HTMLEscapeString(id))
+		label := regexp.MustCompile(`(?s)<label[^>]* for="` + quoted + `"[^>]*>(.*?)</label>|<fieldset[^>]* id="` + quoted + `"[^>]*>\s*<legend[^>]*>(.*?)</legend>`)
+		if m := label.FindStringSubmatch(page); m != nil && !strings.Contains(id, "[") { // those of parts are the same in each part
+			c.stated[id] = strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(m[1]+m[2], "")))
+		}
+	}
+}
+
+// tags matches the tags in a label, and notes beside its name.
+var tags = regexp.MustCompile(`(?s)<small.*?</small>|<span class="muted">.*?</span>|<[^>]*>`)
 
 // emptyFrame returns the frame of a page without what must be read from the database.
 func (c *call) emptyFrame(title string, body any) page {
@@ -215,7 +239,7 @@ func (c *call) showError(f *fault.Error) { c.showErrorFor(f, nil) }
 // showErrorFor does the same to a user with invitations.
 func (c *call) showErrorFor(f *fault.Error, invited []wallet.Invitation) {
 	status := httpcall.Status(f.Kind)
-	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: c.look.fault(f), Changed: c.r.Method == post, Back: "/", Invited: invited}
+	e := errorPage{Status: status, Fault: f, RequestID: c.info.ID[0], Title: c.look.errorTitle(f), Message: asSentence(c.look.fault(f)), Changed: c.r.Method == post, Back: "/", Invited: invited}
 	if f.RetryAfter > 0 && !e.Changed {
 		e.Again = c.r.URL.RequestURI()
 	}

@@ -16,8 +16,8 @@ import (
 // reviewRoutes are the decisions about proposals that await approval. A policy can name every
 // member as an approver.
 var reviewRoutes = []route{
-	{method: post, path: "/wallets/{alias}/proposals/{id}/approve", audience: users, role: auth.RoleViewer, proof: true, heavy: true, handle: (*call).approveProposal},
-	{method: post, path: "/wallets/{alias}/proposals/{id}/reject", audience: users, role: auth.RoleViewer, proof: true, heavy: true, handle: (*call).rejectProposal},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/approve", audience: users, role: auth.RoleViewer, proof: true, purpose: "To approve a payment of %[1]s, enter your password again.", heavy: true, handle: (*call).approveProposal},
+	{method: post, path: "/wallets/{alias}/proposals/{id}/reject", audience: users, role: auth.RoleViewer, proof: true, purpose: "To reject a payment of %[1]s, enter your password again.", heavy: true, handle: (*call).rejectProposal},
 }
 
 var reviewNotices = map[string]string{

@@ -23,8 +23,10 @@ type route struct {
 	audience     audience
 	// role is the least role in the wallet of {alias}; empty for other routes.
 	role auth.WalletRole
-	// proof is set if the user must have entered the password within the last ten minutes.
-	proof bool
+	// proof is set if the user must have entered the password within the last ten minutes, and
+	// purpose says what for: a sentence, which can contain parameters of the path in their order.
+	proof   bool
+	purpose string
 	// heavy is set for a POST that can use more than about ten milliseconds of processor time.
 	heavy bool
 	// stream is set if the response is a file that is written while it is read.

@@ -117,7 +117,7 @@ func TestSend_Forms(t *testing.T) {
 	})
 	t.Run("CSV", func(*testing.T) {
 		preview(alice, "recipients_csv", "address;amount_btc;label\n"+to+";0.01;rent\n"+other+";0.02;\n").want(200, "2 recipients 3 000 000 sat", "rent")
-		preview(alice, "recipients_csv", "address,amount_sat\nnope,1\n").want(400, "line 2, column address")
+		preview(alice, "recipients_csv", "address,amount_sat\nnope,1\n").want(400, "Line 2, column address")
 	})
 	t.Run("bitcoin: link", func(*testing.T) {
 		preview(alice, address1, "bitcoin:"+to+"?amount=0.01&label=shop").want(200, "1 000 000 sat", to)
@@ -140,7 +140,7 @@ func TestSend_Forms(t *testing.T) {
 				}
 			})
 		}
-		preview(alice, address1, "bitcoin:"+to+"?amount=0.01", amount1, "5").want(400, "must be 1000000 satoshis, the amount of the bitcoin: URI")
+		preview(alice, address1, "bitcoin:"+to+"?amount=0.01", amount1, "5").want(400, "Must be 1000000 satoshis, the amount of the bitcoin: URI")
 	})
 	t.Run("maximum", func(*testing.T) {
 		preview(alice, address1, to, "send_max", "1").want(200, "2 UTXOs are spent", "Change 0 sat")
@@ -184,21 +184,21 @@ func TestSend_Forms(t *testing.T) {
 		field   string
 		message string
 	}{
-		"no recipient":    {nil, address1, "enter an address"},
-		"comma":           {[]string{address1, to, amount1, "1,5"}, amount1, "must not have a comma"},
-		"no amount":       {[]string{address1, to}, amount1, "is required"},
-		"no address":      {[]string{address1, " ", amount1, "1000"}, address1, "enter an address"},
-		"BTC as sat":      {[]string{address1, to, amount1, "0,01"}, amount1, "amounts are whole satoshis; switch to BTC in the settings, or enter 1 000 000"},
+		"no recipient":    {nil, address1, "Enter an address"},
+		"comma":           {[]string{address1, to, amount1, "1,5"}, amount1, "Must not have a comma"},
+		"no amount":       {[]string{address1, to}, amount1, "Is required"},
+		"no address":      {[]string{address1, " ", amount1, "1000"}, address1, "Enter an address"},
+		"BTC as sat":      {[]string{address1, to, amount1, "0,01"}, amount1, "Amounts are whole satoshis; switch to BTC in the settings, or enter 1 000 000"},
 		"BTC with point":  {[]string{address1, to, amount1, "0.01"}, amount1, "or enter 1 000 000"},
-		"mainnet address": {[]string{address1, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", amount1, "1000"}, address1, "is a mainnet address; this node is on regtest"},
-		"fraction":        {[]string{address1, to, amount1, "1.5"}, amount1, "must be a whole number of satoshis"},
-		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "must be a whole number of satoshis"},
+		"mainnet address": {[]string{address1, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", amount1, "1000"}, address1, "Is a mainnet address; this node is on regtest"},
+		"fraction":        {[]string{address1, to, amount1, "1.5"}, amount1, "Must be a whole number of satoshis"},
+		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "Must be a whole number of satoshis"},
 		"address":         {[]string{address1, "bcrt1qqq", amount1, "1000"}, address1, ""},
 		"dust":            {[]string{address1, to, amount1, "100"}, amount1, "a lower amount is dust"},
 		"fee rate":        {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1,2"}, "fee_rate_sat_vb", "with a decimal point"},
-		"high fee rate":   {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1000"}, "fee_rate_sat_vb", "must not exceed"},
-		"UTXO":            {[]string{address1, to, amount1, "1000", "utxos", strings.Repeat("ab", 32) + ":0"}, "", "is not an unspent output of this wallet"},
-		"too much":        {[]string{address1, to, amount1, "90000000"}, "", "insufficient funds"},
+		"high fee rate":   {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1000"}, "fee_rate_sat_vb", "Must not exceed"},
+		"UTXO":            {[]string{address1, to, amount1, "1000", "utxos", strings.Repeat("ab", 32) + ":0"}, "", "Is not an unspent output of this wallet"},
+		"too much":        {[]string{address1, to, amount1, "90000000"}, "", "Insufficient funds"},
 	} {
 		t.Run("refused/"+name, func(t *testing.T) {
 			p := preview(alice, c.changes...)
@@ -246,12 +246,12 @@ func TestSend_Scan(t *testing.T) {
 		scanned string
 		want    string
 	}{
-		"nothing":         {nil, "", "choose a photo of a QR code"},
-		"no code":         {asJPEG(image.NewGray(image.Rect(0, 0, 640, 360))), "", "no QR code was found in the picture"},
+		"nothing":         {nil, "", "Choose a photo of a QR code"},
+		"no code":         {asJPEG(image.NewGray(image.Rect(0, 0, 640, 360))), "", "No QR code was found in the picture"},
 		"no picture":      {[]byte("text"), "", ""},
 		"another text":    {codePicture(t, "https://example.org/"), "", "contains neither an address nor a bitcoin: link"},
 		"script's text":   {nil, "L1aW4aubDFB7yfras2S1mN3bqg9nwySY8nkoLmJebSLD5BWv3ENZ", "contains neither an address nor a bitcoin: link"},
-		"mainnet address": {nil, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "is a mainnet address; this node is on regtest"},
+		"mainnet address": {nil, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "Is a mainnet address; this node is on regtest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bad := scan(p, c.photo, c.scanned)
@@ -294,12 +294,12 @@ func TestSend_OwnWallet(t *testing.T) {
 			"a wallet of others": {wallet1, foreign.alias}, "a wallet that the user only views": {wallet1, watched.alias}, "this wallet": {wallet1, w.alias}, "none such": {wallet1, "nothing"},
 		} {
 			t.Run(name, func(*testing.T) {
-				preview(append(c, amount1, "1000")...).want(400, "must be one of your other wallets, in which you may reveal addresses").lacks("Foreign")
+				preview(append(c, amount1, "1000")...).want(400, "Must be one of your other wallets, in which you may reveal addresses").lacks("Foreign")
 			})
 		}
-		preview(wallet1, savings.alias, address1, purseAddress(t, s.node), amount1, "1000").want(400, "must not be chosen for a recipient with an address")
-		preview(wallet1, savings.alias, amount1, "1000", "recipients[1].wallet", savings.alias, "recipients[1].address", "", "recipients[1].amount_sat", "1000").want(400, "must not be the wallet of another recipient")
-		preview(wallet1, savings.alias, amount1, "900000000").want(409, "insufficient funds").lacks(next)
+		preview(wallet1, savings.alias, address1, purseAddress(t, s.node), amount1, "1000").want(400, "Must not be chosen for a recipient with an address")
+		preview(wallet1, savings.alias, amount1, "1000", "recipients[1].wallet", savings.alias, "recipients[1].address", "", "recipients[1].amount_sat", "1000").want(400, "Must not be the wallet of another recipient")
+		preview(wallet1, savings.alias, amount1, "900000000").want(409, "Insufficient funds", " sat are available").lacks(next, "0.0 BTC")
 
 		p := preview(wallet1, savings.alias, amount1, "150000", label1, "reserve").want(200, "A new address of your wallet Savings", "150 000 sat", "reserve")
 		p.lacks(next, strings.ToUpper(next))

@@ -86,6 +86,17 @@ func (l *look) paragraphs(all []policy.Paragraph) []ruleText {
 	return out
 }
 
+// asSentence returns a message of a service as a sentence: with a capital and a full stop.
+func asSentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	if !strings.ContainsAny(text[len(text)-1:], ".:!?") && !strings.HasSuffix(text, "…") {
+		text += "."
+	}
+	return upper(text)
+}
+
 // upper returns a text whose first letter is a capital.
 func upper(text string) string {
 	first, size := utf8.DecodeRuneInString(text)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -139,16 +140,31 @@ var errProof = auth.ErrProofRequired.WithMessage("Enter your password again.")
 
 // proofPage asks for the password, and then sends the form again.
 type proofPage struct {
-	Form   form
-	Action string
-	Hidden []hiddenField
+	Form    form
+	Purpose string // a sentence that says what the password is for
+	Action  string
+	Hidden  []hiddenField
 }
 
 type hiddenField struct{ Name, Value string }
 
+// purpose returns what the password is for in the language of the call.
+func (c *call) purpose() string {
+	var args []any
+	if strings.Contains(c.to.purpose, "%") {
+		for _, m := range pathParam.FindAllStringSubmatch(c.to.path, -1) {
+			args = append(args, c.param(m[1]))
+		}
+	}
+	return c.look.T(c.to.purpose, args...)
+}
+
+// pathParam matches a parameter in the path of a route.
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
 // askPassword shows a page that asks for the password and then sends the form again.
 func (c *call) askPassword(f *fault.Error) {
-	p := proofPage{Action: c.r.URL.RequestURI()}
+	p := proofPage{Purpose: c.purpose(), Action: c.r.URL.RequestURI()}
 	if f.Message != errProof.Message {
 		p.Form = c.newForm(f)
 	}

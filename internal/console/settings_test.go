@@ -23,7 +23,7 @@ func TestSettings_Password(t *testing.T) {
 				other.signIn("bob", bob.password)
 				thief := bob.withCookies(bob.cookies())
 				page := bob.get("/settings")
-				page.submit("/settings/password", "current", "wrong", "password", newPassword).want(400, "is wrong").lacks(newPassword)
+				page.submit("/settings/password", "current", "wrong", "password", newPassword).want(400, "Is wrong").lacks(newPassword)
 				page.submit("/settings/password", "current", bob.password, "password", "password1").want(400, "too easy to guess").lacks(bob.password)
 				other.get("/settings").want(200, "This session")
 				fields := []string{"current", bob.password, "password", newPassword}
@@ -121,7 +121,7 @@ func TestSettings_Throttle(t *testing.T) {
 			s.late.Add(int64(time.Hour))
 			return
 		}
-		p.want(400, "is wrong")
+		p.want(400, "Is wrong")
 	}
 	t.Error("100 wrong passwords were compared")
 }

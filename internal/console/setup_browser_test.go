@@ -25,7 +25,7 @@ func TestBrowser_Setup(t *testing.T) {
 	}
 	b.do(chromedp.SendKeys("#text", strings.Join(keys, "\n")))
 	b.press("Continue")
-	b.see("must be a number from 1 to the number of keys, 3")
+	b.see("Must be a number from 1 to the number of keys, 3")
 	b.inspectHere("new-wallet-problem")
 	b.fill("signatures_required", "2")
 	b.press("Continue")

@@ -15,10 +15,10 @@ import (
 
 var tokenRoutes = []route{
 	{method: get, path: "/tokens", audience: users, handle: (*call).listTokens},
-	{method: post, path: "/tokens", audience: users, handle: (*call).createToken},
+	{method: post, path: "/tokens", audience: users, purpose: "To create a token with these rights, enter your password again.", handle: (*call).createToken},
 	{method: get, path: "/tokens/new", audience: users, handle: (*call).newToken},
 	{method: get, path: "/tokens/{id}", audience: users, handle: (*call).showToken},
-	{method: post, path: "/tokens/{id}/rotate", audience: users, handle: (*call).rotateToken},
+	{method: post, path: "/tokens/{id}/rotate", audience: users, purpose: "To rotate a token with these rights, enter your password again.", handle: (*call).rotateToken},
 	{method: post, path: "/tokens/{id}/revoke", audience: users, handle: (*call).revokeToken},
 }
 
@@ -243,7 +243,7 @@ func (c *call) rotateToken() error {
 	if err := c.proofFor(t.Scopes); err != nil {
 		return err
 	}
-	grace, err := auth.ParseGracePeriod(c.form.Get("grace"))
+	grace, err := auth.ParseGracePeriod(c.duration("grace"))
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		err = f.ForField("grace")
 	}

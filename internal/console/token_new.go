@@ -43,6 +43,7 @@ func (c *call) newToken() error {
 // renderNewToken shows the form, which may be refused.
 func (c *call) renderNewToken(f form) error {
 	p := newTokenPage{Presets: tokenPresets, Groups: scopeGroupsFor(c.who), Lifetimes: tokenLifetimes, Rule: c.hasRule()}
+	f.hasDocument = !p.Rule
 	if p.Rule {
 		f.ids = append(slices.Clone(ruleFields), tokenPolicyField)
 	}
@@ -121,11 +122,11 @@ func (c *call) tokenParams() (auth.CreateTokenParams, error) {
 	} else {
 		params.Scopes, errs[0] = auth.ParseScopes("scopes", c.form["scopes"])
 	}
-	lifetime := c.form.Get("lifetime")
-	if lifetime == otherLifetime {
-		lifetime = c.form.Get("other")
+	lifetime := "lifetime"
+	if c.form.Get(lifetime) == otherLifetime {
+		lifetime = "other"
 	}
-	params.Lifetime, errs[1] = auth.ParseLifetime(lifetime)
+	params.Lifetime, errs[1] = auth.ParseLifetime(c.duration(lifetime))
 	if c.form.Get("reach") == "only" {
 		params.Wallets = c.form["wallets"]
 		if len(params.Wallets) == 0 {

@@ -50,7 +50,7 @@ func TestToken(t *testing.T) {
 		testkit.Eventually(t, "the last use of the token is shown", func() bool { return strings.Contains(admin.get("/tokens").text(), "127.0.0.1") })
 		one := list.follow("accounting").want(200, "wallets:read", "Revoke").lacks(token)
 		again := admin.get("/tokens/new").submit("/tokens", "description", "accounting")
-		again.want(409, "one of your tokens has this description already").lacks(token)
+		again.want(409, "One of your tokens has this description already").lacks(token)
 		one.submit(one.path()+"/revoke").want(200, "The token is revoked.", "You have no tokens")
 		if status := s.status(t, "/api/v1/wallets", token); status != 401 {
 			t.Errorf("after its revocation, the API answers the token with %d", status)
@@ -76,13 +76,13 @@ func TestToken_Limits(t *testing.T) {
 		"shop":            {[]string{"preset", "shop", "lifetime", "1 year"}, "Reveal addresses", "wallets:read addresses:write events:read", 365},
 		"proposer":        {[]string{"preset", "proposer"}, "Create proposals", "node:read wallets:read proposals:read proposals:create", 90},
 		"own choice":      {[]string{"preset", "own", "scopes", "node:read", "lifetime", "other", "other", "45 days"}, "Read the node's status", "node:read", 45},
-		"no right":        {[]string{"preset", "own"}, "choose at least one right", "", 0},
-		"unknown right":   {[]string{"preset", "own", "scopes", "wallets:steal"}, "contains an unknown scope", "", 0},
-		"no wallet":       {[]string{"reach", "only"}, "choose at least one wallet", "", 0},
-		"foreign wallet":  {[]string{"reach", "only", "wallets", "vault"}, "contains a wallet that is not among your wallets", "", 0},
-		"bad lifetime":    {[]string{"lifetime", "other", "other", "soon"}, "must be a duration such as", "", 0},
-		"long lifetime":   {[]string{"lifetime", "other", "other", "2 years"}, "must be at most 365 days", "", 0},
-		"two problems":    {[]string{"lifetime", "other", "other", "soon", "reach", "only"}, "Wallets: choose at least one wallet", "", 0},
+		"no right":        {[]string{"preset", "own"}, "Choose at least one right", "", 0},
+		"unknown right":   {[]string{"preset", "own", "scopes", "wallets:steal"}, "Contains an unknown scope", "", 0},
+		"no wallet":       {[]string{"reach", "only"}, "Choose at least one wallet", "", 0},
+		"foreign wallet":  {[]string{"reach", "only", "wallets", "vault"}, "Contains a wallet that is not among your wallets", "", 0},
+		"bad lifetime":    {[]string{"lifetime", "other", "other", "soon"}, "Must be a duration such as", "", 0},
+		"long lifetime":   {[]string{"lifetime", "other", "other", "2 years"}, "Must be at most 365 days", "", 0},
+		"two problems":    {[]string{"lifetime", "other", "other", "soon", "reach", "only"}, "Choose at least one wallet", "", 0},
 		"scope of admins": {[]string{"preset", "own", "scopes", "audit:read"}, "reserved for admins", "", 0},
 	}
 	for name, c := range cases {
@@ -105,7 +105,7 @@ func TestToken_Limits(t *testing.T) {
 			}
 		})
 	}
-	user.get("/tokens/new").submit("/tokens", "description", " ").want(400, "is missing or blank")
+	user.get("/tokens/new").submit("/tokens", "description", " ").want(400, "Is missing or blank")
 	user.get("/tokens/new?preset=own").lacks("audit:read", "users:write")
 	admin.get("/tokens/new?preset=own").want(200, "audit:read", "users:write")
 }
@@ -143,8 +143,8 @@ func TestToken_Family(t *testing.T) {
 				t.Errorf("after the rotation, the API answers the %s with %d", name, status)
 			}
 		}
-		p.submit(p.path()+"/rotate", "grace", "1 hour").want(409, "the token was changed in the meantime")
-		admin.get(p.path()).submit(p.path()+"/rotate", "grace", "soon").want(400, "must be a duration")
+		p.submit(p.path()+"/rotate", "grace", "1 hour").want(409, "The token was changed in the meantime")
+		admin.get(p.path()).submit(p.path()+"/rotate", "grace", "soon").want(400, "Must be a duration")
 		admin.get(p.path()).want(200, "Rotated").submit(p.path()+"/revoke").want(200, "The token is revoked")
 		for token, want := range map[string]int{successor: 200, parent: 401, child: 401} {
 			if status := s.status(t, "/api/v1/node", token); status != want {
@@ -161,7 +161,7 @@ func TestToken_Proof(t *testing.T) {
 	admin := s.admin(t)
 	s.late.Add(int64(11 * time.Minute))
 	admin.get("/tokens/new").submit("/tokens", "description", "reader").want(200, "Token reader created")
-	asked := admin.get("/tokens/new").submit("/tokens", "description", "proposer", "preset", "proposer").want(403, "Enter your password again")
+	asked := admin.get("/tokens/new").submit("/tokens", "description", "proposer", "preset", "proposer").want(403, "Enter your password again", "To create a token with these rights, enter your password again.")
 	asked.submit("/tokens", "_password", "wrong").want(403, "The password is wrong")
 	admin.get("/tokens").lacks("/tokens/new/proposer").want(200, "reader")
 	asked.submit("/tokens", "_password", adminPassword).want(200, "Token proposer created", "Create proposals")
@@ -169,7 +169,7 @@ func TestToken_Proof(t *testing.T) {
 	s.late.Add(int64(11 * time.Minute))
 	reader.submit(reader.path()+"/rotate").want(200, "Token reader rotated")
 	proposer := admin.get("/tokens").follow("proposer")
-	proposer.submit(proposer.path()+"/rotate").want(403, "Enter your password again")
+	proposer.submit(proposer.path()+"/rotate").want(403, "To rotate a token with these rights, enter your password again.")
 }
 
 // TestToken_OfOthers shows that a token of another user is like a missing one.

@@ -12,13 +12,13 @@ import (
 
 var userRoutes = []route{
 	{method: get, path: "/users", audience: admins, handle: (*call).listUsers},
-	{method: post, path: "/users", audience: admins, proof: true, handle: (*call).createUser},
+	{method: post, path: "/users", audience: admins, proof: true, purpose: "To create a user, enter your password again.", handle: (*call).createUser},
 	{method: get, path: "/users/{name}", audience: admins, handle: (*call).showUser},
-	{method: post, path: "/users/{name}/password", audience: admins, proof: true, handle: (*call).resetPassword},
-	{method: post, path: "/users/{name}/status", audience: admins, proof: true, handle: (*call).changeUserStatus},
-	{method: post, path: "/users/{name}/quotas", audience: admins, proof: true, handle: (*call).changeQuotas},
-	{method: post, path: "/users/{name}/tokens", audience: admins, proof: true, handle: (*call).revokeUserTokens},
-	{method: post, path: "/users/{name}/delete", audience: admins, proof: true, handle: (*call).deleteUser},
+	{method: post, path: "/users/{name}/password", audience: admins, proof: true, purpose: "To set a new password for %s, enter your own password again.", handle: (*call).resetPassword},
+	{method: post, path: "/users/{name}/status", audience: admins, proof: true, purpose: "To change the state of the user %s, enter your password again.", handle: (*call).changeUserStatus},
+	{method: post, path: "/users/{name}/quotas", audience: admins, proof: true, purpose: "To change the limits of the user %s, enter your password again.", handle: (*call).changeQuotas},
+	{method: post, path: "/users/{name}/tokens", audience: admins, proof: true, purpose: "To revoke all tokens of %s, enter your password again.", handle: (*call).revokeUserTokens},
+	{method: post, path: "/users/{name}/delete", audience: admins, proof: true, purpose: "To delete the user %s, enter your password again.", handle: (*call).deleteUser},
 }
 
 var userNotices = map[string]string{ //nolint:gosec // not a credential

@@ -18,10 +18,10 @@ func TestUsers(t *testing.T) {
 		const name, password = "Zoë <b>/ 100%", "seven grey donkeys walk"
 		admin := s.admin(t)
 		p := admin.get("/").follow("Users").want(200, "admin", "Administrator", "Active")
-		p.submit("/users", "name", "a:b", "password", password).want(400, "must not contain a colon").lacks(password)
-		p.submit("/users", "name", "zoe", "password", "zoe").want(400, "must be at least 8 characters long")
+		p.submit("/users", "name", "a:b", "password", password).want(400, "Must not contain a colon").lacks(password)
+		p.submit("/users", "name", "zoe", "password", "zoe").want(400, "Must be at least 8 characters long")
 		page := p.submit("/users", "name", name, "password", password).want(200, "The user is created.", "The user has no tokens.")
-		p.submit("/users", "name", strings.ToUpper(name), "password", password).want(409, "a user of this name already exists")
+		p.submit("/users", "name", strings.ToUpper(name), "password", password).want(409, "A user of this name already exists")
 		zoe := s.visitor(t)
 		zoe.signIn(name, password)
 		token := zoe.get("/tokens/new").submit("/tokens", "description", "reader").want(200).preText("token")
@@ -33,7 +33,7 @@ func TestUsers(t *testing.T) {
 		admin.get(page.path()).submit(page.path()+"/status").want(200, "The user is enabled")
 		zoe.signIn(name, password)
 
-		admin.get(page.path()).submit(page.path()+"/password", "password", "short").want(400, "must be at least 8 characters long")
+		admin.get(page.path()).submit(page.path()+"/password", "password", "short").want(400, "Must be at least 8 characters long")
 		zoe.get("/").want(200, "Home")
 		token = zoe.get("/tokens/new").submit("/tokens", "description", "reader").want(200).preText("token")
 		admin.get(page.path()).submit(page.path()+"/password", "password", "nine blue camels rest").want(200, "The password is reset.")
@@ -47,7 +47,7 @@ func TestUsers(t *testing.T) {
 		zoe.get("/users").want(200, "All users")
 		admin.post(page.path()+"/status", "status", "user").want(200, "The user is not an admin any more.")
 		admin.post(page.path()+"/status", "status", "king").want(400, "must be enabled, disabled, admin or user")
-		admin.post("/users/admin/status", "status", "user").want(409, "this is the last active admin")
+		admin.post("/users/admin/status", "status", "user").want(409, "This is the last active admin")
 
 		admin.get(page.path()).submit(page.path()+"/delete", "name", "other").want(400, "must be the name of the user")
 		admin.get(page.path()).submit(page.path()+"/delete").want(200, "The user is deleted.").lacks("Zoë")
@@ -97,7 +97,7 @@ func TestUsers_Quotas(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	admin, bob := s.admin(t), s.user(t, "bob", false)
-	p := admin.get("/users/bob").submit("/users/bob/quotas", "tokens", "1", "wallets", "12 000").want(400, "must be a number between 0 and 1000000000")
+	p := admin.get("/users/bob").submit("/users/bob/quotas", "tokens", "1", "wallets", "12 000").want(400, "Must be a number between 0 and 1000000000")
 	if got := fields(p.forms("/users/bob/quotas")[0]); got.Get("tokens") != "1" || got.Get("wallets") != "12 000" {
 		t.Errorf("the form does not show what was entered: %v", got)
 	}
@@ -107,7 +107,7 @@ func TestUsers_Quotas(t *testing.T) {
 	}
 	bob.get("/settings").want(200, "0 of 1 ", "0 of 12 000")
 	bob.get("/tokens/new").submit("/tokens", "description", "one").want(200)
-	bob.get("/tokens/new").submit("/tokens", "description", "two").want(409, "the quota tokens is exceeded")
+	bob.get("/tokens/new").submit("/tokens", "description", "two").want(409, "The quota tokens is exceeded")
 	admin.get("/users/bob").submit("/users/bob/quotas", "wallets", "").want(200, "The limits are saved.")
 	if got := testkit.Must(s.Users.Get(t.Context(), "bob")).Quotas.String(); got != "tokens=1" {
 		t.Errorf("stored is %q", got)

@@ -172,7 +172,7 @@ func TestNewWallet_OneFileAfterTheOther(t *testing.T) {
 	p := v.get(newWalletPath).send([]file{regtestFile(t, "key-multisig.txt")}, "step", "check")
 	p.want(200, "This is the key of one signer", "key-multisig.txt", "73c5da0a")
 	p = p.send([]file{regtestFile(t, "key-jade.txt")}, "step", "check")
-	p.want(400, "must be a number from 1 to the number of keys, 2", "key-jade.txt", "b8688df1")
+	p.want(400, "Must be a number from 1 to the number of keys, 2", "key-jade.txt", "b8688df1")
 	p = p.send(nil, "text", string(regtestFile(t, "key-spare.txt").content), "signatures_required", "2", "step", "check")
 	p.want(200, "2 of 3 signatures", "Pasted text")
 	p = p.send(nil, "step", "source").want(200, "Read so far", "28645006")
@@ -194,29 +194,29 @@ func TestNewWallet_Problems(t *testing.T) {
 	source := func(files []file, changes ...string) *document {
 		return v.get(newWalletPath).send(files, append(changes, "step", "check")...)
 	}
-	source(nil).want(400, "is required: choose a file, or paste a text")
+	source(nil).want(400, "Is required: choose a file, or paste a text")
 	source([]file{{"file", "notes.txt", []byte("hello")}}, "text", "<b>x").want(400, "notes.txt has no known format", "The text is not repeated").lacks("hello", "<b>x")
-	source(vaultFilesOf(t), "signatures_required", "4").want(400, "must be a number from 1 to the number of keys, 3", "coldcard.json")
-	source([]file{regtestFile(t, "wallet.bsms"), regtestFile(t, "key-jade.txt")}, "signatures_required", "2").want(400, "is a wallet and not the key of one signer")
-	source([]file{{"file", "big.txt", make([]byte, 2<<20)}}).want(400, "must be at most 1 MiB in total")
+	source(vaultFilesOf(t), "signatures_required", "4").want(400, "Must be a number from 1 to the number of keys, 3", "coldcard.json")
+	source([]file{regtestFile(t, "wallet.bsms"), regtestFile(t, "key-jade.txt")}, "signatures_required", "2").want(400, "Is a wallet and not the key of one signer")
+	source([]file{{"file", "big.txt", make([]byte, 2<<20)}}).want(400, "Must be at most 1 MiB in total")
 	many := make([]file, 21)
 	for i := range many {
 		many[i] = file{"file", "x", []byte(strings.Repeat("x", i+1))}
 	}
-	source(many).want(400, "must be at most 20 files")
-	v.upload(newWalletPath, url.Values{"data": {"%%%"}, "step": {"create"}}).want(400, "was damaged on the way")
+	source(many).want(400, "Must be at most 20 files")
+	v.upload(newWalletPath, url.Values{"data": {"%%%"}, "step": {"create"}}).want(400, "Was damaged on the way")
 
 	check := source(vaultFilesOf(t), "signatures_required", "2").want(200)
 	for name, c := range map[string]struct {
 		changes []string
 		want    []string
 	}{
-		"nothing":    {nil, []string{"must be 1 to 64 characters long", "is required: choose one of the answers"}},
+		"nothing":    {nil, []string{"Must be 1 to 64 characters long", "Is required: choose one of the answers"}},
 		"no date":    {[]string{"name", "V", "since", "date"}, []string{"enter the date or the block height"}},
-		"the future": {[]string{"name", "V", "since", "date", "date", "2999-01-01"}, []string{"must not be in the future"}},
+		"the future": {[]string{"name", "V", "since", "date", "date", "2999-01-01"}, []string{"Must not be in the future"}},
 		"a height":   {[]string{"name", "V", "since", "height", "height", "9999"}, []string{"the height of the chain"}},
-		"an alias":   {[]string{"name", "V", "alias", "Not An Alias", "since", "now"}, []string{"must consist of lower-case letters"}},
-		"a script":   {[]string{"name", "V", "since", "now", "script", "pkh"}, []string{"must be one of those in all files"}},
+		"an alias":   {[]string{"name", "V", "alias", "Not An Alias", "since", "now"}, []string{"Must consist of lower-case letters"}},
+		"a script":   {[]string{"name", "V", "since", "now", "script", "pkh"}, []string{"Must be one of those in all files"}},
 	} {
 		t.Run(name, func(*testing.T) {
 			for _, step := range []string{"compare", "create"} {

@@ -86,7 +86,7 @@ func (c *call) collectKeys(s *scanned, texts string) {
 			return
 		}
 		if f, ok := errors.AsType[*fault.Error](err); ok {
-			s.Problem = c.look.problem(f)
+			s.Problem = asSentence(c.look.problem(f))
 		}
 	}
 }

@@ -83,9 +83,9 @@ func TestNewWallet_Scan(t *testing.T) {
 		problem string
 		done    bool
 	}{
-		"something else":      {[]string{"https://example.org"}, "has no known format", true},
+		"something else":      {[]string{"https://example.org"}, "Has no known format", true},
 		"a damaged code":      {[]string{"UR:CRYPTO-ACCOUNT/1-3/AAAA"}, "scan it again", false},
-		"a payment":           {urTexts(t, []byte("psbt\xff\x01\x00")), "is a payment and not a wallet", true},
+		"a payment":           {urTexts(t, []byte("psbt\xff\x01\x00")), "Is a payment and not a wallet", true},
 		"a private key":       {[]string{"tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"}, "", true},
 		"two codes of others": {[]string{coldcard[0], account[0]}, "", false},
 	} {
@@ -121,7 +121,7 @@ func TestNewWallet_PhotosOfSeries(t *testing.T) {
 	first, second := photos("coldcard", bbqrOf(t, "ccxp-73C5DA0A.json", qrcodec.JSON)), photos("jade", accountOf(t, "key-jade.txt"))
 	all := append(slices.Concat(first, second), file{"file", "spare.jpg", codePicture(t, textOfFile(t, "key-spare.txt"))})
 	v.get(newWalletPath).send(all, "signatures_required", "2", "step", "check").want(200, "2 of 3 signatures", "coldcard 0.jpg", "jade 0.jpg", "spare.jpg")
-	v.get(newWalletPath).send(all[1:], "signatures_required", "2", "step", "check").want(400, "coldcard 1.jpg: the QR code 1 of")
+	v.get(newWalletPath).send(all[1:], "signatures_required", "2", "step", "check").want(400, "Coldcard 1.jpg: the QR code 1 of")
 	empty := file{"file", "empty.jpg", asJPEG(image.NewGray(image.Rect(0, 0, 640, 360)))}
 	v.get(newWalletPath).send([]file{empty}, "step", "check").want(400, "empty.jpg: no QR code was found")
 }

@@ -19,13 +19,13 @@ var walletSettingsRoutes = []route{
 	{method: post, path: "/wallets/{alias}/settings/name", audience: users, role: auth.RoleOwner, handle: (*call).setName},
 	{method: post, path: "/wallets/{alias}/settings/device", audience: users, role: auth.RoleViewer, handle: (*call).renameDevice},
 	{method: post, path: "/wallets/{alias}/settings/limits", audience: users, role: auth.RoleOwner, handle: (*call).setLimits},
-	{method: post, path: "/wallets/{alias}/settings/export", audience: users, role: auth.RoleViewer, proof: true, stream: true, handle: (*call).exportWallet},
+	{method: post, path: "/wallets/{alias}/settings/export", audience: users, role: auth.RoleViewer, proof: true, purpose: "To export %s, enter your password again.", stream: true, handle: (*call).exportWallet},
 	{method: post, path: "/wallets/{alias}/settings/labels", audience: users, role: auth.RoleProposer, heavy: true, handle: (*call).importLabels},
 	{method: get, path: "/wallets/{alias}/settings/sheet", audience: users, role: auth.RoleViewer, handle: (*call).backupSheet},
-	{method: post, path: "/wallets/{alias}/settings/sheet", audience: users, role: auth.RoleViewer, proof: true, handle: (*call).openBackupSheet},
+	{method: post, path: "/wallets/{alias}/settings/sheet", audience: users, role: auth.RoleViewer, proof: true, purpose: "To open the backup sheet of %s, enter your password again.", handle: (*call).openBackupSheet},
 	{method: post, path: "/wallets/{alias}/settings/rescan", audience: users, role: auth.RoleOwner, handle: (*call).startRescan},
 	{method: post, path: "/wallets/{alias}/settings/rescan/abort", audience: users, role: auth.RoleOwner, handle: (*call).abortRescan},
-	{method: post, path: "/wallets/{alias}/settings/delete", audience: users, role: auth.RoleOwner, proof: true, handle: (*call).deleteWallet},
+	{method: post, path: "/wallets/{alias}/settings/delete", audience: users, role: auth.RoleOwner, proof: true, purpose: "To delete the wallet %s, enter your password again.", handle: (*call).deleteWallet},
 }
 
 var walletSettingsNotices = map[string]string{

@@ -80,15 +80,15 @@ func TestWalletSettings_Change(t *testing.T) {
 
 	p := v.get(settingsPath)
 	p.submit(settingsPath+"/name", "name", "A <b>vault</b> ünd more").want(200, "The name was changed").lacks("<b>vault")
-	p.submit(settingsPath+"/name", "name", strings.Repeat("x", 65)).want(400, "must not be longer than 64 characters")
+	p.submit(settingsPath+"/name", "name", strings.Repeat("x", 65)).want(400, "Must not be longer than 64 characters")
 	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "12.5", "final_after", "3").want(200, "The limits were changed")
 	p = v.get(settingsPath).want(200)
 	if got := fields(p.forms(settingsPath + "/limits")[0]).Encode(); got != "final_after=3&max_fee_rate_sat_vb=12.5" {
 		t.Errorf("the limits are %s", got)
 	}
-	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "1,5", "final_after", "0").want(400, "must be a number of sat/vB", "must be 1 to 1000")
+	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "1,5", "final_after", "0").want(400, "Must be a number of sat/vB", "Must be 1 to 1000")
 	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "100000", "final_after", "5").want(400, "the maximum of the server")
-	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "", "final_after", "1001").want(400, "must be 1 to 1000")
+	p.submit(settingsPath+"/limits", "max_fee_rate_sat_vb", "", "final_after", "1001").want(400, "Must be 1 to 1000")
 	if got := fields(v.get(settingsPath).forms(settingsPath + "/limits")[0]).Encode(); got != "final_after=3&max_fee_rate_sat_vb=12.5" {
 		t.Errorf("after refused forms, the limits are %s", got)
 	}
@@ -106,14 +106,14 @@ func TestWalletSettings_Change(t *testing.T) {
 	if renamed.path() != "/wallets/olgas_vault/settings" {
 		t.Errorf("the page is at %s", renamed.path())
 	}
-	renamed.submit("/wallets/olgas_vault/settings/alias", "alias", "No!").want(400, "must consist of lower-case letters")
+	renamed.submit("/wallets/olgas_vault/settings/alias", "alias", "No!").want(400, "Must consist of lower-case letters")
 	v.get(settingsPath).want(200)
 	s.user(t, "eve", false).get(settingsPath).want(404)
 
 	v.upload(settingsPath+"/labels", nil, file{"labels", "l", []byte("{\"type\": \"tx\"}\n" + labelLine + "\n{\"type\": \"z\", \"ref\": \"x\"}")}).
 		want(200, "1 label was imported", "Line 1: ", "Line 3: ")
-	v.upload(settingsPath+"/labels", nil).want(400, "is required: choose a file")
-	v.upload(settingsPath+"/labels", nil, file{"labels", "l", nil}).want(400, "is empty")
+	v.upload(settingsPath+"/labels", nil).want(400, "Is required: choose a file")
+	v.upload(settingsPath+"/labels", nil, file{"labels", "l", nil}).want(400, "Is empty")
 }
 
 // TestWalletSettings_Rescan finds a payment that is older than the birthday.
@@ -129,9 +129,9 @@ func TestWalletSettings_Rescan(t *testing.T) {
 	v.createVault("Vault")
 
 	p := v.get(settingsPath).want(200, "No rescan is running")
-	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999", "addresses", "x").want(400, "Addresses: must be a number from 1 to 100000")
+	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999", "addresses", "x").want(400, "Must be a number from 1 to 100000")
 	p.submit(settingsPath+"/rescan", "since", "height", "height", "99999").want(400, "the height of the chain")
-	p.submit(settingsPath+"/rescan").want(400, "is required: choose one of the answers")
+	p.submit(settingsPath+"/rescan").want(400, "Is required: choose one of the answers")
 	p.submit(settingsPath+"/rescan", "since", "date", "date", "").want(400, "enter the date or the block height")
 	p.submit(settingsPath+"/rescan", "since", "height", "height", "0").want(200, "The rescan was requested")
 	testkit.Eventually(t, "the rescan ends", func() bool {
@@ -144,7 +144,7 @@ func TestWalletSettings_Rescan(t *testing.T) {
 	n.Stop(t)
 	s.sql(t, "UPDATE wallets SET rescan_from = 0")
 	p = v.get(settingsPath).want(200, "Abort the rescan", "0 %, from block 0")
-	v.post(settingsPath+"/rescan", "since", "height", "height", "0").want(409, "a rescan of this wallet is already queued or running")
+	v.post(settingsPath+"/rescan", "since", "height", "height", "0").want(409, "A rescan of this wallet is already queued or running")
 	p.submit(settingsPath+"/rescan/abort").want(503, "the Bitcoin node")
 }
 
@@ -171,7 +171,7 @@ func TestWalletSettings_Sheet(t *testing.T) {
 	v.get(settingsPath+"/sheet").want(403, "Enter your password again").lacks("tpub").submit(settingsPath+"/sheet", "_password", v.password).want(200, "Backup sheet")
 
 	p := v.get(settingsPath)
-	p.submit(settingsPath+"/delete", "confirm", "vault").want(400, "must be the name of the wallet; nothing was deleted")
+	p.submit(settingsPath+"/delete", "confirm", "vault").want(400, "Must be the name of the wallet; nothing was deleted")
 	s.late.Add(int64(11 * time.Minute))
 	asked := v.post(settingsPath+"/delete", "confirm", "Vault").want(403, "Enter your password again")
 	if p := asked.submit(settingsPath+"/delete", "_password", v.password).want(200, "The wallet was deleted"); p.path() != "/" {

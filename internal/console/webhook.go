@@ -12,14 +12,14 @@ import (
 
 var webhookRoutes = []route{
 	{method: get, path: "/webhooks", audience: users, handle: (*call).listWebhooks},
-	{method: post, path: "/webhooks", audience: users, proof: true, handle: (*call).createWebhook},
+	{method: post, path: "/webhooks", audience: users, proof: true, purpose: "To create a webhook, enter your password again.", handle: (*call).createWebhook},
 	{method: get, path: "/webhooks/new", audience: users, handle: (*call).newWebhook},
 	{method: get, path: "/webhooks/{id}", audience: users, handle: (*call).showWebhook},
 	{method: get, path: "/webhooks/{id}/edit", audience: users, handle: (*call).editWebhook},
-	{method: post, path: "/webhooks/{id}/edit", audience: users, proof: true, handle: (*call).changeWebhook},
+	{method: post, path: "/webhooks/{id}/edit", audience: users, proof: true, purpose: "To change the webhook, enter your password again.", handle: (*call).changeWebhook},
 	{method: post, path: "/webhooks/{id}/status", audience: users, handle: (*call).changeWebhookStatus},
 	{method: post, path: "/webhooks/{id}/test", audience: users, heavy: true, handle: (*call).testWebhook},
-	{method: post, path: "/webhooks/{id}/secret", audience: users, proof: true, handle: (*call).rotateWebhookSecret},
+	{method: post, path: "/webhooks/{id}/secret", audience: users, proof: true, purpose: "To replace the secret of the webhook, enter your password again.", handle: (*call).rotateWebhookSecret},
 	{method: post, path: "/webhooks/{id}/recover", audience: users, handle: (*call).recoverWebhook},
 	{method: post, path: "/webhooks/{id}/delete", audience: users, handle: (*call).deleteWebhook},
 	{method: get, path: "/webhooks/{id}/deliveries/{delivery}", audience: users, handle: (*call).showDelivery},
@@ -213,7 +213,7 @@ func (c *call) testWebhook() error {
 // recoverWebhook sends events again that were not delivered, since a time that the form states as
 // an age.
 func (c *call) recoverWebhook() error {
-	age, err := auth.ParseLifetime(c.form.Get("age"))
+	age, err := auth.ParseLifetime(c.duration("age"))
 	if err != nil || age > webhook.KeepFor {
 		return c.webhookAgain(fault.InvalidField("age", "must be at most 30 days"))
 	}
@@ -250,7 +250,7 @@ func (c *call) showWebhookSecret(w webhook.Webhook, s webhook.Secret, oldUntil t
 }
 
 func (c *call) rotateWebhookSecret() error {
-	grace, err := auth.ParseGracePeriod(c.form.Get("grace"))
+	grace, err := auth.ParseGracePeriod(c.duration("grace"))
 	if err != nil {
 		return c.webhookAgain(fault.InvalidField("grace", "must be a duration such as 24 hours, or 0s"))
 	}

@@ -105,14 +105,14 @@ func TestWebhooks(t *testing.T) {
 			eventually(t, bob, delivery.path(), "Delivered")
 
 			bob.get(path).submit(path+"/status").want(200, "The webhook is disabled.", "It was disabled by you.", "No events are sent")
-			bob.get(delivery.path()).submit(delivery.path()+"/redeliver").want(409, "the webhook is disabled")
-			bob.post(path+"/recover", "age", "1 hour").want(409, "the webhook is disabled")
+			bob.get(delivery.path()).submit(delivery.path()+"/redeliver").want(409, "The webhook is disabled")
+			bob.post(path+"/recover", "age", "1 hour").want(409, "The webhook is disabled")
 			bob.get(path).submit(path+"/status").want(200, "The webhook is enabled.", "Active")
 			bob.post(path+"/status", "status", "x").want(400)
 			for _, age := range []string{"1 hour", "30 days"} {
 				bob.get(path).submit(path+"/recover", "age", age).want(200, "Events that were not delivered are sent again.")
 			}
-			bob.post(path+"/recover", "age", "31 days").want(400, "must be at most 30 days")
+			bob.post(path+"/recover", "age", "31 days").want(400, "Must be at most 30 days")
 
 			rotated := bob.get(path).submit(path+"/secret", "grace", "24 hours").want(200, "also signed with the previous secret until")
 			if rotated.preText("secret") == secret {
@@ -122,7 +122,7 @@ func TestWebhooks(t *testing.T) {
 			if n := r.lastSignatures(); n != 2 {
 				t.Errorf("after the rotation, messages have %d signatures", n)
 			}
-			bob.post(path+"/secret", "grace", "soon").want(400, "must be a duration")
+			bob.post(path+"/secret", "grace", "soon").want(400, "Must be a duration")
 			bob.get(path).submit(path+"/delete").want(200, "The webhook is deleted.", "You have no webhooks")
 			bob.get(path).want(404)
 		})
@@ -145,12 +145,12 @@ func TestWebhooks_Form(t *testing.T) {
 		fields []string
 		want   string
 	}{
-		"description": {[]string{"description", " ", "url", r.url}, "is missing or blank"},
-		"url":         {[]string{"description", "x", "url", "http://127.0.0.1:1/"}, "URL: must not be an address of this machine"},
-		"kinds":       {[]string{"description", "x", "url", r.url, "events", "only"}, "must be omitted for all kinds, or contain at least one"},
-		"kind":        {[]string{"description", "x", "url", r.url, "events", "only", "kinds", "weather"}, "contains an unknown kind"},
-		"wallet":      {[]string{"description", "x", "url", r.url, "reach", "only", "wallets", "vault"}, "contains a wallet that is not among your wallets"},
-		"admins":      {[]string{"description", "x", "url", r.url, "events", "only", "kinds", "node"}, "only admins may see these events"},
+		"description": {[]string{"description", " ", "url", r.url}, "Is missing or blank"},
+		"url":         {[]string{"description", "x", "url", "http://127.0.0.1:1/"}, "URL of the receiver Must not be an address of this machine"},
+		"kinds":       {[]string{"description", "x", "url", r.url, "events", "only"}, "Must be omitted for all kinds, or contain at least one"},
+		"kind":        {[]string{"description", "x", "url", r.url, "events", "only", "kinds", "weather"}, "Contains an unknown kind"},
+		"wallet":      {[]string{"description", "x", "url", r.url, "reach", "only", "wallets", "vault"}, "Contains a wallet that is not among your wallets"},
+		"admins":      {[]string{"description", "x", "url", r.url, "events", "only", "kinds", "node"}, "Only admins may see these events"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := bob.get("/webhooks/new").submit("/webhooks", c.fields...)
@@ -175,7 +175,7 @@ func TestWebhooks_Form(t *testing.T) {
 	if got := fields(edit.forms(page.path() + "/edit")[0]); got.Get("order") != "none" || got.Get("url") != r.url || got.Get("events") != "all" {
 		t.Errorf("the form shows %v", got)
 	}
-	edit.submit(page.path()+"/edit", "description", "", "url", r.url).want(400, "is missing or blank")
+	edit.submit(page.path()+"/edit", "description", "", "url", r.url).want(400, "Is missing or blank")
 	edit.submit(page.path()+"/edit", "description", "some", "order", "wallet", "events", "only", "kinds", "token").want(200, "The webhook is saved.", "some", "one after the other in each wallet", "token")
 }
 

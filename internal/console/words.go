@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 )
 
@@ -97,6 +98,7 @@ var fieldNames = map[string]string{
 var (
 	indexInName = regexp.MustCompile(`\[(\d+)\]`)
 	codeName    = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
+	btcAmount   = regexp.MustCompile(`\b\d+\.\d+ BTC\b`)
 	settingName = regexp.MustCompile(` \(SPECTER_[A-Z_]+\)`)
 )
 
@@ -119,9 +121,17 @@ func (l *look) fieldName(name string) string {
 	return l.T(text, n+1)
 }
 
-// words returns a message with the names of fields for people, and without names of settings.
+// words returns a message with the names of fields for people, without names of settings, and with
+// amounts in the unit of l.
 func (l *look) words(message string) string {
 	message = settingName.ReplaceAllString(message, "")
+	message = btcAmount.ReplaceAllStringFunc(message, func(text string) string {
+		n, err := btc.ParseDecimalBTC(strings.TrimSuffix(text, " BTC"))
+		if err != nil {
+			return text
+		}
+		return l.amountText(n)
+	})
 	return codeName.ReplaceAllStringFunc(message, func(name string) string {
 		if _, ok := fieldNames[name]; ok {
 			return "“" + l.fieldName(name) + "”"

@@ -124,7 +124,9 @@ func (v *visitor) sendMistakes(action string, form *html.Node) bool {
 			} else {
 				answer = v.postForm(action, values)
 			}
-			answer.checkWords("POST " + action + " " + button.Encode() + " with " + wrong[:min(len(wrong), 5)])
+			what := "POST " + action + " " + button.Encode() + " with " + wrong[:min(len(wrong), 5)]
+			answer.checkWords(what)
+			answer.checkProblems(what)
 		}
 	}
 	return true

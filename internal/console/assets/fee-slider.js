@@ -37,7 +37,11 @@ function meaning() {
   return parts.join(" · ");
 }
 
+// show says what the choice means. With an exact fee rate, the targets are not in use.
 function show() {
+  slider.disabled = own.checked;
+  for (const part of document.querySelectorAll("[data-for-targets]")) part.hidden = own.checked;
+  for (const part of document.querySelectorAll("[data-for-own]")) part.hidden = !own.checked;
   const text = meaning();
   box.querySelector("[data-means]").textContent = text;
   slider.setAttribute("aria-valuetext", text);

@@ -18,6 +18,27 @@ function fill(page, sent) {
   }
 }
 
+// mark shows the problems of a response at the inputs that they are about, as the page does after the
+// button Preview. Empty inputs are not marked: the user may not have reached them yet.
+function mark(page, sent) {
+  for (const message of form.querySelectorAll(".err[id]")) message.remove();
+  for (const field of form.querySelectorAll("[aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    field.removeAttribute("aria-describedby");
+  }
+  for (const bad of page.querySelectorAll("#send [aria-invalid]")) {
+    const field = document.getElementById(bad.id);
+    const message = page.getElementById(`${bad.id}-problem`);
+    if (!field || !message || field.value.trim() === "" || field.value !== sent.get(field.name)) continue;
+    let [before, place] = [bad, field]; // the elements after which the message belongs
+    while (!before.parentElement.contains(message)) [before, place] = [before.parentElement, place.parentElement];
+    while (before.parentElement !== message.parentElement) [before, place] = [before.parentElement, place.parentElement];
+    place.after(document.adoptNode(message));
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", message.id);
+  }
+}
+
 async function update() {
   running?.abort();
   running = new AbortController();
@@ -36,6 +57,7 @@ async function update() {
     const fresh = page.getElementById(form.dataset.preview);
     if (!fresh) return;
     fill(page, data);
+    mark(page, data);
     preview().replaceWith(document.adoptNode(fresh));
     document.dispatchEvent(new Event("previewed"));
   } catch {
