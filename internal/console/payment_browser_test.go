@@ -29,9 +29,25 @@ func TestBrowser_Payment(t *testing.T) {
 	b.see("Recipients")
 	to := purseAddress(t, s.node)
 	b.fill(address1, to)
-	b.see("Is required") // a hint, while the user is typing
+	b.see("is required") // a hint, while the user is typing
+	marked := `[...document.querySelectorAll("#send [aria-invalid]")].map((e) => e.id + ": " + document.getElementById(e.getAttribute("aria-describedby")).textContent.trim()).join("|")`
+	if got := evaluate[string](b, marked); got != "" {
+		t.Errorf("an empty input is marked: %s", got)
+	}
+	b.fill(amount1, "1,5")
+	b.see("Must not have a comma")
+	if got := evaluate[string](b, marked); !strings.HasPrefix(got, amount1+": Must not have a comma") || strings.Contains(got, "|") {
+		t.Errorf("the marked inputs are %q", got)
+	}
+	if got := evaluate[string](b, "document.activeElement.id"); got != amount1 {
+		t.Errorf("the focus is at %q", got)
+	}
+	b.audit("payment-problem")
 	b.fill(amount1, "150000")
 	b.see("1 UTXO is spent")
+	if got := evaluate[string](b, marked); got != "" {
+		t.Errorf("a corrected input is marked: %s", got)
+	}
 	if n := s.count(t, "proposals"); n != 0 {
 		t.Fatalf("the live preview has stored %d proposals", n)
 	}

@@ -97,9 +97,18 @@ func TestBrowser_Send(t *testing.T) {
 		t.Errorf("an exact fee rate has chosen %s", got)
 	}
 	b.see("13.5 sat/vB, ")
+	const off = `document.querySelector("[type=range]").disabled && document.querySelector("[data-for-targets]").hidden`
+	b.see("The exact fee rate applies.")
+	if !evaluate[bool](b, off) {
+		t.Error("the slider is in use with an exact fee rate")
+	}
 	b.inspectHere("payment-fee")
 	b.fill("fee_rate_sat_vb", "3")
 	b.see("slower than all estimates of the node · 3 sat/vB")
+	evaluate[bool](b, `(document.getElementById("fee_rate_sat_vb").select(), document.execCommand("delete"))`)
+	if evaluate[bool](b, off) {
+		t.Error("without an exact fee rate, the slider is not in use")
+	}
 	b.key(slider, kb.End)
 	b.see("about 20 minutes (2 blocks) · 20 sat/vB")
 	if got := evaluate[string](b, `document.getElementById("fee_rate_sat_vb").value`) + evaluate[string](b, chosen); got != "2" {
