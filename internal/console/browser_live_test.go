@@ -63,7 +63,7 @@ func TestBrowser_Changed(t *testing.T) {
 	b.press("Paste the signed PSBT")
 	b.fill("psbt", "nothing")
 	b.press("Add signature")
-	b.see("this is neither a PSBT nor a signed transaction")
+	b.see("This is neither a PSBT nor a signed transaction")
 	if at := b.address(); at != pageOf(made)+"/signatures" {
 		t.Fatalf("the refused form is at %s", at)
 	}
