@@ -14,8 +14,25 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
+// maxSmall is the maximum number of memberships in a list that is cached.
+const maxSmall = 20
+
+// membershipsOf is the key of the memberships of a user for credentialReader.remember.
+type membershipsOf struct{ userID string }
+
 // Memberships implements auth.TokenStore.
 func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Membership, error) {
+	members, err := s.credentials.remember(ctx, membershipsOf{userID}, func() (any, bool, error) {
+		members, err := s.readMemberships(ctx, userID)
+		return members, len(members) <= maxSmall, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(members.([]auth.Membership)), nil
+}
+
+func (s *Store) readMemberships(ctx context.Context, userID string) ([]auth.Membership, error) {
 	rows, err := s.reads().WalletsOfUser(ctx, userID)
 	if err != nil {
 		return nil, translate(fmt.Errorf("list the user's wallets: %w", err))

@@ -135,6 +135,12 @@ func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Cre
 }
 
 // histories returns a reader on the same pool, which is fast enough for histories.
+// remember calls load: without a version of the database, there is nothing to compare.
+func (pooledReader) remember(_ context.Context, _ any, load func() (any, bool, error)) (any, error) {
+	result, _, err := load()
+	return result, err
+}
+
 func (e postgresEngine) histories(ro *sql.DB) (historyReader, error) {
 	return pooledReader{db.New(e.adapt(ro))}, nil
 }

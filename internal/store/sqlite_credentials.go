@@ -21,6 +21,10 @@ const dataVersion = "PRAGMA data_version"
 // maxRemembered is the maximum number of rows that a connection caches.
 const maxRemembered = 10_000
 
+// maxResults is the maximum number of results that a connection caches. They have a few
+// kilobytes at most.
+const maxResults = 250
+
 // pinnedConns returns the number of connections that are reserved for reading credentials.
 // It is several per processor, so that a connection that waits for the operating system to
 // lock the database does not delay the others.
@@ -70,8 +74,19 @@ func (r *pinnedReader) close() error {
 	return err
 }
 
-// pinnedConn is a reserved connection with a cache of the rows that it has read since the
-// last change to the database.
+// remember implements credentialReader.
+func (r *pinnedReader) remember(ctx context.Context, key any, load func() (result any, small bool, err error)) (any, error) {
+	select {
+	case c := <-r.free:
+		defer func() { r.free <- c }()
+		return c.remember(ctx, key, load)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// pinnedConn is a reserved connection with a cache of what was read since the last change
+// to the database.
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries
@@ -82,6 +97,7 @@ type pinnedConn struct {
 
 	current    version
 	remembered map[string]*auth.Credential
+	results    map[any]any // by the keys of remember
 }
 
 // version identifies the content of the database: by the header of the wal-index, or else by
@@ -96,7 +112,7 @@ func pin(ctx context.Context, ro *sql.DB, index *walIndex) (*pinnedConn, error) 
 	if err != nil {
 		return nil, fmt.Errorf("pin a connection: %w", err)
 	}
-	c := &pinnedConn{conn: conn, queries: db.New(conn), index: index, remembered: map[string]*auth.Credential{}}
+	c := &pinnedConn{conn: conn, queries: db.New(conn), index: index, remembered: map[string]*auth.Credential{}, results: map[any]any{}}
 	err = conn.Raw(func(driverConn any) error {
 		stmt, err := driverConn.(driver.Conn).Prepare(dataVersion)
 		if err != nil {
@@ -114,13 +130,8 @@ func pin(ctx context.Context, ro *sql.DB, index *walIndex) (*pinnedConn, error) 
 // credential returns the current row of a token. It reads the version first, so a cached row
 // is at least as new as that version.
 func (c *pinnedConn) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
-	now, err := c.version(ctx)
-	if err != nil {
+	if err := c.forgetOld(ctx); err != nil {
 		return nil, err
-	}
-	if now != c.current || len(c.remembered) >= maxRemembered {
-		clear(c.remembered)
-		c.current = now
 	}
 	if known := c.remembered[tokenID]; known != nil {
 		return known, nil
@@ -132,6 +143,36 @@ func (c *pinnedConn) credential(ctx context.Context, tokenID string) (*auth.Cred
 	found := credentialOf(row)
 	c.remembered[tokenID] = found
 	return found, nil
+}
+
+// forgetOld empties the cache if the database has changed or the cache is full.
+func (c *pinnedConn) forgetOld(ctx context.Context) error {
+	now, err := c.version(ctx)
+	if err != nil {
+		return err
+	}
+	if now != c.current || len(c.remembered) >= maxRemembered || len(c.results) >= maxResults {
+		clear(c.remembered)
+		clear(c.results)
+		c.current = now
+	}
+	return nil
+}
+
+// remember returns the cached result of load. Load may use another connection: it begins to
+// read after the version was read, so that its result is at least as new as that version.
+func (c *pinnedConn) remember(ctx context.Context, key any, load func() (result any, small bool, err error)) (any, error) {
+	if err := c.forgetOld(ctx); err != nil {
+		return nil, err
+	}
+	if known, ok := c.results[key]; ok {
+		return known, nil
+	}
+	result, small, err := load()
+	if err == nil && small {
+		c.results[key] = result
+	}
+	return result, err
 }
 
 func (c *pinnedConn) version(ctx context.Context) (v version, err error) {

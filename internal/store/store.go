@@ -102,9 +102,12 @@ type engine interface {
 	backup(ctx context.Context, rw *sql.DB, version int64) error
 }
 
-// credentialReader reads the current row of a token.
+// credentialReader reads the current rows that authorize requests.
 type credentialReader interface {
 	credential(ctx context.Context, tokenID string) (*auth.Credential, error)
+	// remember returns the result of load, or of an earlier load with the same key if the
+	// database has not changed since. It caches small results, which must not be modified.
+	remember(ctx context.Context, key any, load func() (result any, small bool, err error)) (any, error)
 	close() error
 }
 

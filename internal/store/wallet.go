@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -168,8 +169,24 @@ func (s *Store) DeleteWallet(ctx context.Context, id string, e auth.Event) error
 	})
 }
 
+// viewOfUser is the key of a wallet of a user for credentialReader.remember.
+type viewOfUser struct{ userID, walletID string }
+
 // View implements wallet.Registry.
 func (s *Store) View(ctx context.Context, userID, walletID string) (wallet.View, error) {
+	found, err := s.credentials.remember(ctx, viewOfUser{userID, walletID}, func() (any, bool, error) {
+		v, err := s.readView(ctx, userID, walletID)
+		return v, true, err
+	})
+	if err != nil {
+		return wallet.View{}, err
+	}
+	v := found.(wallet.View)
+	v.Keys = slices.Clone(v.Keys)
+	return v, nil
+}
+
+func (s *Store) readView(ctx context.Context, userID, walletID string) (wallet.View, error) {
 	q := s.reads()
 	row, err := q.ViewOfUser(ctx, db.ViewOfUserParams{UserID: userID, WalletID: walletID})
 	if errors.Is(err, sql.ErrNoRows) {
