@@ -47,6 +47,11 @@ WHERE p.wallet_id = @wallet_id
 ORDER BY p.created_at DESC, p.proposal_id DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
+-- name: OpenProposals :many
+SELECT * FROM proposals
+WHERE wallet_id = @wallet_id AND status IN ('created', 'partially_signed', 'complete')
+ORDER BY created_at DESC, proposal_id DESC;
+
 -- name: NextExpiry :one
 SELECT expires_at FROM proposals
 WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete')

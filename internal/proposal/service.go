@@ -118,12 +118,25 @@ func (s *Service) List(ctx context.Context, access wallet.Access, f Filter, afte
 		return nil, err
 	}
 	list, err := s.store.Proposals(ctx, v.ID, f, after, limit)
-	for i := range list {
-		if list[i], err = list[i].shownTo(access.Caller(), v.Role); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	return shownTo(access.Caller(), v.Role, list)
+}
+
+// ListOpen returns a wallet and all its open proposals that are released, newest first,
+// without Steps, Approvals and PoliciesChanged.
+func (s *Service) ListOpen(ctx context.Context, access wallet.Access) (wallet.View, []Proposal, error) {
+	v, err := s.wallets.View(ctx, access, auth.RoleViewer)
+	if err != nil {
+		return wallet.View{}, nil, err
+	}
+	list, err := s.store.OpenProposals(ctx, v.ID)
+	if err != nil {
+		return wallet.View{}, nil, err
+	}
+	list, err = shownTo(access.Caller(), v.Role, list)
+	return v, list, err
 }
 
 // Get returns a proposal, or ErrNotFound.

@@ -24,6 +24,9 @@ type Store interface {
 	Proposal(ctx context.Context, walletID, id string) (Proposal, error)
 	// Proposals returns at most limit proposals, newest first, starting after the cursor.
 	Proposals(ctx context.Context, walletID string, f Filter, after Cursor, limit int) ([]Proposal, error)
+	// OpenProposals returns the open proposals of a wallet that are released, newest first,
+	// without Steps, Approvals and PoliciesChanged.
+	OpenProposals(ctx context.Context, walletID string) ([]Proposal, error)
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
 	// FinalTxid, ReplacedBy, PSBT, Raw, VSize, Review, TryAt and the entries appended to
 	// Signatures, Steps and Approvals, in one transaction, and increments Version. If the proposal has ended, its

@@ -33,6 +33,17 @@ func (p Proposal) shownTo(who *auth.Principal, role auth.WalletRole) (Proposal, 
 	return p, nil
 }
 
+// shownTo returns proposals as visible to a caller with a role. It modifies the list.
+func shownTo(who *auth.Principal, role auth.WalletRole, list []Proposal) ([]Proposal, error) {
+	for i, p := range list {
+		var err error
+		if list[i], err = p.shownTo(who, role); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 // withheld returns the proposal without its PSBT while it is held.
 func (p Proposal) withheld() Proposal {
 	if p.Held() {

@@ -177,3 +177,36 @@ func (b *fixture) wantReserved(w wallet.Wallet, want map[btc.Outpoint]string) {
 		b.t.Error(diff)
 	}
 }
+
+// TestOpenProposals checks that OpenProposals returns the same proposals as Proposals, except
+// the parts that it leaves out.
+func TestOpenProposals(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		alice := b.user("alice", false)
+		w, other := b.wallet(alice, "vault"), b.wallet(alice, "other")
+		if got := testkit.Must(b.OpenProposals(t.Context(), w.ID)); len(got) != 0 {
+			t.Errorf("without proposals: %v", got)
+		}
+		for i, status := range []proposal.Status{
+			proposal.Created, proposal.PartiallySigned, proposal.Complete, proposal.AwaitingApproval, proposal.Cancelled, proposal.Created, proposal.Created,
+		} {
+			p := proposalFor(b, w, uint32(i), utxoNumber(2*i), utxoNumber(2*i+1))
+			p.CreatedAt = b.now.Add(time.Duration(i/2) * time.Second) // some are created at the same time
+			testkit.Check(t, b.propose(p))
+			testkit.Must(b.UpdateProposal(t.Context(), w.ID, p.ID, func(u *proposal.Update) error {
+				u.Status, u.Changed = status, true
+				u.Signatures = []proposal.Signature{{Key: i, At: b.now, By: proposal.Actor{UserName: "sam"}}}
+				return nil
+			}))
+		}
+		testkit.Check(t, b.propose(proposalFor(b, other, 0, utxoNumber(100))))
+		f := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}
+		want := testkit.Must(b.Proposals(t.Context(), w.ID, f, proposal.Cursor{}, 100))
+		for i := range want {
+			want[i].Steps, want[i].Approvals, want[i].PoliciesChanged = nil, nil, false
+		}
+		if diff := cmp.Diff(want, testkit.Must(b.OpenProposals(t.Context(), w.ID))); diff != "" || len(want) != 5 {
+			t.Errorf("%d proposals: %s", len(want), diff)
+		}
+	})
+}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/btcsuite/btcd/wire"
 
-	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
@@ -232,36 +231,23 @@ type psbtList struct {
 
 // ListPSBTs serves GET /api/v1alpha/wallets/{alias}/psbt.
 func (a *API) ListPSBTs(ctx context.Context, _ walletRequest) (psbtList, error) {
-	access := wallet.AccessFrom(ctx)
-	v, err := a.o.Wallets.View(ctx, access, auth.RoleViewer)
+	v, open, err := a.o.Proposals.ListOpen(ctx, wallet.AccessFrom(ctx))
 	if err != nil {
 		return psbtList{}, err
 	}
-	pending, err := a.pending(ctx, access, v)
-	return psbtList{pending}, err
+	all, err := psbtObjects(open, v)
+	return psbtList{all}, err
 }
 
-// proposalsAtATime is the number of proposals that one call of the service returns.
-const proposalsAtATime = 100
-
-// pending returns the open proposals of a wallet, by the id of the unsigned transaction.
+// psbtObjects returns open proposals of a wallet by the id of the unsigned transaction.
 // The ids are unique, because open proposals do not share UTXOs.
-func (a *API) pending(ctx context.Context, access wallet.Access, v wallet.View) (map[string]psbtObject, error) {
-	all := map[string]psbtObject{}
-	open := proposal.Filter{Statuses: []proposal.Status{proposal.Created, proposal.PartiallySigned, proposal.Complete}}
-	for after := (proposal.Cursor{}); ; {
-		found, err := a.o.Proposals.List(ctx, access, open, after, proposalsAtATime)
-		if err != nil {
+func psbtObjects(open []proposal.Proposal, v wallet.View) (map[string]psbtObject, error) {
+	all := make(map[string]psbtObject, len(open))
+	for _, p := range open {
+		var err error
+		if all[p.Txid], err = psbtObjectOf(p, v); err != nil {
 			return nil, err
 		}
-		for _, p := range found {
-			if all[p.Txid], err = psbtObjectOf(p, v); err != nil {
-				return nil, err
-			}
-			after = proposal.Cursor{CreatedAt: p.CreatedAt, ID: p.ID}
-		}
-		if len(found) < proposalsAtATime {
-			return all, nil
-		}
 	}
+	return all, nil
 }

@@ -54,7 +54,13 @@ func (a *API) details(ctx context.Context, access wallet.Access) (*walletDetails
 	}
 	p.history = history{read: p.History, limit: maxKept}
 	if access.Caller().Scopes.Has(auth.ProposalsRead) {
-		p.pending, err = a.pending(ctx, access, p.View)
+		_, open, err := a.o.Proposals.ListOpen(ctx, access)
+		if err != nil {
+			return nil, err
+		}
+		if p.pending, err = psbtObjects(open, p.View); err != nil {
+			return nil, err
+		}
 	}
 	return p, err
 }

@@ -404,6 +404,68 @@ func (q *Queries) NoteLock(ctx context.Context, arg NoteLockParams) error {
 	return err
 }
 
+const OpenProposals = `-- name: OpenProposals :many
+SELECT proposal_id, wallet_id, txid, final_txid, status, status_at, reason, version, user_id, user_name, token_id, created_at, expires_at, fee_sat, excess_fee_sat, vsize, fee_rate, target_blocks, replaceable, send_max, subtract_from, replaces, replaces_id, replaced_by, change_index, psbt, raw, imported, evicts, fee_source, review, release_at FROM proposals
+WHERE wallet_id = $1 AND status IN ('created', 'partially_signed', 'complete')
+ORDER BY created_at DESC, proposal_id DESC
+`
+
+func (q *Queries) OpenProposals(ctx context.Context, walletID string) ([]Proposal, error) {
+	rows, err := q.db.QueryContext(ctx, OpenProposals, walletID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Proposal{}
+	for rows.Next() {
+		var i Proposal
+		if err := rows.Scan(
+			&i.ProposalID,
+			&i.WalletID,
+			&i.Txid,
+			&i.FinalTxid,
+			&i.Status,
+			&i.StatusAt,
+			&i.Reason,
+			&i.Version,
+			&i.UserID,
+			&i.UserName,
+			&i.TokenID,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.FeeSat,
+			&i.ExcessFeeSat,
+			&i.Vsize,
+			&i.FeeRate,
+			&i.TargetBlocks,
+			&i.Replaceable,
+			&i.SendMax,
+			&i.SubtractFrom,
+			&i.Replaces,
+			&i.ReplacesID,
+			&i.ReplacedBy,
+			&i.ChangeIndex,
+			&i.Psbt,
+			&i.Raw,
+			&i.Imported,
+			&i.Evicts,
+			&i.FeeSource,
+			&i.Review,
+			&i.ReleaseAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const OverdueProposals = `-- name: OverdueProposals :many
 SELECT proposal_id FROM proposals
 WHERE status IN ('awaiting_approval', 'created', 'partially_signed', 'complete') AND expires_at <= $1
