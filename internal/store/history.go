@@ -47,7 +47,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	var page []wallet.Record
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		var err error
-		if page, err = listRecords(ctx, q, q, p, f); err != nil {
+		if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
 			return err
 		}
 		return fillRecords(ctx, q, walletID, page, parts{outputs: true})
@@ -57,7 +57,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 
 // listRecords returns a page of a history. Queries that may read a long history run on
 // whole, and all others on q.
-func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
+func listRecords(ctx context.Context, q *db.Queries, whole recordReader, p db.TransactionsParams, f wallet.Filter) ([]wallet.Record, error) {
 	switch {
 	case f.Unconfirmed && f.Ascending:
 		rows, err := q.UnconfirmedTransactionsAscending(ctx, db.UnconfirmedTransactionsAscendingParams(p))
@@ -73,11 +73,19 @@ func listRecords(ctx context.Context, q *db.Queries, whole transactionReader, p 
 	case txids != nil && len(txids) <= fewMatches:
 		rows, err := q.TransactionsAmong(ctx, amongParams(p, txids, f.Ascending))
 		return recordsOf(rows, err, func(row db.TransactionsAmongRow) db.TransactionsRow { return db.TransactionsRow(row) })
-	case f.Ascending:
-		rows, err := whole.TransactionsAscending(ctx, db.TransactionsAscendingParams(p))
+	}
+	return whole.records(ctx, p, f.Ascending)
+}
+
+// queriedRecords is a recordReader that runs the queries of sqlc.
+type queriedRecords struct{ *db.Queries }
+
+func (q queriedRecords) records(ctx context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error) {
+	if ascending {
+		rows, err := q.TransactionsAscending(ctx, db.TransactionsAscendingParams(p))
 		return recordsOf(rows, err, func(row db.TransactionsAscendingRow) db.TransactionsRow { return db.TransactionsRow(row) })
 	}
-	rows, err := whole.Transactions(ctx, p)
+	rows, err := q.Transactions(ctx, p)
 	return recordsOf(rows, err, func(row db.TransactionsRow) db.TransactionsRow { return row })
 }
 

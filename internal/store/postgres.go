@@ -15,6 +15,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/store/db"
+	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/migrations"
 )
 
@@ -134,15 +135,19 @@ func (r pooledReader) credential(ctx context.Context, tokenID string) (*auth.Cre
 	return credentialOf(row), nil
 }
 
-// histories returns a reader on the same pool, which is fast enough for histories.
 // remember calls load: without a version of the database, there is nothing to compare.
 func (pooledReader) remember(_ context.Context, _ any, load func() (any, bool, error)) (any, error) {
 	result, _, err := load()
 	return result, err
 }
 
+// histories returns a reader on the same pool, which is fast enough for histories.
 func (e postgresEngine) histories(ro *sql.DB) (historyReader, error) {
 	return pooledReader{db.New(e.adapt(ro))}, nil
+}
+
+func (r pooledReader) records(ctx context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error) {
+	return queriedRecords(r).records(ctx, p, ascending)
 }
 
 func (pooledReader) close() error { return nil }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	zombiezen "zombiezen.com/go/sqlite"
@@ -12,6 +14,7 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/store/sqltype"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // historyConns is the number of connections that read histories.
@@ -38,45 +41,59 @@ type sqliteHistories struct{ pool *sqlitex.Pool }
 
 func (r sqliteHistories) close() error { return r.pool.Close() }
 
-// Transactions returns the result of db.Queries.Transactions.
-func (r sqliteHistories) Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error) {
-	return readHistory(ctx, r, db.Transactions, p, func(row db.TransactionsRow) db.TransactionsRow { return row })
-}
-
-// TransactionsAscending returns the result of db.Queries.TransactionsAscending.
-func (r sqliteHistories) TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error) {
-	return readHistory(ctx, r, db.TransactionsAscending, db.TransactionsParams(p),
-		func(row db.TransactionsRow) db.TransactionsAscendingRow { return db.TransactionsAscendingRow(row) })
-}
-
-// readHistory runs a query that has the parameters and columns of db.Transactions.
-func readHistory[Row any](ctx context.Context, r sqliteHistories, query string, p db.TransactionsParams, as func(db.TransactionsRow) Row) ([]Row, error) {
-	rows := []Row{}
-	err := r.read(ctx, query, p, func(row db.TransactionsRow) { rows = append(rows, as(row)) })
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err() // SQLite would only report an interrupt
-	}
-	return rows, err
-}
-
-func (r sqliteHistories) read(ctx context.Context, query string, p db.TransactionsParams, add func(db.TransactionsRow)) error {
+// with runs body with a connection. If ctx ends, it returns the error of ctx, because SQLite
+// would only report an interrupt.
+func (r sqliteHistories) with(ctx context.Context, body func(*zombiezen.Conn) error) error {
 	conn, err := r.pool.Take(ctx)
-	if err != nil {
-		return err
+	if err == nil {
+		err = body(conn)
+		r.pool.Put(conn)
 	}
-	defer r.pool.Put(conn)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// pages are buffers for the records of a page, whose number is unknown until they are read.
+var pages = sync.Pool{New: func() any { return new([]wallet.Record) }}
+
+func (r sqliteHistories) records(ctx context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error) {
+	query := db.Transactions
+	if ascending {
+		query = db.TransactionsAscending // with the same parameters and columns
+	}
+	page := pages.Get().(*[]wallet.Record)
+	defer func() {
+		clear(*page)
+		pages.Put(page)
+	}()
+	*page = (*page)[:0]
+	err := r.with(ctx, func(conn *zombiezen.Conn) error {
+		return eachRow(conn, query, func(stmt *zombiezen.Stmt) { bindHistory(stmt, p) }, func(c *columns) {
+			*page = append(*page, recordOf(historyRow(c)))
+		})
+	})
+	if err != nil {
+		return nil, translate(fmt.Errorf("list transactions: %w", err))
+	}
+	return slices.Clone(*page), nil
+}
+
+// eachRow runs a query and calls add for each row.
+func eachRow(conn *zombiezen.Conn, query string, bind func(*zombiezen.Stmt), add func(*columns)) error {
 	stmt, err := conn.Prepare(query)
 	if err != nil {
 		return err
 	}
-	bindHistory(stmt, p)
+	bind(stmt)
 	defer stmt.Reset() //nolint:errcheck // repeats the error of Step
 	for {
 		more, err := stmt.Step()
 		if err != nil || !more {
 			return err
 		}
-		add(historyRow(stmt))
+		add(&columns{stmt: stmt})
 	}
 }
 
@@ -102,18 +119,17 @@ func bindHistory(stmt *zombiezen.Stmt, p db.TransactionsParams) {
 }
 
 // historyRow reads the columns of db.Transactions.
-func historyRow(stmt *zombiezen.Stmt) db.TransactionsRow {
-	c := columns{stmt: stmt}
+func historyRow(c *columns) db.TransactionsRow {
 	row := db.TransactionsRow{
 		Txid: c.text(), Time: sqltype.Time{Time: c.time()}, ReceivedAt: sqltype.Time{Time: c.time()}, Status: c.text(),
-		BlockHeight: orNull[int](&c), BlockHash: c.text(),
+		BlockHeight: orNull[int](c), BlockHash: c.text(),
 	}
-	if micros := orNull[int64](&c); micros != nil {
+	if micros := orNull[int64](c); micros != nil {
 		row.BlockTime.Time = time.UnixMicro(*micros).UTC()
 	}
 	row.Conflicts, row.Replaceable, row.Trusted, row.Category = c.text(), c.text(), c.integer() != 0, c.text()
-	row.FlowSat, row.FeeSat, row.Vsize = btc.Amount(c.integer()), orNull[btc.Amount](&c), int(c.integer())
-	row.Address, row.Branch, row.AddressIndex = c.text(), orNull[uint8](&c), orNull[uint32](&c)
+	row.FlowSat, row.FeeSat, row.Vsize = btc.Amount(c.integer()), orNull[btc.Amount](c), int(c.integer())
+	row.Address, row.Branch, row.AddressIndex = c.text(), orNull[uint8](c), orNull[uint32](c)
 	row.Label, row.AddressLabel = c.text(), c.text()
 	if raw := c.blob(); raw != nil {
 		row.Raw = raw

@@ -111,15 +111,14 @@ type credentialReader interface {
 	close() error
 }
 
-// transactionReader runs these queries as db.Queries does, or in a faster way.
-type transactionReader interface {
-	Transactions(ctx context.Context, p db.TransactionsParams) ([]db.TransactionsRow, error)
-	TransactionsAscending(ctx context.Context, p db.TransactionsAscendingParams) ([]db.TransactionsAscendingRow, error)
+// recordReader reads a page of a history.
+type recordReader interface {
+	records(ctx context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error)
 }
 
-// historyReader is a transactionReader that must be closed.
+// historyReader is a recordReader that must be closed.
 type historyReader interface {
-	transactionReader
+	recordReader
 	close() error
 }
 
