@@ -19,9 +19,9 @@ type Details struct {
 	// order of their outpoints.
 	Unspent []Unspent
 	// History yields all transactions in raw form, including dead ones, from the
-	// latest to the earliest, as they are at the time of the call. An error is
-	// yielded once, at the end. It may be called repeatedly.
-	History iter.Seq2[Record, error]
+	// latest to the earliest, as they are at the time of the call, in parts. An error
+	// is yielded once, at the end. It may be called repeatedly.
+	History iter.Seq2[[]Record, error]
 }
 
 // PlainAddress is an address of a wallet. Its index is its position in Addresses.
@@ -55,8 +55,8 @@ func (s *Service) Details(ctx context.Context, access Access, ahead uint32) (Det
 		return Details{}, err
 	}
 	p, err := s.store.Details(ctx, v, [2]uint32{v.ReceiveNext + ahead, v.ChangeNext + ahead})
-	p.History = func(yield func(Record, error) bool) {
-		merge(ctx, s.openHistories([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts), false)(yield)
+	p.History = func(yield func([]Record, error) bool) {
+		s.openHistories([]View{v}, Filter{Raw: true, Dead: true}, HistoryCursor{}, maxParts)[0].parts(ctx, yield)
 	}
 	return p, err
 }

@@ -211,6 +211,21 @@ func (t *walletHistory) fill(ctx context.Context) (bool, error) {
 	return len(part) > 0, nil
 }
 
+// parts yields the records as they are read, from t.after on.
+func (t *walletHistory) parts(ctx context.Context, yield func([]Record, error) bool) {
+	for {
+		more, err := t.fill(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !more || !yield(t.part, nil) {
+			return
+		}
+		t.part = nil
+	}
+}
+
 // merge yields the records of several histories in the order of one history.
 func merge(ctx context.Context, histories []*walletHistory, ascending bool) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {

@@ -22,9 +22,8 @@ func TestAmounts_Exact(t *testing.T) {
 	testkit.Spread(t, testkit.Seed(t), n, func(i int, r *rand.Rand) {
 		a := btc.Amount(r.Int64N(int64(btc.MaxMoney)) >> r.IntN(51))
 		fee, flow := a/3, -a
-		answer := record{Record: wallet.Record{Transaction: wallet.Transaction{Flow: flow, Fee: &fee}}}
-		answer.write()
-		text := string(answer.appendUTXO(nil, &wallet.Unspent{Amount: a}, wallet.Tip{}))
+		answer := wallet.Record{Transaction: wallet.Transaction{Flow: flow, Fee: &fee}}
+		text := string(appendUTXO(nil, &answer, &wallet.Unspent{Amount: a}, wallet.Tip{}))
 		double, err := strconv.ParseFloat(member(text, "flow_amount"), 64)
 		if err != nil || !isExact(member(text, "amount"), a) || !isExact(member(text, "fee"), fee) || btc.Amount(math.Round(double*1e8)) != flow {
 			t.Errorf("%d is encoded as %s", int64(a), text)

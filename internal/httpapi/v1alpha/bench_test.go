@@ -71,7 +71,9 @@ func seed(b *testing.B, transactions int) seeded {
 	}
 	wallets := wallet.New(log, kept, kept, nil, now, func(string) {})
 	s.api = New(Options{Wallets: wallets, Proposals: proposal.New(log, kept, wallets, nil, now, proposal.Options{}), Now: now})
-	s.ctx = auth.WithPrincipal(b.Context(), &auth.Principal{UserID: "u", UserName: "u", Scopes: auth.ScopesOf(false)})
+	who := &auth.Principal{UserID: "u", UserName: "u", Scopes: auth.ScopesOf(false)}
+	s.ctx = auth.WithPrincipal(b.Context(), who)
+	s.ctx = wallet.WithAccess(s.ctx, testkit.Must(wallets.Access(s.ctx, who, "w")))
 	return s
 }
 
@@ -98,8 +100,13 @@ func payment(i int) wallet.Transaction {
 // BenchmarkWallet encodes the details of a wallet with 1,000 transactions, UTXOs and used
 // addresses.
 func BenchmarkWallet(b *testing.B) {
-	s := seed(b, 1000)
-	measure(b, func() int { return s.write(b, testkit.Must(s.api.GetWallet(s.ctx, walletRequest{Alias: "w"}))) })
+	for _, size := range []int{1000, 20_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := seed(b, size)
+			b.ReportAllocs()
+			measure(b, func() int { return s.write(b, testkit.Must(s.api.GetWallet(s.ctx, walletRequest{Alias: "w"}))) })
+		})
+	}
 }
 
 // BenchmarkFullTxList streams 100,000 transactions. The baseline "bare" only reads the
@@ -156,7 +163,7 @@ func (s seeded) bare(b *testing.B) int {
 	w := bufio.NewWriterSize(&to, 32<<10)
 	line := []byte{'['}
 	var (
-		r             record
+		r             wallet.Record
 		at, blockTime int64
 		conflicts     string
 		fee           *int64
@@ -174,8 +181,7 @@ func (s seeded) bare(b *testing.B) int {
 			line = append(line, ',')
 		}
 		rest = true
-		r.write()
-		line = r.appendListed(line, wallet.Tip{})
+		line = appendListed(line, &r, wallet.Tip{})
 		testkit.Must(w.Write(line))
 		line = line[:0]
 	}

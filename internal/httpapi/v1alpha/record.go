@@ -76,58 +76,40 @@ func (recordList) PrepareJSONSchema(schema *jsonschema.Schema) error {
 // unknownAddress is shown instead of a missing address.
 const unknownAddress = "Unknown"
 
-// record is a transaction with the encoded members that all kinds of records have in common.
-// They are encoded once, because a response contains a transaction up to five times.
-type record struct {
-	wallet.Record
-	head, tail []byte // the common members before and after the address
-}
-
-// usualHeadBytes is the usual size of the head, in bytes, without the raw transaction.
-const usualHeadBytes = 400
-
-// write encodes the head and the tail. It reuses their memory.
-func (r *record) write() {
-	if r.head == nil {
-		r.head = make([]byte, 0, hex.EncodedLen(len(r.Raw))+usualHeadBytes)
-	}
-	r.head = appendHead(r.head[:0], &r.Record)
-	r.tail = appendTail(r.tail[:0], &r.Record)
-}
-
-func (r *record) appendCommon(b []byte, address string) []byte {
-	b = append(b, r.head...)
+// appendCommon appends the members that all kinds of records have in common, with an address.
+func appendCommon(b []byte, r *wallet.Record, address string) []byte {
+	b = appendHead(b, r)
 	if address == "" {
 		address = unknownAddress
 	}
 	b = appendText(b, address)
-	return append(b, r.tail...)
+	return appendTail(b, r)
 }
 
-func (r *record) appendStored(b []byte) []byte {
-	b = r.appendCommon(b, r.Address)
+func appendStored(b []byte, r *wallet.Record) []byte {
+	b = appendCommon(b, r, r.Address)
 	b = append(b, `,"amount":`...)
-	b = amountOf(&r.Record).AppendBTC(b)
+	b = amountOf(r).AppendBTC(b)
 	return append(b, '}')
 }
 
-func (r *record) appendListed(b []byte, tip wallet.Tip) []byte {
-	b = r.appendCommon(b, r.Address)
+func appendListed(b []byte, r *wallet.Record, tip wallet.Tip) []byte {
+	b = appendCommon(b, r, r.Address)
 	b = append(b, `,"amount":`...)
-	b = amountOf(&r.Record).AppendBTC(b)
+	b = amountOf(r).AppendBTC(b)
 	b = append(b, `,"_current_blockheight":`...)
-	b = strconv.AppendInt(b, int64(heightFor(&r.Record, tip)), 10)
+	b = strconv.AppendInt(b, int64(heightFor(r, tip)), 10)
 	b = append(b, `,"label":`...)
-	b = appendLabel(b, &r.Record)
+	b = appendLabel(b, r)
 	b = append(b, `,"validated_blockhash":"","wallet_alias":`...)
 	b = appendText(b, r.Alias)
 	return append(b, '}')
 }
 
-func (r *record) appendUTXO(b []byte, o *wallet.Unspent, tip wallet.Tip) []byte {
-	b = r.appendCommon(b, o.Address)
+func appendUTXO(b []byte, r *wallet.Record, o *wallet.Unspent, tip wallet.Tip) []byte {
+	b = appendCommon(b, r, o.Address)
 	b = append(b, `,"_current_blockheight":`...)
-	b = strconv.AppendInt(b, int64(heightFor(&r.Record, tip)), 10)
+	b = strconv.AppendInt(b, int64(heightFor(r, tip)), 10)
 	b = append(b, `,"vout":`...)
 	b = strconv.AppendUint(b, uint64(o.Vout), 10)
 	b = append(b, `,"locked":`...)

@@ -11,16 +11,6 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// records returns one record of each kind, by name.
-func records() map[string]*record {
-	all := map[string]*record{}
-	for name, r := range transactions() {
-		all[name] = &record{Record: r}
-		all[name].write()
-	}
-	return all
-}
-
 func transactions() map[string]wallet.Record {
 	fee := btc.Amount(649)
 	confirmed := wallet.State{
@@ -67,10 +57,10 @@ func transactions() map[string]wallet.Record {
 func TestRecords_MatchSchema(t *testing.T) {
 	tip := wallet.Tip{Height: 186}
 	utxo := wallet.Unspent{Outpoint: btc.Outpoint{Vout: 3}, Address: "bcrt1qcoin", Amount: 1, Locked: true}
-	for name, r := range records() {
-		wantMatch[listedRecord](t, name, r.appendListed(nil, tip))
-		wantMatch[storedRecord](t, name, r.appendStored(nil))
-		wantMatch[utxoRecord](t, name, r.appendUTXO(nil, &utxo, tip))
+	for name, r := range transactions() {
+		wantMatch[listedRecord](t, name, appendListed(nil, &r, tip))
+		wantMatch[storedRecord](t, name, appendStored(nil, &r))
+		wantMatch[utxoRecord](t, name, appendUTXO(nil, &r, &utxo, tip))
 	}
 	for _, a := range []wallet.LabelledAddress{
 		{Address: "x", Own: &wallet.Place{Branch: wallet.ChangeBranch, Index: 7}, Used: true},
@@ -94,7 +84,7 @@ func wantMatch[T any](t *testing.T, name string, text []byte) {
 }
 
 func TestRecordValues(t *testing.T) {
-	all := records()
+	all := transactions()
 	for _, c := range []struct{ name, field, want string }{
 		{"received", "label", `"Address #5"`},
 		{"received", "amount", "0.77"},
@@ -127,7 +117,8 @@ func TestRecordValues(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var fields map[string]jsontext.Value
-			if err := json.Unmarshal(all[c.name].appendListed(nil, wallet.Tip{Height: 200}), &fields); err != nil {
+			r := all[c.name]
+			if err := json.Unmarshal(appendListed(nil, &r, wallet.Tip{Height: 200}), &fields); err != nil {
 				t.Fatal(err)
 			}
 			if got := string(fields[c.field]); got != c.want {

@@ -21,12 +21,7 @@ func (a *API) GetTransactions(ctx context.Context, _ struct{}) (route.Streamed, 
 		return route.Streamed{}, err
 	}
 	return streamed(func(w *bufio.Writer) error {
-		var one record
-		return writeAll(w, "[", "]\n", records, func(b []byte, r wallet.Record) []byte {
-			one.Record = r
-			one.write()
-			return one.appendListed(b, tip)
-		})
+		return writeAll(w, "[", "]\n", records, func(b []byte, r wallet.Record) []byte { return appendListed(b, &r, tip) })
 	}), nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/nodestatus"
@@ -31,10 +33,13 @@ type Options struct {
 }
 
 // API holds the handlers.
-type API struct{ o Options }
+type API struct {
+	o    Options
+	kept *semaphore.Weighted // bytes of the transactions that requests keep in memory
+}
 
 // New returns the handlers.
-func New(o Options) *API { return &API{o} }
+func New(o Options) *API { return &API{o, semaphore.NewWeighted(maxKeptTotal)} }
 
 // maxEcho is the maximum number of bytes of a request that a response repeats.
 const maxEcho = 256

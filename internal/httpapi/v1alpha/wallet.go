@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -38,21 +40,17 @@ func (a *API) GetWallet(ctx context.Context, _ walletRequest) (route.Streamed, e
 // walletDetails contains the data of the response of GetWallet.
 type walletDetails struct {
 	wallet.Details
-	unspent map[string][]wallet.Unspent // by transaction id
 	pending map[string]psbtObject
 	history history
 }
 
 func (a *API) details(ctx context.Context, access wallet.Access) (*walletDetails, error) {
-	p := &walletDetails{unspent: map[string][]wallet.Unspent{}}
+	p := &walletDetails{}
 	var err error
 	if p.Details, err = a.o.Wallets.Details(ctx, access, shownUnused); err != nil {
 		return nil, err
 	}
-	for _, o := range p.Unspent {
-		p.unspent[o.Txid] = append(p.unspent[o.Txid], o)
-	}
-	p.history = history{read: p.History, limit: maxKept}
+	p.history = history{read: p.History, isNeeded: p.hasUnspent, limit: maxKept, total: a.kept}
 	if access.Caller().Scopes.Has(auth.ProposalsRead) {
 		_, open, err := a.o.Proposals.ListOpen(ctx, access)
 		if err != nil {
@@ -62,7 +60,7 @@ func (a *API) details(ctx context.Context, access wallet.Access) (*walletDetails
 			return nil, err
 		}
 	}
-	return p, err
+	return p, nil
 }
 
 // frozen returns the outpoints of the frozen UTXOs.
@@ -78,6 +76,7 @@ func (p *walletDetails) frozen() []string {
 
 // write writes the response, with the members in the order of Specter Desktop.
 func (p *walletDetails) write(w *bufio.Writer) error {
+	defer p.history.reset()
 	type member struct {
 		name  string
 		write func() error
@@ -94,7 +93,7 @@ func (p *walletDetails) write(w *bufio.Writer) error {
 		{"txlist", func() error { return writeAll(w, "[", "]", p.history.all(), p.appendListed) }},
 		{"scan", text(scan)},
 		{"address_index", text(strconv.FormatUint(uint64(p.ReceiveNext), 10))},
-		{"utxo", func() error { return writeAll(w, "[", "]", p.history.all(), p.appendUnlocked) }},
+		{"utxo", func() error { return writeAll(w, "[", "]", p.history.needed(), p.appendUnlocked) }},
 	}
 	between := byte('{')
 	for i, m := range members {
@@ -134,10 +133,10 @@ func (p *walletDetails) writeWallet(w *bufio.Writer) error {
 	if err := writeAll(w, `,"_transactions":{`, `}`, p.history.all(), appendMember); err != nil {
 		return err
 	}
-	if err := writeAll(w, `,"_full_utxo":[`, `]`, p.history.all(), p.appendUTXOs); err != nil {
+	if err := writeAll(w, `,"_full_utxo":[`, `]`, p.history.needed(), p.appendUTXOs); err != nil {
 		return err
 	}
-	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.all(), p.appendUTXOs)
+	return writeAll(w, string(end)+`"full_utxo":[`, `]}`, p.history.needed(), p.appendUTXOs)
 }
 
 // addresses yields the addresses in the response, each once: the first addresses of each
@@ -191,43 +190,56 @@ func appendAddress(b []byte, a wallet.LabelledAddress) []byte {
 }
 
 // appendMember appends a transaction as an object member whose name is the transaction id.
-func appendMember(b []byte, r *record) []byte {
-	return r.appendStored(append(appendText(b, r.Txid), ':'))
+func appendMember(b []byte, r *wallet.Record) []byte {
+	return appendStored(append(appendText(b, r.Txid), ':'), r)
 }
 
 // appendListed appends a transaction unless it is dead.
-func (p *walletDetails) appendListed(b []byte, r *record) []byte {
+func (p *walletDetails) appendListed(b []byte, r *wallet.Record) []byte {
 	if r.Status.Dead() {
 		return b
 	}
-	return r.appendListed(b, p.Synced)
+	return appendListed(b, r, p.Synced)
 }
 
 // appendUTXOs appends the unspent outputs of a transaction.
-func (p *walletDetails) appendUTXOs(b []byte, r *record) []byte {
+func (p *walletDetails) appendUTXOs(b []byte, r *wallet.Record) []byte {
 	return p.appendSome(b, r, func(*wallet.Unspent) bool { return true })
 }
 
-func (p *walletDetails) appendUnlocked(b []byte, r *record) []byte {
+func (p *walletDetails) appendUnlocked(b []byte, r *wallet.Record) []byte {
 	return p.appendSome(b, r, func(o *wallet.Unspent) bool { return !o.Locked })
 }
 
-func (p *walletDetails) appendSome(b []byte, r *record, wanted func(*wallet.Unspent) bool) []byte {
-	if !hasUTXOs(&r.Record) {
-		return b
-	}
+func (p *walletDetails) appendSome(b []byte, r *wallet.Record, wanted func(*wallet.Unspent) bool) []byte {
 	from := len(b)
-	for _, o := range p.unspent[r.Txid] {
+	for _, o := range p.unspentOf(r) {
 		if !wanted(&o) {
 			continue
 		}
 		if len(b) > from {
 			b = append(b, ',')
 		}
-		b = r.appendUTXO(b, &o, p.Synced)
+		b = appendUTXO(b, r, &o, p.Synced)
 	}
 	return b
 }
+
+// unspentOf returns the unspent outputs of a transaction that listunspent of Bitcoin Core
+// includes.
+func (p *walletDetails) unspentOf(r *wallet.Record) []wallet.Unspent {
+	if !hasUTXOs(r) {
+		return nil
+	}
+	from, _ := slices.BinarySearchFunc(p.Unspent, r.Txid, func(o wallet.Unspent, txid string) int { return strings.Compare(o.Txid, txid) })
+	end := from
+	for end < len(p.Unspent) && p.Unspent[end].Txid == r.Txid {
+		end++
+	}
+	return p.Unspent[from:end]
+}
+
+func (p *walletDetails) hasUnspent(r *wallet.Record) bool { return len(p.unspentOf(r)) > 0 }
 
 // coinbaseMaturity is the number of confirmations that a coinbase transaction needs before
 // its outputs can be spent in the next block (COINBASE_MATURITY of Bitcoin Core).
