@@ -25,7 +25,8 @@ type Store interface {
 	// Proposals returns at most limit proposals, newest first, starting after the cursor.
 	Proposals(ctx context.Context, walletID string, f Filter, after Cursor, limit int) ([]Proposal, error)
 	// OpenProposals returns the open proposals of a wallet that are released, newest first,
-	// without Steps, Approvals and PoliciesChanged.
+	// without Steps, Approvals and PoliciesChanged. The caller may modify the list, but not what
+	// the proposals refer to.
 	OpenProposals(ctx context.Context, walletID string) ([]Proposal, error)
 	// UpdateProposal loads a proposal, calls update, saves Status, StatusAt, Reason,
 	// FinalTxid, ReplacedBy, PSBT, Raw, VSize, Review, TryAt and the entries appended to

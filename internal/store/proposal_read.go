@@ -72,8 +72,29 @@ func (s *Store) Proposals(ctx context.Context, walletID string, f proposal.Filte
 	return list, err
 }
 
+// openProposalsOf is the key of the open proposals of a wallet for credentialReader.remember.
+type openProposalsOf struct{ walletID string }
+
+// maxSmallPSBTs is the maximum size, in bytes, of the PSBTs in a list that is cached.
+const maxSmallPSBTs = 16 << 10
+
 // OpenProposals implements proposal.Store.
 func (s *Store) OpenProposals(ctx context.Context, walletID string) ([]proposal.Proposal, error) {
+	list, err := s.credentials.remember(ctx, openProposalsOf{walletID}, func() (any, bool, error) {
+		list, err := s.readOpenProposals(ctx, walletID)
+		size := 0
+		for _, p := range list {
+			size += len(p.PSBT) + len(p.Raw)
+		}
+		return list, size <= maxSmallPSBTs, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(list.([]proposal.Proposal)), nil
+}
+
+func (s *Store) readOpenProposals(ctx context.Context, walletID string) ([]proposal.Proposal, error) {
 	var list []proposal.Proposal
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
 		rows, err := q.OpenProposals(ctx, walletID)

@@ -205,8 +205,19 @@ func TestOpenProposals(t *testing.T) {
 		for i := range want {
 			want[i].Steps, want[i].Approvals, want[i].PoliciesChanged = nil, nil, false
 		}
-		if diff := cmp.Diff(want, testkit.Must(b.OpenProposals(t.Context(), w.ID))); diff != "" || len(want) != 5 {
-			t.Errorf("%d proposals: %s", len(want), diff)
+		const rounds = 30 // more than there are connections that cache
+		for range rounds {
+			if diff := cmp.Diff(want, testkit.Must(b.OpenProposals(t.Context(), w.ID))); diff != "" || len(want) != 5 {
+				t.Fatalf("%d proposals: %s", len(want), diff)
+			}
+		}
+		b.exec("UPDATE proposals SET status = 'expired' WHERE proposal_id = $1", want[1].ID)
+		for range rounds {
+			got := testkit.Must(b.OpenProposals(t.Context(), w.ID))
+			if len(got) != 4 || got[1].ID != want[2].ID {
+				t.Fatalf("after a change: %d proposals", len(got))
+			}
+			got[0] = proposal.Proposal{}
 		}
 	})
 }
