@@ -43,7 +43,18 @@ func (b *bench) history(ctx context.Context, transactions int) (seeded, error) {
 	if s, ok := b.histories[transactions]; ok {
 		return s, nil
 	}
-	s := seeded{folder: filepath.Join(b.dir, fmt.Sprintf("history-%d", transactions)), key: newKey(), transactions: transactions}
+	s, err := b.newHistory(ctx, fmt.Sprintf("history-%d", transactions), transactions)
+	if err != nil {
+		return s, err
+	}
+	b.histories[transactions] = s
+	return s, nil
+}
+
+// newHistory creates a data directory with a wallet of the given number of
+// transactions.
+func (b *bench) newHistory(ctx context.Context, name string, transactions int) (seeded, error) {
+	s := seeded{folder: filepath.Join(b.dir, name), key: newKey(), transactions: transactions}
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return s, err
 	}
@@ -54,7 +65,6 @@ func (b *bench) history(ctx context.Context, transactions int) (seeded, error) {
 	if err := errors.Join(s.fill(ctx, db), db.Close()); err != nil {
 		return s, fmt.Errorf("make up a history of %d: %w", transactions, err)
 	}
-	b.histories[transactions] = s
 	return s, nil
 }
 

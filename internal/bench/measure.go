@@ -21,11 +21,12 @@ const (
 	nameManyTokens     = "many-tokens"
 	nameCreate         = "create"
 	nameWallet         = "wallet"
-	namePage           = "page"        // the first page of a history
-	nameConsole        = "console"     // pages of the web console
-	nameDeepPage       = "deep-page"   // a page from the middle of a history
-	nameAlpha          = "v1alpha"     // a wallet with its whole history
-	nameFullTxList     = "full-txlist" // full_txlist of v1alpha
+	namePage           = "page"         // the first page of a history
+	nameConsole        = "console"      // pages of the web console
+	nameDeepPage       = "deep-page"    // a page from the middle of a history
+	nameAlpha          = "v1alpha"      // a wallet with its whole history
+	nameAlphaPSBT      = "v1alpha-psbt" // the open proposals of a wallet
+	nameFullTxList     = "full-txlist"  // full_txlist of v1alpha
 	nameCSV            = "csv"
 	nameSync           = "sync"
 	nameBlock          = "block"   // indexing a block for many wallets
@@ -65,7 +66,8 @@ var sections = []section{
 	{[]string{nameLiveness, nameLimit, nameBearer, nameBearerFew, nameImportedTokens, nameManyTokens}, measureRequests},
 	{[]string{nameCreate}, measureCreate},
 	{[]string{nameBeside}, measureBeside},
-	{[]string{nameWallet, namePage, nameDeepPage, nameAlpha}, measurePages},
+	{[]string{nameWallet, namePage, nameDeepPage}, measurePages},
+	{[]string{nameAlpha, nameAlphaPSBT}, measureAlpha},
 	{[]string{nameConsole}, measureConsole},
 	{[]string{nameFullTxList, nameCSV, nameLines, nameLedger}, measureExports},
 	{[]string{nameSync}, measureSync},

@@ -4,18 +4,15 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"time"
 )
 
 const (
 	walletPath = "/api/v1/wallets/" + walletAlias
 	pagePath   = walletPath + "/transactions?limit=100"
-	alphaPath  = "/api/v1alpha/wallets/" + walletAlias + "/"
 
 	// flatBar is the maximum ratio of the durations for the largest and the
 	// smallest wallet.
-	flatBar  = 1.3
-	alphaBar = 20 * time.Millisecond
+	flatBar = 1.3
 
 	deepPlaces  = 9       // number of positions in a history from which pages are read
 	largestPage = 1 << 20 // bytes
@@ -62,13 +59,6 @@ func measurePages(ctx context.Context, b *bench) error {
 		}
 		f.name, f.what = one.name, one.what+", of 100,000"
 		figures = append(figures, f)
-	}
-	if b.wants(nameAlpha) {
-		more, err := measureAlpha(ctx, b, readers[:2])
-		if err != nil {
-			return fmt.Errorf("%s: %w", nameAlpha, err)
-		}
-		figures = append(figures, more...)
 	}
 	return printFigures(b.stdout, figures)
 }
@@ -131,30 +121,4 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 	f := compared(figure{}, sides[0], sides[last], flatBar)
 	f.against = fmt.Sprintf("of 1,000: %s, of 10,000: %s", duration(middle(sides[0].took)), duration(middle(sides[1].took)))
 	return f, nil
-}
-
-// measureAlpha measures requests for all data of a wallet through v1alpha.
-func measureAlpha(ctx context.Context, b *bench, readers []*reader) ([]figure, error) {
-	sides := make([]side, len(readers))
-	sizes := make([]int64, len(readers))
-	for i, r := range readers {
-		sides[i] = side{server: r.server, ask: func() (err error) {
-			sizes[i], err = r.get(ctx, alphaPath, "")
-			return err
-		}}
-	}
-	if err := inTurns(sides, b.rounds, b.turn); err != nil {
-		return nil, err
-	}
-	figures := make([]figure, len(readers))
-	for i, r := range readers {
-		f := figure{name: nameAlpha, what: fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", r.transactions, float64(sizes[i])/1e6)}
-		f = timed(f, sides[i].took)
-		f.against = duration(sides[i].processor()) + " of processor"
-		if i == 0 {
-			f.bar, f.good = "≤ "+duration(alphaBar), middle(sides[i].took) <= alphaBar
-		}
-		figures[i] = f
-	}
-	return figures, nil
 }

@@ -44,7 +44,12 @@ func (r *reader) getJSON(ctx context.Context, path string, into any) error {
 // open requests a path and returns the body of the response, which must have status
 // 200.
 func (r *reader) open(ctx context.Context, path, accept string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, http.NoBody)
+	return r.openURL(ctx, "http://"+r.address+path, accept)
+}
+
+// openURL is like open for a URL.
+func (r *reader) openURL(ctx context.Context, url, accept string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +64,7 @@ func (r *reader) open(ctx context.Context, path, accept string) (io.ReadCloser, 
 	if response.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(response.Body, 1000))
 		_ = response.Body.Close()
-		return nil, fmt.Errorf("GET %s: %s: %s", path, response.Status, text)
+		return nil, fmt.Errorf("GET %s: %s: %s", url, response.Status, text)
 	}
 	return response.Body, nil
 }

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	alphaPath = "/api/v1alpha/wallets/" + walletAlias + "/"
+
+	alphaBar      = 15 * time.Millisecond
+	alphaLargeBar = 400 * time.Millisecond
+	// alphaMemoryBar is the maximum number of bytes that the server allocates for a request
+	// of the large wallet.
+	alphaMemoryBar = 32_000_000
+	// linearBar is the maximum ratio of the CPU times per transaction for the large and the
+	// small wallet.
+	linearBar = 1.3
+)
+
+// alphaSizes are the numbers of transactions of the wallets that v1alpha returns whole.
+var alphaSizes = [2]int{1_000, 20_000}
+
+// measureAlpha measures requests for all data of a wallet through v1alpha, and for its open
+// proposals.
+func measureAlpha(ctx context.Context, b *bench) error {
+	var figures []figure
+	if b.wants(nameAlpha) {
+		f, err := b.alphaWallets(ctx)
+		if err != nil {
+			return err
+		}
+		figures = append(figures, f...)
+	}
+	if b.wants(nameAlphaPSBT) {
+		for i, open := range alphaOpen {
+			f, err := b.alphaPSBTs(ctx, open, alphaPSBTBars[i])
+			if err != nil {
+				return err
+			}
+			figures = append(figures, f...)
+		}
+	}
+	return printFigures(b.stdout, figures)
+}
+
+// alphaWallets measures wallets of two sizes. The last side of each size is this version.
+func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
+	var (
+		figures []figure
+		perTx   [2]time.Duration // CPU time
+	)
+	for i, size := range alphaSizes {
+		name := fmt.Sprintf("v1alpha-%d", size)
+		s, err := b.newHistory(ctx, name, size)
+		if err != nil {
+			return nil, err
+		}
+		servers, stop, err := b.versions(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		sides := make([]side, len(servers))
+		var bytes int64
+		for i, r := range servers {
+			sides[i] = side{server: r.server, ask: func() (err error) {
+				bytes, err = r.get(ctx, alphaPath, "")
+				return err
+			}}
+		}
+		err = inTurns(sides, b.rounds, b.turn)
+		memory := make([]allocation, len(servers))
+		for i, r := range servers {
+			if err == nil {
+				memory[i], err = r.allocated(ctx, sides[i].ask)
+			}
+		}
+		stop()
+		if err != nil {
+			return nil, err
+		}
+		what := fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", size, float64(bytes)/1e6)
+		figures = append(figures, timesOf(nameAlpha, what, sides, [2]time.Duration{alphaBar, alphaLargeBar}[i])...)
+		figures = append(figures, memoryOf(what, memory, i == 1)...)
+		perTx[i] = sides[len(sides)-1].processor() / time.Duration(size)
+	}
+	ratio := perTx[1].Seconds() / perTx[0].Seconds()
+	return append(figures, figure{
+		name: nameAlpha, what: fmt.Sprintf("CPU time of a transaction, of %d", alphaSizes[1]), value: duration(perTx[1]),
+		against: fmt.Sprintf("of %d: %s", alphaSizes[0], duration(perTx[0])), ratio: fmt.Sprintf("%.2f", ratio),
+		bar: fmt.Sprintf("≤ %.2f", linearBar), good: ratio <= linearBar,
+	}), nil
+}
+
+// timesOf returns a figure for each side. The bar applies to the last one.
+func timesOf(name, what string, sides []side, most time.Duration) []figure {
+	figures := make([]figure, len(sides))
+	for i := range sides {
+		f := timed(figure{name: name, what: what}, sides[i].took)
+		f.against = duration(sides[i].processor()) + " of processor"
+		if last := len(sides) - 1; i < last {
+			f.what += ", before"
+		} else {
+			f.bar, f.good = "≤ "+duration(most), middle(sides[i].took) <= most
+			if last > 0 {
+				f.ratio = fmt.Sprintf("%.2f", middle(sides[i].took).Seconds()/middle(sides[0].took).Seconds())
+				f.processor = fmt.Sprintf("%.2f", sides[i].processor().Seconds()/sides[0].processor().Seconds())
+			}
+		}
+		figures[i] = f
+	}
+	return figures
+}
+
+func memoryOf(what string, memory []allocation, isJudged bool) []figure {
+	figures := make([]figure, len(memory))
+	for i, m := range memory {
+		f := figure{
+			name: nameAlpha, what: "memory allocated for " + what, value: fmt.Sprintf("%.1f MB", float64(m.perRequest)/1e6),
+			against: "peak of the process " + megabytes(m.peak),
+		}
+		if i < len(memory)-1 {
+			f.what += ", before"
+		} else if isJudged {
+			f.bar, f.good = "≤ "+megabytes(alphaMemoryBar), m.perRequest <= alphaMemoryBar
+		}
+		figures[i] = f
+	}
+	return figures
+}
+
+// monitored is a reader of a server that exposes metrics.
+type monitored struct {
+	*reader
+	metrics string // URL
+}
+
+// versions starts this version of specterd on a data directory, and before it, if the option
+// before is set, that program on a copy.
+func (b *bench) versions(ctx context.Context, s seeded) (servers []monitored, stop func(), err error) {
+	stop = func() {
+		for _, r := range servers {
+			r.stop()
+		}
+	}
+	binaries := []string{b.binary}
+	if b.before != "" {
+		binaries = []string{b.before, b.binary}
+	}
+	for i, binary := range binaries {
+		one := s
+		if i < len(binaries)-1 {
+			one.folder += "-before"
+			if err := os.CopyFS(one.folder, os.DirFS(s.folder)); err != nil {
+				return nil, nil, err
+			}
+		}
+		r, err := monitor(ctx, binary, one)
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		servers = append(servers, r)
+		if err := r.calm(ctx); err != nil {
+			stop()
+			return nil, nil, err
+		}
+	}
+	return servers, stop, nil
+}
+
+// monitor starts a specterd that exposes metrics at a free port.
+func monitor(ctx context.Context, binary string, s seeded) (monitored, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return monitored{}, err
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return monitored{}, err
+	}
+	up, err := startSpecterd(ctx, binary, s.folder, s.key, "SPECTER_METRICS_LISTEN="+address)
+	if err != nil {
+		return monitored{}, err
+	}
+	return monitored{newReader(up, s), "http://" + address + "/metrics"}, nil
+}
+
+// allocation is the memory that requests require, in bytes.
+type allocation struct {
+	perRequest int64 // allocated, in total
+	peak       int64 // of the whole process
+}
+
+// allocated sends requests, one after the other, and returns the memory that they require.
+func (m monitored) allocated(ctx context.Context, ask func() error) (a allocation, err error) {
+	const requests = 5
+	if err := m.forgetPeak(); err != nil {
+		return a, err
+	}
+	before, err := m.allocatedBytes(ctx)
+	if err != nil {
+		return a, err
+	}
+	for range requests {
+		if err := ask(); err != nil {
+			return a, err
+		}
+	}
+	after, err := m.allocatedBytes(ctx)
+	_, peak := m.memory()
+	return allocation{(after - before) / requests, peak}, err
+}
+
+// allocatedBytes returns the number of bytes that the process has allocated since its start.
+func (m monitored) allocatedBytes(ctx context.Context) (int64, error) {
+	body, err := m.openURL(ctx, m.metrics, "")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = body.Close() }()
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return 0, err
+	}
+	_, after, ok := strings.Cut(string(text), "\ngo_memstats_alloc_bytes_total ")
+	digits, _, _ := strings.Cut(after, "\n")
+	n, err := strconv.ParseFloat(digits, 64)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("no go_memstats_alloc_bytes_total at %s", m.metrics)
+	}
+	return int64(n), nil
+}
