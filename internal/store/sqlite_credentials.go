@@ -85,8 +85,8 @@ func (r *pinnedReader) remember(ctx context.Context, key any, load func() (resul
 	}
 }
 
-// pinnedConn is a reserved connection with a cache of what was read since the last change
-// to the database.
+// pinnedConn is a reserved connection with a cache of the rows and results that were read
+// since the last change to the database.
 type pinnedConn struct {
 	conn    *sql.Conn
 	queries *db.Queries

@@ -21,7 +21,7 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// TestWallet_Bytes checks that responses are the same bytes as those of version 81b8a4d7,
+// TestWallet_Bytes checks that responses are byte for byte the same as in version 81b8a4d7,
 // which kept the encoded transactions and read longer histories five times.
 func TestWallet_Bytes(t *testing.T) {
 	t.Parallel()
