@@ -57,6 +57,9 @@ func TestSpends_EvictedReplacement(t *testing.T) {
 		b.write(wallet.Change{WalletID: w.ID, Changed: map[string]wallet.State{parent.Txid: replaced, third.Txid: replaced}})
 		want("the parent was replaced", [3]string{"11000 0", "0 0", "9000 1"}, [3]proposal.Status{proposal.Broadcast, proposal.Broadcast, proposal.Conflicted})
 
+		b.write(wallet.Change{WalletID: w.ID, Changed: map[string]wallet.State{third.Txid: {Status: wallet.Inactive, Replaceable: "yes"}}})
+		want("the node has dropped the last one", [3]string{"11000 0", "0 0", "9000 1"}, [3]proposal.Status{proposal.Broadcast, proposal.Broadcast, proposal.Conflicted})
+
 		b.write(wallet.Change{WalletID: w.ID, Changed: map[string]wallet.State{parent.Txid: conflicted, third.Txid: conflicted}})
 		want("a block conflicts with the parent", [3]string{"13000 0", "7000 1", "0 0"}, [3]proposal.Status{proposal.Broadcast, proposal.Broadcast, proposal.Conflicted})
 	})
