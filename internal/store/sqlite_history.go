@@ -88,12 +88,12 @@ func eachRow(conn *zombiezen.Conn, query string, bind func(*zombiezen.Stmt), add
 	}
 	bind(stmt)
 	defer stmt.Reset() //nolint:errcheck // repeats the error of Step
-	for {
+	for row := (&columns{stmt: stmt}); ; row.next = 0 {
 		more, err := stmt.Step()
 		if err != nil || !more {
 			return err
 		}
-		add(&columns{stmt: stmt})
+		add(row)
 	}
 }
 
