@@ -2,7 +2,6 @@ package btc
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -163,9 +162,7 @@ func aboutKey(err error, field string, i int) error {
 	if !ok || len(f.Fields) != 1 {
 		return err
 	}
-	c := f.ForField(field)
-	c.Fields[0].Message = fmt.Sprintf("key %d %s", i+1, c.Fields[0].Message)
-	return c.WithMessage("%s: %s", field, c.Fields[0].Message)
+	return f.WithField(field, "key %d %s", i+1, f.Fields[0].Message)
 }
 
 var singleKey = regexp.MustCompile(`^(\[[^]]*\])?([0-9a-fA-F]{64}|[0-9a-fA-F]{66}|[0-9a-fA-F]{130})$`)

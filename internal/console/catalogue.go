@@ -147,13 +147,36 @@ func (c *catalogue) findFilled(english string) string {
 			if err != nil {
 				return name // of "$$", which is "$"
 			}
-			if message, ok := c.services[values[n]]; ok {
-				return message
-			}
-			return c.findFilled(values[n])
+			return c.findValue(values[n])
 		})
 	}
 	return english
+}
+
+// conjunctions join the parts of a list in texts of services, with their German forms.
+var conjunctions = []struct{ english, german string }{{", ", ", "}, {" and ", " und "}, {" or ", " oder "}}
+
+// findValue returns the message for what fills a placeholder: a message, or a list whose parts all
+// are messages. Anything else is returned unchanged.
+func (c *catalogue) findValue(english string) string {
+	if message, ok := c.services[english]; ok {
+		return message
+	}
+	for _, by := range conjunctions {
+		parts := strings.Split(english, by.english)
+		if len(parts) == 1 {
+			continue
+		}
+		known := true
+		for i, part := range parts {
+			parts[i] = c.findValue(part)
+			known = known && parts[i] != part
+		}
+		if known {
+			return strings.Join(parts, by.german)
+		}
+	}
+	return c.findFilled(english)
 }
 
 // Marks that isolate text of users from the direction of the text around it (UAX #9).

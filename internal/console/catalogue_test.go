@@ -72,6 +72,9 @@ func TestCatalogue_Services(t *testing.T) {
 				if text, ok := textOf(e); ok {
 					all[text] = file
 				}
+				for _, text := range countedTexts(e) {
+					all[text] = file
+				}
 			}
 		})
 	}
@@ -349,7 +352,7 @@ var knownDynamic = []string{
 	"wallet_new.go: texts[0]", "wallet_new.go: texts[1]",
 	"delivery.go: b.Text", "delivery.go: skipReasons[reason]", "history.go: b[2]", "history.go: categoryNames[t.Category]", "history.html: .Name",
 	"wallet.html: .Title", "webhook-form.html: .Title", "webhook.go: disabledReasons[w.Reason]", "webhook.html: print .",
-	"policy.html: .Title", "policy_form.go: groupNames[name]", "policy_form.go: hint", "policy_form.go: text", "review.go: layerNames[layer]",
+	"policy.html: .Title", "policy_form.go: groupNames[name]", "policy_form.go: hint", "policy_form.go: text", "review.go: layerNames[layer]", "words.go: byPolicies(f)",
 	"policy.html: .Text", "session.go: c.to.purpose",
 	// Composite literals of the type state.
 	"token.html: $t.State.Text", "tokens.html: .State.Text", "user.html: .State.Text", "webhook.html: $w.State.Text", "webhooks.html: .State.Text",

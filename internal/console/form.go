@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/policy"
 )
 
 // form contains the values of a form, and the problems with which it was refused, to show it
@@ -132,6 +133,9 @@ func (f form) Problems() []fieldProblem {
 			problems[i] = fieldProblem{documentField, p.Name, f.look.find(p.Message)}
 		case f.ids != nil:
 			problems[i].ID = idOf(f.ids, p.Name)
+			if p.Message == policy.DurationProblem { // the form accepts more than documents
+				problems[i].Message = f.look.T("must be a duration of at least 1 minute and at most 366 days, such as 24h, 1 day or 2 weeks")
+			}
 		case f.hasDocument && isPolicyProblem(p.Name):
 			problems[i].ID = tokenPolicyField
 		}

@@ -84,7 +84,8 @@ func (c *call) postedSignatures() ([][]byte, error) {
 		files = append(files, bytes.Join(texts, []byte("\n")))
 	}
 	if len(files) == 0 {
-		return nil, fault.InvalidField("psbt", "is required: choose a file, or paste the signed PSBT or the texts of its QR codes")
+		return nil, fault.InvalidField("psbt", "is required: choose a file, or paste the signed PSBT or the texts of its QR codes").
+			WithMessage("Choose the signed file, or paste its text.")
 	}
 	return files, nil
 }

@@ -38,6 +38,13 @@ type sendPage struct {
 	Quiet    bool // whether problems are hints, because the user is still typing
 }
 
+// Incomplete reports whether all problems are about inputs that are empty.
+func (p *sendPage) Incomplete() bool {
+	return !slices.ContainsFunc(p.Form.Problems(), func(f fieldProblem) bool {
+		return strings.TrimSpace(p.Form.Value(f.ID)) != "" || f.ID == rateField && !p.Form.Is(targetField, ownRate)
+	})
+}
+
 // recipientRow is a recipient in the form, with the names of its fields.
 type recipientRow struct {
 	Number                 int // starting at 1
@@ -65,7 +72,7 @@ type preview struct {
 
 	Seen  string     // identifies the values of the form
 	Needs []need     // what policies require before it can be signed
-	After btc.Amount // available balance afterwards
+	After btc.Amount // balance available once the payment is confirmed
 	Stale bool       // whether the form was changed after the preview that the user saw
 }
 

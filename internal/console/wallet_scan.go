@@ -42,7 +42,7 @@ func codesIn(texts, name string) (all []*codeSeries) {
 }
 
 // file returns the message as a file of a new wallet.
-func (s *codeSeries) file() (givenFile, error) {
+func (s *codeSeries) file(l *look) (givenFile, error) {
 	f := givenFile{Name: s.name, Data: []byte(strings.Join(s.texts, "\n"))}
 	content, ok := s.collector.Content()
 	err := s.err
@@ -56,7 +56,7 @@ func (s *codeSeries) file() (givenFile, error) {
 		return f, nil // reading the file reports it
 	}
 	if found, ok := errors.AsType[*fault.Error](err); ok {
-		err = fault.InvalidAs(found.Code, "file", "%s: %s", s.name, found.Message)
+		err = fault.InvalidAs(found.Code, "file", "%s: %s", s.name, l.fault(found))
 	}
 	return f, err
 }
@@ -78,7 +78,7 @@ func (c *call) collectKeys(s *scanned, texts string) {
 			continue
 		}
 		err := series.err
-		if f, fileErr := series.file(); fileErr == nil {
+		if f, fileErr := series.file(c.look); fileErr == nil {
 			_, err = walletfile.FromBytes(f.Data).Read(walletfile.Options{Network: c.Wallets.Network()})
 		}
 		if errors.Is(err, btc.ErrPrivateKey) {

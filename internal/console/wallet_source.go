@@ -72,7 +72,7 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 	}
 	scanned := codesIn(c.form.Get("scanned"), c.look.T("QR code"))
 	for _, header := range c.files("file") {
-		f, isCode, err := uploaded(header)
+		f, isCode, err := c.uploaded(header)
 		switch {
 		case err != nil:
 			problems = append(problems, err)
@@ -83,7 +83,7 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 		}
 	}
 	for _, s := range scanned {
-		f, err := s.file()
+		f, err := s.file(c.look)
 		if problems = append(problems, err); err == nil {
 			files = append(files, f)
 		}
@@ -110,7 +110,7 @@ func (c *call) givenFiles() (files []givenFile, err error) {
 }
 
 // uploaded returns an uploaded file. For a photo of a QR code, it returns the text of the code.
-func uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error) {
+func (c *call) uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error) {
 	f.Name = wallet.FitName(path.Base(strings.ReplaceAll(header.Filename, `\`, "/")))
 	if f.Data, err = readFile(header); err != nil || !isImage(f.Data) {
 		return f, false, err
@@ -118,7 +118,7 @@ func uploaded(header *multipart.FileHeader) (f givenFile, isCode bool, err error
 	text, err := qrscan.Text(f.Data)
 	f.Data = []byte(text)
 	if found, ok := errors.AsType[*fault.Error](err); ok {
-		err = fault.InvalidAs(found.Code, "file", "%s: %s", isolate+f.Name+popIsolate, found.Message)
+		err = fault.InvalidAs(found.Code, "file", "%s: %s", isolate+f.Name+popIsolate, c.look.fault(found))
 	}
 	return f, true, err
 }

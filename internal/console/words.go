@@ -150,6 +150,9 @@ func (l *look) problemText(p fault.Field) string {
 
 // fault returns the message of a fault for people.
 func (l *look) fault(f *fault.Error) string {
+	if len(f.Limits) > 0 { // pages list them
+		return l.T(byPolicies(f))
+	}
 	if len(f.Fields) == 0 || len(f.Fields) == 1 && f.Message != f.Fields[0].Name+": "+f.Fields[0].Message {
 		return l.words(l.T(f.Message))
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -389,7 +390,7 @@ func (r *reader) name(path string, v value, example string) string {
 func nameProblem(name string) string {
 	switch n := utf8.RuneCountInString(name); {
 	case n == 0 || n > maxName:
-		return "must be 1 to " + strconv.Itoa(maxName) + " characters long"
+		return fmt.Sprintf("must be 1 to %d characters long", maxName)
 	case strings.TrimSpace(name) != name:
 		return "must not begin or end with a space"
 	}
@@ -439,10 +440,13 @@ var units = []struct {
 	length time.Duration
 }{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}}
 
+// DurationProblem is the problem of a text that is not a duration.
+const DurationProblem = `must be a duration of "1m" to "366d": a whole number of minutes (m), hours (h) or days (d), such as "24h" or "7d"`
+
 func (r *reader) duration(path string, v value) time.Duration {
 	d, ok := parseDuration(v.text)
 	if v.kind != '"' || !ok {
-		r.add(path, `must be a duration of "1m" to "366d": a whole number of minutes (m), hours (h) or days (d), such as "24h"`)
+		r.add(path, DurationProblem)
 	}
 	return d
 }

@@ -122,7 +122,7 @@ func inRule(fields string) string { return `{"version": 1, "allow": [{"name": "a
 
 func TestParser_Problems(t *testing.T) {
 	const amount = "must be a whole number of satoshis from 0 to 2100000000000000"
-	const wants = `must be a duration of "1m" to "366d": a whole number of minutes (m), hours (h) or days (d), such as "24h"`
+	const wants = `must be a duration of "1m" to "366d": a whole number of minutes (m), hours (h) or days (d), such as "24h" or "7d"`
 	const ruleFields = "expected one of name, to, max_payment_sat, max_recipients, windows, fee, hours, coins, keep_at_least_sat, approvals, delay"
 	tests := []struct{ name, document, want string }{
 		{"no JSON", `{"version": 1`, "the policy is not well-formed JSON in UTF-8 (near byte 13)"},

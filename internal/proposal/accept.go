@@ -185,7 +185,7 @@ func (f *funded) why() string {
 func tooLow(rate btc.FeeRate, fee btc.Amount, f funded) *fault.Error {
 	text := fmt.Sprintf("must be at least %s sat/vB, which is a fee of %d sat", rate, fee)
 	if f.evictions.minFee > 0 {
-		text += fmt.Sprintf("; the transactions that it replaces pay %d sat", f.evictions.minFee)
+		text = fmt.Sprintf("must be at least %s sat/vB, which is a fee of %d sat; the transactions that it replaces pay %d sat", rate, fee, f.evictions.minFee)
 	}
 	return ErrFeeRateTooLow.WithField("fee_rate_sat_vb", "%s", text).
 		WithDetail("min_fee_rate_sat_vb", rate.String()).WithDetail("min_fee_sat", fmt.Sprint(int64(fee)))

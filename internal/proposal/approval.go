@@ -15,12 +15,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
+const policiesChanged = "the spending policies have changed since the proposal was approved"
+
 // Errors of policies.
 var (
 	// ErrPolicyRefused is returned with the limits that a payment exceeds.
 	ErrPolicyRefused = fault.New(fault.Forbidden, "policy_refused", "the payment is not permitted by a spending policy")
 	// ErrPolicyChanged is returned if a proposal does not meet the policies that apply now.
-	ErrPolicyChanged = fault.New(fault.Conflict, "policy_changed", "the spending policies have changed since the proposal was approved")
+	ErrPolicyChanged = fault.New(fault.Conflict, "policy_changed", policiesChanged)
 	// ErrAwaiting is returned if an operation must wait until a proposal is released.
 	ErrAwaiting = fault.New(fault.Conflict, "awaiting_approval", "the proposal awaits approval")
 	// ErrNotApprover is returned if no requirement counts the caller's approval.
@@ -103,16 +105,19 @@ func (p *Proposal) awaiting() *fault.Error {
 			parts = append(parts, fmt.Sprintf("%s of %s (rule %q of the %s)", text.Count(n, "approval"), GroupsText(r.Groups()), r.Rule, r.Kind))
 		}
 	}
-	f := ErrAwaiting
-	message := f.Message
-	if len(parts) > 0 {
-		message += ", which lacks " + strings.Join(parts, " and ")
+	f, missing := ErrAwaiting, strings.Join(parts, " and ")
+	if p.Review.ReleaseAt.IsZero() {
+		if missing == "" {
+			return f
+		}
+		return f.WithMessage("the proposal awaits approval, which lacks %s", missing)
 	}
-	if at := p.Review.ReleaseAt; !at.IsZero() {
-		f = f.WithDetail("release_at", at.UTC().Format(time.RFC3339))
-		message += ", until " + at.UTC().Format(time.RFC3339) + " at least"
+	at := p.Review.ReleaseAt.UTC().Format(time.RFC3339)
+	f = f.WithDetail("release_at", at)
+	if missing == "" {
+		return f.WithMessage("the proposal awaits approval, until %s at least", at)
 	}
-	return f.WithMessage("%s", message)
+	return f.WithMessage("the proposal awaits approval, which lacks %s, until %s at least", missing, at)
 }
 
 // GroupsText returns groups in words, such as "signers or bob".
@@ -213,7 +218,7 @@ func (u *Update) recheck(m Moment) (refusal *fault.Error, err error) {
 	}
 	u.TryAt = u.Review.ReleaseAt
 	u.moveTo(AwaitingApproval, Actor{}, "the spending policies have changed", m.Now)
-	return ErrPolicyChanged.WithMessage("%s; %s", ErrPolicyChanged.Message, u.awaiting().Message), nil
+	return ErrPolicyChanged.WithMessage(policiesChanged+"; %s", u.awaiting().Message), nil
 }
 
 // Approve records the caller's approval of a proposal that awaits it, and releases the

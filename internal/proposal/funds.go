@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -46,19 +47,19 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 
 // String returns the amounts, without amounts of 0.
 func (f funds) String() string {
-	parts := []string{f.available.String() + " BTC are available"}
+	parts := []string{fmt.Sprintf("%s BTC are available", f.available)}
 	for _, other := range []struct {
 		amount btc.Amount
-		what   string
+		format string
 	}{
-		{f.reserved, "reserved by open proposals"},
-		{f.frozen, "frozen"},
-		{f.locked, "locked in Bitcoin Core"},
-		{f.unconfirmed, "unconfirmed"},
-		{f.immature, "immature"},
+		{f.reserved, "%s BTC reserved by open proposals"},
+		{f.frozen, "%s BTC frozen"},
+		{f.locked, "%s BTC locked in Bitcoin Core"},
+		{f.unconfirmed, "%s BTC unconfirmed"},
+		{f.immature, "%s BTC immature"},
 	} {
 		if other.amount > 0 {
-			parts = append(parts, other.amount.String()+" BTC "+other.what)
+			parts = append(parts, fmt.Sprintf(other.format, other.amount))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -78,5 +79,5 @@ func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID s
 	if len(named) > 0 {
 		return f.WithMessage("insufficient funds for the payment and its fee: %s in the selected UTXOs; select others, or lower the amount", found)
 	}
-	return f.WithMessage("%s: %s", ErrInsufficientFunds.Message, found)
+	return f.WithMessage(insufficientFunds+": %s", found)
 }

@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -96,7 +97,7 @@ func furthestBehind(views []View) View {
 func errBehind(v View, height int) error {
 	at := "has not been synced yet"
 	if v.Synced.Height >= 0 {
-		at = "is at block " + strconv.Itoa(v.Synced.Height)
+		at = fmt.Sprintf("is at block %d", v.Synced.Height)
 	}
 	f := ErrIndexBehind.WithMessage("the index of the wallet %s %s, below block %d; retry later, or request a lower height", v.Alias, at, height)
 	return f.WithDetail("indexed_height", strconv.Itoa(v.Synced.Height))
