@@ -114,6 +114,7 @@ func (s *Service) freeze(ctx context.Context, who *auth.Principal, w Wallet, utx
 	if undo := first(context.WithoutCancel(ctx), who, w, changed, !frozen); undo != nil {
 		s.log.WarnContext(ctx, "freezing or unfreezing UTXOs left an inconsistent state", "wallet_id", w.ID, "utxo", changed[0].String(), "utxos", len(changed), "error", undo)
 	}
+	s.kick(w.ID) // a sync round in between has changed the locks
 	return err
 }
 

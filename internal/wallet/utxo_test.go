@@ -52,16 +52,20 @@ func (r *fixture) utxo(alias string, at btc.Outpoint) wallet.UTXO {
 	return utxos[i]
 }
 
+// isLocked reports whether a UTXO is locked in the node.
+func (r *fixture) isLocked(v wallet.View, at btc.Outpoint) bool {
+	r.t.Helper()
+	locked, err := r.core.Wallet(v.CoreName).ListLocked(r.t.Context())
+	testkit.Check(r.t, err)
+	return slices.Contains(locked, at)
+}
+
 // wantFrozen checks the frozen state of a UTXO in specterd and its lock in the node, now
 // and after the next sync round.
 func (r *fixture) wantFrozen(v wallet.View, at btc.Outpoint, frozen bool) {
 	t := r.t
 	t.Helper()
-	atNode := func() bool {
-		locked, err := r.core.Wallet(v.CoreName).ListLocked(t.Context())
-		testkit.Check(t, err)
-		return slices.Contains(locked, at)
-	}
+	atNode := func() bool { return r.isLocked(v, at) }
 	if got := r.utxo(v.Alias, at); got.Frozen != frozen || got.Locked != frozen {
 		t.Fatalf("frozen %v, locked %v, want %v", got.Frozen, got.Locked, frozen)
 	}
@@ -117,6 +121,7 @@ func (r *fixture) testFreeze(v wallet.View, c wallet.UTXO) {
 	defer rpc.Close()
 	gone := wallet.New(r.logger(), r.store, r.store, backend.NewProvider(backend.New(rpc), r.monitor.Status), time.Now, r.kick)
 	wantFault(t, gone.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false), fault.Unavailable, "node_unavailable")
+	testkit.Eventually(t, "the node's lock is back, if a sync round removed it meanwhile", func() bool { return r.isLocked(v, c.Outpoint) })
 	r.wantFrozen(v, c.Outpoint, true)
 	testkit.Check(t, r.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, false))
 	wantFault(t, gone.Freeze(ctx, r.access(r.alice, "vault"), c.Outpoint, true), fault.Unavailable, "node_unavailable")
