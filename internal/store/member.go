@@ -22,14 +22,11 @@ type membershipsOf struct{ userID string }
 
 // Memberships implements auth.TokenStore.
 func (s *Store) Memberships(ctx context.Context, userID string) ([]auth.Membership, error) {
-	members, err := s.credentials.remember(ctx, membershipsOf{userID}, func() (any, bool, error) {
+	members, err := remember(ctx, s, membershipsOf{userID}, func() ([]auth.Membership, bool, error) {
 		members, err := s.readMemberships(ctx, userID)
 		return members, len(members) <= maxSmall, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return slices.Clone(members.([]auth.Membership)), nil
+	return slices.Clone(members), err
 }
 
 func (s *Store) readMemberships(ctx context.Context, userID string) ([]auth.Membership, error) {

@@ -80,7 +80,7 @@ const maxSmallPSBTs = 16 << 10
 
 // OpenProposals implements proposal.Store.
 func (s *Store) OpenProposals(ctx context.Context, walletID string) ([]proposal.Proposal, error) {
-	list, err := s.credentials.remember(ctx, openProposalsOf{walletID}, func() (any, bool, error) {
+	list, err := remember(ctx, s, openProposalsOf{walletID}, func() ([]proposal.Proposal, bool, error) {
 		list, err := s.readOpenProposals(ctx, walletID)
 		size := 0
 		for _, p := range list {
@@ -88,10 +88,7 @@ func (s *Store) OpenProposals(ctx context.Context, walletID string) ([]proposal.
 		}
 		return list, size <= maxSmallPSBTs, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return slices.Clone(list.([]proposal.Proposal)), nil
+	return slices.Clone(list), err
 }
 
 func (s *Store) readOpenProposals(ctx context.Context, walletID string) ([]proposal.Proposal, error) {

@@ -151,6 +151,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// remember returns the result of load, or of an earlier load with the same key if the database has
+// not changed since; see credentialReader. Before Migrate, it calls load.
+func remember[T any](ctx context.Context, s *Store, key any, load func() (result T, small bool, err error)) (T, error) {
+	if s.credentials == nil {
+		result, _, err := load()
+		return result, err
+	}
+	result, err := s.credentials.remember(ctx, key, func() (any, bool, error) { return load() })
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return result.(T), nil
+}
+
 // Close closes the database. The store must not be used afterwards.
 func (s *Store) Close() error {
 	var err error

@@ -174,16 +174,12 @@ type viewOfUser struct{ userID, walletID string }
 
 // View implements wallet.Registry.
 func (s *Store) View(ctx context.Context, userID, walletID string) (wallet.View, error) {
-	found, err := s.credentials.remember(ctx, viewOfUser{userID, walletID}, func() (any, bool, error) {
+	v, err := remember(ctx, s, viewOfUser{userID, walletID}, func() (wallet.View, bool, error) {
 		v, err := s.readView(ctx, userID, walletID)
 		return v, true, err
 	})
-	if err != nil {
-		return wallet.View{}, err
-	}
-	v := found.(wallet.View)
 	v.Keys = slices.Clone(v.Keys)
-	return v, nil
+	return v, err
 }
 
 func (s *Store) readView(ctx context.Context, userID, walletID string) (wallet.View, error) {
