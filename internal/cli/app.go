@@ -32,6 +32,9 @@ func (p *program) newApp(flags *pflag.FlagSet, serving bool) (*app.App, error) {
 	if cfg.Server.URL != "" {
 		return nil, errMachineOnly
 	}
+	if cfg.Server.TokenFile != "" && !serving {
+		return nil, errTokenWithoutServer
+	}
 	return p.appOf(cfg, serving), nil
 }
 

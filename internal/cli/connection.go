@@ -23,6 +23,10 @@ import (
 // errMachineOnly is returned by commands that use the database or files of the server.
 var errMachineOnly = errUsage("this command works on the machine of the server only, without --server and SPECTER_SERVER; %s", whereServer)
 
+// errTokenWithoutServer is returned because a command without a server would have the rights of the
+// operator, and not of the token.
+var errTokenWithoutServer = errUsage("--token-file and SPECTER_TOKEN_FILE require a server (--server, SPECTER_SERVER)")
+
 // whereServer lists the commands that can use a server.
 const whereServer = "with --server, there are whoami, label, policy, proposal and token, and in wallet: list, show, balance, address, utxos, transactions, member and device"
 
@@ -70,7 +74,7 @@ func (c *connection) forUser() string {
 // process. If atNode is set, it then first checks the node, as withWallets does.
 func (p *program) withAPI(user *string, atNode bool, do func(cmd *cobra.Command, c *connection, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		cfg, err := config.Load(cmd.Flags(), p.getenv)
+		cfg, err := p.clientConfig(cmd)
 		if err != nil {
 			return err
 		}
@@ -89,6 +93,15 @@ func (p *program) withAPI(user *string, atNode bool, do func(cmd *cobra.Command,
 			return c.explain(do(cmd, c, args))
 		}))
 	}
+}
+
+// clientConfig loads the configuration of a command that can use a server.
+func (p *program) clientConfig(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := config.Load(cmd.Flags(), p.getenv)
+	if err == nil && cfg.Server.URL == "" && cfg.Server.TokenFile != "" {
+		err = errTokenWithoutServer
+	}
+	return cfg, err
 }
 
 // localTimeout limits a request in this process, which may wait for the node.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/fault"
 )
@@ -38,7 +39,18 @@ func (c *connection) explain(err error) error {
 		}
 		better = cause
 	}
-	return apiError{strings.Replace(err.Error(), e.Error(), better.Error(), 1), []error{better, err}}
+	return apiError{strings.Replace(err.Error(), e.Error(), better.Error()+whenPermitted(e.Limits), 1), []error{better, err}}
+}
+
+// whenPermitted says when limits of spending policies permit a payment again.
+func whenPermitted(limits []api.ProblemLimit) string {
+	var b strings.Builder
+	for _, l := range limits {
+		if l.FreesAt != nil {
+			fmt.Fprintf(&b, "; rule %s permits it from %s if nothing else changes", l.Rule, l.FreesAt.UTC().Format(timeLayout))
+		}
+	}
+	return b.String()
 }
 
 // faultOf returns the fault that an error of a server describes, with a remedy.

@@ -52,6 +52,9 @@ func TestServerCommands_Refused(t *testing.T) {
 		refuse(t, 1, "the token contains characters that no token has", list("--token-file", write("token", "tökén", 0o600))...)
 		refuse(t, 2, "--token-file or SPECTER_TOKEN_FILE is required", "wallet", "list", "--token-file", "")
 		refuse(t, 2, "flag needs an argument: --token-file", list("--token-file")...)
+		for _, args := range [][]string{{"whoami"}, {"wallet", "list"}, {"proposal", "list", "vault"}, {"token", "list"}, {"wallet", "rm", "vault"}} {
+			refuse(t, 2, "--token-file and SPECTER_TOKEN_FILE require a server", append(args, "--server", "")...)
+		}
 	})
 	t.Run("standard input", func(t *testing.T) {
 		var out testkit.Log

@@ -61,7 +61,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 // name, or without one opens the database and calls local, which acts for any user.
 func (p *program) withTokens(remote func(cmd *cobra.Command, c *connection, args []string) error, local func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		cfg, err := config.Load(cmd.Flags(), p.getenv)
+		cfg, err := p.clientConfig(cmd)
 		if err != nil {
 			return err
 		}

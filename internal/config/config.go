@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -334,6 +335,9 @@ func (r *reader) config(home string) Config {
 	return c
 }
 
+// apiPath matches paths that clients add to the address of a server.
+var apiPath = regexp.MustCompile("/api(/v1)?/?$")
+
 // server returns the server that a command uses. Without TLS, it must be on this machine, unless
 // that is allowed.
 func (r *reader) server(home string) Server {
@@ -349,6 +353,8 @@ func (r *reader) server(home string) Server {
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		r.fail("server", "must have the format https://host, or http://127.0.0.1:port, without a user and a password")
+	case apiPath.MatchString(u.Path):
+		r.fail("server", "must be the address of the server without the path /api")
 	case u.Scheme == "http" && !IsLoopback(u.Hostname()) && !isAllowed:
 		r.fail("server", "must begin with https://, because the server is on another machine: others on the network could read the token; a tunnel that encrypts can be allowed with --allow-http (SPECTER_ALLOW_HTTP)")
 	}

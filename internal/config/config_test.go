@@ -275,6 +275,8 @@ func TestServer(t *testing.T) {
 		{"https://specterd.example#x", "", false},
 		{"ftp://specterd.example", "", false},
 		{"specterd.example", "", false},
+		{"https://specterd.example/api/v1", "", false},
+		{"https://specterd.example/api/", "", false},
 		{"https://", "", false},
 		{"https://:443", "", false},
 	} {
