@@ -58,7 +58,7 @@ func measureCreate(ctx context.Context, b *bench) error {
 		rest := ordered(all, func(s sample) float64 { return milliseconds(s.create - s.compare) })
 		said := "too noisy to judge by"
 		if cost == lowestCost {
-			said = verdict(median(rest) <= milliseconds(createBar))
+			said = b.stdout.verdict(median(rest) <= milliseconds(createBar))
 		}
 		_, err = fmt.Fprintf(b.stdout, "%s: POST /api/v1alpha/token/ with a password takes %.2f ms at bcrypt cost %d, PBKDF2 and bcrypt alone %.2f ms (medians of %d in turn);\n"+
 			"  the rest %.2f ms (quartiles %.2f to %.2f), bar ≤ %.0f ms: %s\n",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -21,21 +20,21 @@ type figure struct {
 }
 
 // printFigures prints a table of figures, followed by an empty line.
-func printFigures(stdout io.Writer, figures []figure) error {
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+func printFigures(out *results, figures []figure) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) }
 	line("name", "what", "figure", "beside", "ratio", "min–max", "processor", "bar", "verdict")
 	for _, f := range figures {
 		judged := ""
 		if f.bar != "" {
-			judged = verdict(f.good)
+			judged = out.verdict(f.good)
 		}
 		line(f.name, f.what, f.value, f.against, f.ratio, f.spread, f.processor, f.bar, judged)
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(stdout)
+	_, err := fmt.Fprintln(out)
 	return err
 }
 

@@ -18,8 +18,9 @@
 // node; and specterd with a node on a private chain, with 200 wallets or few. Only
 // the first sync runs in this process, assembled as in specterd but without HTTP.
 //
-// The exit status is 0 even if a target is missed, which is only reported. It is 1
-// after an error such as an unexpected response.
+// The exit status is 1 after an error such as an unexpected response, and if a target is
+// missed on a machine that was quiet before. On a busy machine, a missed target is only
+// reported.
 package main
 
 import (
@@ -81,7 +82,8 @@ type options struct {
 const usage = `Usage: bench [flags]
 
 Measures specterd, mostly against bare programs, and prints figures beside their
-bars. It ends with 0 also when a bar is missed, and with 1 when something broke.
+bars. It ends with 1 when something broke, and when a bar is missed on a machine that
+was quiet before.
 
 `
 

@@ -50,7 +50,7 @@ type bench struct {
 	options
 	binary string // specterd
 	dir    string // for all temporary files
-	stdout io.Writer
+	stdout *results
 	// histories are the histories created so far, by size.
 	histories map[int]seeded
 }
@@ -105,10 +105,11 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	quiet := isQuiet()
 	if err := printMachine(o, stdout); err != nil {
 		return err
 	}
-	b := &bench{options: o, dir: dir, stdout: stdout, histories: map[int]seeded{}}
+	b := &bench{options: o, dir: dir, stdout: &results{Writer: stdout}, histories: map[int]seeded{}}
 	if b.binary, err = buildSpecterd(ctx, dir); err != nil {
 		return err
 	}
@@ -120,5 +121,13 @@ func measure(ctx context.Context, o options, stdout io.Writer) (err error) {
 			return fmt.Errorf("%s: %w", strings.Join(s.names, ", "), err)
 		}
 	}
-	return nil
+	switch missed := b.stdout.missed; {
+	case missed == 0:
+		return nil
+	case quiet:
+		return fmt.Errorf("%d results are below their bars", missed)
+	default:
+		_, err = fmt.Fprintf(stdout, "%d results are below their bars; the machine was busy before, so repeat the run before you trust them\n", missed)
+		return err
+	}
 }

@@ -12,7 +12,7 @@ const (
 
 	// flatBar is the maximum ratio of the durations for the largest and the
 	// smallest wallet.
-	flatBar = 1.3
+	flatBar = 1.2
 
 	deepPlaces  = 9       // number of positions in a history from which pages are read
 	largestPage = 1 << 20 // bytes

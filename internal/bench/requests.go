@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,8 +94,8 @@ func measureRequests(ctx context.Context, b *bench) error {
 }
 
 // compare runs the requested comparisons and prints the table.
-func compare(ctx context.Context, o options, stdout io.Writer, comparisons []comparison) error {
-	table := newTable(stdout)
+func compare(ctx context.Context, o options, out *results, comparisons []comparison) error {
+	table := newTable(out)
 	for _, c := range comparisons {
 		if !o.only.MatchString(c.name) {
 			continue
@@ -110,7 +109,7 @@ func compare(ctx context.Context, o options, stdout io.Writer, comparisons []com
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n\n", nameLimit)
+	_, err := fmt.Fprintf(out, "guarded is the bare server with specterd's headers and time limits; %s is that one beside the bare one.\n\n", nameLimit)
 	return err
 }
 
