@@ -72,6 +72,7 @@ func (b *chromium) choose(label string) {
 // upload selects files in the input with this id.
 func (b *chromium) upload(id string, paths ...string) {
 	b.t.Helper()
+	b.until("the page has an input "+id, fmt.Sprintf(`document.getElementById(%s) !== null`, quoted(id)))
 	b.do(chromedp.SetUploadFiles("#"+id, paths))
 }
 

@@ -110,16 +110,21 @@ func (b *chromium) open(path string) {
 // see waits until the page contains a text.
 func (b *chromium) see(text string) {
 	b.t.Helper()
+	b.until(fmt.Sprintf("the page says %q", text), fmt.Sprintf(`%s.includes(%s)`, pageText, quoted(text)))
+}
+
+// until waits until the page is complete and an expression is true.
+func (b *chromium) until(what, expression string) {
+	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
-	expression := fmt.Sprintf(`document.readyState === "complete" && %s.includes(%s)`, pageText, quoted(text))
 	for {
-		found, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && `+expression))
 		if found {
 			return
 		}
 		if ctx.Err() != nil {
-			b.t.Fatalf("%s does not say %q (%v): %s", b.address(), text, err, evaluate[string](b, pageText))
+			b.t.Fatalf("%s: not so that %s (%v): %s", b.address(), what, err, evaluate[string](b, pageText))
 		}
 		select { // a page that is being replaced has no text
 		case <-ctx.Done():

@@ -133,6 +133,11 @@ func (m *matrix) try(t *testing.T, to console.Route, k kind) {
 	if !k.isOut && to.IsPublic && to.Method == http.MethodPost {
 		return // it would end the session
 	}
+	testkit.Eventually(t, "the UTXOs of proposals cancelled before are unlocked", func() bool {
+		var left int
+		testkit.Check(t, m.site.db.QueryRowContext(t.Context(), "SELECT count(*) FROM reserved WHERE proposal_id IS NULL").Scan(&left))
+		return left == 0
+	})
 	before := m.rows(t)
 	var p *document
 	if to.Method == http.MethodGet {
