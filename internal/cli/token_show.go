@@ -12,6 +12,7 @@ import (
 	"github.com/specterd/specterd/internal/app"
 	"github.com/specterd/specterd/internal/auth"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (p *program) tokenShowCommand() *cobra.Command {
@@ -137,17 +138,9 @@ func (f tokenFamily) shown() shownToken {
 		out.ChildIDs = append(out.ChildIDs, child.ID)
 	}
 	if f.by.Action != "" {
-		out.CreatedBy = &tokenCreator{nonempty(f.by.UserName), nonempty(f.by.Address)}
+		out.CreatedBy = &tokenCreator{text.Optional(f.by.UserName), text.Optional(f.by.Address)}
 	}
 	return out
-}
-
-// nonempty returns nil for an empty text.
-func nonempty(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // creatorOf returns the audit event of the creation of a token, or the zero value if it was

@@ -121,6 +121,14 @@ func hasVariants(r rune) bool {
 	return r >= 0 && unicode.In(r, unicode.S, unicode.P, unicode.N, unicode.Han, unicode.Mongolian, unicode.Myanmar)
 }
 
+// Optional returns nil for an empty text.
+func Optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
 // Count returns a number with a noun in the singular or, by adding s, in the plural: "1
 // token", "2 tokens".
 func Count[N ~int | ~int64](n N, noun string) string {

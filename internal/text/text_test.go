@@ -109,6 +109,16 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
+func TestOptional(t *testing.T) {
+	t.Parallel()
+	if got := text.Optional(""); got != nil {
+		t.Errorf("of an empty text: %q", *got)
+	}
+	if got := text.Optional("a"); got == nil || *got != "a" {
+		t.Error("of a text: another one")
+	}
+}
+
 func TestCount(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]string{0: "0 tokens", 1: "1 token", 2: "2 tokens"} {

@@ -8,6 +8,7 @@ import (
 
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -142,7 +143,7 @@ func (a *API) CreateAddress(ctx context.Context, in createAddressRequest) (api.N
 func newAddressOf(next wallets.NewAddress) api.NewAddress {
 	return api.NewAddress{
 		Address: next.Address, Branch: next.Branch.Name(), Index: next.Index, Label: next.Label,
-		UnusedInRow: next.Unused, Warning: optionalText(next.Warning()),
+		UnusedInRow: next.Unused, Warning: text.Optional(next.Warning()),
 	}
 }
 

@@ -7,13 +7,14 @@ import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func auditEntryOf(e auth.Entry) api.AuditEntry {
 	out := api.AuditEntry{
-		ID: e.ID, At: e.At.UTC(), User: optionalText(e.UserName), TokenID: optionalText(e.TokenID), Address: optionalText(e.Address),
-		Action: e.Action, Target: optionalText(e.Target), Outcome: e.Outcome, Detail: optionalText(e.SharedDetail()),
-		PreviousHash: optionalText(e.PreviousHash), Hash: optionalText(e.Hash),
+		ID: e.ID, At: e.At.UTC(), User: text.Optional(e.UserName), TokenID: text.Optional(e.TokenID), Address: text.Optional(e.Address),
+		Action: e.Action, Target: text.Optional(e.Target), Outcome: e.Outcome, Detail: text.Optional(e.SharedDetail()),
+		PreviousHash: text.Optional(e.PreviousHash), Hash: text.Optional(e.Hash),
 	}
 	if e.Position > 0 {
 		out.Position = &e.Position

@@ -17,6 +17,7 @@ import (
 	"github.com/specterd/specterd/internal/event"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
+	"github.com/specterd/specterd/internal/text"
 )
 
 // loggedEventOf returns an event as the caller sees it.
@@ -26,7 +27,7 @@ func loggedEventOf(ctx context.Context, e event.Listed) api.LoggedEvent {
 	case a.IsOperator():
 		out.Actor = &api.EventActor{}
 	case a.UserID == caller(ctx).UserID:
-		out.Actor = &api.EventActor{User: &a.UserName, TokenID: optionalText(a.TokenID)}
+		out.Actor = &api.EventActor{User: &a.UserName, TokenID: text.Optional(a.TokenID)}
 	case a.UserID != "":
 		out.Actor = &api.EventActor{User: &a.UserName}
 	}

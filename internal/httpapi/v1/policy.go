@@ -8,15 +8,16 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/spending"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func policyOf(p spending.Policy) api.PolicyDetails {
 	out := api.PolicyDetails{
-		Layer: string(p.Kind), User: optionalText(p.User), Policy: p.JSON(), Version: p.Version, SetBy: p.SetBy, SetAt: p.SetAt.UTC(), Sentences: []api.Paragraph{},
+		Layer: string(p.Kind), User: text.Optional(p.User), Policy: p.JSON(), Version: p.Version, SetBy: p.SetBy, SetAt: p.SetAt.UTC(), Sentences: []api.Paragraph{},
 		Warnings: policyWarningsOf(p.Warnings()),
 	}
 	for _, s := range p.Sentences() {
-		out.Sentences = append(out.Sentences, api.Paragraph{Rule: optionalText(s.Rule), Text: s.String()})
+		out.Sentences = append(out.Sentences, api.Paragraph{Rule: text.Optional(s.Rule), Text: s.String()})
 	}
 	if p.Pending != nil {
 		out.Pending = changeOf(*p.Pending)
@@ -34,7 +35,7 @@ func policyWarningsOf(all []policy.Warning) []api.PolicyWarning {
 
 func changeOf(c spending.Change) *api.PolicyChange {
 	out := api.PolicyChange{
-		ID: c.ID, Layer: string(c.Kind), User: optionalText(c.User), List: optionalText(c.List), Deletes: c.Document == "", RequestedBy: c.Maker.UserName,
+		ID: c.ID, Layer: string(c.Kind), User: text.Optional(c.User), List: text.Optional(c.List), Deletes: c.Document == "", RequestedBy: c.Maker.UserName,
 		RequestedAt: c.RequestedAt.UTC(), EffectiveAt: c.EffectiveAt.UTC(), Missing: c.Missing, Approvals: make([]api.ChangeApproval, len(c.Approvals)),
 	}
 	if c.Document != "" {
@@ -53,7 +54,7 @@ func policyResultOf(r spending.Result, err error) (api.PolicyResult, error) {
 		out.Pending = changeOf(*r.Pending)
 	}
 	for i, w := range r.Loosens {
-		out.Loosens[i] = api.Wider{Rule: optionalText(w.Rule), Field: w.Field, Old: optionalText(w.Old), New: optionalText(w.New)}
+		out.Loosens[i] = api.Wider{Rule: text.Optional(w.Rule), Field: w.Field, Old: text.Optional(w.Old), New: text.Optional(w.New)}
 	}
 	return out, err
 }
@@ -93,13 +94,13 @@ func (a *API) GetPolicy(ctx context.Context, in getPolicyRequest) (api.PolicyDet
 	if in.Format == "" {
 		return out, nil
 	}
-	text, gaps, err := a.o.Spending.ColdcardHSM(ctx, access(ctx))
+	document, gaps, err := a.o.Spending.ColdcardHSM(ctx, access(ctx))
 	if err != nil {
 		return api.PolicyDetails{}, err
 	}
-	out.Export = &api.ColdcardExport{Document: text, Gaps: make([]api.Gap, len(gaps))}
+	out.Export = &api.ColdcardExport{Document: document, Gaps: make([]api.Gap, len(gaps))}
 	for i, g := range gaps {
-		out.Export.Gaps[i] = api.Gap{Rule: optionalText(g.Rule), Field: g.Field, Message: g.Message.String()}
+		out.Export.Gaps[i] = api.Gap{Rule: text.Optional(g.Rule), Field: g.Field, Message: g.Message.String()}
 	}
 	return out, nil
 }
@@ -214,7 +215,7 @@ func (a *API) GetPolicyUsage(ctx context.Context, _ walletRequest) (api.List[api
 
 func budgetOf(b spending.Budget) api.Budget {
 	return api.Budget{
-		Layer: string(b.Kind), User: optionalText(b.User), Rule: b.Rule, Per: policy.DurationText(b.Window.Per),
+		Layer: string(b.Kind), User: text.Optional(b.User), Rule: b.Rule, Per: policy.DurationText(b.Window.Per),
 		MaxSat: (*int64)(b.Window.MaxSat), MaxCount: b.Window.MaxCount, SpentSat: int64(b.Spent.Amount), SpentCount: b.Spent.Count,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/spending"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func policyListOf(l spending.List) api.PolicyList {
@@ -148,5 +149,5 @@ func simulationOf(s spending.Simulation) api.Simulation {
 }
 
 func limitOf(l fault.Limit) api.SimulationLimit {
-	return api.SimulationLimit{Layer: l.Layer, Rule: optionalText(l.Rule), Field: l.Field, Limit: optionalText(l.Limit), Used: optionalText(l.Used), FreesAt: optionalTime(l.FreesAt), Message: l.Message.String()}
+	return api.SimulationLimit{Layer: l.Layer, Rule: text.Optional(l.Rule), Field: l.Field, Limit: text.Optional(l.Limit), Used: text.Optional(l.Used), FreesAt: optionalTime(l.FreesAt), Message: l.Message.String()}
 }

@@ -13,24 +13,25 @@ import (
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
 func proposalOf(p proposal.Proposal, w wallets.View) api.ProposalSummary {
 	out := api.ProposalSummary{
-		ID: optionalText(p.ID), Status: string(p.Status), StatusAt: p.StatusAt.UTC(), Reason: optionalText(p.Reason),
-		Txid: p.Txid, FinalTxid: optionalText(p.FinalTxid), Amount: int64(p.Sent()), Fee: int64(p.Fee), FeeRate: feeRateOf(p.PaidRate()),
+		ID: text.Optional(p.ID), Status: string(p.Status), StatusAt: p.StatusAt.UTC(), Reason: text.Optional(p.Reason),
+		Txid: p.Txid, FinalTxid: text.Optional(p.FinalTxid), Amount: int64(p.Sent()), Fee: int64(p.Fee), FeeRate: feeRateOf(p.PaidRate()),
 		ExcessFee: int64(p.ExcessFee), VSize: p.VSize, Estimated: !p.IsSigned(), Replaceable: p.Replaceable, SendMax: p.SendMax,
-		SubtractFrom: p.SubtractFrom, Replaces: optionalText(p.Replaces), ReplacesID: optionalText(p.ReplacesID), ReplacedBy: optionalText(p.ReplacedBy),
+		SubtractFrom: p.SubtractFrom, Replaces: text.Optional(p.Replaces), ReplacesID: text.Optional(p.ReplacesID), ReplacedBy: text.Optional(p.ReplacedBy),
 		Inputs: make([]api.SpentUTXO, len(p.Inputs)), Outputs: make([]api.Payment, len(p.Outputs)), SignaturesRequired: w.SignaturesRequired, Signers: signersOf(p, w),
-		CreatedBy: api.Actor{User: p.Creator.UserName, TokenID: optionalText(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
+		CreatedBy: api.Actor{User: p.Creator.UserName, TokenID: text.Optional(p.Creator.TokenID)}, CreatedAt: p.CreatedAt.UTC(), ExpiresAt: p.ExpiresAt.UTC(),
 		Steps: make([]api.Step, len(p.Steps)), Evicts: make([]api.Eviction, len(p.Evicts)), Warnings: []api.Warning{},
 	}
 	for _, w := range p.Warnings() {
 		out.Warnings = append(out.Warnings, api.Warning(w))
 	}
 	for i, e := range p.Evicts {
-		out.Evicts[i] = api.Eviction{Txid: e.Txid, ProposalID: optionalText(e.ProposalID), Status: optionalText(string(e.Status)), User: optionalText(e.UserName), Fee: int64(e.Fee), Recipients: make([]api.Payee, len(e.Payees))}
+		out.Evicts[i] = api.Eviction{Txid: e.Txid, ProposalID: text.Optional(e.ProposalID), Status: text.Optional(string(e.Status)), User: text.Optional(e.UserName), Fee: int64(e.Fee), Recipients: make([]api.Payee, len(e.Payees))}
 		for k, to := range e.Payees {
 			out.Evicts[i].Recipients[k] = api.Payee{Address: to.Address, Amount: int64(to.Amount)}
 		}
@@ -40,12 +41,12 @@ func proposalOf(p proposal.Proposal, w wallets.View) api.ProposalSummary {
 	} else {
 		out.RequestedFeeRate = new(feeRateOf(p.FeeRate))
 	}
-	out.FeeSource = optionalText(string(p.FeeSource))
+	out.FeeSource = text.Optional(string(p.FeeSource))
 	for i, in := range p.Inputs {
 		out.Inputs[i] = api.SpentUTXO{Txid: in.Txid, Vout: in.Vout, Address: in.Address, Amount: int64(in.Amount), Branch: in.Branch.Name(), Index: in.Index, Signatures: p.SignaturesAt(i)}
 	}
 	for i, o := range p.Outputs {
-		out.Outputs[i] = api.Payment{Address: optionalText(o.Address), Amount: int64(o.Amount), Data: optionalText(hex.EncodeToString(o.Data)), Kind: string(o.Kind)}
+		out.Outputs[i] = api.Payment{Address: text.Optional(o.Address), Amount: int64(o.Amount), Data: text.Optional(hex.EncodeToString(o.Data)), Kind: string(o.Kind)}
 		if o.Own != nil {
 			branch := o.Own.Branch.Name()
 			out.Outputs[i].Branch, out.Outputs[i].Index = &branch, &o.Own.Index
@@ -56,7 +57,7 @@ func proposalOf(p proposal.Proposal, w wallets.View) api.ProposalSummary {
 	}
 	out.Review = reviewOf(p)
 	for i, s := range p.Steps {
-		out.Steps[i] = api.Step{At: s.At.UTC(), Action: s.Action, User: optionalText(s.By.UserName), TokenID: optionalText(s.By.TokenID), Detail: optionalText(s.Detail)}
+		out.Steps[i] = api.Step{At: s.At.UTC(), Action: s.Action, User: text.Optional(s.By.UserName), TokenID: text.Optional(s.By.TokenID), Detail: text.Optional(s.Detail)}
 	}
 	return out
 }
@@ -64,10 +65,10 @@ func proposalOf(p proposal.Proposal, w wallets.View) api.ProposalSummary {
 func signersOf(p proposal.Proposal, w wallets.View) []api.Signer {
 	signers := make([]api.Signer, len(w.Keys))
 	for i, k := range w.Keys {
-		signers[i] = api.Signer{Fingerprint: k.Fingerprint, Derivation: k.Derivation, Device: optionalText(k.Device), SignedInputs: p.Signed(i)}
+		signers[i] = api.Signer{Fingerprint: k.Fingerprint, Derivation: k.Derivation, Device: text.Optional(k.Device), SignedInputs: p.Signed(i)}
 		signers[i].Signed = signers[i].SignedInputs == len(p.Inputs)
 		if last := p.LastSignature(i); last != nil {
-			signers[i].SignedAt, signers[i].User = optionalTime(last.At), optionalText(last.By.UserName)
+			signers[i].SignedAt, signers[i].User = optionalTime(last.At), text.Optional(last.By.UserName)
 		}
 	}
 	return signers
@@ -75,7 +76,7 @@ func signersOf(p proposal.Proposal, w wallets.View) []api.Signer {
 
 func detailsOf(p proposal.Proposal, w wallets.View) api.ProposalDetails {
 	return api.ProposalDetails{
-		ProposalSummary: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: optionalText(hex.EncodeToString(p.Raw)),
+		ProposalSummary: proposalOf(p, w), PSBT: base64.StdEncoding.EncodeToString(p.PSBT), RawHex: text.Optional(hex.EncodeToString(p.Raw)),
 		Withheld: p.SignaturesWithheld, Version: p.Version,
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -23,7 +24,7 @@ func statusOf(v wallets.View) string {
 }
 
 func rescanResponseOf(v wallets.View) api.RescanResponse {
-	return api.RescanResponse{Status: statusOf(v), Rescan: rescanOf(v), Problem: optionalText(v.RescanProblem), AsOf: asOfTip(v.Synced)}
+	return api.RescanResponse{Status: statusOf(v), Rescan: rescanOf(v), Problem: text.Optional(v.RescanProblem), AsOf: asOfTip(v.Synced)}
 }
 
 type startRescanRequest struct {

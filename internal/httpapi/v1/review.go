@@ -3,6 +3,7 @@ package v1
 import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/proposal"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func reviewOf(p proposal.Proposal) *api.Review { return reviewFrom(p.Review, p.Approvals) }
@@ -26,7 +27,7 @@ func reviewFrom(of *proposal.Review, approvals []proposal.Approval) *api.Review 
 		if a.Rejects {
 			decision = "reject"
 		}
-		out.Approvals[i] = api.Approval{At: a.At.UTC(), User: a.By.UserName, TokenID: optionalText(a.By.TokenID), Decision: decision, Reason: optionalText(a.Reason), Valid: a.Hash == of.Hash}
+		out.Approvals[i] = api.Approval{At: a.At.UTC(), User: a.By.UserName, TokenID: text.Optional(a.By.TokenID), Decision: decision, Reason: text.Optional(a.Reason), Valid: a.Hash == of.Hash}
 	}
 	return &out
 }

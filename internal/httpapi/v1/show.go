@@ -7,6 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/egress"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
 )
@@ -52,8 +53,8 @@ func ShowInspection(about wallets.Inspection) any { return inspectionOf(about) }
 func ShowLedgerEntry(e wallets.Entry) any {
 	out := ledgerEntry{
 		Time: e.Time.UTC(), Wallet: e.Alias, Kind: string(e.Kind), Amount: e.Amount, Fee: e.Fee, Balance: e.Balance,
-		Address: optionalText(e.Address), Label: e.Label, Counterparty: optionalText(e.Counterparty),
-		Txid: optionalText(e.Txid), Vout: e.Vout, Status: optionalText(string(e.Status)), TransactionLabel: e.TxLabel,
+		Address: text.Optional(e.Address), Label: e.Label, Counterparty: text.Optional(e.Counterparty),
+		Txid: text.Optional(e.Txid), Vout: e.Vout, Status: text.Optional(string(e.Status)), TransactionLabel: e.TxLabel,
 	}
 	if e.Block != nil {
 		out.BlockHeight = &e.Block.Height

@@ -10,6 +10,7 @@ import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 )
 
 func (a *API) tokenOf(t auth.Token) api.Token {
@@ -23,7 +24,7 @@ func (a *API) tokenOf(t auth.Token) api.Token {
 func (a *API) tokenDetailsOf(t auth.Token) api.TokenDetails {
 	out := api.TokenDetails{
 		ID: t.ID, Description: t.Description, Scopes: t.Scopes.Names(),
-		ParentID: optionalText(t.ParentID), RotatedFrom: optionalText(t.RotatedFrom),
+		ParentID: text.Optional(t.ParentID), RotatedFrom: text.Optional(t.RotatedFrom),
 		CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Expired: a.o.Tokens.RemainingLife(&t) == 0, Imported: t.Imported,
 	}
 	if t.Policy != "" {

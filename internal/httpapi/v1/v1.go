@@ -100,13 +100,6 @@ func optionalTime(t time.Time) *time.Time {
 	return &utc
 }
 
-func optionalText(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
-
 func caller(ctx context.Context) *auth.Principal { return auth.PrincipalFrom(ctx) }
 
 // access returns the caller's access to the wallet that the path names.

@@ -7,6 +7,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 )
 
@@ -21,7 +22,7 @@ func walletOf(v wallets.View) api.Wallet {
 	b := v.Balances
 	out := api.Wallet{
 		Alias: v.Alias, Name: v.Name, Role: string(v.Role),
-		Status: statusOf(v), Rescan: rescanOf(v), Problem: optionalText(v.Problem),
+		Status: statusOf(v), Rescan: rescanOf(v), Problem: text.Optional(v.Problem),
 		Balances: api.Balances{
 			Trusted: int64(b.Trusted), UntrustedPending: int64(b.UntrustedPending), Immature: int64(b.Immature), Confirmed: int64(b.Confirmed),
 			Reserved: int64(b.Reserved), Frozen: int64(b.Frozen), Available: int64(b.Available()),
@@ -35,7 +36,7 @@ func walletOf(v wallets.View) api.Wallet {
 		out.MaxFeeRate = new(feeRateOf(v.MaxFeeRate))
 	}
 	for i, k := range v.Keys {
-		out.Keys[i] = api.WalletKey{Fingerprint: k.Fingerprint, Derivation: k.Derivation, XPub: k.XPub, Device: optionalText(k.Device)}
+		out.Keys[i] = api.WalletKey{Fingerprint: k.Fingerprint, Derivation: k.Derivation, XPub: k.XPub, Device: text.Optional(k.Device)}
 	}
 	return out
 }

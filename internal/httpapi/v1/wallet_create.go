@@ -6,6 +6,7 @@ import (
 
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletfile"
 )
@@ -104,7 +105,7 @@ func (a *API) InspectWallet(ctx context.Context, in api.InspectWalletRequest) (a
 
 func inspectionOf(about wallets.Inspection) api.WalletInspection {
 	out := api.WalletInspection{
-		Format: string(about.Format), Name: optionalText(wallets.FitName(about.Name)), Script: string(about.Script),
+		Format: string(about.Format), Name: text.Optional(wallets.FitName(about.Name)), Script: string(about.Script),
 		Keys: make([]api.InspectedKey, len(about.Keys)), Accounts: make([]api.AccountKey, len(about.Accounts)), Warnings: warningsOf(about.Warnings),
 	}
 	if about.BirthdayHeight >= 0 {
@@ -120,7 +121,7 @@ func inspectionOf(about wallets.Inspection) api.WalletInspection {
 		out.Accounts[i] = api.AccountKey{Script: string(a.Script), Key: a.Key.WithOrigin()}
 	}
 	for i, k := range about.Keys {
-		out.Keys[i] = api.InspectedKey{Fingerprint: k.Fingerprint, Derivation: k.Derivation, XPub: k.XPub, Name: optionalText(wallets.FitName(k.Name))}
+		out.Keys[i] = api.InspectedKey{Fingerprint: k.Fingerprint, Derivation: k.Derivation, XPub: k.XPub, Name: text.Optional(wallets.FitName(k.Name))}
 	}
 	if p := about.Policy; about.IsWallet() {
 		receive, change := p.Receive.String(), p.Change.String()

@@ -8,13 +8,14 @@ import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/text"
 	webhooks "github.com/specterd/specterd/internal/webhook"
 )
 
 func webhookOf(w webhooks.Webhook) api.Webhook {
 	out := api.Webhook{
 		ID: w.ID, Description: w.Description, URL: w.URL, Order: string(w.Order), Status: "active",
-		FailingSince: optionalTime(w.FailingSince), Scopes: w.Scopes.Names(), TokenID: optionalText(w.TokenID), CreatedAt: w.CreatedAt.UTC(),
+		FailingSince: optionalTime(w.FailingSince), Scopes: w.Scopes.Names(), TokenID: text.Optional(w.TokenID), CreatedAt: w.CreatedAt.UTC(),
 	}
 	if w.Wallets != nil {
 		out.Wallets = &w.Aliases
@@ -23,7 +24,7 @@ func webhookOf(w webhooks.Webhook) api.Webhook {
 		out.Kinds = &w.Kinds
 	}
 	if !w.Active() {
-		out.Status, out.DisabledAt, out.DisabledReason = "disabled", optionalTime(w.DisabledAt), optionalText(string(w.Reason))
+		out.Status, out.DisabledAt, out.DisabledReason = "disabled", optionalTime(w.DisabledAt), text.Optional(string(w.Reason))
 	}
 	return out
 }
@@ -129,7 +130,7 @@ func (a *API) RotateWebhookSecret(ctx context.Context, in rotateSecretRequest) (
 }
 
 func attemptResultOf(r egress.Result) api.AttemptResult {
-	out := api.AttemptResult{Problem: optionalText(r.Problem), Response: r.Excerpt, Duration: r.Took.Milliseconds()}
+	out := api.AttemptResult{Problem: text.Optional(r.Problem), Response: r.Excerpt, Duration: r.Took.Milliseconds()}
 	if r.Status != 0 {
 		out.Status, out.OK = &r.Status, r.OK()
 	}
@@ -154,7 +155,7 @@ func attemptOf(a webhooks.Attempt) api.Attempt {
 func deliveryOf(d webhooks.Delivery) api.Delivery {
 	out := api.Delivery{
 		ID: d.ID, Type: string(d.Kind), Timestamp: d.EventAt.UTC(), Status: string(d.Status), StatusAt: d.StatusAt.UTC(),
-		Reason: optionalText(d.Reason), Attempts: d.Attempts, NextAttemptAt: optionalTime(d.NextAt),
+		Reason: text.Optional(d.Reason), Attempts: d.Attempts, NextAttemptAt: optionalTime(d.NextAt),
 	}
 	if d.WalletID != "" {
 		out.WalletID, out.N = &d.WalletID, &d.N
