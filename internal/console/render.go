@@ -155,9 +155,12 @@ func (c *call) send(status int, name string, p page) error {
 // findLabels finds the labels of the inputs at which a page states problems.
 func (c *call) findLabels(page string) {
 	for id := range c.stated {
+		if strings.Contains(id, "[") {
+			continue // the labels of parts are the same in each part
+		}
 		quoted := regexp.QuoteMeta(template.HTMLEscapeString(id))
 		label := regexp.MustCompile(`(?s)<label[^>]* for="` + quoted + `"[^>]*>(.*?)</label>|<fieldset[^>]* id="` + quoted + `"[^>]*>\s*<legend[^>]*>(.*?)</legend>`)
-		if m := label.FindStringSubmatch(page); m != nil && !strings.Contains(id, "[") { // those of parts are the same in each part
+		if m := label.FindStringSubmatch(page); m != nil {
 			c.stated[id] = strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(m[1]+m[2], "")))
 		}
 	}
