@@ -99,6 +99,10 @@ func (c *call) isBackground() bool {
 	return c.r.Method == get && c.r.Header.Get(refreshHeader) != "" || c.to.path == livePath
 }
 
+// isProgram reports whether the client takes no pages, such as a download manager or curl. The
+// stream of changes is for a script of the console.
+func (c *call) isProgram() bool { return !httpcall.IsBrowser(c.r) && c.to.path != livePath }
+
 // resume reads the session and its user.
 func (c *call) resume() (err error) {
 	if c.isBackground() {
@@ -189,12 +193,21 @@ func (c *call) redirect(path, notice string) error {
 	return nil
 }
 
+// errSignedOut is shown to a program that is not signed in. It would follow a redirect, and could
+// save the page of sign-in as the file that it requested.
+var errSignedOut = fault.New(fault.Unauthenticated, "unauthenticated",
+	"You are not signed in, or your session has ended. Sign in with a browser, and download the file there; programs use the API with an access token.")
+
 // fail responds to a request with an error: with the page of sign-in without a session, with
 // the page for the password if it must be entered again, and otherwise with an error page.
 func (c *call) fail(err error) {
 	switch f, _ := errors.AsType[*fault.Error](err); {
 	case f != nil && f.Kind == fault.Unauthenticated && c.to.audience != anyone:
 		c.clearCookie()
+		if c.isProgram() {
+			c.showError(errSignedOut)
+			return
+		}
 		q := url.Values{"next": {c.r.URL.RequestURI()}}
 		switch {
 		case c.r.Method != get && c.r.Method != http.MethodHead:

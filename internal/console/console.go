@@ -10,8 +10,10 @@
 package console
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -112,6 +114,17 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.mux.ServeHTTP(w, r)
+}
+
+// Serves implements httpapi.Console.
+func (c *Console) Serves(r *http.Request) bool {
+	path := cmp.Or(r.URL.RawPath, r.URL.Path) // as the router does
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/") // see ServeHTTP
+	}
+	return slices.ContainsFunc([]string{get, post}, func(method string) bool {
+		return c.mux.Match(chi.NewRouteContext(), method, path)
+	})
 }
 
 // handle returns the HTTP handler of a route.

@@ -141,15 +141,20 @@ func (c *call) send(status int, name string, p page) error {
 		}
 		c.findLabels(b.String()) // the list of problems, above the inputs, names them
 	}
+	c.writePage(status, "text/html; charset=utf-8", b.Bytes())
+	return nil
+}
+
+// writePage sends a page, or the text of an error, in the language of the caller.
+func (c *call) writePage(status int, contentType string, text []byte) {
 	h := c.w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	h.Set("Content-Language", c.look.lang)
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(b.Bytes()) // fails only if the client disconnected
+		_, _ = c.w.Write(text) // fails only if the client disconnected
 	}
-	return nil
 }
 
 // findLabels finds the labels of the inputs at which a page states problems.
@@ -247,6 +252,10 @@ func (c *call) showErrorFor(f *fault.Error, invited []wallet.Invitation) {
 		e.Again = c.r.URL.RequestURI()
 	}
 	httpcall.SetRetryAfter(c.w.Header(), f)
+	if c.isProgram() {
+		c.writePage(status, "text/plain; charset=utf-8", []byte(e.Message+"\n"))
+		return
+	}
 	p := c.errorFrame(e)
 	p.Address = "" // it may name what the user must not see
 	if err := c.send(status, "error", p); err != nil {

@@ -136,14 +136,14 @@ func (s *server) protect(next http.Handler) http.Handler {
 	})
 }
 
-// isPage reports whether the console serves the request: outside of /api, those of browsers,
-// and the files that pages load. Other clients get a problem document.
+// isPage reports whether the console serves the request: outside of /api, the paths of its
+// routes, and all others if the client is a browser. Programs that request / or an unknown path
+// get a problem document, which names the description of the API.
 func (s *server) isPage(r *http.Request) bool {
 	if s.Console == nil || isAPI(r.URL.Path) {
 		return false
 	}
-	accept := strings.Join(r.Header["Accept"], ",")
-	return strings.Contains(accept, "text/html") || strings.Contains(accept, "text/event-stream") || strings.HasPrefix(r.URL.Path, "/assets/")
+	return httpcall.IsBrowser(r) || r.URL.Path != "/" && s.Console.Serves(r)
 }
 
 func isAPI(path string) bool { return path == "/api" || strings.HasPrefix(path, "/api/") }

@@ -45,7 +45,9 @@ type Node interface{ Status() nodestatus.Status }
 // Console serves the pages of the web console.
 type Console interface {
 	http.Handler
-	// ServeError writes an error page, or a problem document for clients that do not take HTML.
+	// Serves reports whether the path of a request is the path of a route.
+	Serves(r *http.Request) bool
+	// ServeError writes an error page, or its text for a program other than a browser.
 	ServeError(w http.ResponseWriter, r *http.Request, f *fault.Error)
 }
 

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/fault"
@@ -74,6 +75,12 @@ var statuses = map[fault.Kind]int{
 	fault.Unprocessable:      http.StatusUnprocessableEntity,
 	fault.Misdirected:        http.StatusMisdirectedRequest,
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
+}
+
+// IsBrowser reports whether a browser sent the request to show the response as a page, or a script
+// of a page did so. Other clients, such as curl and download managers, do not name HTML.
+func IsBrowser(r *http.Request) bool {
+	return strings.Contains(strings.Join(r.Header["Accept"], ","), "text/html")
 }
 
 // Status returns the HTTP status of a kind of fault.
