@@ -47,7 +47,7 @@ func TestCatalogue_FaultValues(t *testing.T) {
 
 // valuesInEveryLanguage are values that are not translated.
 var valuesInEveryLanguage = []string{
-	", rule %q", "the policy of the ", // of proposal.ErrPolicyRefused: pages list its limits instead
+	", rule %q", // of proposal.ErrPolicyRefused: pages list its limits instead
 }
 
 // placeholderTexts are texts of placeholders only, by the file: pages list the limits of a policy

@@ -39,3 +39,19 @@ func TestPolicy_ChangedBeforeBroadcast(t *testing.T) {
 		alice.get(page).want(http.StatusOK, "The payment has enough signatures").lacks("Next: sign").submit(page+"/broadcast").want(http.StatusOK, "The payment was broadcast", "Waiting for a block")
 	}, onOwnNode)
 }
+
+// TestProposal_Awaiting names the policy whose approvals a proposal lacks, in the language of the
+// user.
+func TestProposal_Awaiting(t *testing.T) {
+	t.Parallel()
+	_, alice, w := treasury(t)
+	alice.api("PUT", "/api/v1/wallets/treasury/policy", map[string]any{"policy": json.RawMessage(`{"version": 1, "allow": [{"name": "large", "approvals": {"count": 1, "of": ["role:owner"]}}]}`)})
+	psbt := pageOf(alice.propose(w.alias)) + "/psbt"
+	for lang, says := range map[string]string{
+		"en": `which lacks 1 approval of owners (rule "large" in the policy of the wallet)`,
+		"de": `1 Zustimmung von Eigentümern (Regel "large" in den Ausgaberegeln der Wallet)`,
+	} {
+		alice.post("/display", "lang", lang)
+		alice.get(psbt).want(http.StatusConflict, says)
+	}
+}

@@ -41,13 +41,26 @@ func withLimits(f *fault.Error, refusals []policy.Refusal) *fault.Error {
 	f = f.WithLimits(limits)
 	if len(refusals) > 0 {
 		first := refusals[0]
-		where := "the policy of the " + string(first.Kind)
+		where := layerText(first.Kind)
 		if first.Rule != "" {
 			where += fmt.Sprintf(", rule %q", first.Rule)
 		}
 		return f.WithMessage("%s (%s): %s", f.Message, where, strings.TrimSuffix(first.Message.String(), "."))
 	}
 	return f
+}
+
+// layerText returns a name of the policy of a layer.
+func layerText(kind policy.Kind) string {
+	switch kind {
+	case policy.Server:
+		return "the policy of the server"
+	case policy.Wallet:
+		return "the policy of the wallet"
+	case policy.Member:
+		return "the policy of the member"
+	}
+	return "the policy of the token"
 }
 
 // fits reports whether an approval by an actor counts for a requirement. Approvers are the
@@ -102,7 +115,7 @@ func (p *Proposal) awaiting() *fault.Error {
 	var parts []string
 	for i, n := range p.Review.Missing {
 		if r := p.Review.Required[i]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%s of %s (rule %q of the %s)", text.Count(n, "approval"), GroupsText(r.Groups()), r.Rule, r.Kind))
+			parts = append(parts, fmt.Sprintf("%s of %s (rule %q in %s)", text.Count(n, "approval"), GroupsText(r.Groups()), r.Rule, layerText(r.Kind)))
 		}
 	}
 	f, missing := ErrAwaiting, strings.Join(parts, " and ")
