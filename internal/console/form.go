@@ -26,11 +26,12 @@ type form struct {
 	// stated are the labels of the inputs at which the page states a problem, by their names; see
 	// call.send.
 	stated map[string]string
+	limits func([]fault.Limit) []limitRow
 }
 
 // newForm returns the form of the request; f is nil if it was not refused.
 func (c *call) newForm(f *fault.Error) form {
-	return form{values: c.form, fault: f, look: c.look, stated: c.stated}
+	return form{values: c.form, fault: f, look: c.look, stated: c.stated, limits: c.limits}
 }
 
 // formWith returns a form with these values: pairs of a name and a value.

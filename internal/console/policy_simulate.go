@@ -62,7 +62,7 @@ func (c *call) simulation() (simulated, error) {
 	if err != nil {
 		return simulated{}, err
 	}
-	out := simulated{Limits: c.look.limits(s.Limits), Amount: s.Amount, Fee: s.Fee}
+	out := simulated{Limits: c.limits(s.Limits), Amount: s.Amount, Fee: s.Fee}
 	for _, w := range s.Warnings {
 		out.Warnings = append(out.Warnings, c.look.sentence(w.Message))
 	}

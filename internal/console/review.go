@@ -147,6 +147,7 @@ func (c *call) rejectProposal() error {
 // limitRow is a limit of a policy that a payment exceeds.
 type limitRow struct {
 	Layer, Rule, Message string
+	Path                 string // of the page of the policy; empty if the user has none
 	FreesAt              time.Time
 }
 
@@ -155,15 +156,28 @@ func (f form) Limits() []limitRow {
 	if f.fault == nil {
 		return nil
 	}
-	return f.look.limits(f.fault.Limits)
+	return f.limits(f.fault.Limits)
 }
 
-func (l *look) limits(all []fault.Limit) []limitRow {
+// limits returns limits as pages show them.
+func (c *call) limits(all []fault.Limit) []limitRow {
 	rows := make([]limitRow, len(all))
 	for i, limit := range all {
-		rows[i] = limitRow{l.layerName(limit.Layer), limit.Rule, l.limitText(limit.Message), limit.FreesAt}
+		rows[i] = limitRow{c.look.layerName(limit.Layer), limit.Rule, c.look.limitText(limit.Message), c.layerPath(policy.Kind(limit.Layer)), limit.FreesAt}
 	}
 	return rows
+}
+
+// layerPath returns the path of the page of a policy. The page of a wallet lists the policies of
+// its members; a token's policy is on the page of the token, which may belong to another user.
+func (c *call) layerPath(kind policy.Kind) string {
+	switch {
+	case kind == policy.Server && c.who.Admin:
+		return "/policy"
+	case kind == policy.Wallet, kind == policy.Member:
+		return c.walletPath("policy")
+	}
+	return ""
 }
 
 // limitText returns a sentence of a limit in the language and the unit of l.

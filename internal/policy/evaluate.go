@@ -330,22 +330,48 @@ func (c *ruleCheck) windows(usage *layerUsage) error {
 			if err != nil {
 				return err
 			}
-			c.refuse(windowField(i, "max_sat"), sats(*w.MaxSat), sats(spent.Amount), frees,
-				say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, *w.MaxSat, spent.Amount, c.charge))
+			c.refuse(windowField(i, "max_sat"), sats(*w.MaxSat), sats(spent.Amount), frees, w.exceeded(spent.Amount, c.charge))
 		}
 		if w.MaxCount != nil && spent.Count >= *w.MaxCount && c.fails() {
 			frees, err := c.frees(usage, w, *w.MaxCount > 0, 0, spent.Count+1-*w.MaxCount)
 			if err != nil {
 				return err
 			}
-			c.refuse(windowField(i, "max_count"), strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees,
-				say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, spent.Count))
+			c.refuse(windowField(i, "max_count"), strconv.Itoa(*w.MaxCount), strconv.Itoa(spent.Count), frees, w.exhausted(spent.Count))
 		}
 		if c.failed && !c.explain {
 			return nil
 		}
 	}
 	return nil
+}
+
+// exceeded says why the window does not permit a charge, and, if waiting does not help, which
+// charge it permits.
+func (w Window) exceeded(used, charge btc.Amount) Sentence {
+	limit := *w.MaxSat
+	switch {
+	case limit == 0:
+		return w.permitsNothing()
+	case charge <= limit:
+		return say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, limit, used, charge)
+	case used == 0:
+		return say("Within %s, at most %s including fees can be paid, and this payment alone needs %s. Waiting does not help: reduce it to at most %s.", w.Per, limit, charge, limit)
+	}
+	return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s. Waiting does not help: reduce it to at most %s now, or to at most %s once nothing is used.",
+		w.Per, limit, used, charge, max(0, limit-used), limit)
+}
+
+// exhausted says why the window does not permit a further payment.
+func (w Window) exhausted(used int) Sentence {
+	if *w.MaxCount == 0 {
+		return w.permitsNothing()
+	}
+	return say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, used)
+}
+
+func (w Window) permitsNothing() Sentence {
+	return say("Within %s, the rule permits no payments.", w.Per)
 }
 
 // layerUsage asks at most once for each length of a window in a layer.

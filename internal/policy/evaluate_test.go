@@ -157,6 +157,33 @@ func TestEvaluate_FeePercent(t *testing.T) {
 
 func charge(at time.Time, amount btc.Amount) charged { return charged{Charge{"s", "a"}, at, amount} }
 
+// TestEvaluate_WindowMessages shows that a refusal says whether waiting helps, and otherwise which
+// amount is permitted.
+func TestEvaluate_WindowMessages(t *testing.T) {
+	used := charges{charge(monday.Add(-time.Hour), 300)}
+	tests := map[string]struct {
+		window string
+		usage  charges
+		want   string
+	}{
+		"waiting helps":           {`"max_sat": 1010`, used, "Within 24 hours, at most 1010 sat including fees can be paid; 300 sat are used, and this payment needs 1010 sat."},
+		"above the limit":         {`"max_sat": 1009`, nil, "Within 24 hours, at most 1009 sat including fees can be paid, and this payment alone needs 1010 sat. Waiting does not help: reduce it to at most 1009 sat."},
+		"above the limit, used":   {`"max_sat": 1009`, used, "Within 24 hours, at most 1009 sat including fees can be paid; 300 sat are used, and this payment alone needs 1010 sat. Waiting does not help: reduce it to at most 709 sat now, or to at most 1009 sat once nothing is used."},
+		"above the limit, all":    {`"max_sat": 200`, used, "Within 24 hours, at most 200 sat including fees can be paid; 300 sat are used, and this payment alone needs 1010 sat. Waiting does not help: reduce it to at most 0 sat now, or to at most 200 sat once nothing is used."},
+		"no amount":               {`"max_sat": 0`, used, "Within 24 hours, the rule permits no payments."},
+		"number of payments":      {`"max_count": 1`, used, "Within 24 hours, the maximum number of payments is 1; 1 are used."},
+		"number of payments is 0": {`"max_count": 0`, used, "Within 24 hours, the rule permits no payments."},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := evaluate(t, inRule(`"windows": [{"per": "24h", `+test.window+`}]`), nil, test.usage)
+			if len(d.Refusals) != 1 || d.Refusals[0].Message.String() != test.want {
+				t.Fatalf("got %v", d.Refusals)
+			}
+		})
+	}
+}
+
 func TestEvaluate_Windows(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return monday.Add(-d) }
 	const hour = time.Hour
