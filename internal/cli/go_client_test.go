@@ -8,8 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,9 +44,6 @@ func TestGoClient(t *testing.T) {
 			t.Run("policies", l.testPolicies)
 			t.Run("files", l.testFiles)
 			t.Run("changes", l.testChanges)
-			if name == "SQLite" {
-				t.Run("docs/clients.md", l.testGuide) // its proposal reserves UTXOs
-			}
 		})
 	}
 }
@@ -377,16 +372,4 @@ func (l *liveClient) testChanges(t *testing.T) {
 		}
 	}
 	testkit.Check(t, l.UnfreezeUTXO(ctx, demoVault, outpoint))
-}
-
-// testGuide runs the program of docs/clients.md, which makes six calls.
-func (l *liveClient) testGuide(t *testing.T) {
-	program := documentedBlock(t, "docs/clients.md", "go")
-	_, body, _ := strings.Cut(program, "func main() {\n")
-	body, _, _ = strings.Cut(body, "\n}\n")
-	checkBrief(t, "docs/clients.md", body)
-	file := filepath.Join(t.TempDir(), "main.go")
-	testkit.Check(t, os.WriteFile(file, []byte(program), 0o600))
-	environment := append(os.Environ(), "URL="+l.url, "TOKEN="+l.token(t, "wallets:read", "addresses:write", "proposals:*"))
-	runBlock(t, environment, []string{"go", "-C", testkit.Must(filepath.Abs("../..")), "run", file}, sixCalls...)
 }

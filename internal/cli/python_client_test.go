@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -15,16 +16,20 @@ import (
 func TestPythonClient(t *testing.T) {
 	testkit.NeedsServer(t, "bitcoind")
 	python := systemPython(t)
-	client, err := filepath.Abs("../../clients/python")
-	testkit.Check(t, err)
+	source := clientSource(t)
+	client := filepath.Join(source, "clients", "python")
 	environment := append(os.Environ(), serveWalkThroughsOn(t, testkit.Bitcoind(t), "SPECTER_WEBHOOK_HOSTS=127.0.0.1")...)
 	environment = append(environment, "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH="+client)
 
-	tests := exec.CommandContext(t.Context(), python, "-m", "unittest", "discover", "-s", "tests", "-t", ".")
+	tests := exec.CommandContext(t.Context(), python, "-m", "unittest", "discover", "-s", "tests", "-t", ".", "-p", "test_[!s]*.py")
 	tests.Env, tests.Dir = environment, client
 	out, err := tests.CombinedOutput()
 	if err != nil || !regexp.MustCompile(`(?m)^Ran \d{2,} tests in [\d.]+s\n\nOK$`).Match(out) {
 		t.Fatalf("%s -m unittest: %v\n%s", python, err, out)
+	}
+	story := tellStory(t, source, environment, client, python, "-m", "unittest", "tests.test_story")
+	if !strings.Contains(story, "Ran 4 tests") || !strings.HasSuffix(story, "\nOK\n") {
+		t.Errorf("the story:\n%s", story)
 	}
 
 	create := exec.CommandContext(t.Context(), python, "-c", `import os, specterd
@@ -36,7 +41,7 @@ print(client.tokens.create("six calls", lifetime="1 hour", scopes=["wallets:read
 	environment = append(environment, "TOKEN="+string(token))
 	for _, document := range []string{"clients/python/README.md", "docs/clients.md"} {
 		t.Run(document, func(t *testing.T) {
-			code := documentedBlock(t, document, "python")
+			code := documentedBlock(t, source, document, "python")
 			checkBrief(t, document, code)
 			runBlock(t, environment, []string{python, "-c", code}, "balance: ", "address: bcrt1", "is my address: True", "is my withdrawal: True")
 		})

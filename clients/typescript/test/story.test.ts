@@ -1,61 +1,95 @@
-// The story of docs/tutorial.md: tokens, wallets, proposals, signatures and replacements.
+// The story of docs/tutorial.md, which the clients for Go and Python tell with the same requests.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client, etagOf, SpecterdError, type Schemas } from "../src/index.js";
-import { callNode, environment, shop, token, url, vault } from "./environment.js";
+import { callNode, environment, shop, url, vault } from "./environment.js";
 
-const status = (call: Promise<unknown>) => call.then(() => 200, (error: SpecterdError) => error.status);
+const user = (name: string) => new Client(url, { user: name, password: environment(`${name.toUpperCase()}_PASSWORD`) });
+const alias = vault;
+
+/** Creates a token, and returns it with a client that uses it. */
+async function token(name: string, ...scopes: string[]): Promise<[Client, Schemas["TokenWithSecret"]]> {
+  const made = await user(name).createToken({ body: { description: `story ${Math.random()}`, lifetime: "1 hour", scopes } });
+  return [new Client(url, made.token), made];
+}
+
+const refused = (status: number, call: Promise<unknown>) => assert.rejects(call, (error) => error instanceof SpecterdError && error.status === status);
 
 test("tokens and wallets", async () => {
-  const client = new Client(url, await token("node:read", "wallets:*", "addresses:write"));
-  assert.equal((await client.readiness()).message, "i am ready");
+  assert.equal((await user("admin").readiness()).message, "i am ready");
+  const [client, made] = await token("admin", "node:read", "wallets:*", "addresses:write");
+  assert.equal((await client.getOwnToken()).id, made.id);
   assert.equal((await client.getNode()).chain, "regtest");
+
   const key = "[d34db33f/84h/1h/0h]tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P";
-  const made = await client.createWallet({ body: { name: "TypeScript's", descriptor: `wpkh(${key}/<2;3>/*)`, birthday: "now" } });
-  const alias = made.alias;
+  const { alias } = await client.createWallet({ body: { name: "Story", descriptor: `wpkh(${key}/<2;3>/*)`, birthday: "now" } });
   const { address } = await client.createAddress({ alias, body: { label: "invoice 17" } });
-  assert.equal((await client.findAddress({ address })).items.map((one) => one.wallet).join(), alias);
+  assert.equal((await client.getAddress({ alias, address })).received_sat, 0);
   assert.equal((await client.getWallet({ alias })).balances.available_sat, 0);
   assert.deepEqual((await client.listTransactions({ alias, label: "invoice 17" })).items, []);
-  const alice = new Client(url, (await new Client(url, { user: "alice", password: environment("ALICE_PASSWORD") })
-    .createToken({ body: { description: "typescript", lifetime: "1 hour", scopes: ["wallets:read", "tokens:write"] } })).token);
-  assert.equal(await status(alice.getNode()), 403);
-  assert.equal(await status(alice.getWallet({ alias })), 404);
+  const ledger = await client.request("listAllTransactions", { view: "ledger", accept: "text/csv" });
+  assert.match(await ledger.text(), new RegExp(vault));
+
+  const [alice] = await token("alice", "wallets:read", "tokens:write");
+  await refused(403, alice.listUsers());
+  await refused(404, alice.getWallet({ alias }));
   await client.deleteWallet({ alias });
   await alice.deleteOwnToken();
-  assert.equal(await status(alice.listWallets()), 401);
+
+  await user("admin").deleteToken({ id: made.id });
+  await refused(401, client.getOwnToken());
 });
 
 test("proposals", async () => {
-  const client = new Client(url, await token("proposals:read", "proposals:create"));
+  const [client] = await token("admin", "proposals:read", "proposals:create");
   const body = { recipients: [{ address: shop, amount_sat: 100_000, label: "rent" }], fee_rate_sat_vb: 5 };
-  const draft = await client.createProposal({ alias: vault, body: { ...body, dry_run: true } });
+  const draft = await client.createProposal({ alias, body: { ...body, dry_run: true } });
   assert.equal(draft.id, null);
+
   const idempotencyKey = `rent-${Math.random()}`;
-  const made = await client.createProposal({ alias: vault, body, idempotencyKey });
-  assert.equal((await client.createProposal({ alias: vault, body, idempotencyKey })).id, made.id);
-  assert.equal(await status(client.broadcastProposal({ alias: vault, id: made.id! })), 403);
-  const cancelled = await client.cancelProposal({ alias: vault, id: made.id!, ifMatch: etagOf(made) });
-  assert.equal(cancelled?.status, "cancelled");
+  const made = await client.createProposal({ alias, body, idempotencyKey });
+  const id = made.id!;
+  assert.equal((await client.createProposal({ alias, body, idempotencyKey })).id, id);
+  const open = await client.listProposals({ alias, status: ["created", "partially_signed", "complete"] });
+  assert.ok(open.items.some((proposal) => proposal.id === id));
+  await refused(403, client.broadcastProposal({ alias, id }));
+  assert.equal((await client.cancelProposal({ alias, id, ifMatch: etagOf(made) }))?.status, "cancelled");
+});
+
+test("recipients", async () => {
+  const [client] = await token("admin", "proposals:read", "proposals:create");
+  const dryRun = (body: object) => client.createProposal({ alias, body: { ...body, dry_run: true } });
+  const coffee = { address: `bitcoin:${shop}?amount=0.0005&label=coffee`.toUpperCase() };
+  assert.equal((await dryRun({ recipients: [coffee] })).amount_sat, 50_000);
+  const several = [{ address: shop, amount_sat: 20_000 }, { address: shop, amount_sat: 30_000 }, { data: "6869" }];
+  const draft = await dryRun({ recipients: several, allow_duplicates: true });
+  assert.ok(draft.outputs.some((output) => output.data === "6869"));
+  assert.equal((await dryRun({ recipients_csv: `address;amount_btc;label\n${shop};0.0005;salary\n` })).amount_sat, 50_000);
 });
 
 test("sign, broadcast, replace", async () => {
-  const client = new Client(url, await token("proposals:*", "wallets:*"));
-  const sign = async (proposal: Schemas["ProposalDetails"]) => {
-    for (const signer of ["ann", "cleo"]) {
+  const [client] = await token("admin", "proposals:*", "wallets:read");
+  const sign = async ({ id }: Schemas["ProposalDetails"]) => {
+    let proposal = await client.getProposal({ alias, id: id! });
+    for (const [signer, status] of [["ann", "partially_signed"], ["cleo", "complete"]]) {
       const { psbt } = await callNode<{ psbt: string }>(`/wallet/${signer}`, "walletprocesspsbt", proposal.psbt);
-      proposal = (await client.addSignatures({ alias: vault, id: proposal.id!, body: { psbt } }))!;
+      proposal = (await client.addSignatures({ alias, id: id!, body: { psbt } }))!;
+      assert.equal(proposal.status, status);
     }
-    return proposal;
+    return id!;
   };
-  const first = await sign(await client.createProposal({ alias: vault, body: { recipients: [{ address: `bitcoin:${shop}?amount=0.0005` }], fee_rate_sat_vb: 5 } }));
-  assert.equal(first.status, "complete");
-  assert.equal((await client.broadcastProposal({ alias: vault, id: first.id! }))?.status, "broadcast");
-  const second = await sign(await client.bumpProposal({ alias: vault, id: first.id!, body: { fee_rate_sat_vb: 20 } }));
-  await client.broadcastProposal({ alias: vault, id: second.id! });
-  assert.equal(await status(client.abandonProposal({ alias: vault, id: second.id! })), 409);
+  const body = { recipients: [{ address: shop, amount_sat: 100_000, label: "rent" }], fee_rate_sat_vb: 5 };
+  const first = await sign(await client.createProposal({ alias, body }));
+  assert.equal((await client.broadcastProposal({ alias, id: first }))?.status, "broadcast");
+
+  const second = await sign(await client.bumpProposal({ alias, id: first, body: { fee_rate_sat_vb: 20 } }));
+  const txid = (await client.broadcastProposal({ alias, id: second }))!.final_txid!;
+  assert.equal((await client.getProposal({ alias, id: first })).status, "replaced");
+  const [latest] = (await client.listTransactions({ alias, unconfirmed: true })).items;
+  assert.deepEqual([latest!.txid, latest!.status], [txid, "mempool"]);
+  await refused(409, client.abandonProposal({ alias, id: second }));
+
   await callNode("/", "generatetoaddress", 1, shop);
-  for (let now = second; now.status !== "confirmed"; now = await client.getProposal({ alias: vault, id: second.id! })) await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.equal((await client.getProposal({ alias: vault, id: first.id! })).status, "replaced");
-  assert.equal((await client.getTransaction({ alias: vault, txid: second.final_txid ?? first.final_txid! })).category, "send");
+  while ((await client.getProposal({ alias, id: second })).status !== "confirmed") await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal((await client.getTransaction({ alias, txid })).category, "send");
 });
