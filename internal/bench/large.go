@@ -51,6 +51,7 @@ func measureLarge(ctx context.Context, b *bench) error {
 		return err
 	}
 	if b.wants(nameIdle) {
+		pause(ctx, untilGivenBack)
 		figures = append(figures, idle("when nobody has asked yet", large))
 	}
 	if b.wants(nameMillion) {

@@ -43,9 +43,13 @@ const (
 // names.
 const sqliteBusy = 5 * time.Second
 
-// pooledReaders is the number of reading connections in the pool, in addition to the
-// pinned ones.
-const pooledReaders = 8
+const (
+	// pooledReaders is the maximum number of reading connections in the pool.
+	pooledReaders = 8
+	// readerIdleTime is the time after which a reading connection that is not used is closed,
+	// because each takes a megabyte of memory. Opening it again takes milliseconds.
+	readerIdleTime = 15 * time.Second
+)
 
 func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if err := createPrivate(e.path); err != nil {
@@ -59,8 +63,9 @@ func (e sqliteEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 	if ro, err = sql.Open("sqlite", source+sqliteReader); err != nil {
 		return nil, nil, fmt.Errorf("open %s: %w", e.path, errors.Join(err, rw.Close()))
 	}
-	ro.SetMaxOpenConns(pinnedConns() + pooledReaders)
-	ro.SetMaxIdleConns(pinnedConns() + pooledReaders)
+	ro.SetMaxOpenConns(pooledReaders)
+	ro.SetMaxIdleConns(pooledReaders)
+	ro.SetConnMaxIdleTime(readerIdleTime)
 	if err := e.check(ctx, rw); err != nil {
 		_ = ro.Close()
 		_ = rw.Close()

@@ -34,55 +34,77 @@ func pinnedConns() int { return 4 * runtime.GOMAXPROCS(0) }
 // that it has read. Before every use of the cache, it checks whether the database has
 // changed. Without the wal-index, this takes a third of the time of reading the row again.
 func (e sqliteEngine) credentials(ctx context.Context, ro *sql.DB) (credentialReader, error) {
-	n := pinnedConns()
-	r := &pinnedReader{free: make(chan *pinnedConn, n)}
-	r.index, _ = openWALIndex(ctx, e.path, ro) // nil if this system or database has none
-	for range n {
-		c, err := pin(ctx, ro, r.index)
-		if err != nil {
-			return nil, errors.Join(err, r.close())
-		}
-		r.all = append(r.all, c)
-		r.free <- c
+	pool, err := sql.Open("sqlite", fileURL(e.path)+sqliteReader)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", e.path, err)
 	}
+	n := pinnedConns()
+	r := &pinnedReader{pool: pool, free: make(chan *pinnedConn, n), unopened: make(chan struct{}, n)}
+	for range n {
+		r.unopened <- struct{}{}
+	}
+	r.index, _ = openWALIndex(ctx, e.path, ro) // nil if this system or database has none
 	return r, nil
 }
 
-// pinnedReader lends each of its connections to one reader at a time.
+// pinnedReader lends each of its connections to one reader at a time. It opens another one if
+// all are in use, because each takes a megabyte of memory.
 type pinnedReader struct {
-	free  chan *pinnedConn
-	all   []*pinnedConn
-	index *walIndex
+	pool     *sql.DB
+	free     chan *pinnedConn
+	unopened chan struct{} // has an item for each connection that may still be opened
+	index    *walIndex
 }
 
-func (r *pinnedReader) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
+// take returns a connection, which the caller must give back to free.
+func (r *pinnedReader) take(ctx context.Context) (*pinnedConn, error) {
 	select {
 	case c := <-r.free:
-		defer func() { r.free <- c }()
-		return c.credential(ctx, tokenID)
+		return c, nil
+	default:
+	}
+	select {
+	case c := <-r.free:
+		return c, nil
+	case <-r.unopened:
+		c, err := pin(ctx, r.pool, r.index)
+		if err != nil {
+			r.unopened <- struct{}{}
+		}
+		return c, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
+func (r *pinnedReader) credential(ctx context.Context, tokenID string) (*auth.Credential, error) {
+	c, err := r.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { r.free <- c }()
+	return c.credential(ctx, tokenID)
+}
+
+// close closes all connections that no reader uses.
 func (r *pinnedReader) close() error {
 	var err error
-	for _, c := range r.all {
+	for len(r.free) > 0 {
+		c := <-r.free
 		err = errors.Join(err, c.counter.(driver.Stmt).Close(), c.conn.Close())
 	}
 	r.index.close()
-	return err
+	return errors.Join(err, r.pool.Close())
 }
 
 // remember implements credentialReader.
 func (r *pinnedReader) remember(ctx context.Context, key any, load func() (result any, small bool, err error)) (any, error) {
-	select {
-	case c := <-r.free:
-		defer func() { r.free <- c }()
-		return c.remember(ctx, key, load)
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	c, err := r.take(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { r.free <- c }()
+	return c.remember(ctx, key, load)
 }
 
 // pinnedConn is a reserved connection with a cache of the rows and results that were read
@@ -107,8 +129,8 @@ type version struct {
 	counter int64
 }
 
-func pin(ctx context.Context, ro *sql.DB, index *walIndex) (*pinnedConn, error) {
-	conn, err := ro.Conn(ctx)
+func pin(ctx context.Context, pool *sql.DB, index *walIndex) (*pinnedConn, error) {
+	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("pin a connection: %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -48,7 +49,7 @@ func (c credentialsTest) add(t *testing.T) {
 // everywhere looks the token up with all connections, and returns how many found it.
 func (c credentialsTest) everywhere(t *testing.T) (found int) {
 	t.Helper()
-	for _, conn := range c.pinned() {
+	for _, conn := range c.pinned(t) {
 		_, err := conn.credential(t.Context(), "t")
 		if err == nil {
 			found++
@@ -59,7 +60,20 @@ func (c credentialsTest) everywhere(t *testing.T) (found int) {
 	return found
 }
 
-func (c credentialsTest) pinned() []*pinnedConn { return c.credentials.(*pinnedReader).all }
+// pinned opens all connections and returns them.
+func (c credentialsTest) pinned(t *testing.T) (all []*pinnedConn) {
+	t.Helper()
+	r := c.credentials.(*pinnedReader)
+	for range pinnedConns() {
+		conn, err := r.take(t.Context())
+		testkit.Check(t, err)
+		all = append(all, conn)
+	}
+	for _, conn := range all {
+		r.free <- conn
+	}
+	return all
+}
 
 // TestCredentials_Changes checks that each connection notices each commit, whether it can read
 // the wal-index or not.
@@ -123,7 +137,7 @@ func TestCredentials_Changes(t *testing.T) {
 				t.Fatal("the wal-index cannot be read")
 			}
 			if !has {
-				for _, conn := range c.pinned() {
+				for _, conn := range c.pinned(t) {
 					conn.index = nil
 				}
 			}
@@ -149,7 +163,7 @@ func TestCredentials_Changes(t *testing.T) {
 func TestCredentials_Cached(t *testing.T) {
 	c := openCredentials(t)
 	c.add(t)
-	conn := c.pinned()[0]
+	conn := c.pinned(t)[0]
 	_, err := conn.credential(t.Context(), "t")
 	testkit.Check(t, err)
 	conn.remembered["t"] = &auth.Credential{UserName: "from the cache"}
@@ -225,5 +239,46 @@ func TestWALIndex_Header(t *testing.T) {
 				t.Errorf("a file of a wal-index: %v", err)
 			}
 		})
+	}
+}
+
+// TestCredentials_Connections checks that connections are opened as they are needed, and that
+// a failure to open one does not use it up.
+func TestCredentials_Connections(t *testing.T) {
+	c := openCredentials(t)
+	r := c.credentials.(*pinnedReader)
+	opened := func() int { return pinnedConns() - len(r.unopened) }
+	for range 3 {
+		c.findNothing(t)
+	}
+	if opened() != 1 {
+		t.Errorf("%d connections were opened for one reader, want 1", opened())
+	}
+	held, err := r.take(t.Context())
+	testkit.Check(t, err)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range pinnedConns() {
+		if _, err := r.take(ended); err == nil {
+			t.Fatal("a connection was opened although the context has ended")
+		}
+	}
+	if opened() != 1 {
+		t.Errorf("%d connections count as opened after failures, want 1", opened())
+	}
+	c.findNothing(t)
+	if opened() != 2 {
+		t.Errorf("%d connections were opened for two readers, want 2", opened())
+	}
+	r.free <- held
+	if all := c.pinned(t); len(all) != pinnedConns() || opened() != pinnedConns() {
+		t.Errorf("%d connections were opened, want %d", opened(), pinnedConns())
+	}
+}
+
+func (c credentialsTest) findNothing(t *testing.T) {
+	t.Helper()
+	if _, err := c.credentials.credential(t.Context(), "t"); !errors.Is(err, sql.ErrNoRows) {
+		t.Fatal(err)
 	}
 }
