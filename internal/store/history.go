@@ -45,13 +45,24 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 		return listRecords(ctx, s.reads(), s.histories, p, f)
 	}
 	var page []wallet.Record
-	err := s.inReadTx(ctx, func(q *db.Queries) error {
-		var err error
-		if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
-			return err
-		}
-		return fillRecords(ctx, q, walletID, page, parts{outputs: true})
-	})
+	var err error
+	if f.Unconfirmed || !p.AnyAddress || !p.AnyLabel {
+		err = s.inReadTx(ctx, func(q *db.Queries) error {
+			var err error
+			if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
+				return err
+			}
+			return addOutputs(ctx, q, walletID, page)
+		})
+	} else {
+		err = s.inLongReadTx(ctx, func(q longQueries) error {
+			var err error
+			if page, err = q.records(ctx, p, f.Ascending); err != nil {
+				return err
+			}
+			return addOutputs(ctx, q, walletID, page)
+		})
+	}
 	return page, err
 }
 
@@ -138,7 +149,7 @@ func (s *Store) TransactionByID(ctx context.Context, walletID, txid string) (wal
 			return fmt.Errorf("select a transaction: %w", err)
 		}
 		one = []wallet.Record{recordOf(db.TransactionsRow(row))}
-		return fillRecords(ctx, q, walletID, one, parts{outputs: true, inputs: true})
+		return errors.Join(addOutputs(ctx, q, walletID, one), addInputs(ctx, q, walletID, one))
 	})
 	if err != nil {
 		return wallet.Record{}, err
@@ -198,44 +209,49 @@ func placeOf(branch *uint8, index *uint32) *wallet.Place {
 	return &wallet.Place{Branch: wallet.Branch(*branch), Index: *index}
 }
 
-// parts selects which data from other tables is loaded into records.
-type parts struct{ outputs, inputs bool }
-
-// fillRecords loads the wanted parts of all records, with one query per part.
-func fillRecords(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record, want parts) error {
+// addOutputs loads the outputs of all records with one query.
+func addOutputs(ctx context.Context, q outputReader, walletID string, records []wallet.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	byID := make(map[string]*wallet.Record, len(records))
-	ids := make([]string, len(records))
-	for i := range records {
-		byID[records[i].Txid], ids[i] = &records[i], records[i].Txid
+	byID, ids := recordsByID(records)
+	rows, err := q.OutputsOf(ctx, db.OutputsOfParams{WalletID: walletID, Txids: ids})
+	if err != nil {
+		return fmt.Errorf("list outputs: %w", err)
 	}
-	if want.outputs {
-		rows, err := q.OutputsOf(ctx, db.OutputsOfParams{WalletID: walletID, Txids: listOf(ids)})
-		if err != nil {
-			return fmt.Errorf("list outputs: %w", err)
-		}
-		for _, row := range rows {
-			r := byID[row.Txid]
-			r.Outputs = append(r.Outputs, wallet.Output{
-				Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
-				Own:   placeOf(row.Branch, row.AddressIndex),
-				Label: cmp.Or(row.OutputLabel, row.AddressLabel), AddressLabel: row.AddressLabel,
-			})
-		}
-	}
-	if want.inputs {
-		rows, err := q.InputsOf(ctx, db.InputsOfParams{WalletID: walletID, Txids: listOf(ids)})
-		if err != nil {
-			return fmt.Errorf("list inputs: %w", err)
-		}
-		for _, row := range rows {
-			r := byID[row.Txid]
-			r.Inputs = append(r.Inputs, wallet.Input{
-				Prev: btc.Outpoint{Txid: row.PrevTxid, Vout: row.PrevVout}, Amount: row.AmountSat,
-			})
-		}
+	for _, row := range rows {
+		r := byID[row.Txid]
+		r.Outputs = append(r.Outputs, wallet.Output{
+			Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
+			Own:   placeOf(row.Branch, row.AddressIndex),
+			Label: cmp.Or(row.OutputLabel, row.AddressLabel), AddressLabel: row.AddressLabel,
+		})
 	}
 	return nil
+}
+
+// addInputs loads the inputs of all records with one query.
+func addInputs(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record) error {
+	byID, ids := recordsByID(records)
+	rows, err := q.InputsOf(ctx, db.InputsOfParams{WalletID: walletID, Txids: ids})
+	if err != nil {
+		return fmt.Errorf("list inputs: %w", err)
+	}
+	for _, row := range rows {
+		r := byID[row.Txid]
+		r.Inputs = append(r.Inputs, wallet.Input{
+			Prev: btc.Outpoint{Txid: row.PrevTxid, Vout: row.PrevVout}, Amount: row.AmountSat,
+		})
+	}
+	return nil
+}
+
+// recordsByID returns the records by their ids, and the ids as a parameter of a query.
+func recordsByID(records []wallet.Record) (byID map[string]*wallet.Record, ids string) {
+	byID = make(map[string]*wallet.Record, len(records))
+	all := make([]string, len(records))
+	for i := range records {
+		byID[records[i].Txid], all[i] = &records[i], records[i].Txid
+	}
+	return byID, listOf(all)
 }

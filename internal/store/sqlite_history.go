@@ -20,6 +20,11 @@ import (
 // historyConns is the number of connections that read histories.
 const historyConns = 4
 
+// historyPragmas are set on each of these connections. With SQLite's default cache of 2 MB, a
+// page from the middle of a long history would read most of its labels and outputs from the
+// file again.
+var historyPragmas = []string{"PRAGMA query_only(1)", "PRAGMA cache_size(-8000)"}
+
 // histories opens a pool of connections that do not use database/sql. Together with its
 // driver, that package takes twice as long to return the values of a row as SQLite takes to
 // find the row (ADR 17).
@@ -28,7 +33,12 @@ func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
 		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // a reader also writes the index of the write-ahead log (-shm)
 		PrepareConn: func(conn *zombiezen.Conn) error {
 			conn.SetBusyTimeout(sqliteBusy)
-			return sqlitex.ExecuteTransient(conn, "PRAGMA query_only(1)", nil)
+			for _, pragma := range historyPragmas {
+				if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	})
 	if err != nil {
@@ -58,7 +68,19 @@ func (r sqliteHistories) with(ctx context.Context, body func(*zombiezen.Conn) er
 // pages are buffers for the records of a page, whose number is unknown until they are read.
 var pages = sync.Pool{New: func() any { return new([]wallet.Record) }}
 
-func (r sqliteHistories) records(ctx context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error) {
+func (r sqliteHistories) records(ctx context.Context, p db.TransactionsParams, ascending bool) (page []wallet.Record, err error) {
+	err = r.with(ctx, func(conn *zombiezen.Conn) error {
+		page, err = sqliteQueries{conn}.records(ctx, p, ascending)
+		return err
+	})
+	if err != nil {
+		return nil, translate(err)
+	}
+	return page, nil
+}
+
+// records implements recordReader.
+func (q sqliteQueries) records(_ context.Context, p db.TransactionsParams, ascending bool) ([]wallet.Record, error) {
 	query := db.Transactions
 	if ascending {
 		query = db.TransactionsAscending // with the same parameters and columns
@@ -69,13 +91,11 @@ func (r sqliteHistories) records(ctx context.Context, p db.TransactionsParams, a
 		pages.Put(page)
 	}()
 	*page = (*page)[:0]
-	err := r.with(ctx, func(conn *zombiezen.Conn) error {
-		return eachRow(conn, query, func(stmt *zombiezen.Stmt) { bindHistory(stmt, p) }, func(c *columns) {
-			*page = append(*page, recordOf(historyRow(c)))
-		})
+	err := eachRow(q.conn, query, func(stmt *zombiezen.Stmt) { bindHistory(stmt, p) }, func(c *columns) {
+		*page = append(*page, recordOf(historyRow(c)))
 	})
 	if err != nil {
-		return nil, translate(fmt.Errorf("list transactions: %w", err))
+		return nil, fmt.Errorf("list transactions: %w", err)
 	}
 	return slices.Clone(*page), nil
 }

@@ -9,8 +9,10 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-// detailsQueries are the queries for the details of a wallet.
-type detailsQueries interface {
+// longQueries are queries that may return many rows.
+type longQueries interface {
+	recordReader
+	outputReader
 	PlainAddresses(ctx context.Context, p db.PlainAddressesParams) ([]db.PlainAddressesRow, error)
 	LabelledAddresses(ctx context.Context, walletID string) ([]db.LabelledAddressesRow, error)
 	UnspentOutputs(ctx context.Context, walletID string) ([]db.UnspentOutputsRow, error)
@@ -18,20 +20,25 @@ type detailsQueries interface {
 	FrozenOutputs(ctx context.Context, walletID string) ([]db.FrozenOutputsRow, error)
 }
 
-// inDetailsTx runs body like inReadTx, and in a faster way if the engine supports that.
-func (s *Store) inDetailsTx(ctx context.Context, body func(detailsQueries) error) error {
+// outputReader reads the outputs of transactions.
+type outputReader interface {
+	OutputsOf(ctx context.Context, p db.OutputsOfParams) ([]db.OutputsOfRow, error)
+}
+
+// inLongReadTx runs body like inReadTx, and in a faster way if the engine supports that.
+func (s *Store) inLongReadTx(ctx context.Context, body func(longQueries) error) error {
 	if fast, ok := s.histories.(interface {
-		inReadTx(ctx context.Context, body func(detailsQueries) error) error
+		inReadTx(ctx context.Context, body func(longQueries) error) error
 	}); ok {
 		return translate(fast.inReadTx(ctx, body))
 	}
-	return s.inReadTx(ctx, func(q *db.Queries) error { return body(q) })
+	return s.inReadTx(ctx, func(q *db.Queries) error { return body(queriedRecords{q}) })
 }
 
 // Details implements wallet.Book.
 func (s *Store) Details(ctx context.Context, v wallet.View, end [2]uint32) (wallet.Details, error) {
 	p := wallet.Details{View: v}
-	err := s.inDetailsTx(ctx, func(q detailsQueries) error {
+	err := s.inLongReadTx(ctx, func(q longQueries) error {
 		for branch := range p.Addresses {
 			var err error
 			if p.Addresses[branch], err = plainAddresses(ctx, q, v.ID, branch, end[branch]); err != nil {
@@ -48,7 +55,7 @@ func (s *Store) Details(ctx context.Context, v wallet.View, end [2]uint32) (wall
 	return p, err
 }
 
-func plainAddresses(ctx context.Context, q detailsQueries, walletID string, branch int, end uint32) ([]wallet.PlainAddress, error) {
+func plainAddresses(ctx context.Context, q longQueries, walletID string, branch int, end uint32) ([]wallet.PlainAddress, error) {
 	rows, err := q.PlainAddresses(ctx, db.PlainAddressesParams{WalletID: walletID, Branch: uint8(branch), EndIndex: end}) //nolint:gosec // 0 or 1
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
@@ -60,7 +67,7 @@ func plainAddresses(ctx context.Context, q detailsQueries, walletID string, bran
 	return addresses, nil
 }
 
-func labelledAddresses(ctx context.Context, q detailsQueries, walletID string) ([]wallet.LabelledAddress, error) {
+func labelledAddresses(ctx context.Context, q longQueries, walletID string) ([]wallet.LabelledAddress, error) {
 	rows, err := q.LabelledAddresses(ctx, walletID)
 	if err != nil {
 		return nil, fmt.Errorf("list the labelled addresses: %w", err)
@@ -77,7 +84,7 @@ func labelledAddresses(ctx context.Context, q detailsQueries, walletID string) (
 
 // unspent returns the unspent outputs. It looks up locks in a separate query, because
 // there are few and a join would check every output.
-func unspent(ctx context.Context, q detailsQueries, walletID string) ([]wallet.Unspent, error) {
+func unspent(ctx context.Context, q longQueries, walletID string) ([]wallet.Unspent, error) {
 	rows, err := q.UnspentOutputs(ctx, walletID)
 	if err != nil {
 		return nil, fmt.Errorf("list unspent outputs: %w", err)
