@@ -43,6 +43,7 @@ const (
 	nameIdle           = "idle"      // memory use with a million tokens
 	nameSeveral        = "several"   // several processes on PostgreSQL
 	nameBeside         = "beside"    // requests during heavy requests
+	nameStreams        = "streams"   // event streams
 )
 
 // bench holds the options and the temporary data of one run of this program.
@@ -73,6 +74,7 @@ var sections = []section{
 	{[]string{nameSync}, measureSync},
 	{[]string{nameBlock}, measureBlock},
 	{[]string{nameZMQ, namePolling}, measureArrivals},
+	{[]string{nameStreams}, measureStreams},
 	{[]string{nameProposal, nameProposals}, measureProposals},
 	{[]string{nameImport}, measureImport},
 	{[]string{nameLogin}, measureLogin},

@@ -35,6 +35,7 @@ const (
 	perBlock  = 250
 	syncBar   = 3.0 // maximum ratio to the duration of the calls alone
 	syncTurns = 3
+	eventsBar = 1.5 // maximum ratio of a sync that records events to one that does not
 )
 
 // measureSync builds an index from scratch, and compares the duration with the
@@ -55,7 +56,9 @@ func measureSync(ctx context.Context, b *bench) error {
 	if err := w.live(ctx); err != nil {
 		return fmt.Errorf("make the wallet's history: %w", err)
 	}
-	if err := w.makeNewer(ctx); err != nil {
+	withEvents := *w
+	withEvents.template = filepath.Join(b.dir, "sync-with-events.db")
+	if err := errors.Join(copyFile(w.template, withEvents.template), w.makeNewer(ctx)); err != nil {
 		return fmt.Errorf("change the wallet's creation: %w", err)
 	}
 	setUp := clock().Sub(start)
@@ -63,7 +66,7 @@ func measureSync(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	var took [2][]time.Duration
+	var took [3][]time.Duration
 	var first time.Duration
 	for i := range syncTurns + 1 {
 		alone, err := calls.make(ctx)
@@ -74,15 +77,23 @@ func measureSync(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
+		events, err := withEvents.sync(ctx, filepath.Join(b.dir, fmt.Sprintf("sync-with-events-%d.db", i)))
+		if err != nil {
+			return err
+		}
 		if i == 0 {
 			first = all
-		} else {
-			took[0], took[1] = append(took[0], alone), append(took[1], all)
+			continue
+		}
+		for j, d := range []time.Duration{alone, all, events} {
+			took[j] = append(took[j], d)
 		}
 	}
 	f := compared(figure{name: nameSync, what: fmt.Sprintf("first sync of %d transactions", synced)}, side{took: took[0]}, side{took: took[1]}, syncBar)
 	f.processor, f.against = "", "RPC alone: "+duration(middle(took[0]))
-	figures := []figure{f, {name: nameSync, what: "the very first, where Core has to watch more addresses of change", value: duration(first)}}
+	inserts := compared(figure{name: nameSync, what: "the same of an older wallet, with an event for each transaction"}, side{took: took[1]}, side{took: took[2]}, eventsBar)
+	inserts.processor, inserts.against = "", "without events: "+duration(middle(took[1]))
+	figures := []figure{f, inserts, {name: nameSync, what: "the very first, where Core has to watch more addresses of change", value: duration(first)}}
 	if err := printFigures(b.stdout, figures); err != nil {
 		return err
 	}
@@ -243,11 +254,7 @@ func (w *hot) makeNewer(ctx context.Context) error {
 // sync builds the index in a new copy of the template database, checks the number of
 // transactions, and returns the duration.
 func (w *hot) sync(ctx context.Context, database string) (took time.Duration, err error) {
-	text, err := os.ReadFile(w.template)
-	if err != nil {
-		return 0, err
-	}
-	if err := os.WriteFile(database, text, 0o600); err != nil { //nolint:gosec // in our temporary folder
+	if err := copyFile(w.template, database); err != nil {
 		return 0, err
 	}
 	e, err := openEngine(ctx, w.chain, database)
@@ -263,6 +270,15 @@ func (w *hot) sync(ctx context.Context, database string) (took time.Duration, er
 		err = fmt.Errorf("there are %d transactions instead of %d", n, synced)
 	}
 	return took, err
+}
+
+// copyFile copies a file in our temporary folder.
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from) //nolint:gosec // ours
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o600) //nolint:gosec // ours
 }
 
 // calls has the requests that a first sync sends to the node. Their responses are
