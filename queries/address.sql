@@ -40,6 +40,16 @@ WHERE o.wallet_id = @wallet_id AND o.address IN (SELECT value FROM json_each(CAS
   AND t.status NOT IN ('replaced', 'conflicted', 'abandoned')
 GROUP BY o.address;
 
+-- The latest payment to each of the addresses, in a block or in the mempool. A payment that is about to be replaced does
+-- not count.
+-- name: LastPaid :many
+SELECT o.address, CAST(max(t.time) AS BIGINT) AS paid_at
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = @wallet_id AND o.address IN (SELECT value FROM json_each(CAST(@addresses AS TEXT)))
+  AND t.status IN ('confirmed', 'mempool') AND t.txid <> @replaced
+GROUP BY o.address;
+
 -- name: FindAddress :many
 SELECT a.address, a.branch, a.address_index, a.used, coalesce(l.label, '') AS label,
   CAST(a.address_index < CASE a.branch WHEN 0 THEN w.receive_next ELSE w.change_next END AS BOOLEAN) AS revealed,

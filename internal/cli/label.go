@@ -80,7 +80,8 @@ REF is an address, a transaction id, or an output as txid:vout.`,
 			if err != nil {
 				return err
 			}
-			if slices.ContainsFunc(labels, func(l api.Label) bool { return l.Ref == args[1] && l.Label != nil && *l.Label == args[2] }) {
+			at := slices.IndexFunc(labels, func(l api.Label) bool { return l.Ref == args[1] && l.Label != nil })
+			if at >= 0 && *labels[at].Label == args[2] {
 				fmt.Fprintf(p.stdout, "%s has this label already; nothing was changed.\n", args[1])
 				return nil
 			}
@@ -88,6 +89,9 @@ REF is an address, a transaction id, or an output as txid:vout.`,
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Labelled %s.\n", args[1])
+			if at >= 0 {
+				fmt.Fprintf(p.stderr, "Replaced the label %q.\n", *labels[at].Label)
+			}
 			return nil
 		}),
 	}

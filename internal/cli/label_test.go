@@ -27,6 +27,12 @@ func TestLabelCommands(t *testing.T) {
 				t.Errorf("%s is not labelled:\n%s", ref, out)
 			}
 		}
+		for _, change := range [][2]string{{"invoice 17", "invoice 18"}, {"invoice 18", "invoice 17"}} {
+			want := fmt.Sprintf("Replaced the label %q.\n", change[0])
+			if _, problems, err := s.try(t.Context(), "label", "set", "vault", address, change[1]); err != nil || !strings.HasPrefix(problems, want) {
+				t.Errorf("%s: %v, %q, want %q", change[1], err, problems, want)
+			}
+		}
 		if got := field(s.get(t, "/api/v1/wallets/vault/addresses/"+address), "label"); got != "invoice 17" {
 			t.Errorf("the API shows the label %v", got)
 		}

@@ -69,6 +69,19 @@ func TestProposalCommands(t *testing.T) {
 		check(s.run(t, "proposal", "broadcast", id), "Sent transaction ")
 		check(s.run(t, "proposal", "broadcast", id), " again.\n")
 
+		t.Run("warnings about recipients", func(t *testing.T) {
+			args := []string{"proposal", "create", "vault", "--to", to + "=10000sat", "--label", to + "=gifts", "--dry-run"}
+			relabelled := `labels of addresses are replaced, also for earlier payments to them: "rent" becomes "gifts" for ` + to
+			testkit.Eventually(t, "warning about the earlier payment", func() bool {
+				return strings.Contains(s.run(t, args...), "warning     earlier payments were made to 1 recipient ("+to+" on ")
+			})
+			check(s.run(t, args...), "warning     "+relabelled)
+			shown := decoded(t, s.run(t, append(args, "--json")...))
+			warnings := field(shown, "warnings").([]any)
+			if got := field(warnings[len(warnings)-1], "message"); got != relabelled {
+				t.Errorf("the warning in the JSON is %v", got)
+			}
+		})
 		t.Run("bump", func(t *testing.T) {
 			s.refuse(t, "--fee-rate: must be at least", "proposal", "bump", id, "--fee-rate", "10.001")
 			out := s.run(t, "proposal", "bump", id, "--fee-rate", "20")

@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/proposal"
@@ -26,16 +25,11 @@ type payee struct {
 	proposal.Output
 
 	Label string
-	// Replaces is the label of the address that the label of this payment replaces, in a preview.
-	Replaces string
 	// Wallet and WalletAlias are the name and the alias of the user's other wallet that the address
 	// belongs to; empty for addresses of others.
 	Wallet, WalletAlias string
 	// Fresh is set in a preview if the address of that wallet is not revealed yet.
 	Fresh bool
-	// UsedAt is the time of an earlier transaction that pays to the address; zero without one,
-	// and if that was not looked up.
-	UsedAt time.Time
 }
 
 // change is an output that returns to the wallet, and how its address is derived.
@@ -130,30 +124,9 @@ func (p payment) ChangeSum() (sum btc.Amount) {
 // rateText returns a fee rate with at most two decimals.
 func rateText(r btc.FeeRate) string { return ((r + 5) / 10 * 10).String() }
 
-// IsUsed reports whether the address has received a payment before.
-func (p payee) IsUsed() bool { return !p.UsedAt.IsZero() }
-
-// maxUsedLookups is the maximum number of recipients for which a preview looks for earlier
-// payments.
-const maxUsedLookups = 20
-
-// noteUsed looks for earlier payments to the recipients.
-func (c *call) noteUsed(p *payment) error {
-	for i := range p.Payees[:min(len(p.Payees), maxUsedLookups)] {
-		o := &p.Payees[i]
-		if o.Address == "" {
-			continue
-		}
-		found, _, err := c.Wallets.Transactions(c.r.Context(), wallet.One(c.access), wallet.Filter{Address: o.Address}, wallet.HistoryCursor{}, 1)
-		if err != nil {
-			return err
-		}
-		if len(found) > 0 {
-			o.UsedAt = found[0].Time
-		}
-	}
-	return nil
-}
+// maxWalletLookups is the maximum number of recipients for which a preview looks for the wallets
+// of the user.
+const maxWalletLookups = 20
 
 // noteWallets looks for other wallets of the user that the recipients belong to.
 func (c *call) noteWallets(p *payment) error {
@@ -161,9 +134,9 @@ func (c *call) noteWallets(p *payment) error {
 	if err != nil {
 		return err
 	}
-	for i := range p.Payees[:min(len(p.Payees), maxUsedLookups)] {
+	for i := range p.Payees[:min(len(p.Payees), maxWalletLookups)] {
 		o := &p.Payees[i]
-		if o.Address == "" || o.IsOwn() {
+		if o.Address == "" || o.Kind == proposal.Own {
 			continue
 		}
 		found, err := c.Wallets.FindAddress(c.r.Context(), c.who, o.Address)

@@ -195,21 +195,23 @@ func (o *sendRequest) create(c *call) (proposal.Proposal, error) {
 	return c.Proposals.Create(c.r.Context(), c.access, o.CreateParams)
 }
 
-// hideRevealed removes the addresses from the recipients of a dry run that are wallets of the
-// user, because they are not revealed yet.
-func (c *call) hideRevealed(o *sendRequest, payees []payee) error {
+// hideRevealed removes the addresses from the recipients and the warnings of a dry run that are
+// wallets of the user, because they are not revealed yet.
+func (c *call) hideRevealed(o *sendRequest, out *payment) error {
 	names, err := c.ownWallets()
 	if err != nil {
 		return err
 	}
 	rows := c.rows()
-	for i := range payees {
-		p := &payees[i]
+	for i := range out.Payees {
+		p := &out.Payees[i]
 		if p.Recipient < 0 || p.Recipient >= len(o.rows) {
 			continue
 		}
 		alias := rows[o.rows[p.Recipient]].Wallet
 		if at := slices.IndexFunc(names, func(w ownWallet) bool { return w.Alias == alias }); at >= 0 {
+			out.Paid = slices.DeleteFunc(out.Paid, func(a proposal.PaidAddress) bool { return a.Address == p.Address })
+			out.Relabels = slices.DeleteFunc(out.Relabels, func(r proposal.Relabel) bool { return r.Address == p.Address })
 			p.Address, p.Wallet, p.WalletAlias, p.Fresh = "", names[at].Name, alias, true
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/node/nodestatus"
-	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -198,23 +197,17 @@ func (c *call) dryRun() (preview, error) {
 	}
 	for i := range out.Payees { // labels of this form are not stored yet
 		if at := out.Payees[i].Recipient; at >= 0 && at < len(params.Recipients) && params.Recipients[at].Label != "" {
-			if was := out.Payees[i].Label; was != params.Recipients[at].Label {
-				out.Payees[i].Replaces = was
-			}
 			out.Payees[i].Label = params.Recipients[at].Label
 		}
 	}
 	if p.Review != nil {
 		out.Needs = c.needs(*p.Review)
 	}
-	if err = c.hideRevealed(params, out.Payees); err != nil {
+	if err = c.hideRevealed(params, &out.payment); err != nil {
 		return preview{}, err
 	}
 	out.After = c.view.Balances.Available() - out.Total()
-	if err = c.noteWallets(&out.payment); err != nil {
-		return preview{}, err
-	}
-	return out, c.noteUsed(&out.payment)
+	return out, c.noteWallets(&out.payment)
 }
 
 // createProposal creates the proposal of the form, unless the same form was sent before.
@@ -318,11 +311,3 @@ func feeOptions(s nodestatus.Status) []feeOption {
 	}
 	return options
 }
-
-// Reused returns the recipients whose address was paid before.
-func (p preview) Reused() []payee {
-	return slices.DeleteFunc(slices.Clone(p.Payees), func(o payee) bool { return !o.IsUsed() })
-}
-
-// IsOwn reports whether the address belongs to the wallet.
-func (p payee) IsOwn() bool { return p.Kind == proposal.Own }

@@ -157,7 +157,7 @@ func TestSend_Forms(t *testing.T) {
 		p.submit(send, "action", "preview").want(200, "1 500 000 sat")
 	})
 	t.Run("an address that was used", func(*testing.T) {
-		preview(alice, address1, own, amount1, "10000").want(200, "An address of this wallet was used before", "An address of this wallet")
+		preview(alice, address1, own, amount1, "10000").want(200, "An address was paid before", own+", ", "An address of this wallet")
 	})
 	t.Run("another wallet of the user", func(t *testing.T) {
 		savings := alice.vault("savings")

@@ -94,7 +94,15 @@ func (s *Service) draftAndAdd(ctx context.Context, d draft) (Proposal, error) {
 	if err != nil {
 		return Proposal{}, err
 	}
-	return s.fundAndAdd(ctx, d)
+	known, err := s.knownRecipients(ctx, d)
+	if err != nil {
+		return Proposal{}, err
+	}
+	p, err := s.fundAndAdd(ctx, d)
+	if err == nil {
+		p.noteRecipients(known, d.labels())
+	}
+	return p, err
 }
 
 // withReserving adds to ErrUTXOReserved the ids of the proposals that reserve the UTXOs,
@@ -335,6 +343,9 @@ func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
 	}
 }
 
+// addressLabel is the type of the labels of addresses (BIP-329).
+const addressLabel = "addr"
+
 // labels returns the labels that the request sets for addresses.
 func (d draft) labels() []btc.Label {
 	var labels []btc.Label
@@ -342,7 +353,7 @@ func (d draft) labels() []btc.Label {
 	for _, r := range d.Recipients {
 		if r.Label != "" && !seen[r.Address] {
 			seen[r.Address] = true
-			labels = append(labels, btc.Label{Type: "addr", Ref: r.Address, Label: &r.Label})
+			labels = append(labels, btc.Label{Type: addressLabel, Ref: r.Address, Label: &r.Label})
 		}
 	}
 	return labels

@@ -3,6 +3,7 @@ package proposal_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,7 +97,8 @@ func wantAncestors(t *testing.T, v vault, p proposal.Proposal, want proposal.Anc
 		t.Errorf("the ancestors are %+v and not %+v; together with them it pays %s sat/vB, alone %s", p.Ancestors, want, p.JointRate(), p.PaidRate())
 	}
 	warnings := p.Warnings()
-	if last := len(warnings) - 1; last < 0 || warnings[last].Code != proposal.WarnUnconfirmed || !strings.Contains(warnings[last].Message, "1 unconfirmed UTXO and cannot be confirmed before 2 unconfirmed transactions") {
+	at := slices.IndexFunc(warnings, func(w proposal.Warning) bool { return w.Code == proposal.WarnUnconfirmed })
+	if at < 0 || !strings.Contains(warnings[at].Message, "1 unconfirmed UTXO and cannot be confirmed before 2 unconfirmed transactions") {
 		t.Errorf("the warnings are %v", warnings)
 	}
 	if n := v.unconfirmed(p); n != 1 {

@@ -151,6 +151,11 @@ type Proposal struct {
 	// Ancestors are the unconfirmed ancestors of a new proposal or a dry run. They are not
 	// stored.
 	Ancestors Ancestors
+	// Paid and Relabels are the addresses of a new proposal or a dry run that received payments
+	// before, and the labels that it replaces. They are not stored. Both are nil if the creator may
+	// not read the wallet.
+	Paid     []PaidAddress
+	Relabels []Relabel
 
 	// Evicts are the payments that can no longer be confirmed once this replacement is sent,
 	// as determined when it was created.

@@ -18,6 +18,12 @@ const (
 	// WarnUnconfirmed is the code of the warning that a new proposal, or a dry run, spends
 	// outputs of unconfirmed transactions.
 	WarnUnconfirmed = "unconfirmed_utxos"
+	// WarnAddressPaid is the code of the warning that an address of a new proposal, or a dry run,
+	// received a payment before.
+	WarnAddressPaid = "address_paid"
+	// WarnLabelReplaced is the code of the warning that a label of a new proposal, or a dry run,
+	// replaces another label of the address.
+	WarnLabelReplaced = "label_replaced"
 	// WarnPolicyChanged is the code of the warning that the policies have changed since the
 	// proposal was created or approved; see Proposal.PoliciesChanged.
 	WarnPolicyChanged = "policy_changed"
@@ -31,7 +37,8 @@ const stillValid = "the proposal had enough signatures: anyone who has the signe
 const highFeePart = 10
 
 // Warnings returns the warnings about the proposal. The result changes only with the
-// proposal's version, except that only a new proposal has WarnUnconfirmed.
+// proposal's version, except that only a new proposal has
+// WarnUnconfirmed, WarnAddressPaid and WarnLabelReplaced.
 func (p *Proposal) Warnings() []Warning {
 	amount := p.Sent()
 	if amount == 0 { // an imported proposal may pay only to change addresses
@@ -52,7 +59,7 @@ func (p *Proposal) Warnings() []Warning {
 	if p.Ancestors.Transactions > 0 {
 		list = append(list, p.ancestorWarning())
 	}
-	return list
+	return append(list, p.recipientWarnings()...)
 }
 
 func warningOf(code, format string, args ...any) Warning {

@@ -201,7 +201,7 @@ func (w *world) vault(k testkit.Script, amounts ...btc.Amount) vault {
 	return v
 }
 
-// fund pays to the vault, mines a block, and waits until the index has the UTXOs.
+// fund pays to new addresses of the vault, mines a block, and waits until the index has the UTXOs.
 func (v vault) fund(amounts ...btc.Amount) {
 	v.t.Helper()
 	outputs := map[string]btc.JSONBTC{}
@@ -210,6 +210,12 @@ func (v vault) fund(amounts ...btc.Amount) {
 		testkit.Check(v.t, err)
 		outputs[a.Address] = btc.JSONBTC(amount)
 	}
+	v.fundTo(outputs)
+}
+
+// fundTo is fund for addresses of the vault with their amounts.
+func (v vault) fundTo(outputs map[string]btc.JSONBTC) {
+	v.t.Helper()
 	was := v.trusted()
 	txid := text(v.t, v.node.WalletCLI(v.t, payer, "sendmany", "", outputs))
 	if _, err := v.node.Call(v.t.Context(), "getmempoolentry", txid); err != nil { // not sent, because of -walletbroadcast=0
@@ -219,8 +225,8 @@ func (v vault) fund(amounts ...btc.Amount) {
 	}
 	v.mine()
 	var sum btc.Amount
-	for _, amount := range amounts {
-		sum += amount
+	for _, amount := range outputs {
+		sum += btc.Amount(amount)
 	}
 	testkit.Eventually(v.t, "UTXOs that the node would spend", func() bool { return v.trusted() == was+sum })
 }

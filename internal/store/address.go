@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store/db"
@@ -131,6 +132,19 @@ func (s *Store) ReceivedBy(ctx context.Context, walletID string, addresses []str
 		received[row.Address] = wallet.Received{Total: btc.Amount(row.ReceivedSat), Confirmed: btc.Amount(row.ConfirmedSat), Transactions: int(row.Transactions)}
 	}
 	return received, nil
+}
+
+// LastPaid implements proposal.Store.
+func (s *Store) LastPaid(ctx context.Context, walletID string, addresses []string, replaced string) (map[string]time.Time, error) {
+	rows, err := s.reads().LastPaid(ctx, db.LastPaidParams{WalletID: walletID, Addresses: listOf(addresses), Replaced: replaced})
+	if err != nil {
+		return nil, translate(fmt.Errorf("look up payments to addresses: %w", err))
+	}
+	at := make(map[string]time.Time, len(rows))
+	for _, row := range rows {
+		at[row.Address] = time.UnixMicro(row.PaidAt).UTC()
+	}
+	return at, nil
 }
 
 // FindAddress implements wallet.Book.

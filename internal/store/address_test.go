@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/store/db"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -205,6 +207,49 @@ func TestReceivedBy(t *testing.T) {
 				_, err = b.AddressOf(t.Context(), other.ID, a.Address)
 				wantFault(t, err, wallet.ErrAddressNotFound)
 			})
+		}
+	})
+}
+
+// TestLastPaid checks that payments in a block or in the mempool count, except the one that is
+// replaced, and that they are looked up by address.
+func TestLastPaid(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		u := b.user("alice", false)
+		w, other := b.wallet(u, "a"), b.wallet(u, "b")
+		paid := func(w wallet.Wallet, txid string, s wallet.State, second int64, at wallet.Place) wallet.Change {
+			p := payment(w, txid, s, []wallet.Place{at})
+			p.Time = time.Unix(second, 0).UTC()
+			return wallet.Change{WalletID: w.ID, Added: []wallet.Transaction{p}}
+		}
+		b.write(
+			paid(w, "t1", confirmedAt(1), 10, *place(0, 1)), paid(w, "t2", inMempool(true), 30, *place(0, 1)), paid(w, "t3", confirmedAt(1), 20, *place(0, 1)),
+			paid(w, "t4", inMempool(true), 40, *place(0, 2)),
+			paid(w, "t5", wallet.State{Status: wallet.Abandoned, Replaceable: "no"}, 50, *place(0, 3)),
+			paid(other, "t6", confirmedAt(1), 60, *place(0, 4)),
+		)
+		var addresses []string
+		for i := range uint32(6) {
+			addresses = append(addresses, addressAt(w.ID, *place(0, i)))
+		}
+		for replaced, want := range map[string]map[string]time.Time{
+			"":   {addresses[1]: time.Unix(30, 0).UTC(), addresses[2]: time.Unix(40, 0).UTC()},
+			"t4": {addresses[1]: time.Unix(30, 0).UTC()},
+			"t2": {addresses[1]: time.Unix(20, 0).UTC(), addresses[2]: time.Unix(40, 0).UTC()},
+		} {
+			t.Run("without "+replaced, func(t *testing.T) {
+				got, err := b.LastPaid(t.Context(), w.ID, addresses, replaced)
+				testkit.Check(t, err)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		}
+		if b.engine == "sqlite" { // PostgreSQL plans by table statistics
+			plan := b.plan(db.LastPaid, w.ID, `["x","y"]`, "")
+			if !strings.Contains(plan, "outputs_by_address (wallet_id=? AND address=?)") || !strings.Contains(plan, "(wallet_id=? AND txid=?)") {
+				t.Errorf("the plan is %s", plan)
+			}
 		}
 	})
 }

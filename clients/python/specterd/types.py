@@ -1958,10 +1958,13 @@ class Warning(Object):
     unconfirmed_utxos, only in the response to a creation or a dry run, if it spends outputs of
     unconfirmed transactions, with its fee rate alone and together with them (later, the status of
     the inputs in GET /api/v1/wallets/{alias}/utxos reports whether they are still unconfirmed);
-    policy_changed if the spending policies have changed since the proposal was created or approved,
-    so that they apply again at the broadcast and approvals from before do not count; still_valid if
-    the proposal was cancelled or has expired after it had enough signatures, so that anyone who has
-    a copy of its transaction can still send it."""
+    address_paid, likewise only in that response, if an address of the recipients has received a
+    payment before, which the message dates (payments to one address can be linked); label_replaced,
+    likewise, if a label of the request replaces another label of the address; both only for callers
+    who may read the wallet; policy_changed if the spending policies have changed since the proposal
+    was created or approved, so that they apply again at the broadcast and approvals from before do
+    not count; still_valid if the proposal was cancelled or has expired after it had enough
+    signatures, so that anyone who has a copy of its transaction can still send it."""
     message: str
     """Human-readable message."""
 

@@ -216,6 +216,51 @@ func (q *Queries) FindAddress(ctx context.Context, arg FindAddressParams) ([]Fin
 	return items, nil
 }
 
+const LastPaid = `-- name: LastPaid :many
+SELECT o.address, CAST(max(t.time) AS BIGINT) AS paid_at
+FROM outputs AS o
+JOIN transactions AS t ON t.wallet_id = o.wallet_id AND t.txid = o.txid
+WHERE o.wallet_id = $1 AND o.address IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
+  AND t.status IN ('confirmed', 'mempool') AND t.txid <> $3
+GROUP BY o.address
+`
+
+type LastPaidParams struct {
+	WalletID  string
+	Addresses string
+	Replaced  string
+}
+
+type LastPaidRow struct {
+	Address string
+	PaidAt  int64
+}
+
+// The latest payment to each of the addresses, in a block or in the mempool. A payment that is about to be replaced does
+// not count.
+func (q *Queries) LastPaid(ctx context.Context, arg LastPaidParams) ([]LastPaidRow, error) {
+	rows, err := q.db.QueryContext(ctx, LastPaid, arg.WalletID, arg.Addresses, arg.Replaced)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LastPaidRow{}
+	for rows.Next() {
+		var i LastPaidRow
+		if err := rows.Scan(&i.Address, &i.PaidAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const MarkUsed = `-- name: MarkUsed :exec
 UPDATE addresses SET used = TRUE
 WHERE wallet_id = $1 AND branch = $2 AND address_index = $3 AND NOT used
