@@ -3,6 +3,7 @@ package console
 import (
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
@@ -160,24 +161,50 @@ func (s proposalStep) Title() string {
 	return stepTitles[s.Action]
 }
 
-// Note returns the detail of a step that its name does not contain.
+// Note returns the detail of a step that neither its name nor its keys contain.
 func (s proposalStep) Note() string {
-	if s.Detail == released {
+	if s.Detail == released || len(s.Keys) > 0 {
 		return ""
 	}
 	return s.Detail
 }
 
-// proposalStep is a step in the history of a proposal.
-type proposalStep struct{ proposal.Step }
+// proposalStep is an entry in the history of a proposal.
+type proposalStep struct {
+	proposal.Step
 
-// History returns the steps of the proposal.
+	Keys []keyRow // whose signatures were added
+}
+
+// History returns the entries of the history. The status that signatures lead to has no entry of
+// its own.
 func (p proposalPage) History() []proposalStep {
-	steps := make([]proposalStep, len(p.Steps))
+	var entries []proposalStep
 	for i, s := range p.Steps {
-		steps[i] = proposalStep{s}
+		if s.Action == stepSigned {
+			entries = append(entries, proposalStep{s, p.keysSignedAt(s.At)})
+			continue
+		}
+		isResult := i > 0 && p.Steps[i-1].Action == stepSigned && s.At.Equal(p.Steps[i-1].At)
+		switch status := proposal.Status(s.Action); {
+		case isResult && status == proposal.PartiallySigned:
+		case isResult && status == proposal.Complete:
+			entries[len(entries)-1].Action = s.Action
+		default:
+			entries = append(entries, proposalStep{Step: s})
+		}
 	}
-	return steps
+	return entries
+}
+
+// stepSigned is the action of a step that adds signatures.
+const stepSigned = "signed"
+
+// keysSignedAt returns the keys whose signatures were added at a time.
+func (p proposalPage) keysSignedAt(at time.Time) []keyRow {
+	return slices.DeleteFunc(slices.Clone(p.Keys), func(k keyRow) bool {
+		return !slices.ContainsFunc(p.Proposal.Signatures, func(s proposal.Signature) bool { return s.Key == k.Number-1 && s.At.Equal(at) })
+	})
 }
 
 func (c *call) showProposal() error { return c.renderProposal(c.newForm(nil), "") }

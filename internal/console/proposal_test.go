@@ -30,6 +30,22 @@ func payeeOf(p map[string]any) string {
 	return ""
 }
 
+// wantActivity checks the history of a proposal, without the times.
+func (d *document) wantActivity(want ...string) {
+	d.by.t.Helper()
+	section := d.all("section", func(n *html.Node) bool { return attr(n, "id") == "proposal-activity" })
+	if len(section) != 1 {
+		d.by.t.Fatalf("%d sections of the activity", len(section))
+	}
+	var got []string
+	for _, item := range d.all("span", func(n *html.Node) bool { return attr(n, "class") == "grow" && n.Parent.Parent.Parent == section[0] }) {
+		got = append(got, strings.NewReplacer("( ", "(", " )", ")").Replace(textOf(item)))
+	}
+	if !slices.Equal(got, want) {
+		d.by.t.Errorf("the activity is %q, want %q", got, want)
+	}
+}
+
 // TestSign follows a payment from the proposal to the block, by two signers: one with a file,
 // the other with the texts of QR codes.
 func TestSign(t *testing.T) {
@@ -40,11 +56,13 @@ func TestSign(t *testing.T) {
 		alice.member(w.alias, bob, "signer")
 		alice.member(w.alias, carol, "viewer")
 		alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+		first := alice.api("GET", "/api/v1/wallets/"+w.alias, nil)["keys"].([]any)[0].(map[string]any)
+		alice.api("PATCH", "/api/v1/devices/"+first["device"].(string), map[string]any{"name": "Passport of Alice"})
 		made := alice.propose(w.alias)
 		id := made["id"].(string)
 		page := pageOf(made)
 
-		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Key 1", "Missing", "Belongs to this wallet", "100 000 sat", "By QR code", "By file or memory card", "Total in BTC", "The link works only on this computer")
+		alice.get(page).want(200, "Next: sign with your device", "0 of 2 signatures", "2 signatures are missing", "These members can also sign: bob", "Passport of Alice", "Key 2", "Missing", "Belongs to this wallet", "100 000 sat", "By QR code", "By file or memory card", "Total in BTC", "The link works only on this computer")
 		carol.get(page).want(200, "Waiting for 2 signatures", "These members can sign: alice, bob", "You cannot: your role in this wallet is viewer").lacks("/signatures", "/cancel", "/bump")
 		other := s.node.Sign(t, psbtOf(t, alice.propose(w.alias)), w.signers[0])
 		for name, content := range map[string]string{"no PSBT": "hello", "an image without a code": "\x89PNG\r\n\x1a\n", "nothing": "", "another payment": string(other)} {
@@ -66,7 +84,9 @@ func TestSign(t *testing.T) {
 		}
 		signed := s.node.Sign(t, []byte(download.body), w.signers[0])
 		p := alice.upload(page+"/signatures", nil, file{"file", "signed.psbt", signed})
-		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice", "Signatures added, more required")
+		p.want(200, "The signature of this key is added", "1 more signature is required", "1 of 2 signatures", "Signed", "alice").lacks("Signatures added, more required")
+		fingerprint := made["signers"].([]any)[2].(map[string]any)["fingerprint"].(string)
+		p.wantActivity("Proposed · alice", "Signature added · alice (Passport of Alice)")
 		if p.path() != page {
 			t.Errorf("after signing, the user is at %s", p.path())
 		}
@@ -83,6 +103,7 @@ func TestSign(t *testing.T) {
 		slices.Reverse(texts)
 		p = p.submit(page+"/signatures", "psbt", strings.Join(texts, "\r\n"))
 		p.want(200, "The signature of this key is added", "It can be broadcast now", "Next: broadcast the payment", "Not required", "Link for the other members").lacks("Link for the other signers")
+		p.wantActivity("Proposed · alice", "Signature added · alice (Passport of Alice)", "Signatures completed · bob ("+fingerprint+")")
 		carol.get(page).want(200, "Ready to broadcast "+payeeOf(made)+" 100 000 sat Fee", "Total", "These members can broadcast it: alice, bob").lacks(page+"/broadcast", "Signed transaction in hexadecimal")
 		carol.post(page + "/broadcast").want(403)
 
