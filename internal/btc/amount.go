@@ -2,6 +2,7 @@ package btc
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -112,6 +113,15 @@ func (a Amount) AppendBTC(b []byte) []byte {
 
 // String returns a in bitcoins in the format of AppendBTC.
 func (a Amount) String() string { return string(a.AppendBTC(nil)) }
+
+// Fixed returns a in bitcoins with eight decimals, as in texts for people.
+func (a Amount) Fixed() string {
+	sign := ""
+	if a < 0 {
+		sign, a = "-", -a
+	}
+	return fmt.Sprintf("%s%d.%08d", sign, a/BTC, a%BTC)
+}
 
 // JSONBTC is an Amount that is encoded in JSON as a number of bitcoins.
 type JSONBTC Amount

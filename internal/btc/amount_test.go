@@ -52,6 +52,18 @@ func TestAmountText(t *testing.T) {
 	}
 }
 
+func TestAmount_Fixed(t *testing.T) {
+	for want, a := range map[string]btc.Amount{
+		"0.00000000": 0, "20.00000000": 20 * btc.BTC, "0.00001000": 1000, "-0.00000332": -332, "-1.00000001": -btc.BTC - 1,
+	} {
+		t.Run(want, func(t *testing.T) {
+			if got := a.Fixed(); got != want {
+				t.Errorf("%d: got %s, want %s", a, got, want)
+			}
+		})
+	}
+}
+
 // TestAmounts_Exact compares formatting and parsing with rational arithmetic.
 func TestAmounts_Exact(t *testing.T) {
 	random, seed := testkit.Size(50_000, 10_000_000), testkit.Seed(t)

@@ -58,13 +58,7 @@ func amountCol[R any](head string, amount func(R) btc.Amount) column[R] {
 }
 
 // bitcoins returns an amount in bitcoins with eight decimals.
-func bitcoins(a btc.Amount) string {
-	sign, sats := "", int64(a)
-	if sats < 0 {
-		sign, sats = "-", -sats
-	}
-	return fmt.Sprintf("%s%d.%08d", sign, sats/int64(btc.BTC), sats%int64(btc.BTC))
-}
+func bitcoins(a btc.Amount) string { return a.Fixed() }
 
 // printRows prints rows as a table, or with --json as a list of the objects that show
 // returns.

@@ -106,7 +106,9 @@ func TestProposalCommands(t *testing.T) {
 			} {
 				s.refuse(t, want, "proposal", "create", "vault", "--to", to+"="+amount)
 			}
-			s.refuse(t, " BTC are available", "proposal", "create", "vault", "--to", to+"=9BTC")
+			open := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=1000sat"))
+			s.refuse(t, " BTC are available, 1.00000000 BTC reserved by open proposals; cancel one of these open proposals, or wait until it is confirmed or expires: "+open+" (1.00000000 BTC)", "proposal", "create", "vault", "--to", to+"=9BTC")
+			s.run(t, "proposal", "cancel", open, "--yes")
 			s.run(t, "proposal", "create", "vault", "--to", to+"=5000sats", "--dry-run")
 			s.refuse(t, "--to number 1: ", "proposal", "create", "vault", "--to", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT=1BTC")
 		})

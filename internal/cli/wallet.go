@@ -182,7 +182,7 @@ func (p *program) printWallet(ctx context.Context, c *connection, w *api.Wallet,
 		name   string
 		amount int64
 	}{{"trusted", w.Balances.Trusted}, {"pending", w.Balances.UntrustedPending}, {"immature", w.Balances.Immature}, {"available", w.Balances.Available}} {
-		row(one.name, "%s BTC", btc.Amount(one.amount))
+		row(one.name, "%s BTC", bitcoins(btc.Amount(one.amount)))
 	}
 	row("birthday", "block %d", w.BirthdayHeight)
 	row("created", "%s", w.CreatedAt.UTC().Format(timeLayout))

@@ -128,6 +128,9 @@ func TestWalletCommands(t *testing.T) {
 			s.refuse(t, "--password-stdin: must", "user", "add", "zoe", "--password-stdin")
 		})
 		t.Run("balance", func(t *testing.T) {
+			if out := s.run(t, "wallet", "show", "vault"); !strings.Contains(out, "trusted     2.00000000 BTC\npending     0.00000000 BTC\n") {
+				t.Errorf("wallet show prints\n%s", out)
+			}
 			if out := s.run(t, "wallet", "balance", "vault"); !strings.Contains(out, "available  2.00000000 BTC\ntrusted    2.00000000 BTC\nreserved   0.00000000 BTC\n") || !strings.Contains(out, "\nas of      block ") {
 				t.Errorf("wallet balance prints\n%s", out)
 			}

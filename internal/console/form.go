@@ -81,6 +81,15 @@ func (f form) Message() string {
 	}
 }
 
+// Text returns Message with links to the open proposals that it names.
+func (f form) Text() template.HTML {
+	text := template.HTMLEscapeString(f.Message())
+	for id := range strings.FieldsSeq(f.fault.Details["proposals"]) {
+		text = strings.ReplaceAll(text, id, `<a href="/p/`+id+`">`+string(shortID(id))+`</a>`)
+	}
+	return template.HTML(text) //nolint:gosec // escaped
+}
+
 // hasSummary reports whether a fault about one field has a message of its own.
 func (f form) hasSummary() bool {
 	p := f.fault.Fields[0]

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/html"
 )
 
 // TestGerman_Problems shows problems whose English texts consist of parts, in both languages.
@@ -37,14 +39,14 @@ func TestGerman_Problems(t *testing.T) {
 	}{
 		{
 			"not enough, while typing", func() *document { return pay("2000000000", "5", "typing") }, 200,
-			[]string{"Insufficient funds for the payment and its fee", " sat are available, ", " sat reserved by open proposals."},
-			[]string{"Das Guthaben reicht nicht für die Zahlung und ihre Gebühr", " sat sind verfügbar, ", " sat durch offene Vorschläge reserviert."},
+			[]string{"Insufficient funds for the payment and its fee", " sat are available, ", " sat reserved by open proposals; cancel one of these open proposals, or wait until it is confirmed or expires: " + id + " ("},
+			[]string{"Das Guthaben reicht nicht für die Zahlung und ihre Gebühr", " sat sind verfügbar, ", " sat durch offene Vorschläge reserviert; ziehen Sie einen dieser offenen Vorschläge zurück, oder warten Sie, bis er bestätigt ist oder abläuft: " + id + " ("},
 			"are available", "",
 		},
 		{
 			"not enough", func() *document { return pay("2000000000", "5", "preview") }, 409,
 			[]string{" sat are available, "},
-			[]string{" sat sind verfügbar, ", " sat durch offene Vorschläge reserviert."},
+			[]string{" sat sind verfügbar, ", " sat durch offene Vorschläge reserviert; ziehen Sie einen dieser offenen Vorschläge zurück"},
 			"are available", "",
 		},
 		{
@@ -95,6 +97,12 @@ func TestGerman_Problems(t *testing.T) {
 			[]string{"Muss eine Dauer von mindestens 1 Minute und höchstens 366 Tagen sein, zum Beispiel 24h, 1 Tag oder 2 Wochen."},
 			"must be", "",
 		},
+	}
+	for _, action := range []string{"typing", "preview"} { // the error links the proposal
+		p := pay("2000000000", "5", action)
+		if links := p.all("a", func(n *html.Node) bool { return attr(n, "href") == "/p/"+id }); len(links) != 1 {
+			t.Errorf("%s: %d links to the proposal", action, len(links))
+		}
 	}
 	for _, lang := range []string{"en", "de"} {
 		alice.get("/settings").submit("/display", "lang", lang).want(http.StatusOK)

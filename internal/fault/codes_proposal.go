@@ -15,7 +15,7 @@ var proposalCodes = []Code{
 	{"fee_rate_too_low", Invalid, API, "The Bitcoin node does not accept a payment with this fee rate.", "Set a higher fee_rate_sat_vb; GET /api/v1/fees has the minimum."},
 	{"fee_too_high", Invalid, API, "The fee rate exceeds the maximum of the server or of the wallet, or the fee exceeds maxtxfee of the Bitcoin node.", "Set a lower fee_rate_sat_vb."},
 	{"fee_unknown", Conflict, API, "The Bitcoin node has no fee estimate.", "Set fee_rate_sat_vb."},
-	{"insufficient_funds", Conflict, API, "The UTXOs that are available do not cover the payment and its fee. Reserved, frozen and unconfirmed UTXOs are not available.", "Pay less, cancel other proposals, unfreeze UTXOs, or wait for confirmations."},
+	{"insufficient_funds", Conflict, API, "The UTXOs that are available do not cover the payment and its fee. Reserved, frozen and unconfirmed UTXOs are not available.", "Pay less, cancel an open proposal that the message names, unfreeze UTXOs, or wait for confirmations."},
 	{"invalid_address", Invalid, API, "The text is not a Bitcoin address.", "Check it for typing errors."},
 	{"invalid_amount", Invalid, API, "The amount is not a decimal number of bitcoins with at most eight decimals.", "Correct the amount. In JSON, amounts are whole satoshis."},
 	{"invalid_csv", Invalid, API, "recipients_csv has an invalid line, which the message names.", "Correct the line: address,amount,label."},

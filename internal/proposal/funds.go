@@ -1,9 +1,11 @@
 package proposal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,11 +17,13 @@ import (
 // funds are the amounts of a wallet's UTXOs by what prevents a payment from spending them.
 type funds struct {
 	available, reserved, frozen, locked, unconfirmed, immature btc.Amount
+
+	by map[string]btc.Amount // reserved, by the id of the proposal
 }
 
 // fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any.
 func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint) (funds, error) {
-	var f funds
+	f := funds{by: map[string]btc.Amount{}}
 	for c, err := range s.eachUTXO(ctx, walletID) {
 		if err != nil {
 			return f, err
@@ -32,6 +36,7 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 			f.frozen += c.Amount
 		case c.Reserved:
 			f.reserved += c.Amount
+			f.by[c.ReservedBy] += c.Amount
 		case c.Locked:
 			f.locked += c.Amount
 		case c.Immature:
@@ -47,7 +52,7 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 
 // String returns the amounts, without amounts of 0.
 func (f funds) String() string {
-	parts := []string{fmt.Sprintf("%s BTC are available", f.available)}
+	parts := []string{fmt.Sprintf("%s BTC are available", f.available.Fixed())}
 	for _, other := range []struct {
 		amount btc.Amount
 		format string
@@ -59,14 +64,22 @@ func (f funds) String() string {
 		{f.immature, "%s BTC immature"},
 	} {
 		if other.amount > 0 {
-			parts = append(parts, fmt.Sprintf(other.format, other.amount))
+			parts = append(parts, fmt.Sprintf(other.format, other.amount.Fixed()))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
+// reserving returns the ids of the proposals that reserve UTXOs, the largest amount first.
+func (f funds) reserving() []string {
+	return slices.SortedFunc(maps.Keys(f.by), func(a, b string) int {
+		return cmp.Or(cmp.Compare(f.by[b], f.by[a]), cmp.Compare(a, b))
+	})
+}
+
 // withFunds adds to ErrInsufficientFunds the amounts in the wallet, or in the UTXOs that the
-// request names, if the caller may read them. Other errors are returned unchanged.
+// request names, if the caller may read them, and the proposals that reserve UTXOs, if the caller
+// may read proposals. Other errors are returned unchanged.
 func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID string, named []btc.Outpoint, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrInsufficientFunds) || !who.Scopes.Has(auth.WalletsRead) {
@@ -79,5 +92,14 @@ func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID s
 	if len(named) > 0 {
 		return f.WithMessage("insufficient funds for the payment and its fee: %s in the selected UTXOs; select others, or lower the amount", found)
 	}
-	return f.WithMessage(insufficientFunds+": %s", found)
+	ids := found.reserving()
+	if len(ids) == 0 || !who.Scopes.Has(auth.ProposalsRead) {
+		return f.WithMessage(insufficientFunds+": %s", found)
+	}
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = fmt.Sprintf("%s (%s BTC)", id, found.by[id].Fixed())
+	}
+	return f.WithMessage(insufficientFunds+": %s; cancel one of these open proposals, or wait until it is confirmed or expires: %s", found, firstOf(texts)).
+		WithDetail("proposals", strings.Join(ids[:min(len(ids), maxNamed)], " "))
 }

@@ -79,11 +79,11 @@ func TestCreate_Invalid(t *testing.T) {
 				w.t.Errorf("%v, want %s", err, want)
 			}
 		}
-		amounts := fmt.Sprintf("%s BTC are available, %s BTC frozen, %s BTC locked in Bitcoin Core", utxos[2].Amount, utxos[0].Amount, utxos[1].Amount)
+		amounts := fmt.Sprintf("%s BTC are available, %s BTC frozen, %s BTC locked in Bitcoin Core", utxos[2].Amount.Fixed(), utxos[0].Amount.Fixed(), utxos[1].Amount.Fixed())
 		wantFunds(v.alice, pay(4_000_000, 1000), proposal.ErrInsufficientFunds.Message+": "+amounts)
 		selected := pay(utxos[2].Amount, 1000)
 		selected.UTXOs = []btc.Outpoint{free}
-		wantFunds(v.alice, selected, fmt.Sprintf("insufficient funds for the payment and its fee: %s BTC are available in the selected UTXOs; select others, or lower the amount", utxos[2].Amount))
+		wantFunds(v.alice, selected, fmt.Sprintf("insufficient funds for the payment and its fee: %s BTC are available in the selected UTXOs; select others, or lower the amount", utxos[2].Amount.Fixed()))
 		blind := *v.alice
 		blind.Scopes &^= auth.WalletsRead
 		wantFunds(&blind, pay(4_000_000, 1000), proposal.ErrInsufficientFunds.Message)

@@ -21,8 +21,8 @@ type PaidAddress struct {
 // Relabel is a label of an address that the label of a recipient replaces.
 type Relabel struct{ Address, From, To string }
 
-// knownRecipients is what the wallet knew about the addresses of the recipients before the
-// proposal.
+// knownRecipients contains the earlier payments to the addresses of the recipients, and their
+// labels before the proposal.
 type knownRecipients struct {
 	paidAt map[string]time.Time
 	labels map[string]string

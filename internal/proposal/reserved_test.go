@@ -2,6 +2,7 @@ package proposal_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/specterd/specterd/internal/auth"
@@ -47,6 +48,44 @@ func TestReservedUTXOs(t *testing.T) {
 		v.wantLocks(open)
 		if list, err := v.List(t.Context(), v.access(v.alice, v.alias), proposal.Filter{}, proposal.Cursor{}, 10); err != nil || len(list) != 3 {
 			t.Errorf("%d proposals after dry runs: %v", len(list), err)
+		}
+	})
+}
+
+// TestInsufficientFunds_Reserved checks that the error names the open proposals that reserve UTXOs,
+// with their amounts, only to users who may read proposals.
+func TestInsufficientFunds_Reserved(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		t := w.t
+		v := w.vault(testkit.WPKH, 10_000_000, 20_000_000)
+		utxos, err := v.wallets.UTXOs(t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
+		testkit.Check(t, err)
+		ids := map[btc.Amount]string{}
+		for _, u := range utxos {
+			o := pay(50_000, 2000)
+			o.UTXOs = []btc.Outpoint{u.Outpoint}
+			ids[u.Amount] = v.create(o).ID
+		}
+		writer := *v.alice
+		writer.Scopes &^= auth.ProposalsRead
+		const amounts = ": 0.00000000 BTC are available, 0.30000000 BTC reserved by open proposals"
+		named := fmt.Sprintf("; cancel one of these open proposals, or wait until it is confirmed or expires: %s (0.20000000 BTC), %s (0.10000000 BTC)", ids[20_000_000], ids[10_000_000])
+		for name, c := range map[string]struct {
+			who       *auth.Principal
+			want      string
+			proposals string
+		}{
+			"may read proposals":     {v.alice, amounts + named, ids[20_000_000] + " " + ids[10_000_000]},
+			"may not read proposals": {&writer, amounts, ""},
+		} {
+			t.Run(name, func(*testing.T) {
+				_, err := v.Create(t.Context(), v.access(c.who, v.alias), pay(1_000_000, 2000))
+				f, ok := errors.AsType[*fault.Error](err)
+				if !ok || f.Code != "insufficient_funds" || f.Message != proposal.ErrInsufficientFunds.Message+c.want || f.Details["proposals"] != c.proposals {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
 		}
 	})
 }
