@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 )
@@ -111,22 +109,7 @@ func (c *changer) repeat(ctx context.Context, at int) (took changesTook, err err
 // rename gives the wallet another name.
 func (c *changer) rename(ctx context.Context) error {
 	c.changes++
-	body := fmt.Sprintf(`{"name": "renamed %d"}`, c.changes)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPatch, "http://"+c.address+walletPath, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Authorization", "Bearer "+c.token)
-	response, err := c.http.Do(r)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("rename a wallet: %s: %s", response.Status, text)
-	}
+	_, err := c.do(ctx, http.MethodPatch, walletPath, fmt.Sprintf(`{"name": "renamed %d"}`, c.changes), http.StatusOK)
 	return err
 }
 
