@@ -14,8 +14,6 @@ import (
 const (
 	alphaPath = "/api/v1alpha/wallets/" + walletAlias + "/"
 
-	alphaBar      = 15 * time.Millisecond
-	alphaLargeBar = 400 * time.Millisecond
 	// alphaMemoryBar is the maximum number of bytes that the server allocates for a request
 	// of the large wallet.
 	alphaMemoryBar = 32_000_000
@@ -24,8 +22,12 @@ const (
 	linearBar = 1.3
 )
 
-// alphaSizes are the numbers of transactions of the wallets that v1alpha returns whole.
-var alphaSizes = [2]int{1_000, 20_000}
+// alphaSizes are the numbers of transactions of the wallets that v1alpha returns whole, and
+// alphaBars the maximum durations.
+var (
+	alphaSizes = [3]int{20, 1_000, 20_000}
+	alphaBars  = [3]time.Duration{2 * time.Millisecond, 15 * time.Millisecond, 400 * time.Millisecond}
+)
 
 // measureAlpha measures requests for all data of a wallet through v1alpha, and for its open
 // proposals.
@@ -50,11 +52,11 @@ func measureAlpha(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, figures)
 }
 
-// alphaWallets measures wallets of two sizes. The last side of each size is this version.
+// alphaWallets measures wallets of several sizes. The last side of each size is this version.
 func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
 	var (
 		figures []figure
-		perTx   [2]time.Duration // CPU time
+		perTx   [len(alphaSizes)]time.Duration // CPU time
 	)
 	for i, size := range alphaSizes {
 		name := fmt.Sprintf("v1alpha-%d", size)
@@ -86,14 +88,14 @@ func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
 			return nil, err
 		}
 		what := fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", size, float64(bytes)/1e6)
-		figures = append(figures, timesOf(nameAlpha, what, sides, [2]time.Duration{alphaBar, alphaLargeBar}[i])...)
-		figures = append(figures, memoryOf(what, memory, i == 1)...)
+		figures = append(figures, timesOf(nameAlpha, what, sides, alphaBars[i])...)
+		figures = append(figures, memoryOf(what, memory, i == len(alphaSizes)-1)...)
 		perTx[i] = sides[len(sides)-1].processor() / time.Duration(size)
 	}
-	ratio := perTx[1].Seconds() / perTx[0].Seconds()
+	ratio := perTx[2].Seconds() / perTx[1].Seconds()
 	return append(figures, figure{
-		name: nameAlpha, what: fmt.Sprintf("CPU time of a transaction, of %d", alphaSizes[1]), value: duration(perTx[1]),
-		against: fmt.Sprintf("of %d: %s", alphaSizes[0], duration(perTx[0])), ratio: fmt.Sprintf("%.2f", ratio),
+		name: nameAlpha, what: fmt.Sprintf("CPU time of a transaction, of %d", alphaSizes[2]), value: duration(perTx[2]),
+		against: fmt.Sprintf("of %d: %s", alphaSizes[1], duration(perTx[1])), ratio: fmt.Sprintf("%.2f", ratio),
 		bar: fmt.Sprintf("≤ %.2f", linearBar), good: ratio <= linearBar,
 	}), nil
 }
