@@ -31,7 +31,9 @@ type form struct {
 
 // newForm returns the form of the request; f is nil if it was not refused.
 func (c *call) newForm(f *fault.Error) form {
-	return form{values: c.form, fault: f, look: c.look, stated: c.stated, limits: c.limits}
+	o := c.formWith()
+	o.values, o.fault = c.form, f
+	return o
 }
 
 // formWith returns a form with these values: pairs of a name and a value.
@@ -40,7 +42,7 @@ func (c *call) formWith(pairs ...string) form {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])
 	}
-	return form{values: values, look: c.look, stated: c.stated}
+	return form{values: values, look: c.look, stated: c.stated, limits: c.limits}
 }
 
 // renderForm responds with a page whose form may have been refused.
