@@ -57,7 +57,7 @@ func (c *Client) CreateWallet(ctx context.Context, in v1.CreateWalletRequest, op
 	return one[v1.NewWallet](ctx, c, r, options)
 }
 
-// InspectWallet inspects a wallet file of another program.
+// InspectWallet inspects a wallet file, a descriptor or keys.
 //
 // Requires a token with the scope wallets:write.
 //

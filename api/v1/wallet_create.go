@@ -9,6 +9,7 @@ type WalletSource struct {
 	File       string   `json:"file,omitzero" description:"Text of a wallet file, a device file or a descriptor of another program; see docs/wallet-files.md for the formats. Files with private keys or seed words are refused."`
 	FileBase64 string   `json:"file_base64,omitzero" description:"The same in base64."`
 	Files      []string `json:"files,omitzero" maxItems:"20" description:"The same for several files, such as one from each device, which each have the key of one signer of a multisig wallet. Requires signatures_required."`
+	FileNames  []string `json:"file_names,omitzero" maxItems:"20" example:"[\"ann.json\"]" description:"Names of the files, in the same order, or the name of the only file. A signer gets the name of the file, without its ending, if the file contains none."`
 	Parts      []string `json:"parts,omitzero" description:"The same as the texts of QR codes, in any order: UR (crypto-account, crypto-output, crypto-hdkey, bytes), BBQr, or one plain text."`
 }
 
@@ -39,18 +40,22 @@ type WalletWarning struct {
 	Message string `json:"message" required:"true" description:"Description for humans; the wording may change."`
 }
 
-// InspectWalletRequest contains a file of another program to inspect.
+// InspectWalletRequest contains a file of another program, a descriptor or keys to inspect.
 type InspectWalletRequest struct {
+	Descriptor       string   `json:"descriptor,omitzero" description:"Instead of a file: descriptor of both branches, with <0;1>, or of the receive branch; if it ends in /0/*, change addresses are on /1/*."`
+	ChangeDescriptor string   `json:"change_descriptor,omitzero" description:"Descriptor of the change addresses. Required if descriptor is for the receive branch only and does not end in /0/*."`
+	Keys             []string `json:"keys,omitzero" description:"Instead of a file: extended public keys, such as [fingerprint/84h/0h/0h]xpub…. Several keys are those of a multisig wallet with sorted keys."`
+
 	WalletSource
 
-	SignaturesRequired int `json:"signatures_required,omitzero" minimum:"1" maximum:"15" description:"With files: number of signatures that a payment requires."`
+	SignaturesRequired int `json:"signatures_required,omitzero" minimum:"1" maximum:"15" description:"With keys or files: number of signatures that a payment requires."`
 
-	Script string `json:"script,omitzero" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"Script type of the wallet to show, if the file contains several; default wpkh or wsh if it has one, or else the first."`
+	Script string `json:"script,omitzero" enum:"wpkh,sh-wpkh,pkh,tr,wsh,sh-wsh,sh" description:"With keys: script type of the addresses. With a file that contains several wallets: script type of the one to show; default wpkh or wsh if it has one, or else the first."`
 }
 
 // WalletInspection is a wallet in a file.
 type WalletInspection struct {
-	Format             string          `json:"format" required:"true" example:"coldcard" description:"Format of the file."`
+	Format             string          `json:"format" required:"true" example:"coldcard" description:"Format of the file; empty for a descriptor or keys."`
 	Name               *string         `json:"name" required:"true" description:"Name of the wallet or the device; null if the file has none."`
 	BirthdayHeight     *int            `json:"birthday_height" required:"true" description:"Height of the block before which the wallet has no transactions; null if the file does not contain it."`
 	Birthday           *time.Time      `json:"birthday" required:"true" description:"Time before which the wallet has no transactions; null if the file does not contain it."`

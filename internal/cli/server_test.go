@@ -74,6 +74,8 @@ func TestServerCommands_Output(t *testing.T) {
 				"proposal show " + held + " --psbt -", "proposal create vault --to " + to + "=9BTC", "proposal create vault --to " + to + "=1sat", "proposal create vault --to x=1BTC --max-fee 1sat",
 				"proposal bump " + id + " --fee-rate 2", "proposal approve " + id, "policy show vault --member admin", "policy show --server-policy", "wallet transactions --since x",
 				"wallet address vault --list --branch x", "label rm vault " + to + "x --yes", "proposal broadcast " + id, "policy set vault " + list,
+				"wallet create --name Third --birthday now --script wsh --key " + keys[0] + " --key " + keys[1], "wallet create --name Third --birthday now --descriptor x", "wallet create --name vault --birthday now --script wpkh --key " + keys[0],
+				"wallet rescan vault --from x", "wallet rescan vault --from 999999", "wallet rescan vault --addresses=-1", "wallet rm vault --files x --yes",
 				"token revoke 0d19b53c-4531-4549-a327-500d46f60ead --yes", "token show 0d19b53c-4531-4549-a327-500d46f60ead", "wallet member set vault admin --role viewer",
 			} {
 				_, _, local := s.try(t.Context(), strings.Fields(line)...)
@@ -83,6 +85,65 @@ func TestServerCommands_Output(t *testing.T) {
 					t.Errorf("specterd %s: %v on the machine, and %v on another", line, local, remote)
 				}
 			}
+		})
+	})
+}
+
+// TestServerCommands_Wallets creates, rescans and deletes wallets on another machine.
+func TestServerCommands_Wallets(t *testing.T) {
+	onBoth(t, func(t *testing.T, postgres bool) {
+		s, keys := newShell(t, postgres)
+		s.serve(t)
+		r := s.remoteAs(t, "admin", mostScopes)
+		dir := t.TempDir()
+		write := func(name, content string) string {
+			testkit.Check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+			return filepath.Join(dir, name)
+		}
+		descriptor := "wpkh(" + keys[0] + "/0/*)"
+		for name, source := range map[string][]string{
+			"key": {"--script", "wpkh", "--key", keys[0]}, "keys": {"--script", "wsh", "--signatures-required", "2", "--key", keys[0], "--key", keys[1]},
+			"descriptor": {"--descriptor", descriptor}, "both descriptors": {"--descriptor", descriptor, "--change-descriptor", "wpkh(" + keys[0] + "/7/*)"},
+			"file": {"--file", write("one.txt", descriptor)}, "files": {"--file", write("ann.txt", keys[0]), "--file", write("ben.txt", keys[1]), "--signatures-required", "2", "--script", "wsh"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				create := append([]string{"wallet", "create", "--name", "Second", "--birthday", "now"}, source...)
+				compareOutput(t, s, r, append(create, "--dry-run"))
+				compareOutput(t, s, r, append(create, "--dry-run", "--json"))
+				out := r.run(t, create...)
+				if !strings.Contains(out, "Created wallet second.\n") || (name == "descriptor") != strings.Contains(out, "implied by the receive descriptor: wpkh(") {
+					t.Errorf("wallet create prints\n%s", out)
+				}
+				testkit.Eventually(t, "the wallet is ready", func() bool {
+					return strings.Contains(r.run(t, "wallet", "show", "second"), "status      ready\nas of       block ")
+				})
+				compareOutput(t, s, r, []string{"wallet", "show", "second"})
+				if out := r.run(t, "wallet", "rm", "second", "--yes"); out != "Deleted wallet second.\n" {
+					t.Errorf("wallet rm prints %q", out)
+				}
+				s.refuse(t, "no wallet with the alias", "wallet", "show", "second")
+			})
+		}
+		t.Run("rescan", func(t *testing.T) {
+			created := decoded(t, r.run(t, "wallet", "create", "--name", "Third", "--birthday", "now", "--script", "wpkh", "--key", keys[2], "--json"))
+			if field(created, "alias") != "third" {
+				t.Errorf("wallet create prints %v", created)
+			}
+			isReady := func() bool {
+				return strings.Contains(r.run(t, "wallet", "show", "third"), "status      ready\nas of       block ")
+			}
+			testkit.Eventually(t, "the wallet is ready", isReady)
+			if out := r.run(t, "wallet", "rescan", "third", "--from", "1"); out != "" && out != "Rescanning the chain from block 1.\n" {
+				t.Errorf("wallet rescan prints %q", out)
+			}
+			testkit.Eventually(t, "the rescan has ended", isReady)
+			if w := decoded(t, r.run(t, "wallet", "rescan", "third", "--from", "2020-01-01", "--json")); field(w, "alias") != "third" {
+				t.Errorf("wallet rescan prints %v", w)
+			}
+			if out := r.run(t, "wallet", "rescan", "third", "--stop"); out != "Stopped the rescan of third; transactions found so far are kept.\n" {
+				t.Errorf("wallet rescan --stop prints %q", out)
+			}
+			r.run(t, "wallet", "rm", "third", "--files", "keep", "--yes")
 		})
 	})
 }

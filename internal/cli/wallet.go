@@ -13,7 +13,6 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/config"
-	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/text"
 	"github.com/specterd/specterd/internal/wallet"
@@ -79,17 +78,6 @@ func (p *program) onBehalf(user *string, atNode bool, do func(cmd *cobra.Command
 		service, proposals := a.Services(n)
 		return do(cmd, &walletCommands{a, n, service, proposals, operator().For(u)}, args)
 	}
-}
-
-// withWallet is like withWallets, for a command whose first argument is the alias of a wallet.
-func (p *program) withWallet(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error) func(*cobra.Command, []string) error {
-	return p.withWallets(user, atNode, func(cmd *cobra.Command, d *walletCommands, args []string) error {
-		access, err := d.access(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		return do(cmd, d, access, args)
-	})
 }
 
 // access returns the user's access to a wallet.
@@ -211,42 +199,42 @@ func (p *program) printWallet(ctx context.Context, c *connection, w *api.Wallet,
 
 func (p *program) walletRescanCommand(user *string) *cobra.Command {
 	var from string
-	var addresses uint32
+	var addresses int
 	var stop bool
 	cmd := &cobra.Command{
 		Use: "rescan ALIAS", Short: "Rescan the blockchain for a wallet and show progress", Args: cobra.ExactArgs(1),
 		Long: `Rescan the blockchain for a wallet and show progress.
 
 The server performs the rescan, or begins it when it starts. The role owner is required.`,
-		RunE: p.withWallet(user, true, func(cmd *cobra.Command, d *walletCommands, access wallet.Access, args []string) error {
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
+			begin, err := startOf("from", from)
+			if err != nil {
+				return err
+			}
 			if stop {
-				if err := d.service.StopRescan(cmd.Context(), access); err != nil {
-					return err
-				}
-				if wantsJSON(cmd) {
-					v, err := d.service.Get(cmd.Context(), access)
-					return errors.Join(err, p.printJSON(v1.ShowWallet(v)))
-				}
+				err = c.StopRescan(cmd.Context(), args[0])
+			} else {
+				_, err = c.StartRescan(cmd.Context(), args[0], api.StartRescanRequest{From: begin, Addresses: addresses})
+			}
+			if err != nil {
+				return c.unknownWallet(cmd.Context(), args[0], err)
+			}
+			w, err := c.GetWallet(cmd.Context(), args[0], nil)
+			switch {
+			case err != nil:
+				return err
+			case wantsJSON(cmd):
+				return p.printJSON(w)
+			case stop:
 				fmt.Fprintf(p.stdout, "Stopped the rescan of %s; transactions found so far are kept.\n", args[0])
 				return nil
 			}
-			begin, err := wallet.ParseBirthday("from", from)
-			if err != nil {
-				return err
-			}
-			v, err := d.service.Rescan(cmd.Context(), access, begin, addresses)
-			if err != nil {
-				return err
-			}
-			if wantsJSON(cmd) {
-				return p.printJSON(v1.ShowWallet(v))
-			}
-			return p.followScan(cmd.Context(), d, v)
+			return p.followScan(cmd.Context(), c, w)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "0", "start of the rescan: a block height, or a date")
-	f.Uint32Var(&addresses, "addresses", 0, "also watch all addresses with an index below this number")
+	f.IntVar(&addresses, "addresses", 0, "also watch all addresses with an index below this number")
 	f.BoolVar(&stop, "stop", false, "stop a running rescan instead")
 	return addJSON(cmd)
 }
@@ -255,19 +243,15 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 	var files string
 	cmd := &cobra.Command{
 		Use: "rm ALIAS", Short: "Delete a wallet for all members (funds are not affected)", Args: cobra.ExactArgs(1),
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, args []string) error {
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, args []string) error {
 			if files != "keep" && files != "delete" {
 				return errUsage("--files must be keep or delete")
 			}
-			access, err := d.access(cmd.Context(), args[0])
+			w, err := c.GetWallet(cmd.Context(), args[0], nil)
 			if err != nil {
-				return err
+				return c.unknownWallet(cmd.Context(), args[0], err)
 			}
-			v, err := d.service.Get(cmd.Context(), access)
-			if err != nil {
-				return err
-			}
-			members, err := d.service.Members(cmd.Context(), access)
+			members, err := collect(c.ListMembers(cmd.Context(), w.Alias))
 			if err != nil {
 				return err
 			}
@@ -278,21 +262,41 @@ func (p *program) walletRemoveCommand(user *string) *cobra.Command {
 			if err := p.confirm(cmd, "Delete wallet %s for %s%s?", args[0], text.Count(len(members), "member"), also); err != nil {
 				return err
 			}
-			if err := d.service.Delete(cmd.Context(), access, files == "delete"); err != nil {
+			finish, err := c.finisher(cmd.Context(), w.Alias)
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteWallet(cmd.Context(), w.Alias, &client.DeleteWalletParams{Files: files}); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stdout, "Deleted wallet %s.\n", args[0])
-			if v.Adopted() {
-				fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was adopted from Specter Desktop and is kept unchanged.\n", v.CoreName)
-			}
-			if err := d.unload(cmd.Context(), v.ID); err != nil {
-				fmt.Fprintln(p.stderr, "Bitcoin Core may still have the wallet loaded until specterd serve unloads it:", err)
-			}
+			finish(p)
 			return nil
 		}),
 	}
 	cmd.Flags().StringVar(&files, "files", "keep", "keep or delete Bitcoin Core's wallet files; a running server uses its own settings to find them")
 	return addYes(cmd)
+}
+
+// finisher returns a function to call after the deletion of a wallet. On the machine of the server,
+// it unloads the wallet from Bitcoin Core, and prints which wallet of Bitcoin Core is kept.
+func (c *connection) finisher(ctx context.Context, alias string) (func(*program), error) {
+	if c.local == nil {
+		return func(*program) {}, nil
+	}
+	access, err := c.local.access(ctx, alias)
+	if err != nil {
+		return nil, err
+	}
+	v, err := c.local.service.Get(ctx, access)
+	return func(p *program) {
+		if v.Adopted() {
+			fmt.Fprintf(p.stdout, "Bitcoin Core's wallet %s was adopted from Specter Desktop and is kept unchanged.\n", v.CoreName)
+		}
+		if err := c.local.unload(ctx, v.ID); err != nil {
+			fmt.Fprintln(p.stderr, "Bitcoin Core may still have the wallet loaded until specterd serve unloads it:", err)
+		}
+	}, err
 }
 
 // unload unloads a deleted wallet from Bitcoin Core, unless a server is running. A

@@ -1,11 +1,19 @@
 package cli
 
 import (
+	"cmp"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/fault"
 	v1 "github.com/specterd/specterd/internal/httpapi/v1"
 	"github.com/specterd/specterd/internal/wallet"
@@ -34,41 +42,19 @@ program that wrote the file, and warnings. With --dry-run it does nothing else, 
   specterd wallet create --name Vault --birthday now --signatures-required 2 --file ann.json --file ben.json --file cleo.json
   specterd wallet create --name Vault --birthday now --script wsh --signatures-required 2 --key '[…]xpub…' --key '[…]xpub…' --key '[…]xpub…'`,
 		PreRunE: func(cmd *cobra.Command, _ []string) error { return checkWalletCreate(cmd) },
-		RunE: p.withWallets(user, true, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			if err := p.readFiles(&plan, files); err != nil {
-				return err
-			}
-			if birthday != "" {
+		RunE: p.withAPI(user, true, func(cmd *cobra.Command, c *connection, _ []string) error {
+			contents := make([][]byte, len(files))
+			for i, file := range files {
 				var err error
-				if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
-					return d.service.Problems(cmd.Context(), d.who, plan, err)
+				if contents[i], err = p.readLimited(file, walletfile.MaxSize); err != nil {
+					return err
 				}
 			}
-			about, err := d.service.Inspect(cmd.Context(), d.who, plan)
-			if err == nil && !wantsJSON(cmd) {
-				err = p.printInspection(cmd, about)
-			} else if err != nil && fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
-				return err
+			if c.local == nil {
+				return p.createWalletOn(cmd, c, plan, birthday, files, contents)
 			}
-			v, createErr := d.service.Create(cmd.Context(), d.who, withAnyBirthday(plan, about, err))
-			switch {
-			case createErr != nil:
-				return createErr
-			case err != nil:
-				return err
-			case wantsJSON(cmd) && plan.DryRun:
-				return p.printJSON(v1.ShowInspection(about))
-			case wantsJSON(cmd):
-				return p.printJSON(v1.ShowNewWallet(v, plan, about))
-			case plan.DryRun:
-				fmt.Fprintln(p.stdout, "Nothing was created, because of --dry-run.")
-				return nil
-			}
-			fmt.Fprintf(p.stdout, "Created wallet %s.\n", v.Alias)
-			if plan.ImpliesChange() {
-				fmt.Fprintf(p.stdout, "Its change addresses use the branch /1/*, implied by the receive descriptor: %s\n", v.Change)
-			}
-			return p.followScan(cmd.Context(), d, v)
+			plan.File = sourceOf(files, contents)
+			return p.createWallet(cmd, c, plan, birthday)
 		}),
 	}
 	f := cmd.Flags()
@@ -83,6 +69,106 @@ program that wrote the file, and warnings. With --dry-run it does nothing else, 
 	f.StringVar(&birthday, "birthday", "", "start of the wallet's history: now, a block height, or a date; not required if the file has it")
 	f.BoolVar(&plan.DryRun, "dry-run", false, "check and print the wallet without creating it")
 	return addJSON(cmd)
+}
+
+// createWallet creates a wallet on the machine of the server.
+func (p *program) createWallet(cmd *cobra.Command, c *connection, plan wallet.Plan, birthday string) error {
+	d := c.local
+	if birthday != "" {
+		var err error
+		if plan.Birthday, err = wallet.ParseBirthday("birthday", birthday); err != nil {
+			return d.service.Problems(cmd.Context(), d.who, plan, err)
+		}
+	}
+	about, err := d.service.Inspect(cmd.Context(), d.who, plan)
+	if err == nil && !wantsJSON(cmd) {
+		err = p.printInspection(cmd, v1.ShowInspection(about))
+	} else if err != nil && fault.KindOf(err) != fault.Invalid { // Create returns an Invalid fault together with other problems
+		return err
+	}
+	v, createErr := d.service.Create(cmd.Context(), d.who, withAnyBirthday(plan, about, err))
+	switch {
+	case createErr != nil:
+		return createErr
+	case err != nil:
+		return err
+	case plan.DryRun:
+		return p.printDryRun(cmd, v1.ShowInspection(about))
+	}
+	return p.printNewWallet(cmd, c, v1.NewWalletOf(v, plan, about), plan.ImpliesChange())
+}
+
+// createWalletOn creates a wallet on a server. A dry run checks what determines its addresses.
+func (p *program) createWalletOn(cmd *cobra.Command, c *connection, plan wallet.Plan, birthday string, files []string, contents [][]byte) error {
+	request := api.CreateWalletRequest{
+		Name: plan.Name, Alias: plan.Alias, Descriptor: plan.Descriptor, ChangeDescriptor: plan.Change, Keys: plan.Keys,
+		SignaturesRequired: plan.SignaturesRequired, Script: plan.Script,
+	}
+	if err := setFiles(&request.WalletSource, files, contents); err != nil {
+		return err
+	}
+	if birthday != "" {
+		var err error
+		if request.Birthday, err = startOf("birthday", birthday); err != nil && plan.DryRun {
+			return err
+		} else if err != nil {
+			request.Birthday = api.Start(strconv.Quote(birthday)) // the server refuses it together with other problems
+		}
+	}
+	about, err := c.InspectWallet(cmd.Context(), api.InspectWalletRequest{
+		WalletSource: request.WalletSource, Descriptor: request.Descriptor, ChangeDescriptor: request.ChangeDescriptor, Keys: request.Keys,
+		SignaturesRequired: request.SignaturesRequired, Script: request.Script,
+	})
+	if err == nil && !wantsJSON(cmd) {
+		err = p.printInspection(cmd, *about)
+	} else if err != nil && (plan.DryRun || !errors.Is(err, client.ErrInvalidInput)) { // CreateWallet returns it together with other problems
+		return err
+	}
+	if plan.DryRun {
+		return errors.Join(err, p.printDryRun(cmd, *about))
+	}
+	created, createErr := c.CreateWallet(cmd.Context(), request)
+	if createErr != nil || err != nil {
+		return cmp.Or(createErr, err)
+	}
+	return p.printNewWallet(cmd, c, *created, created.ChangeImplied && request.Descriptor != "")
+}
+
+// setFiles sets the files of a request.
+func setFiles(to *api.WalletSource, files []string, contents [][]byte) error {
+	for i, file := range files {
+		to.FileNames = append(to.FileNames, filepath.Base(strings.TrimPrefix(file, "-")))
+		switch {
+		case len(files) == 1:
+			to.FileBase64 = base64.StdEncoding.EncodeToString(contents[0])
+		case !utf8.Valid(contents[i]):
+			return errUsage("--file number %d is not a text; with a server, each of several files must be a text", i+1)
+		default:
+			to.Files = append(to.Files, string(contents[i]))
+		}
+	}
+	return nil
+}
+
+func (p *program) printDryRun(cmd *cobra.Command, about api.WalletInspection) error {
+	if wantsJSON(cmd) {
+		return p.printJSON(about)
+	}
+	fmt.Fprintln(p.stdout, "Nothing was created, because of --dry-run.")
+	return nil
+}
+
+// printNewWallet prints a new wallet, of which the inspection was printed, and the progress of its
+// rescan.
+func (p *program) printNewWallet(cmd *cobra.Command, c *connection, w api.NewWallet, isChangeImplied bool) error {
+	if wantsJSON(cmd) {
+		return p.printJSON(w)
+	}
+	fmt.Fprintf(p.stdout, "Created wallet %s.\n", w.Alias)
+	if isChangeImplied {
+		fmt.Fprintf(p.stdout, "Its change addresses use the branch /1/*, implied by the receive descriptor: %s\n", w.ChangeDescriptor)
+	}
+	return p.followScan(cmd.Context(), c, &w.Wallet)
 }
 
 // withAnyBirthday returns the plan of a dry run with a birthday, which is not printed, unless
@@ -127,44 +213,40 @@ func missingFlags(cmd *cobra.Command) (missing []string) {
 	return missing
 }
 
-// readFiles adds the content of files to a plan.
-func (p *program) readFiles(plan *wallet.Plan, files []string) error {
+// sourceOf returns the content of files with their names.
+func sourceOf(files []string, contents [][]byte) walletfile.Source {
 	sources := make([]walletfile.Source, len(files))
 	for i, file := range files {
-		data, err := p.readLimited(file, walletfile.MaxSize)
-		if err != nil {
-			return err
-		}
-		sources[i] = walletfile.FromFile(strings.TrimPrefix(file, "-"), data)
+		sources[i] = walletfile.FromFile(strings.TrimPrefix(file, "-"), contents[i])
 	}
-	plan.File = walletfile.FromFiles(sources)
-	return nil
+	return walletfile.FromFiles(sources)
 }
 
 // printInspection prints a wallet and its warnings.
-func (p *program) printInspection(cmd *cobra.Command, about wallet.Inspection) error {
+func (p *program) printInspection(cmd *cobra.Command, about api.WalletInspection) error {
 	w, row := p.properties()
 	if about.Format != "" {
 		row("format", "%s", about.Format)
 	}
 	row("script", "%s", about.Script)
-	if about.IsWallet() {
-		row("signatures", "%d of %d", about.Policy.SignaturesRequired, len(about.Keys))
+	isWallet := about.Descriptor != nil
+	if isWallet {
+		row("signatures", "%d of %d", value(about.SignaturesRequired), len(about.Keys))
 	}
 	for _, k := range about.Keys {
-		row("key", "%s %s %s", k.Fingerprint, k.Derivation, wallet.FitName(k.Name))
+		row("key", "%s %s %s", k.Fingerprint, k.Derivation, value(k.Name))
 	}
 	for _, a := range about.Accounts {
-		row("account", "%s %s", a.Script, a.Key.WithOrigin())
+		row("account", "%s %s", a.Script, a.Key)
 	}
-	if about.IsWallet() {
-		row("receive", "%s", strings.Join(about.Receive, " "))
-		row("change", "%s", strings.Join(about.Change, " "))
+	if isWallet {
+		row("receive", "%s", strings.Join(about.Addresses.Receive, " "))
+		row("change", "%s", strings.Join(about.Addresses.Change, " "))
 	}
 	for _, warning := range about.Warnings {
 		row("warning", "%s (%s)", inCommand(cmd, warning.Message), warning.Code)
 	}
-	if err := w.Flush(); err != nil || about.IsWallet() {
+	if err := w.Flush(); err != nil || isWallet {
 		return err
 	}
 	_, err := fmt.Fprint(p.stdout, "For a multisig wallet, repeat --file with the file of each signer, or --key with a key of each, and state --signatures-required.\n")

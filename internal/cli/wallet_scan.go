@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/wallet"
 )
@@ -14,55 +15,75 @@ import (
 // scanInterval is how often the progress bar is updated.
 const scanInterval = 500 * time.Millisecond
 
+// startOf converts a point in time, such as now, a block height or a date, to the JSON of the API.
+func startOf(field, at string) (api.Start, error) {
+	parsed, err := wallet.ParseBirthday(field, at)
+	switch {
+	case err != nil:
+		return nil, err
+	case parsed.Now:
+		return api.Now(), nil
+	case parsed.Height != nil:
+		return api.AtHeight(*parsed.Height), nil
+	}
+	return api.AtTime(*parsed.Time), nil
+}
+
 // followScan prints whether a rescan of a wallet is running and, on a terminal, its
 // progress until it is complete. The server continues the rescan even if the command is
 // interrupted.
-func (p *program) followScan(ctx context.Context, d *walletCommands, v wallet.View) error {
-	if !v.Rescanning() {
+func (p *program) followScan(ctx context.Context, c *connection, w *api.Wallet) error {
+	if w.Rescan == nil {
 		return nil
 	}
-	serving, err := d.isServed(ctx)
-	if err != nil {
-		return err
+	if c.local != nil {
+		serving, err := c.local.isServed(ctx)
+		if err != nil {
+			return err
+		}
+		if !serving {
+			fmt.Fprintf(p.stdout, "A rescan from block %d will begin when specterd serve starts.\n", w.Rescan.FromHeight)
+			return nil
+		}
 	}
-	if !serving {
-		fmt.Fprintf(p.stdout, "A rescan from block %d will begin when specterd serve starts.\n", v.RescanFrom)
-		return nil
-	}
-	fmt.Fprintf(p.stdout, "Rescanning the chain from block %d.\n", v.RescanFrom)
+	fmt.Fprintf(p.stdout, "Rescanning the chain from block %d.\n", w.Rescan.FromHeight)
 	if !p.isTerminal() {
 		return nil
 	}
 	fmt.Fprintln(p.stdout, "The rescan continues if you press Ctrl-C.")
-	return p.drawScan(ctx, d, v)
+	return p.drawScan(ctx, c, w)
 }
 
-func (p *program) drawScan(ctx context.Context, d *walletCommands, v wallet.View) error {
-	access, err := d.service.Access(ctx, d.who, v.Alias)
-	if err != nil {
-		return err
-	}
+func (p *program) drawScan(ctx context.Context, c *connection, w *api.Wallet) error {
 	tick := time.NewTicker(scanInterval)
 	defer tick.Stop()
-	for v.Rescanning() {
-		fmt.Fprintf(p.raw, "\r%s", bar(v.RescanProgress))
+	for w.Rescan != nil {
+		fmt.Fprintf(p.raw, "\r%s", bar(w.Rescan.Progress))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			fmt.Fprintln(p.stdout)
 			return nil
 		}
-		if v, err = d.service.Get(ctx, access); err != nil && ctx.Err() == nil {
+		now, err := c.GetWallet(ctx, w.Alias, nil)
+		switch {
+		case ctx.Err() != nil:
+			continue
+		case err != nil:
 			return err
-		}
-		if v.Problem != "" {
+		case now.Problem != nil:
 			fmt.Fprintln(p.stdout)
-			return fmt.Errorf("the wallet cannot be synced now: %s", v.Problem)
+			return fmt.Errorf("the wallet cannot be synced now: %s", *now.Problem)
 		}
+		w = now
 	}
-	if v.RescanProblem != "" {
+	ended, err := c.GetRescan(ctx, w.Alias)
+	if err != nil {
+		return err
+	}
+	if ended.Problem != nil {
 		fmt.Fprintln(p.stdout)
-		return fmt.Errorf("the rescan failed: %s", v.RescanProblem)
+		return fmt.Errorf("the rescan failed: %s", *ended.Problem)
 	}
 	fmt.Fprintf(p.raw, "\r%s\n", bar(1))
 	return nil

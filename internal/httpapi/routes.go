@@ -101,7 +101,7 @@ func walletRoutes(one *v1.API) []route.Route {
 	return []route.Route{
 		line(get, "/api/v1/wallets", route.Bearer, auth.WalletsRead, route.AnyRole, route.OK(one.ListWallets).WithETag(), "List your wallets with their balances"),
 		line(post, "/api/v1/wallets", route.Bearer, auth.WalletsWrite, route.AnyRole, route.Created(one.CreateWallet).NeedsNode().WithIdempotencyKey().Heavy(), "Create a watch-only wallet from a descriptor, keys or a file"),
-		line(post, "/api/v1/wallets/inspect", route.Bearer, auth.WalletsWrite, route.AnyRole, route.OK(one.InspectWallet).Heavy(), "Inspect a wallet file of another program"),
+		line(post, "/api/v1/wallets/inspect", route.Bearer, auth.WalletsWrite, route.AnyRole, route.OK(one.InspectWallet).Heavy(), "Inspect a wallet file, a descriptor or keys"),
 		line(get, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsRead, route.Viewer, route.OK(one.GetWallet).WithETag(), "Get a wallet with its balances"),
 		line(get, "/api/v1/wallets/{alias}/export", route.Bearer, auth.WalletsRead, route.Viewer, route.Stream(one.ExportWallet, v1.WalletMedia...), "Export a wallet for other software"),
 		line(patch, "/api/v1/wallets/{alias}", route.Bearer, auth.WalletsWrite, route.Viewer, route.OK(one.ChangeWallet).ShownTo(auth.WalletsRead), "Update a wallet's name, fee rate limit or your alias"),

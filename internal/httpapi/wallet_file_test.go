@@ -39,6 +39,7 @@ func testWalletFiles(t *testing.T, s *server, n *testkit.Node) {
 	got := s.call(t, "POST", inspect, k, fileBody(t, "coldcard.json", "")).want(t, 200, `"format":"coldcard"`, `"script":"wpkh"`, `"signatures_required":1`,
 		`"scripts":["pkh","sh-wpkh","wpkh","tr","sh","sh-wsh","wsh"]`, `"fingerprint":"73c5da0a","derivation":"m/84h/1h/0h","xpub":"tpub`, `"name":null`, `"code":"one_of_several"`)
 	s.wantFirstAddresses(t, n, got)
+	s.testInspection(t, k, got.text("descriptor"))
 	s.call(t, "POST", inspect, k, fileBody(t, "coldcard.json", `, "script": "tr"`)).want(t, 200, `"script":"tr"`, `"descriptor":"tr(`)
 	s.call(t, "POST", inspect, k, fileBody(t, "key-multisig.txt", "")).want(t, 200, `"signatures_required":null`, `"descriptor":null`, `"addresses":null`, `"code":"signer_key"`)
 	vault := s.call(t, "POST", inspect, k, fileBody(t, "sparrow.json", "")).want(t, 200, `"name":"Family Vault"`, `"birthday":"2023-11-14T22:13:20Z"`, `"birthday_height":null`, `"name":"Jade"`, `"warnings":[]`)
@@ -118,12 +119,34 @@ func (s *server) testParts(t *testing.T, k, receive, change string) {
 	s.call(t, "POST", inspect, k, body(bbqr)).want(t, 200, `"format":"coldcard"`)
 }
 
+// testInspection inspects a wallet without a file, and names files.
+func (s *server) testInspection(t *testing.T, k, receive string) {
+	t.Helper()
+	const inspect = "/api/v1/wallets/inspect"
+	receive, _, _ = strings.Cut(receive, "#")
+	key := strings.TrimSuffix(strings.TrimPrefix(receive, "wpkh("), "/0/*)")
+	for name, body := range map[string]string{
+		"descriptor": fmt.Sprintf(`{"descriptor": %q}`, receive), "keys": fmt.Sprintf(`{"keys": [%q], "script": "wpkh"}`, key),
+	} {
+		got := s.call(t, "POST", inspect, k, body).want(t, 200, `"name":null`)
+		if descriptor, _, _ := strings.Cut(got.text("descriptor"), "#"); descriptor != receive {
+			t.Errorf("%s: the descriptor is %s, want %s", name, descriptor, receive)
+		}
+	}
+	s.call(t, "POST", inspect, k, fmt.Sprintf(`{"descriptor": %q, "change_descriptor": "x"}`, receive)).want(t, 400, `"field":"change_descriptor"`)
+	s.call(t, "POST", inspect, k, fmt.Sprintf(`{"file": %q, "file_names": ["folder/ann.json"]}`, key)).want(t, 200, `"name":"ann"`)
+}
+
 // testFileProblems checks that one response names all problems of a request with a file.
 func (s *server) testFileProblems(t *testing.T, k string, p testUser) {
 	t.Helper()
 	const inspect, create = "/api/v1/wallets/inspect", "/api/v1/wallets"
-	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "exactly one of file, file_base64, files and parts is required")
-	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of file, file_base64, files and parts is required")
+	s.call(t, "POST", inspect, k, `{}`).want(t, 400, "exactly one of descriptor, keys, file, file_base64, files and parts is required")
+	s.call(t, "POST", inspect, k, `{"file": "x", "file_base64": "eA=="}`).want(t, 400, "exactly one of descriptor, keys, file, file_base64, files and parts is required")
+	s.call(t, "POST", inspect, k, `{"file": "x", "keys": ["x"]}`).want(t, 400, "exactly one of descriptor, keys, file, file_base64, files and parts is required")
+	for _, body := range []string{`"file": "x", "file_names": ["a", "b"]`, `"files": ["x", "y"], "file_names": ["a"]`, `"parts": ["x"], "file_names": ["a"]`, `"file_base64": "eA==", "file_names": []`} {
+		s.call(t, "POST", inspect, k, "{"+body+"}").want(t, 400, `"field":"file_names"`, "must have one name for each file")
+	}
 	s.call(t, "POST", inspect, k, `{"file_base64": "?"}`).want(t, 400, `"field":"file_base64"`)
 	s.call(t, "POST", inspect, k, `{"file": "x", "scriptx": "wpkh"}`).want(t, 400, `"field":"scriptx"`, "unknown field")
 	s.call(t, "POST", create, k, fileBody(t, "wallet.bsms", `, "keys": ["x"], "name": " x", "alias": "Not One", "birthday": "yesterday"`)).

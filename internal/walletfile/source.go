@@ -34,10 +34,12 @@ func FromText(text string) Source { return FromBytes([]byte(text)) }
 // FromBytes returns the source of a file.
 func FromBytes(data []byte) Source { return Source{data: data, given: true} }
 
-// FromFile returns the source of a file with a name, which names the device of its keys if the file
-// does not name it and all its keys are of one device. The names of pictures name no device.
-func FromFile(name string, data []byte) Source {
-	s := FromBytes(data)
+// FromFile returns the source of a file with a name.
+func FromFile(name string, data []byte) Source { return FromBytes(data).WithName(name) }
+
+// WithName sets the name of the file, which names the device of its keys if the file does not name it
+// and all its keys are of one device. The names of pictures name no device.
+func (s Source) WithName(name string) Source {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	ending := path.Ext(name)
 	kind, _, _ := strings.Cut(mime.TypeByExtension(strings.ToLower(ending)), "/")

@@ -2446,6 +2446,7 @@ class Wallets(Group):
         descriptor: Optional[str] = None,
         file: Optional[str] = None,
         file_base64: Optional[str] = None,
+        file_names: Optional[Sequence[str]] = None,
         files: Optional[Sequence[str]] = None,
         keys: Optional[Sequence[str]] = None,
         name: Optional[str] = None,
@@ -2471,6 +2472,8 @@ class Wallets(Group):
         file: Text of a wallet file, a device file or a descriptor of another program; see
           docs/wallet-files.md for the formats. Files with private keys or seed words are refused.
         file_base64: The same in base64.
+        file_names: Names of the files, in the same order, or the name of the only file. A signer
+          gets the name of the file, without its ending, if the file contains none.
         files: The same for several files, such as one from each device, which each have the key of
           one signer of a multisig wallet. Requires signatures_required.
         keys: Extended public keys, such as [fingerprint/84h/0h/0h]xpub…; the formats of SLIP-132,
@@ -2496,6 +2499,7 @@ class Wallets(Group):
                 "descriptor": descriptor,
                 "file": file,
                 "file_base64": file_base64,
+                "file_names": file_names,
                 "files": files,
                 "keys": keys,
                 "name": name,
@@ -2510,35 +2514,51 @@ class Wallets(Group):
     def inspect(
         self,
         *,
+        change_descriptor: Optional[str] = None,
+        descriptor: Optional[str] = None,
         file: Optional[str] = None,
         file_base64: Optional[str] = None,
+        file_names: Optional[Sequence[str]] = None,
         files: Optional[Sequence[str]] = None,
+        keys: Optional[Sequence[str]] = None,
         parts: Optional[Sequence[str]] = None,
         script: Optional[Literal["wpkh", "sh-wpkh", "pkh", "tr", "wsh", "sh-wsh", "sh"]] = None,
         signatures_required: Optional[int] = None,
     ) -> types.WalletInspection:
-        """Inspect a wallet file of another program.
+        """Inspect a wallet file, a descriptor or keys.
 
         Requires a token with the scope wallets:write.
 
+        change_descriptor: Descriptor of the change addresses. Required if descriptor is for the
+          receive branch only and does not end in /0/*.
+        descriptor: Instead of a file: descriptor of both branches, with <0;1>, or of the receive
+          branch; if it ends in /0/*, change addresses are on /1/*.
         file: Text of a wallet file, a device file or a descriptor of another program; see
           docs/wallet-files.md for the formats. Files with private keys or seed words are refused.
         file_base64: The same in base64.
+        file_names: Names of the files, in the same order, or the name of the only file. A signer
+          gets the name of the file, without its ending, if the file contains none.
         files: The same for several files, such as one from each device, which each have the key of
           one signer of a multisig wallet. Requires signatures_required.
+        keys: Instead of a file: extended public keys, such as [fingerprint/84h/0h/0h]xpub…. Several
+          keys are those of a multisig wallet with sorted keys.
         parts: The same as the texts of QR codes, in any order: UR (crypto-account, crypto-output,
           crypto-hdkey, bytes), BBQr, or one plain text.
-        script: Script type of the wallet to show, if the file contains several; default wpkh or wsh
-          if it has one, or else the first.
-        signatures_required: With files: number of signatures that a payment requires.
+        script: With keys: script type of the addresses. With a file that contains several wallets:
+          script type of the one to show; default wpkh or wsh if it has one, or else the first.
+        signatures_required: With keys or files: number of signatures that a payment requires.
         """
         request = Request(
             "POST",
             "/api/v1/wallets/inspect",
             body=present({
+                "change_descriptor": change_descriptor,
+                "descriptor": descriptor,
                 "file": file,
                 "file_base64": file_base64,
+                "file_names": file_names,
                 "files": files,
+                "keys": keys,
                 "parts": parts,
                 "script": script,
                 "signatures_required": signatures_required,

@@ -1902,7 +1902,7 @@ class WalletInspection(Object):
     """Descriptor of the receive addresses, with its checksum; null for the key of one signer of a
     multisig wallet."""
     format: str
-    """Format of the file."""
+    """Format of the file; empty for a descriptor or keys."""
     keys: List[InspectedKey]
     """Keys of the wallet, in the order of the descriptor."""
     name: Optional[str]

@@ -38,16 +38,13 @@ func TokenOf(tokens *auth.Tokens, t auth.Token) api.Token {
 // TokensDeletedOf returns the revoked and the kept tokens, as DeleteToken does.
 func TokensDeletedOf(d auth.Deleted) api.TokensDeleted { return tokensDeletedOf(d) }
 
-// ShowWallet returns a wallet, as GetWallet does.
-func ShowWallet(v wallets.View) any { return walletOf(v) }
-
-// ShowNewWallet returns a wallet with its warnings, as CreateWallet does.
-func ShowNewWallet(v wallets.View, p wallets.Plan, about wallets.Inspection) any {
+// NewWalletOf returns a wallet with its warnings, as CreateWallet does.
+func NewWalletOf(v wallets.View, p wallets.Plan, about wallets.Inspection) api.NewWallet {
 	return newWalletOf(v, p, about)
 }
 
 // ShowInspection returns the wallet in a file, as InspectWallet does.
-func ShowInspection(about wallets.Inspection) any { return inspectionOf(about) }
+func ShowInspection(about wallets.Inspection) api.WalletInspection { return inspectionOf(about) }
 
 // ShowLedgerEntry returns an entry of a ledger, with the columns of its CSV as fields.
 func ShowLedgerEntry(e wallets.Entry) any {

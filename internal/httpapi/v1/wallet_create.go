@@ -14,21 +14,28 @@ import (
 // sourceOf returns the file of a request; zero if it has none. Problems of the file are
 // returned by its method Read, together with others.
 func sourceOf(w api.WalletSource) walletfile.Source {
+	var files []walletfile.Source
 	switch {
-	case w.File != "":
-		return walletfile.FromText(w.File)
-	case w.FileBase64 != "":
-		return walletfile.FromBase64(w.FileBase64)
-	case len(w.Files) > 0:
-		files := make([]walletfile.Source, len(w.Files))
-		for i, text := range w.Files {
-			files[i] = walletfile.FromText(text)
-		}
-		return walletfile.FromFiles(files)
-	case len(w.Parts) > 0:
+	case len(w.Parts) > 0 && len(w.FileNames) == 0:
 		return walletfile.FromParts(w.Parts)
+	case w.File != "":
+		files = append(files, walletfile.FromText(w.File))
+	case w.FileBase64 != "":
+		files = append(files, walletfile.FromBase64(w.FileBase64))
 	}
-	return walletfile.Source{}
+	for _, text := range w.Files {
+		files = append(files, walletfile.FromText(text))
+	}
+	if w.FileNames == nil {
+		return walletfile.FromFiles(files)
+	}
+	if len(w.FileNames) != len(files) {
+		return walletfile.Unreadable(fault.InvalidField("file_names", "must have one name for each file"))
+	}
+	for i, name := range w.FileNames {
+		files[i] = files[i].WithName(name)
+	}
+	return walletfile.FromFiles(files)
 }
 
 // countSources returns how many of the fields are given.
@@ -93,10 +100,10 @@ func newWalletOf(v wallets.View, plan wallets.Plan, about wallets.Inspection) ap
 
 // InspectWallet serves POST /api/v1/wallets/inspect.
 func (a *API) InspectWallet(ctx context.Context, in api.InspectWalletRequest) (api.WalletInspection, error) {
-	if countSources(in.WalletSource) != 1 {
-		return api.WalletInspection{}, fault.InvalidField("file", "exactly one of file, file_base64, files and parts is required")
-	}
-	about, err := a.o.Wallets.Inspect(ctx, caller(ctx), wallets.Plan{File: sourceOf(in.WalletSource), Script: in.Script, SignaturesRequired: in.SignaturesRequired})
+	about, err := a.o.Wallets.Inspect(ctx, caller(ctx), planOf(api.CreateWalletRequest{
+		Descriptor: in.Descriptor, ChangeDescriptor: in.ChangeDescriptor, Keys: in.Keys, WalletSource: in.WalletSource,
+		SignaturesRequired: in.SignaturesRequired, Script: in.Script,
+	}))
 	if err != nil {
 		return api.WalletInspection{}, err
 	}
