@@ -138,12 +138,13 @@ func (c *call) tokenParams() (auth.CreateTokenParams, error) {
 
 // secretPage shows the text of a new token, once.
 type secretPage struct {
-	Token     tokenRow
-	Secret    string
-	Command   string    // that uses the token
-	OldUntil  time.Time // when the token that it replaced ends; zero if it has ended
-	Rotated   bool
-	APIActive bool
+	Token       tokenRow
+	Secret      string
+	Command     string    // that uses the token
+	CommandLine string    // commands of specterd that use the token
+	OldUntil    time.Time // when the token that it replaced ends; zero if it has ended
+	Rotated     bool
+	APIActive   bool
 }
 
 // showSecret responds with the text of a new token. The response is not stored, and the page
@@ -154,7 +155,7 @@ func (c *call) showSecret(t auth.Token, secret string, grace time.Duration) erro
 		return err
 	}
 	p := secretPage{
-		Token: c.tokenRowOf(t, names, 0, false), Secret: secret, Command: c.curl(t, secret),
+		Token: c.tokenRowOf(t, names, 0, false), Secret: secret, Command: c.curl(t, secret), CommandLine: c.commandLine(t, secret),
 		Rotated: t.RotatedFrom != "", APIActive: c.APIActive,
 	}
 	if grace > 0 {
@@ -187,6 +188,16 @@ func (c *call) curl(t auth.Token, secret string) string {
 		path = "/api/v1/wallets/" + t.Aliases[0]
 	}
 	return "TOKEN=" + secret + "\ncurl -sS -H \"Authorization: Bearer $TOKEN\" " + c.origin() + path
+}
+
+// commandLine returns commands that store a token in a file, and use it in a command of specterd that
+// it permits and that changes nothing.
+func (c *call) commandLine(t auth.Token, secret string) string {
+	command := "whoami"
+	if t.Scopes.Has(auth.WalletsRead) {
+		command = "wallet list"
+	}
+	return "(umask 077 && echo " + secret + " > specterd.token)\nspecterd --server " + c.origin() + " --token-file specterd.token " + command
 }
 
 // plainAlias reports whether an alias needs no escaping in a URL and in a shell.

@@ -37,6 +37,10 @@ func TestToken(t *testing.T) {
 		if command := shown.preText("command"); !strings.Contains(command, "TOKEN="+token) || !strings.Contains(command, s.url+"/api/v1/wallets") {
 			t.Errorf("the command is %s", command)
 		}
+		want := "(umask 077 && echo " + token + " > specterd.token) specterd --server " + s.url + " --token-file specterd.token wallet list"
+		if command := shown.preText("command-line"); command != want {
+			t.Errorf("the command line is %s, want %s", command, want)
+		}
 		if got := shown.header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("the page with the token may be stored: %q", got)
 		}
