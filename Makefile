@@ -53,7 +53,7 @@ verify-old-client: test-deps ## run the clients of an earlier commit with the se
 reproduce: ## make the release again, elsewhere and from nothing, and compare it with dist/
 	scripts/reproduce.sh
 
-demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FLAGS=--once to end by itself)
+demo: deps build ## show specterd at work on a regtest chain of its own (DEMO_FLAGS=--once to end by itself, DEMO_FLAGS="--port N" for a port)
 	bin/specterd demo $(DEMO_FLAGS)
 
 run: build ## serve on loopback, with the API on and the data in .cache/run

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,7 @@ import (
 	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/testenv/childprocess"
 	"github.com/specterd/specterd/internal/testenv/regtest"
+	"github.com/specterd/specterd/internal/text"
 )
 
 const (
@@ -28,6 +31,10 @@ const (
 	// demoPatience is how long the demo waits for its node to start.
 	demoPatience = time.Minute
 	demoUser     = "alice"
+	// demoFirst is the command that the demo suggests.
+	demoFirst = "specterd wallet balance community_vault"
+	// walkThroughFile is the file with the commands of the walk-through, in the demo's directory.
+	walkThroughFile = "walk-through.txt"
 	// demoPayment is the amount of the payment to the vault, in BTC.
 	demoPayment = "0.25"
 )
@@ -37,9 +44,11 @@ func (p *program) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Run a demo with a private regtest node",
 		Long: `Start a bitcoind on a private regtest chain and a specterd that uses it, both on
-loopback and in a temporary directory, and print a walk-through of the API that can be
-pasted into another terminal. Ctrl-C stops both and removes the directory. With --once,
-run the walk-through itself, and fail if a response differs from the expected one.
+loopback and in a temporary directory, and print how to use them. Ctrl-C stops both and
+removes the directory. It contains the data directory of specterd (data), its log
+(specterd.log), key files for new wallets (keys), and a walk-through of the API that can be
+pasted into another terminal (walk-through.txt). With --once, run the walk-through itself,
+and fail if a response differs from the expected one.
 
 The demo requires a bitcoind: $BITCOIND, one on PATH, or the download of "make
 bitcoind". It reads only the settings --port (default: a free port) and --log-level. It
@@ -75,32 +84,49 @@ func (p *program) demo(ctx context.Context, settings *pflag.FlagSet, once bool) 
 	case url := <-ready:
 		err = p.showDemo(ctx, s, url, once)
 	case err := <-ended:
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w with --port N (make demo DEMO_FLAGS=\"--port N\"), or omit --port, for a free one", withRemedy(err))
+		}
 		return err
 	}
 	stop()
 	return errors.Join(err, <-ended)
 }
 
+// showDemo runs the walk-through, or writes it to a file, prints how to use the demo and waits.
 func (p *program) showDemo(ctx context.Context, s *scene, url string, once bool) error {
-	w := newWalk(p.stdout, url, s)
-	fmt.Fprintf(p.stdout, "  web console %s/\n  users       admin with the password %s\n              %s with the password %s\n  key files   %s/{%s}.json\n",
-		url, s.adminPassword, demoUser, s.userPassword, s.keyFolder(), strings.Join(cosigners, ","))
-	fmt.Fprintf(p.stdout, "  API         %s/api/\n  node        regtest, %d blocks\n  directory   %s, removed at the end; specterd's data is in data\n  log         %s\n\n",
-		url, demoBlocks, s.dir, s.logFile())
+	fmt.Fprintf(p.stdout, "  web console  %s/\n  users        admin, with the password %s\n               %s, with the password %s\n  API          %s/api/\n  directory    %s, removed at the end\n\n",
+		url, s.adminPassword, demoUser, s.userPassword, url, s.dir)
 	if once {
-		return w.run(ctx)
+		return newWalk(p.stdout, url, s).run(ctx)
 	}
-	if err := w.print(ctx); err != nil {
+	if err := writeWalkThrough(ctx, s, url); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "The code blocks of docs/tutorial.md and of other documents, and the commands of specterd,\n"+
-		"use this server after this line:\n\n   export %s%s\n\n", pathOfProgram(), strings.Join(s.environment(url), " "))
-	fmt.Fprintf(p.stdout, "The web console has the same wallets, proposals and tokens; docs/console.md describes a first walk through it:\n\n"+
-		"   %s/\n   sign in as %s with the password %s, or as admin with the password %s\n   key files for a new wallet: %s\n\n",
-		url, demoUser, s.userPassword, s.adminPassword, s.keyFolder())
-	fmt.Fprint(p.stdout, "Press Ctrl-C to stop the demo and remove its data.\n")
+	fmt.Fprintf(p.stdout, "In another terminal, run this line, after which the commands of specterd and the code blocks of\ndocuments use the demo; and then, for example, this command:\n\n   export %s%s\n\n   %s\n\n",
+		pathOfProgram(), strings.Join(s.environment(url), " "), demoFirst)
+	fmt.Fprintf(p.stdout, `Read on:
+
+   docs/console.md   a first walk through the web console, with the key files in the directory (keys)
+   docs/tutorial.md  tokens, wallets and proposals with curl and Python
+   %s  in the directory: %s with curl, to paste one after the other
+
+Press Ctrl-C to stop the demo and remove its data.
+`, walkThroughFile, text.Count(len(walkThrough), "API call"))
 	<-ctx.Done()
 	fmt.Fprintf(p.stdout, "\nStopping, and removing %s.\n", s.dir)
+	return nil
+}
+
+// writeWalkThrough writes the commands of the walk-through to a file.
+func writeWalkThrough(ctx context.Context, s *scene, url string) error {
+	var commands bytes.Buffer
+	if err := newWalk(&commands, url, s).print(ctx); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, walkThroughFile), commands.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write the walk-through: %w", err)
+	}
 	return nil
 }
 

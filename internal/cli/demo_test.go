@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,38 +67,62 @@ func TestDemo_UntilStopped(t *testing.T) {
 		return strings.Contains(stdout.String(), "Press Ctrl-C")
 	})
 	checkScreen(t, stdout.String())
-	checkPasted(t, stdout.String())
+	commands := walkThroughOf(t, stdout.String())
+	checkPasted(t, commands)
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if rest := stdout.String(); strings.Contains(rest, "{") && strings.Contains(rest, "_token}") {
+	if rest := stdout.String() + commands; strings.Contains(rest, "{") && strings.Contains(rest, "_token}") {
 		t.Errorf("a placeholder is not replaced:\n%s", rest)
 	}
 	checkNothingLeft(t, stdout.String())
 }
 
-// checkScreen checks what a user sees: the console first and last, no screenful of base64, and key
-// files that exist.
+// screenful is the number of lines that a reader sees without scrolling.
+const screenful = 24
+
+// checkScreen checks what a user sees: the console first, one screenful without calls, a line to
+// export and a command that work, and key files that exist.
 func checkScreen(t *testing.T, out string) {
 	t.Helper()
-	first, last := strings.Index(out, "  web console http://"), strings.LastIndex(out, "docs/console.md")
-	if walk := strings.Index(out, "\n1. "); first < 0 || first > walk || last < strings.LastIndex(out, "curl ") {
-		t.Errorf("the console is not the first and the last that is printed: %d, %d", first, last)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) > screenful || printedCommand.MatchString(out) || !strings.HasPrefix(lines[2], "  web console  http://") {
+		t.Errorf("the demo prints %d lines, want at most %d, the console first and no calls of curl:\n%s", len(lines), screenful, out)
 	}
-	for line := range strings.Lines(out) {
-		if len(line) > longBody+20 {
-			t.Errorf("a line of %d characters: %.60s…", len(line), line)
+	for _, want := range []string{"\n  users        admin, with the password ", "\n               alice, with the password ", "\n   docs/console.md ", "\n   docs/tutorial.md "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the demo does not print %q", want)
 		}
 	}
-	_, folder, _ := strings.Cut(out, "key files for a new wallet: ")
-	folder, _, _ = strings.Cut(folder, "\n")
+	script := regexp.MustCompile(`(?m)^   (?:export|specterd) .*$`).FindAllString(out, -1)
+	first := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(script, "\n"))
+	shown, err := first.CombinedOutput()
+	if len(script) != 2 || err != nil || !strings.Contains(string(shown), "\ntrusted    0.25000000 BTC\n") {
+		t.Errorf("the first command: %v\n%s\n%s", err, script, shown)
+	}
 	for _, name := range cosigners {
-		content, err := os.ReadFile(filepath.Join(folder, name+".json"))
+		content, err := os.ReadFile(filepath.Join(directoryOf(t, out), "keys", name+".json"))
 		if err != nil || !strings.Contains(string(content), `"p2wsh_deriv": "m/48'/1'/1'/2'"`) {
 			t.Errorf("the key file of %s: %v %s", name, err, content)
 		}
 	}
+}
+
+// walkThroughOf returns the commands in the file that the demo names, and checks that no line is a
+// screenful of base64.
+func walkThroughOf(t *testing.T, out string) string {
+	t.Helper()
+	commands, err := os.ReadFile(filepath.Join(directoryOf(t, out), walkThroughFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(commands)) {
+		if len(line) > longBody+20 {
+			t.Errorf("a line of %d characters: %.60s…", len(line), line)
+		}
+	}
+	return string(commands)
 }
 
 // printedCommand matches a command of the printed walk-through.
@@ -130,17 +155,37 @@ func TestDemo_RefusedSettings(t *testing.T) {
 	}
 }
 
+// TestDemo_PortInUse checks that the error about a port in use says how to choose another one.
+func TestDemo_PortInUse(t *testing.T) {
+	testkit.NeedsServer(t, "bitcoind")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	testkit.Check(t, err)
+	defer func() { _ = listener.Close() }()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	err = run(t.Context(), []string{"demo", "--once", "--port", port}, noEnvironment, strings.NewReader(""), new(testkit.Log), new(testkit.Log))
+	const want = "uses this port: stop it, or choose another port with --port N (make demo DEMO_FLAGS=\"--port N\"), or omit --port, for a free one"
+	if err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v", err)
+	}
+}
+
 func noEnvironment(string) string { return "" }
 
 // checkNothingLeft checks that the directory named in the output was removed.
 func checkNothingLeft(t *testing.T, out string) {
 	t.Helper()
-	_, rest, _ := strings.Cut(out, "directory ")
+	if _, err := os.Stat(directoryOf(t, out)); !os.IsNotExist(err) {
+		t.Errorf("the demo's directory still exists: %v", err)
+	}
+}
+
+// directoryOf returns the directory named in the output.
+func directoryOf(t *testing.T, out string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(out, "\n  directory ")
 	dir, _, found := strings.Cut(rest, ", removed at the end")
 	if !found {
 		t.Fatalf("the output does not name the directory:\n%s", out)
 	}
-	if _, err := os.Stat(strings.TrimSpace(dir)); !os.IsNotExist(err) {
-		t.Errorf("the demo's directory still exists: %v", err)
-	}
+	return strings.TrimSpace(dir)
 }
