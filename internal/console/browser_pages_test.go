@@ -73,19 +73,20 @@ func (b *chromium) checkLayout(name string, open func()) {
 }
 
 // cutOff is a script that returns the elements of the page that are cut off, overlap their
-// frame, or are hidden until the reader scrolls sideways, and the badges that are broken into
-// several lines. Identifiers are shortened intentionally, and lists of tabs may scroll.
+// frame, or are hidden until the reader scrolls sideways, the badges that are broken into
+// several lines, and the texts that touch the heading above them. Identifiers are shortened intentionally.
 const cutOff = `(() => {
 	const problems = [];
 	const say = (e, text) => problems.push("<" + e.tagName.toLowerCase() + " class=\"" + e.className + "\"> " + text + ": " + (e.textContent || e.value || "").trim().replace(/\s+/g, " ").slice(0, 80));
 	if (document.documentElement.scrollWidth > document.documentElement.clientWidth) problems.push("the page is wider than the window");
 	for (const e of document.querySelectorAll("body *")) {
-		if (!e.checkVisibility() || e.closest("svg, .vh, .id, .tabs, .side bdi, thead:not(.roles thead)")) continue;
+		if (!e.checkVisibility() || e.closest("svg, .vh, .id, .side bdi, thead:not(.roles thead)")) continue;
 		const box = e.getBoundingClientRect();
 		if (box.width === 0 || box.height === 0) continue;
 		const style = getComputedStyle(e);
 		if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !e.matches("input, select, textarea")) say(e, "has hidden content");
 		if (e.matches(".badge, .count") && box.height > 1.9 * parseFloat(style.fontSize)) say(e, "has several lines");
+		if (e.matches(".head :is(h1, .h1) + p, h2 + .big") && box.top < e.previousElementSibling.getBoundingClientRect().bottom + 3) say(e, "touches its heading");
 		const frame = e.parentElement.closest("td, th, li, .panel, .banner, main, nav");
 		const right = frame?.getBoundingClientRect().right ?? innerWidth;
 		if (box.right > right + 1) say(e, "is wider than its frame by " + Math.round(box.right - right) + " px");

@@ -123,6 +123,35 @@ func TestBrowser_Send(t *testing.T) {
 	b.see("Belongs to your wallet Savings")
 }
 
+// TestBrowser_SendWithoutEstimates says with an exact fee rate that the time is unknown, and that the
+// fee rate is optional beside the slider. Without scripts, a radio button requires it. Then a policy
+// refuses the payment, while the user is typing and after the button.
+func TestBrowser_SendWithoutEstimates(t *testing.T) {
+	t.Parallel()
+	s, alice, _ := treasury(t)
+	b := s.chromium(t)
+	b.open("/wallets/treasury/send")
+	b.signIn("alice", alice.password)
+	b.see("Exact fee rate in sat/vB (optional, instead of a time)")
+	b.fill("fee_rate_sat_vb", "5")
+	b.see("time unknown, because the node has no estimates · 5 sat/vB")
+	const shown = `document.querySelector(".own-rate small").checkVisibility()`
+	if !evaluate[bool](b, shown) || evaluate[bool](b, `(document.querySelector(".fees").classList.remove("sliding"), `+shown+`)`) {
+		t.Error("the note is not only for the slider")
+	}
+	alice.api("PUT", "/api/v1/wallets/treasury/policy", map[string]any{"policy": map[string]any{
+		"version": 1, "allow": []any{map[string]any{"name": "daily", "windows": []any{map[string]any{"per": "24h", "max_sat": 60000}}}},
+	}})
+	b.open("/wallets/treasury/send")
+	b.paste(address1, purseAddress(t, s.node))
+	b.paste(amount1, "100000")
+	b.see("Waiting does not help: reduce it to at most 60 000 sat.")
+	b.inspectHere("payment-refused-live")
+	evaluate[bool](b, `(document.querySelector("#preview [value=preview]").click(), true)`)
+	b.see("This payment is not possible yet: show why")
+	b.inspectHere("payment-refused")
+}
+
 // paste puts a text into an input as pasting does.
 func (b *chromium) paste(id, text string) {
 	b.t.Helper()
