@@ -98,7 +98,7 @@ func TestWalletCommands(t *testing.T) {
 	}
 	node.CLI(t, "generatetoaddress", 1, address.Address)
 	node.Mine(t, 100)
-	becomes(`(?m)^trusted +50\.0 BTC$`, "show", "savings")
+	becomes(`(?m)^trusted +50\.00000000 BTC$`, "show", "savings")
 	run(`(?s)addresses +1 receive and 0 change revealed.*\nkey +d34db33f m/84h/1h/0h .*\nmember +admin, owner\n`, "show", "savings")
 
 	// On a terminal, the command shows the progress of the rescan.
