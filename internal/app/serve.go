@@ -153,9 +153,9 @@ func (a *App) setServices(o *httpapi.Options) {
 }
 
 // Direct returns a transport for the requests of a command on behalf of a caller. The API then
-// lacks events and webhooks.
+// lacks events.
 func (a *App) Direct(n *Node, wallets *wallet.Service, proposals *proposal.Service, caller *auth.Principal) (*httpapi.Direct, error) {
-	o := httpapi.Options{Wallets: wallets, Proposals: proposals, Spending: a.Spending(n, wallets, proposals), Node: n.Monitor}
+	o := httpapi.Options{Wallets: wallets, Proposals: proposals, Spending: a.Spending(n, wallets, proposals), Webhooks: a.Webhooks(func() {}), Node: n.Monitor}
 	a.setServices(&o)
 	return httpapi.NewDirect(o, caller)
 }

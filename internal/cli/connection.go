@@ -28,7 +28,7 @@ var errMachineOnly = errUsage("this command works on the machine of the server o
 var errTokenWithoutServer = errUsage("--token-file and SPECTER_TOKEN_FILE require a server (--server, SPECTER_SERVER)")
 
 // whereServer lists the commands that can use a server.
-const whereServer = "with --server, there are whoami, label, policy, proposal, token and wallet"
+const whereServer = "with --server, there are whoami, label, policy, proposal, token, wallet and webhook"
 
 // connection is the access of a command to the API on behalf of a user: the API of a server, or the
 // same handlers in this process, on the database of this machine.

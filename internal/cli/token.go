@@ -32,7 +32,7 @@ func (p *program) tokenListCommand() *cobra.Command {
 	var userName string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the tokens of all users", Args: cobra.NoArgs,
-		RunE: p.withTokens(p.listTokensOf, func(cmd *cobra.Command, a *app.App, _ []string) error {
+		RunE: p.withAnyUser(p.listTokensOf, func(cmd *cobra.Command, a *app.App, _ []string) error {
 			if userName != "" {
 				if _, err := userNamed(cmd.Context(), a, userName); err != nil {
 					return err
@@ -57,9 +57,9 @@ func (p *program) tokenListCommand() *cobra.Command {
 	return addJSON(cmd)
 }
 
-// withTokens returns a function that calls remote with the API of the server that the settings
+// withAnyUser returns a function that calls remote with the API of the server that the settings
 // name, or without one opens the database and calls local, which acts for any user.
-func (p *program) withTokens(remote func(cmd *cobra.Command, c *connection, args []string) error, local func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
+func (p *program) withAnyUser(remote func(cmd *cobra.Command, c *connection, args []string) error, local func(cmd *cobra.Command, a *app.App, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cfg, err := p.clientConfig(cmd)
 		if err != nil {
@@ -133,7 +133,7 @@ func (p *program) tokenRevokeCommand() *cobra.Command {
 	var keepSuccessors bool
 	cmd := &cobra.Command{
 		Use: "revoke ID…", Short: "Revoke tokens, their successors and tokens created by them", Args: cobra.MinimumNArgs(1),
-		RunE: p.withTokens(func(cmd *cobra.Command, c *connection, ids []string) error {
+		RunE: p.withAnyUser(func(cmd *cobra.Command, c *connection, ids []string) error {
 			return p.revokeTokensOf(cmd, c, ids, keepSuccessors)
 		}, func(cmd *cobra.Command, a *app.App, ids []string) error {
 			owners := make([]string, len(ids))

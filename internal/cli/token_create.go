@@ -31,7 +31,7 @@ Scopes are separated by commas; GROUP:* selects all scopes of a group:
 
 Only tokens of admins can have ` + auth.AdminScopes.String() + `.`,
 		Example: `  specterd token create shop --user alice --expires '90 days' --scopes addresses:write --wallets savings`,
-		RunE: p.withTokens(func(cmd *cobra.Command, c *connection, args []string) error {
+		RunE: p.withAnyUser(func(cmd *cobra.Command, c *connection, args []string) error {
 			return p.createTokenFor(cmd, c, args[0], expires, scopes, wallets)
 		}, func(cmd *cobra.Command, a *app.App, args []string) error {
 			params := auth.CreateTokenParams{Description: args[0]}
@@ -155,7 +155,7 @@ print the successor once.
 
 Tokens that were created with the old token are revoked together with it, at the end of
 the grace period.`,
-		RunE: p.withTokens(func(cmd *cobra.Command, c *connection, args []string) error {
+		RunE: p.withAnyUser(func(cmd *cobra.Command, c *connection, args []string) error {
 			t, err := c.RotateToken(cmd.Context(), args[0], api.RotateTokenRequest{GracePeriod: &gracePeriod})
 			if errors.Is(err, client.ErrTokenNotFound) {
 				return unknownToken("rotate", args[0])

@@ -22,7 +22,7 @@ func (p *program) tokenShowCommand() *cobra.Command {
 from or that resulted from it, and who created it.
 
 The token itself is not stored and cannot be shown.`,
-		RunE: p.withTokens(p.showTokenOf, func(cmd *cobra.Command, a *app.App, args []string) error {
+		RunE: p.withAnyUser(p.showTokenOf, func(cmd *cobra.Command, a *app.App, args []string) error {
 			found, err := findToken(cmd.Context(), a, args[0])
 			if err != nil {
 				return err

@@ -6,7 +6,6 @@ import (
 	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/egress"
 	"github.com/specterd/specterd/internal/text"
 	wallets "github.com/specterd/specterd/internal/wallet"
 	webhooks "github.com/specterd/specterd/internal/webhook"
@@ -95,24 +94,5 @@ func ShowUserDetails(u auth.User, uses []auth.QuotaUse) any { return userDetails
 // ShowAuditEntry returns an entry of the audit log.
 func ShowAuditEntry(e auth.Entry) any { return auditEntryOf(e) }
 
-// ShowWebhook returns a webhook, as GetWebhook does.
-func ShowWebhook(w webhooks.Webhook) any { return webhookOf(w) }
-
-// ShowWebhookOf returns a webhook with the name of its user.
-func ShowWebhookOf(w webhooks.Webhook, user string) any {
-	return struct {
-		User string `json:"user"`
-		api.Webhook
-	}{user, webhookOf(w)}
-}
-
-// ShowNewWebhook returns a webhook with its secret, as CreateWebhook does.
-func ShowNewWebhook(w webhooks.Webhook, secret string) any {
-	return api.WebhookWithSecret{Webhook: webhookOf(w), Secret: secret}
-}
-
-// ShowAttempt returns the result of a test message, as TestWebhook does.
-func ShowAttempt(r egress.Result) any { return attemptResultOf(r) }
-
-// ShowDelivery returns a delivery of a list.
-func ShowDelivery(d webhooks.Delivery) any { return listedDeliveryOf(d) }
+// WebhookOf returns a webhook, as GetWebhook does.
+func WebhookOf(w webhooks.Webhook) api.Webhook { return webhookOf(w) }
