@@ -79,7 +79,7 @@ func checkLedger(cmd *cobra.Command) error {
 // printLedger prints a ledger, the earliest entry first. In the API, it is available as CSV only.
 func (p *program) printLedger(cmd *cobra.Command, h history, filter wallet.Filter) error {
 	if h.local == nil {
-		return errUsage("with a server (--server, SPECTER_SERVER), --ledger requires --csv")
+		return errUsage("with a server (--server, SPECTER_SERVER), --ledger requires --csv, because the API returns ledgers as CSV only")
 	}
 	location, err := time.LoadLocation(h.params.TZ)
 	if err != nil {
