@@ -22,7 +22,7 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc client verify verify-deb verify-old-client vulncheck release reproduce
+.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc client verify verify-deb verify-image verify-old-client vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ release: ## make dist/ of the commit: archives for four platforms, Debian packag
 
 verify-deb: ## install, use, upgrade, remove and purge the package of dist/ in a clean Debian root (as root)
 	scripts/test-deb.sh dist
+
+verify-image: ## build the container image for two platforms with Buildah and use it, without Docker (as root)
+	scripts/test-image.sh
 
 verify-old-client: test-deps ## run the clients of an earlier commit with the server of this one (REV=COMMIT; by default the latest release)
 	scripts/old-client.sh $(REV)

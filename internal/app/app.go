@@ -122,7 +122,7 @@ func (a *App) open(ctx context.Context, purpose Purpose) error {
 	if err := a.loadKey(ctx); err != nil {
 		return err
 	}
-	if err := a.createFirstAdmin(ctx); err != nil {
+	if err := a.createFirstAdmin(ctx, purpose); err != nil {
 		return err
 	}
 	if purpose == Creating {
@@ -365,13 +365,19 @@ func (a *App) refuseIfUsed() error {
 }
 
 // createFirstAdmin creates the first admin, unless the database records an earlier
-// first start.
-func (a *App) createFirstAdmin(ctx context.Context) error {
+// first start. For a server that can be reached from other machines, it returns an error
+// if the admin would have the default password, so that SPECTER_ADMIN_PASSWORD still
+// applies at the next start.
+func (a *App) createFirstAdmin(ctx context.Context, purpose Purpose) error {
 	first, err := a.Store.FirstStart(ctx)
 	if err != nil || !first {
 		return err
 	}
-	_, err = a.Users.CreateFirst(ctx, string(a.Config.AdminPassword))
+	password := string(a.Config.AdminPassword)
+	if isDefault := password == "" || password == auth.DefaultPassword; isDefault && purpose == Serving && !config.IsLoopback(a.Config.Host) {
+		return fmt.Errorf("the first admin would have the default password, so specterd does not listen on %s; set another password in SPECTER_ADMIN_PASSWORD, or HOST to 127.0.0.1", a.Config.Host)
+	}
+	_, err = a.Users.CreateFirst(ctx, password)
 	if err != nil && !errors.Is(err, auth.ErrUserExists) {
 		return fmt.Errorf("SPECTER_ADMIN_PASSWORD: create the first admin: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/specterd/specterd/internal/app"
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
 
@@ -66,10 +67,29 @@ func TestTLS(t *testing.T) {
 // TestDefaultPassword_OtherMachines checks that a server that can be reached from other machines
 // does not start while the first admin has the default password.
 func TestDefaultPassword_OtherMachines(t *testing.T) {
-	t.Parallel()
-	if s, err := tryServer(t, serveCommand(t.TempDir(), "HOST=0.0.0.0", "SPECTER_ADMIN_PASSWORD=")); err == nil {
-		t.Errorf("it listens on %s", s.url)
+	refuses := func(t *testing.T, dir, remedy string, settings ...string) {
+		t.Helper()
+		s, err := tryServer(t, serveCommand(dir, append(settings, "HOST=0.0.0.0")...))
+		if err == nil {
+			t.Fatalf("it listens on %s", s.url)
+		}
+		if !strings.Contains(s.log.String(), remedy) {
+			t.Errorf("the log does not contain %q:\n%s", remedy, s.log)
+		}
 	}
+	t.Run("first start", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		refuses(t, dir, "SPECTER_ADMIN_PASSWORD", "SPECTER_ADMIN_PASSWORD=")
+		refuses(t, dir, "SPECTER_ADMIN_PASSWORD", "SPECTER_ADMIN_PASSWORD="+auth.DefaultPassword)
+		startServer(t, dir, "HOST=0.0.0.0") // with a password, which applies, because no user was created
+	})
+	t.Run("later start", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		startServer(t, dir, "SPECTER_ADMIN_PASSWORD=").kill()
+		refuses(t, dir, "specterd user set admin --password")
+	})
 }
 
 // TestUnencryptedWarning checks that a server that can be reached from other machines without TLS
