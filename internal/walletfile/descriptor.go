@@ -65,7 +65,8 @@ func (d *draft) readDescriptors(lines []string) {
 }
 
 var (
-	oldBranches = strings.NewReplacer("/{0,1}/*", "/<0;1>/*", "/**", "/<0;1>/*", "’", "'", "H/", "h/", "H]", "h]")
+	oldBranches = strings.NewReplacer("/{0,1}/*", "/<0;1>/*", "/**", "/<0;1>/*", "’", "'")
+	hardened    = regexp.MustCompile(`(/\d+)H`) // in a path; a key may end in H
 	noPath      = regexp.MustCompile(`(pub[1-9A-HJ-NP-Za-km-z]{70,})([,)])`)
 )
 
@@ -81,7 +82,7 @@ func (d *draft) normalize(text string) string {
 			return ""
 		}
 	}
-	form := oldBranches.Replace(body)
+	form := hardened.ReplaceAllString(oldBranches.Replace(body), "${1}h")
 	if !strings.Contains(form, "/*") && noPath.MatchString(form) {
 		form = noPath.ReplaceAllString(form, "$1/<0;1>/*$2")
 		d.warn("branches_assumed", "the keys have no path after them; /0/* was assumed for receiving and /1/* for change")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/btcutil/hdkeychain"
+
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/qrcodec"
@@ -111,5 +113,29 @@ func TestFromBase64(t *testing.T) {
 	}
 	if _, err := walletfile.FromBase64("not?").Read(walletfile.Options{Network: btc.Main}); err == nil {
 		t.Error("accepted")
+	}
+}
+
+// TestRead_EveryKey reads descriptors with keys that end in all characters, also H, which means a
+// hardened step elsewhere.
+func TestRead_EveryKey(t *testing.T) {
+	t.Parallel()
+	account, err := hdkeychain.NewKeyFromString(policyOf(t, btc.WPKH, btc.Main).Keys[0].XPub)
+	testkit.Check(t, err)
+	ends := map[byte]bool{}
+	for i := uint32(0); len(ends) < 58; i++ {
+		child, err := account.Derive(i)
+		testkit.Check(t, err)
+		xpub := child.String()
+		if ends[xpub[len(xpub)-1]] {
+			continue
+		}
+		ends[xpub[len(xpub)-1]] = true
+		for _, text := range []string{"wpkh([d34db33f/84H/0H/0H/1]" + xpub + "/0/*)", "wpkh([d34db33f/84’/0’/0’/1]" + xpub + "/{0,1}/*)", "wpkh([d34db33f/84h/0h/0h/1]" + xpub + ")"} {
+			f, err := walletfile.FromText(text).Read(walletfile.Options{Network: btc.Main})
+			if err != nil || f.Keys[0].XPub != xpub || !strings.HasPrefix(f.Policy.Receive.String(), "wpkh([d34db33f/84h/0h/0h/1]"+xpub+"/0/*)") {
+				t.Errorf("%s: %v, %v", text, f.Policy.Receive, err)
+			}
+		}
 	}
 }
