@@ -355,7 +355,7 @@ func (r *reader) server(home string) Server {
 		r.fail("server", "must have the format https://host, or http://127.0.0.1:port, without a user and a password")
 	case apiPath.MatchString(u.Path):
 		r.fail("server", "must be the address of the server without the path /api")
-	case u.Scheme == "http" && !IsLoopback(u.Hostname()) && !isAllowed:
+	case IsUnencrypted(u) && !isAllowed:
 		r.fail("server", "must begin with https://, because the server is on another machine: others on the network could read the token; a tunnel that encrypts can be allowed with --allow-http (SPECTER_ALLOW_HTTP)")
 	}
 	return s

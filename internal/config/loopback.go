@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"net/url"
+)
 
 // IsLoopback reports whether a host name or address to listen on is reachable from
 // this machine only. It does not resolve host names: for names other than localhost
@@ -11,4 +14,9 @@ func IsLoopback(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+// IsUnencrypted reports whether requests to the address of a server leave this machine without TLS.
+func IsUnencrypted(server *url.URL) bool {
+	return server.Scheme == "http" && !IsLoopback(server.Hostname())
 }

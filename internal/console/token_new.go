@@ -2,11 +2,13 @@ package console
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/auth"
+	"github.com/specterd/specterd/internal/config"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/policy"
 )
@@ -193,11 +195,14 @@ func (c *call) curl(t auth.Token, secret string) string {
 // commandLine returns commands that store a token in a file, and use it in a command of specterd that
 // it permits and that changes nothing.
 func (c *call) commandLine(t auth.Token, secret string) string {
-	command := "whoami"
+	server, command := c.origin(), "whoami"
 	if t.Scopes.Has(auth.WalletsRead) {
 		command = "wallet list"
 	}
-	return "(umask 077 && echo " + secret + " > specterd.token)\nspecterd --server " + c.origin() + " --token-file specterd.token " + command
+	if u, err := url.Parse(server); err == nil && config.IsUnencrypted(u) {
+		server += " --allow-http" // as the page itself was requested
+	}
+	return "(umask 077 && echo " + secret + " > specterd.token)\nspecterd --server " + server + " --token-file specterd.token " + command
 }
 
 // plainAlias reports whether an alias needs no escaping in a URL and in a shell.
