@@ -65,7 +65,7 @@ type Store interface {
 	// LastPaid returns which of the addresses have received payments that are in a block or in the
 	// mempool and in the index, except the replaced transaction, each with the time of the latest.
 	LastPaid(ctx context.Context, walletID string, addresses []string, replaced string) (map[string]time.Time, error)
-	// LabelsAmong returns the labels of a type of those of the references that have one.
+	// LabelsAmong returns the labels of a type, for each of the references that has one.
 	LabelsAmong(ctx context.Context, walletID, kind string, refs []string) (map[string]string, error)
 	// UTXOs returns unspent outputs in the order of their outpoints, starting after the
 	// cursor.
