@@ -124,6 +124,11 @@ func TestServerCommands_Wallets(t *testing.T) {
 				s.refuse(t, "no wallet with the alias", "wallet", "show", "second")
 			})
 		}
+		t.Run("birthday", func(t *testing.T) {
+			for _, birthday := range []string{"x", "\x01", "\u202e", `"`} {
+				r.refuse(t, `--birthday: must be "now"`, "wallet", "create", "--name", "Second", "--birthday", birthday, "--descriptor", descriptor)
+			}
+		})
 		t.Run("rescan", func(t *testing.T) {
 			created := decoded(t, r.run(t, "wallet", "create", "--name", "Third", "--birthday", "now", "--script", "wpkh", "--key", keys[2], "--json"))
 			if field(created, "alias") != "third" {
@@ -133,6 +138,10 @@ func TestServerCommands_Wallets(t *testing.T) {
 				return strings.Contains(r.run(t, "wallet", "show", "third"), "status      ready\nas of       block ")
 			}
 			testkit.Eventually(t, "the wallet is ready", isReady)
+			s.remoteAs(t, "admin", "wallets:write").refuse(t, "the token lacks the scope wallets:read", "wallet", "rescan", "third", "--from", "1")
+			if log := s.run(t, "audit", "list"); strings.Contains(log, "rescan") {
+				t.Errorf("a token that may not read the wallet began a rescan:\n%s", log)
+			}
 			if out := r.run(t, "wallet", "rescan", "third", "--from", "1"); out != "" && out != "Rescanning the chain from block 1.\n" {
 				t.Errorf("wallet rescan prints %q", out)
 			}

@@ -211,13 +211,16 @@ The server performs the rescan, or begins it when it starts. The role owner is r
 			if err != nil {
 				return err
 			}
+			if _, err := c.GetWallet(cmd.Context(), args[0], nil); err != nil { // a token that may not read the wallet changes nothing
+				return c.unknownWallet(cmd.Context(), args[0], err)
+			}
 			if stop {
 				err = c.StopRescan(cmd.Context(), args[0])
 			} else {
 				_, err = c.StartRescan(cmd.Context(), args[0], api.StartRescanRequest{From: begin, Addresses: addresses})
 			}
 			if err != nil {
-				return c.unknownWallet(cmd.Context(), args[0], err)
+				return err
 			}
 			w, err := c.GetWallet(cmd.Context(), args[0], nil)
 			switch {

@@ -3,10 +3,10 @@ package cli
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -112,7 +112,7 @@ func (p *program) createWalletOn(cmd *cobra.Command, c *connection, plan wallet.
 		if request.Birthday, err = startOf("birthday", birthday); err != nil && plan.DryRun {
 			return err
 		} else if err != nil {
-			request.Birthday = api.Start(strconv.Quote(birthday)) // the server refuses it together with other problems
+			request.Birthday, _ = json.Marshal(birthday) // the server refuses it together with other problems
 		}
 	}
 	about, err := c.InspectWallet(cmd.Context(), api.InspectWalletRequest{

@@ -174,7 +174,7 @@ func (p *program) webhookCreateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if args[0] != name {
+			if !strings.EqualFold(args[0], name) {
 				return errUsage("the token is for the user %s, and not for %s; with a server, a webhook belongs to the user of the token", name, args[0])
 			}
 			return create(cmd, c, args)

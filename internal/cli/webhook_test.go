@@ -52,7 +52,7 @@ func TestServerCommands_Webhooks(t *testing.T) {
 			}
 		}
 
-		out := r.run(t, "webhook", "create", "admin", receiver.URL+"/secret-path", "--description", "shop", "--kinds", "address", "--wallets", "vault")
+		out := r.run(t, "webhook", "create", "Admin", receiver.URL+"/secret-path", "--description", "shop", "--kinds", "address", "--wallets", "vault")
 		id := uuidText.FindString(out)
 		contains(out, "Secret: whsec_")
 		r.refuse(t, "a webhook belongs to the user of the token", "webhook", "create", "bob", receiver.URL)
