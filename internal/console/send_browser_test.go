@@ -125,7 +125,8 @@ func TestBrowser_Send(t *testing.T) {
 
 // TestBrowser_SendWithoutEstimates says with an exact fee rate that the time is unknown, and that the
 // fee rate is optional beside the slider. Without scripts, a radio button requires it. Then a policy
-// refuses the payment, while the user is typing and after the button.
+// refuses the payment, while the user is typing and after the button. The next live preview takes the
+// place of that refusal.
 func TestBrowser_SendWithoutEstimates(t *testing.T) {
 	t.Parallel()
 	s, alice, _ := treasury(t)
@@ -150,6 +151,16 @@ func TestBrowser_SendWithoutEstimates(t *testing.T) {
 	evaluate[bool](b, `(document.querySelector("#preview [value=preview]").click(), true)`)
 	b.see("This payment is not possible yet: show why")
 	b.inspectHere("payment-refused")
+	b.paste(amount1, "50000")
+	b.see("Create proposal")
+	if evaluate[bool](b, `document.querySelector(".banner.bad") !== null`) {
+		t.Error("the refusal of the button stays above a preview of a possible payment")
+	}
+	b.paste(amount1, "100000") // after a refusal of the button, the live preview has the only one
+	evaluate[bool](b, `(document.querySelector("#preview [value=preview]").click(), true)`)
+	b.see("This payment is not possible yet: show why")
+	b.paste(amount1, "110000")
+	b.until("the refusal of the live preview", `document.querySelectorAll(".banner.bad").length === 1 && document.querySelector("#preview .banner.bad") !== null`)
 }
 
 // paste puts a text into an input as pasting does.

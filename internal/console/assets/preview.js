@@ -39,6 +39,11 @@ function mark(page, sent) {
   }
 }
 
+// dismiss removes the problems of an earlier submission above the form: the new preview has its own.
+function dismiss() {
+  for (const banner of form.parentElement.querySelectorAll(":scope > .banner.bad")) banner.remove();
+}
+
 async function update() {
   running?.abort();
   running = new AbortController();
@@ -58,6 +63,7 @@ async function update() {
     if (!fresh) return;
     fill(page, data);
     mark(page, data);
+    dismiss();
     preview().replaceWith(document.adoptNode(fresh));
     document.dispatchEvent(new Event("previewed"));
   } catch {
