@@ -76,3 +76,38 @@ func TestBrowser_Changed(t *testing.T) {
 		t.Errorf("the new state is at %s", at)
 	}
 }
+
+// TestBrowser_Proof shows that a form with the password, which begins another session, is not
+// interrupted by the end of the session and the stream that the page was shown with.
+func TestBrowser_Proof(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	b := s.chromium(t)
+	b.open("/")
+	b.signIn(alice.name, alice.password)
+	b.see("Treasury")
+	made := alice.propose(w.alias)
+	alice.sign(made, w.signers[0])
+	alice.sign(made, w.signers[1])
+	b.open(pageOf(made))
+	b.see("Next: broadcast the payment")
+	s.sql(t, "UPDATE sessions SET proved_at = 1")
+	b.press("Broadcast")
+	b.see("Enter your password again")
+	b.fill("password", alice.password)
+
+	// While the response takes long, the session has ended, and the stream ends with the next event.
+	evaluate[bool](b, `(window.hold = event => event.preventDefault(), addEventListener("submit", hold), true)`)
+	b.press("Continue")
+	s.sql(t, "UPDATE sessions SET access_version = access_version + 1")
+	alice.api("PATCH", "/api/v1/wallets/treasury", map[string]any{"name": "Savings"})
+	b.until("the stream has ended", `document.getElementById("live-state")?.hidden === false`)
+	if at := b.address(); at != pageOf(made)+"/broadcast" {
+		t.Fatalf("the page leads to %s while the form is sent", at)
+	}
+
+	s.sql(t, "UPDATE sessions SET access_version = access_version - 1")
+	evaluate[bool](b, `(removeEventListener("submit", hold), true)`)
+	b.press("Continue")
+	b.see("The payment was broadcast")
+}

@@ -203,7 +203,7 @@ var errSignedOut = fault.New(fault.Unauthenticated, "unauthenticated",
 func (c *call) fail(err error) {
 	switch f, _ := errors.AsType[*fault.Error](err); {
 	case f != nil && f.Kind == fault.Unauthenticated && c.to.audience != anyone:
-		c.clearCookie()
+		// The cookie is not deleted: another response may have set a new one since this request.
 		if c.isProgram() {
 			c.showError(errSignedOut)
 			return

@@ -124,6 +124,9 @@ func TestSession_Fixation(t *testing.T) {
 		if p := before.get("/"); p.path() != "/login" {
 			t.Errorf("the cookie from before the password was entered reaches %s", p.path())
 		}
+		if before.cookies()["specterd"] == "" {
+			t.Error("a late request with the old cookie deletes the cookie of the new session")
+		}
 		bob.get("/").want(200, "Home")
 	})
 }

@@ -8,8 +8,13 @@ const changed = document.getElementById("live-changed");
 let timer = 0;
 let busy = false;
 let again = false;
+let leaving = false; // a form was sent, and its response replaces the page
 
-const load = () => location.replace(address);
+// load opens another page instead of this one, unless that would interrupt a form that was sent: if
+// its password begins another session, this one ends before the response is here.
+function load(at) {
+  if (!leaving) location.replace(at);
+}
 
 // isChanged reports whether the user has changed a field since the page was loaded.
 function isChanged(field) {
@@ -52,7 +57,7 @@ async function refresh() {
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html", "Specterd-Refresh": "1" } });
     if (answer.redirected && new URL(answer.url).pathname === "/login") {
-      location.replace(answer.url); // says why
+      load(answer.url); // says why
       return;
     }
     if (!answer.ok) {
@@ -94,7 +99,7 @@ function open() {
     missed = false;
   });
   stream.addEventListener("change", schedule);
-  stream.addEventListener("end", load);
+  stream.addEventListener("end", () => load(address));
   stream.addEventListener("error", () => {
     missed = true;
     state.hidden = false;
@@ -123,8 +128,10 @@ if (url) {
     reopen();
   });
   addEventListener("pagehide", close);
-  addEventListener("submit", (event) => { // signing out ends the stream, which must not load the page again
-    if (new URL(event.target.action).pathname === "/logout") close();
+  addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    leaving = true;
+    setTimeout(() => { leaving = false; reopen(); }, 60_000); // the response was a file
   });
 }
 
