@@ -19,7 +19,7 @@ inside=("$(command -v chroot)" --userspec=65532:65532 --groups= "$root" /specter
 specterd() { env -i "${settings[@]}" "${inside[@]}" "$@"; }
 
 [ "$(specterd --version)" = "specterd version tested" ] || die "specterd --version says $(specterd --version)"
-! specterd serve >/dev/null 2>"$root/tmp/log" || die "it serves without SPECTER_ADMIN_PASSWORD"
+! timeout 60 env -i "${settings[@]}" "${inside[@]}" serve >/dev/null 2>"$root/tmp/log" || die "it serves without SPECTER_ADMIN_PASSWORD"
 grep -q SPECTER_ADMIN_PASSWORD "$root/tmp/log" || die "it does not ask for SPECTER_ADMIN_PASSWORD: $(cat "$root/tmp/log")"
 ! specterd health >/dev/null 2>&1 || die "the health check succeeds without a server"
 

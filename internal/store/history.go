@@ -149,7 +149,10 @@ func (s *Store) TransactionByID(ctx context.Context, walletID, txid string) (wal
 			return fmt.Errorf("select a transaction: %w", err)
 		}
 		one = []wallet.Record{recordOf(db.TransactionsRow(row))}
-		return errors.Join(addOutputs(ctx, q, walletID, one), addInputs(ctx, q, walletID, one))
+		if err := addOutputs(ctx, q, walletID, one); err != nil {
+			return err
+		}
+		return addInputs(ctx, q, walletID, one)
 	})
 	if err != nil {
 		return wallet.Record{}, err
