@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,11 +41,12 @@ func (s *Service) knownRecipients(ctx context.Context, d draft) (known knownReci
 			addresses = append(addresses, r.Address)
 		}
 	}
-	replaced := ""
-	if d.replaced != nil {
-		replaced = d.replaced.txid
+	replaced, chosen := "", addresses
+	if r := d.replaced; r != nil { // the caller chose its recipients before
+		replaced = r.txid
+		chosen = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return slices.Contains(r.addresses, a) })
 	}
-	if known.paidAt, err = s.store.LastPaid(ctx, d.view.ID, addresses, replaced); err != nil {
+	if known.paidAt, err = s.store.LastPaid(ctx, d.view.ID, chosen, replaced); err != nil {
 		return known, err
 	}
 	known.labels, err = s.store.LabelsAmong(ctx, d.view.ID, addressLabel, addresses)

@@ -70,6 +70,10 @@ func TestRecipientWarnings(t *testing.T) {
 		if bumped.Paid != nil || bumped.Relabels != nil {
 			t.Errorf("the replacement of the only payment has the warnings %v", bumped.Warnings())
 		}
+		again, err := v.bump(bumped, proposal.BumpParams{FeeRate: 10_000, DryRun: true}) // sent counts as an earlier payment
+		if testkit.Check(t, err); again.Paid != nil {
+			t.Errorf("the replacement of a replacement has the warnings %v", again.Warnings())
+		}
 		p := v.create(labelled("garden chairs"))
 		if len(p.Paid) != 1 || p.Paid[0].Address != payee || p.Paid[0].Own || time.Since(p.Paid[0].PaidAt).Abs() > time.Hour {
 			t.Errorf("earlier payments: %+v", p.Paid)

@@ -16,6 +16,7 @@ type replaced struct {
 	txid       string
 	proposalID string // empty if it was not created by a proposal
 	inputs     []btc.Outpoint
+	addresses  []string // that it pays
 	// permitted are the payments that an open proposal already replaces or evicts. A
 	// proposal that takes its place needs no further permission to evict them.
 	permitted []Eviction
@@ -44,6 +45,9 @@ func (s *Service) replaced(ctx context.Context, who *auth.Principal, v wallet.Vi
 		}
 	}
 	r := &replaced{txid: p.Txid, proposalID: p.ID, inputs: outpointsOf(p.Inputs)}
+	for _, o := range p.Outputs {
+		r.addresses = append(r.addresses, o.Address)
+	}
 	switch {
 	case p.Status == Broadcast:
 		r.txid = p.FinalTxid
@@ -88,6 +92,9 @@ func (s *Service) replacedTransaction(ctx context.Context, walletID, txid string
 	r := &replaced{txid: txid}
 	for _, in := range t.Inputs {
 		r.inputs = append(r.inputs, in.Prev)
+	}
+	for _, o := range t.Outputs {
+		r.addresses = append(r.addresses, o.Address)
 	}
 	ours, err := s.store.Proposals(ctx, walletID, Filter{Txid: txid}, Cursor{}, 1)
 	if err == nil && len(ours) > 0 {
