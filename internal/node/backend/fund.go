@@ -18,7 +18,7 @@ var _ proposal.Node = (*Provider)(nil)
 // below the node's minimum relay fee. See [Wallet.FundPSBT].
 func (p *Provider) Fund(ctx context.Context, w wallet.NodeWallet, f proposal.Funding) (funded proposal.Funded, err error) {
 	if least := p.RelayMinimum(w); f.FeeRate > 0 && f.FeeRate < least {
-		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s, the minimum relay fee of the Bitcoin node", least)
+		return proposal.Funded{}, fault.InvalidField("fee_rate_sat_vb", "must be at least %s sat/vB, the minimum relay fee of the Bitcoin node", least)
 	}
 	f, placeholders, err := distinct(f, p.Network())
 	if err != nil {

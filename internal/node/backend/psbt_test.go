@@ -283,7 +283,7 @@ func TestFund_BelowRelayFee(t *testing.T) {
 	low := v.payment(10_000, 500)
 	_, err := v.Fund(t.Context(), in(v.name), low)
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Kind != fault.Invalid || f.Fields[0].Name != "fee_rate_sat_vb" || !strings.Contains(f.Message, "at least 1,") {
+	if !ok || f.Kind != fault.Invalid || f.Fields[0].Name != "fee_rate_sat_vb" || !strings.Contains(f.Message, "at least 1 sat/vB,") {
 		t.Errorf("got %v", err)
 	}
 	funded, err := p.core.Wallet(v.name).FundPSBT(t.Context(), low, 0)
