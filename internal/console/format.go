@@ -15,7 +15,7 @@ import (
 // functions returns the functions of the templates, in the language and the unit of l.
 func (l *look) functions(a *assets) template.FuncMap {
 	return template.FuncMap{
-		"t": l.T, "tn": l.N, "icon": icon, "asset": a.path,
+		"t": l.T, "tn": l.N, "asSentence": asSentence, "icon": icon, "asset": a.path,
 		"amount": l.amount, "amountText": l.amountText, "flow": l.flow, "btc": func(n btc.Amount) template.HTML { return dataOf(n, btcText(n), "BTC", "") },
 		"sat": func(n btc.Amount) template.HTML { return dataOf(n, satText(n), "sat", "") },
 		"id":  shortID, "groups": groups, "day": l.day, "minute": l.minute, "number": number, "proposalBadge": l.proposalBadge, "badge": l.badge,
@@ -52,8 +52,9 @@ func group(n int64) string {
 }
 
 const (
-	narrowSpace = '\u202f'
-	minus       = "\u2212"
+	narrowSpace  = '\u202f'
+	noBreakSpace = "\u00a0"
+	minus        = "\u2212"
 )
 
 func satText(n btc.Amount) string { return group(int64(n)) }
@@ -75,7 +76,7 @@ func (l *look) amount(n btc.Amount) template.HTML {
 // amountText returns an amount in the chosen unit, with the unit, as a part of a sentence.
 func (l *look) amountText(n btc.Amount) string {
 	text, unit := l.inUnit(n)
-	return text + " " + unit
+	return text + noBreakSpace + unit
 }
 
 // inUnit returns an amount in the chosen unit, and the unit.
@@ -110,7 +111,7 @@ func dataOf(n btc.Amount, text, unit, class string) template.HTML {
 	if class != "" {
 		class = ` class="` + class + `"`
 	}
-	return template.HTML(`<data value="` + strconv.FormatInt(int64(n), 10) + `"` + class + `>` + text + ` <small>` + unit + `</small></data>`) //nolint:gosec // digits and constants
+	return template.HTML(`<data value="` + strconv.FormatInt(int64(n), 10) + `"` + class + `>` + text + noBreakSpace + `<small>` + unit + `</small></data>`) //nolint:gosec // digits and constants
 }
 
 // idTail is the number of characters at the end of an identifier that are always shown.

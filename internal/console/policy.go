@@ -57,6 +57,7 @@ func policyRoutesAt(path string, who audience, view, edit auth.WalletRole, purpo
 
 var policyNotices = map[string]string{
 	"policy-saved":     "The policy was changed. It applies from now on, also to proposals that are not broadcast yet.",
+	"policy-unchanged": "The policy is the same as before. Nothing was changed.",
 	"policy-deleted":   "The policy was deleted.",
 	"policy-requested": "The change permits more than before. It takes effect when its conditions are met; until then, the current policy applies.",
 	"change-approved":  "Your approval is recorded.",

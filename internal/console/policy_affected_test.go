@@ -33,13 +33,17 @@ func TestPolicy_Affected(t *testing.T) {
 
 		alice.get(page+"/edit").submit(page+"/edit", "allow[0].approvals.count", "2").
 			want(http.StatusOK, "Open proposals are affected", "Their approvals do not count any more", "new roof")
+		alice.get(page+"/edit").submit(page+"/edit").want(http.StatusOK, "The policy is the same as before. Nothing was changed.").lacks("Open proposals are affected")
 		set("2")
 		alice.get(path).want(http.StatusOK, warning, "approvals from before do not count")
 		got := alice.file("/api/v1" + path)
 		if !strings.Contains(got.body, `"code":"policy_changed"`) || got.header.Get("ETag") == version {
 			t.Errorf("with the ETag %s, before %s: %s", got.header.Get("ETag"), version, got.body)
 		}
-		alice.sign(made, w.signers[0], w.signers[1]).want(http.StatusOK, "but the spending policies have changed").lacks("It can be broadcast now.")
+		signed := alice.sign(made, w.signers[0], w.signers[1]).want(http.StatusOK, "The payment has enough signatures.").lacks("It can be broadcast now.")
+		if n := strings.Count(signed.body, "policies have changed"); n != 1 {
+			t.Errorf("the page says %d times that the policies have changed: %s", n, signed.text())
+		}
 		set("1")
 		alice.get(path).want(http.StatusOK).lacks(warning)
 	}, onOwnNode)

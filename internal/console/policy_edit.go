@@ -158,12 +158,35 @@ func (c *call) reviewDocument(at policyAt, current *spending.Policy, document []
 		}
 		return c.renderPolicyForm(at, current, c.newForm(f))
 	}
+	if current != nil && isUnchanged(at.Kind, current.Policy, preview.Document) {
+		return c.redirect(at.Base, "policy-unchanged")
+	}
 	review, err := c.reviewOf(at, current, preview)
 	if err != nil {
 		return err
 	}
 	review.Document, review.Version, review.Hidden = string(document), c.form.Get(versionField), c.hidden()
 	return c.render("policy-review", c.look.T("Check the change"), &review)
+}
+
+// isUnchanged reports whether a stored document has the same meaning as the current policy. The form names
+// the approvers, also if the policy has the default ones.
+func isUnchanged(kind policy.Kind, current policy.Policy, document string) bool {
+	p, err := policy.ParseStored(kind, []byte(document))
+	return err == nil && bytes.Equal(withApprovers(p), withApprovers(current))
+}
+
+// withApprovers returns the canonical form of a policy that names the default approvers.
+func withApprovers(p policy.Policy) []byte {
+	p.Allow = slices.Clone(p.Allow)
+	for i, r := range p.Allow {
+		if r.Approvals != nil {
+			named := *r.Approvals
+			named.Of = named.Groups()
+			p.Allow[i].Approvals = &named
+		}
+	}
+	return p.Canonical()
 }
 
 // hidden returns the fields of the form, to send it again.

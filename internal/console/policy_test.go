@@ -98,7 +98,10 @@ func TestPolicy_Approval(t *testing.T) {
 		path := func() string { return "/wallets/treasury/proposals/" + alice.propose(w.alias)["id"].(string) }
 		first := path()
 
-		alice.get(first).want(http.StatusOK, "Awaiting approval", "A payment of more than 50 000 sat requires 1 approval", "1 missing", "These members can approve: bob.").lacks("Approve the payment", "Download the PSBT file", "PSBT file</a>")
+		alice.get(first).want(http.StatusOK, "Awaiting approval", "A payment of more than 50 000 sat requires 1 approval", "1 missing", "These members can approve: bob.", "You proposed the payment, so your approval does not count.").lacks("Approve the payment", "names other approvers", "Download the PSBT file", "PSBT file</a>")
+		carol := s.user(t, "carol", false)
+		alice.member(w.alias, carol, "viewer")
+		carol.get(first).want(http.StatusOK, "Your approval does not count here: the policy names other approvers.")
 		alice.get("/").want(http.StatusOK, "Nothing waits for you")
 		bob.get("/").want(http.StatusOK, "1 proposal waits for you", "awaits approval", "Approve")
 		p := bob.get(first).want(http.StatusOK, "Next: approve or reject the payment")

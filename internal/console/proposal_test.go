@@ -108,7 +108,7 @@ func TestSign(t *testing.T) {
 		carol.post(page + "/broadcast").want(403)
 
 		s.sql(t, "UPDATE sessions SET proved_at = proved_at - $1", auth.ProofLifetime.Microseconds())
-		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again", "To broadcast a payment of treasury, enter your password again.")
+		p = bob.get(page).submit(page+"/broadcast").want(403, "Enter your password again", "To broadcast a payment of Treasury, enter your password again.")
 		p = p.submit(page+"/broadcast", "_password", bob.password).want(200, "The payment was broadcast", "Waiting for a block").lacks("Link for the other", "The payment is broadcast")
 		if n := p.all("a", func(n *html.Node) bool { return strings.HasPrefix(attr(n, "href"), "/wallets/treasury/transactions/") }); len(n) != 1 {
 			t.Errorf("%d links to the transaction", len(n))

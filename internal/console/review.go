@@ -35,6 +35,8 @@ type approvals struct {
 	MayDecide bool      // whether the approval of the user counts, and is not given yet
 	MayReject bool
 	Approved  bool // whether the user has approved it
+	// ByProposer is set if the user may not decide only because of having proposed the payment.
+	ByProposer bool
 	// Others are members who may approve, if approvals are missing and the user may not.
 	Others []string
 }
@@ -97,6 +99,7 @@ func (c *call) approvalsOf(p proposal.Proposal, members []wallet.Member) *approv
 	if p.Status != proposal.AwaitingApproval || !a.Missing() || a.MayDecide || a.Approved {
 		return a
 	}
+	a.ByProposer = p.Creator.UserID == me.UserID && slices.ContainsFunc(p.Review.Required, func(r policy.Requirement) bool { return me.IsOneOf(r.Groups()) })
 	for _, m := range members {
 		if p.MayApprove(proposal.Approver{UserID: m.UserID, UserName: m.UserName, Role: m.Role}) {
 			a.Others = append(a.Others, m.UserName)

@@ -24,7 +24,8 @@ type route struct {
 	// role is the least role in the wallet of {alias}; empty for other routes.
 	role auth.WalletRole
 	// proof is set if the user must have entered the password within the last ten minutes, and
-	// purpose says what for: a sentence, which can contain parameters of the path in their order.
+	// purpose says what for: a sentence, which can contain parameters of the path in
+	// their order, and the name of the wallet instead of its alias.
 	proof   bool
 	purpose string
 	// heavy is set for a POST that can use more than about ten milliseconds of processor time.

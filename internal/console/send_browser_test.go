@@ -135,7 +135,9 @@ func TestBrowser_SendWithoutEstimates(t *testing.T) {
 	b.signIn("alice", alice.password)
 	b.see("Exact fee rate in sat/vB (optional, instead of a time)")
 	b.fill("fee_rate_sat_vb", "5")
-	b.see("time unknown, because the node has no estimates · 5 sat/vB")
+	b.see("an unknown time, because the node has no estimates · 5 sat/vB")
+	b.fill("fee_rate_sat_vb", "2,5")
+	b.see("because the node has no estimates · 2.5 sat/vB")
 	const shown = `document.querySelector(".own-rate small").checkVisibility()`
 	if !evaluate[bool](b, shown) || evaluate[bool](b, `(document.querySelector(".fees").classList.remove("sliding"), `+shown+`)`) {
 		t.Error("the note is not only for the slider")

@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -140,11 +141,17 @@ func (c *call) setFee(o *proposal.CreateParams) error {
 	return err
 }
 
-// feeRate returns the fee rate in the form.
+// decimalComma matches a number whose comma cannot separate thousands.
+var decimalComma = regexp.MustCompile(`^(0,\d{3}|\d+,\d{1,2})$`)
+
+// feeRate returns the fee rate in the form, in which a comma may be the decimal separator.
 func (c *call) feeRate() (btc.FeeRate, error) {
 	text := strings.TrimSpace(c.form.Get(rateField))
 	if text == "" {
 		return 0, fault.InvalidField(rateField, "is required: a number of sat/vB, such as 2.5")
+	}
+	if decimalComma.MatchString(text) {
+		text = strings.Replace(text, ",", ".", 1)
 	}
 	rate, err := btc.ParseFeeRate(text)
 	if err != nil {

@@ -171,6 +171,7 @@ func TestSend_Forms(t *testing.T) {
 		s.sql(t, "DELETE FROM proposals")
 	})
 	t.Run("high fee", func(*testing.T) {
+		preview(alice, address1, to, amount1, "1000", "fee_rate_sat_vb", "2,5").want(200, "2.5 sat/vB", "Create proposal")
 		preview(alice, address1, to, amount1, "1000", "fee_rate_sat_vb", "90").want(200, "The fee is high for this amount")
 	})
 	t.Run("no more rights than the role", func(t *testing.T) {
@@ -195,7 +196,7 @@ func TestSend_Forms(t *testing.T) {
 		"negative amount": {[]string{address1, to, amount1, "-5"}, amount1, "Must be a whole number of satoshis"},
 		"address":         {[]string{address1, "bcrt1qqq", amount1, "1000"}, address1, ""},
 		"dust":            {[]string{address1, to, amount1, "100"}, amount1, "a lower amount is dust"},
-		"fee rate":        {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1,2"}, "fee_rate_sat_vb", "with a decimal point"},
+		"fee rate":        {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1,200"}, "fee_rate_sat_vb", "with a decimal point"},
 		"high fee rate":   {[]string{address1, to, amount1, "1000", "fee_rate_sat_vb", "1000"}, "fee_rate_sat_vb", "Must not exceed"},
 		"UTXO":            {[]string{address1, to, amount1, "1000", "utxos", strings.Repeat("ab", 32) + ":0"}, "", "Is not an unspent output of this wallet"},
 		"too much":        {[]string{address1, to, amount1, "90000000"}, "", "Insufficient funds"},

@@ -153,7 +153,11 @@ func (c *call) purpose() string {
 	var args []any
 	if strings.Contains(c.to.purpose, "%") {
 		for _, m := range pathParam.FindAllStringSubmatch(c.to.path, -1) {
-			args = append(args, c.param(m[1]))
+			arg := c.param(m[1])
+			if m[1] == "alias" {
+				arg = c.view.Name
+			}
+			args = append(args, arg)
 		}
 	}
 	return c.look.T(c.to.purpose, args...)

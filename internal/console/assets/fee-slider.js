@@ -11,9 +11,12 @@ const timeOf = (radio) => radio.closest("label").querySelector("span").textConte
 
 // amount returns satoshis as the pages show them.
 function amount(sat) {
-  if (box.dataset.unit === "btc") return `${(sat / 1e8).toFixed(8)} BTC`;
-  return `${String(sat).replace(/\B(?=(\d{3})+$)/g, "\u202f")} sat`;
+  if (box.dataset.unit === "btc") return `${(sat / 1e8).toFixed(8)}\u00a0BTC`;
+  return `${String(sat).replace(/\B(?=(\d{3})+$)/g, "\u202f")}\u00a0sat`;
 }
+
+// exact returns the exact fee rate, in which a comma may be the decimal separator, as in call.feeRate.
+const exact = () => Number(rate.value.trim().replace(/^(0,\d{3}|\d+,\d{1,2})$/, (text) => text.replace(",", ".")));
 
 // reached returns the fastest target whose estimate is not above a fee rate.
 function reached(perByte) {
@@ -23,7 +26,7 @@ function reached(perByte) {
 // meaning returns what a choice means: the time, the fee rate and the total.
 function meaning() {
   const chosen = targets[slider.value];
-  const perByte = Number(own.checked ? rate.value : chosen.dataset.rate);
+  const perByte = Number(own.checked ? exact() : chosen.dataset.rate);
   let time = timeOf(chosen);
   if (own.checked) {
     const target = reached(perByte);
@@ -50,7 +53,7 @@ function show() {
 
 // place moves the slider to the chosen target, or to the one that an exact fee rate reaches.
 function place() {
-  const at = targets.indexOf(own.checked ? reached(Number(rate.value)) : targets.find((radio) => radio.checked));
+  const at = targets.indexOf(own.checked ? reached(exact()) : targets.find((radio) => radio.checked));
   slider.value = Math.max(at, 0);
   show();
 }
