@@ -346,20 +346,22 @@ func (c *ruleCheck) windows(usage *layerUsage) error {
 	return nil
 }
 
-// exceeded says why the window does not permit a charge, and, if waiting does not help, which
-// charge it permits.
+// exceeded says why the window does not permit a charge, and which charge it permits.
 func (w Window) exceeded(used, charge btc.Amount) Sentence {
-	limit := *w.MaxSat
+	limit, left := *w.MaxSat, max(0, *w.MaxSat-used)
 	switch {
 	case limit == 0:
 		return w.permitsNothing()
 	case charge <= limit:
-		return say("Within %s, at most %s including fees can be paid; %s are used, and this payment needs %s.", w.Per, limit, used, charge)
+		return say("Within %s, at most %s including fees can be paid; %s are used, so %s are left, and this payment needs %s with its fee.", w.Per, limit, used, left, charge)
 	case used == 0:
-		return say("Within %s, at most %s including fees can be paid, and this payment alone needs %s. Waiting does not help: reduce it to at most %s.", w.Per, limit, charge, limit)
+		return say("Within %s, at most %s including fees can be paid, and this payment alone needs %s with its fee. Waiting does not help: reduce it to at most %s including the fee.", w.Per, limit, charge, limit)
+	case left == 0:
+		return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s with its fee. Waiting alone does not help: reduce it to at most %s including the fee, which can be paid when no other payment counts.",
+			w.Per, limit, used, charge, limit)
 	}
-	return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s. Waiting does not help: reduce it to at most %s now, or to at most %s once nothing is used.",
-		w.Per, limit, used, charge, max(0, limit-used), limit)
+	return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s with its fee. Waiting does not help: reduce it to at most %s including the fee now, or to at most %s when no other payment counts.",
+		w.Per, limit, used, charge, left, limit)
 }
 
 // exhausted says why the window does not permit a further payment.
