@@ -24,8 +24,8 @@ func (e apiError) Error() string { return e.text }
 
 func (e apiError) Unwrap() []error { return e.errs }
 
-// explain replaces an error of the API by the fault of the service in this process, with its
-// cause, or for a server by a fault that says what to do.
+// explain replaces an error of the API by the fault of the service in this process, or for a server
+// by a fault that says what to do.
 func (c *connection) explain(err error) error {
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok {
@@ -37,9 +37,23 @@ func (c *connection) explain(err error) error {
 		if cause == nil { // no request was sent
 			cause = errors.New(e.Message)
 		}
-		better = cause
+		better = withoutCause(cause)
 	}
 	return apiError{strings.Replace(err.Error(), e.Error(), better.Error()+whenPermitted(e.Limits), 1), []error{better, err}}
+}
+
+// withoutCause returns the fault whose message the API shows for an error. The cause remains if the
+// error is one of this machine or the node, for which a server writes it to its log.
+func withoutCause(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	switch f.Kind {
+	case fault.Internal, fault.BadGateway, fault.Unavailable, fault.Refused:
+		return err
+	}
+	return f.WithCause(nil)
 }
 
 // whenPermitted says when limits of spending policies permit a payment again.

@@ -101,13 +101,22 @@ func TestProposalCommands(t *testing.T) {
 			s.refuse(t, "has no wallet with the alias", "proposal", "create", "none", "--to", to+"=1BTC")
 			s.refuse(t, "--status: must be", "proposal", "list", "--status", "open")
 			for amount, want := range map[string]string{
-				"9BTC": "insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen: ", "1sat": "--to number 1: must be at least ",
+				"9BTC": "insufficient funds for the payment and its fee: ", "1sat": "--to number 1: must be at least ",
 				"0,1BTC": "decimal point", "5": "must have a unit", "1mBTC": "the unit of an amount must be sat or BTC",
 			} {
 				s.refuse(t, want, "proposal", "create", "vault", "--to", to+"="+amount)
 			}
 			open := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=1000sat"))
-			s.refuse(t, " BTC are available, 1.00000000 BTC reserved by open proposals; cancel one of these open proposals, or wait until it is confirmed or expires: "+open+" (1.00000000 BTC)", "proposal", "create", "vault", "--to", to+"=9BTC")
+			s.refuse(t, " BTC are available. Open proposals reserve 1.00000000 BTC: "+open+" (1.00000000 BTC). Cancel a proposal, or wait until it is confirmed or expires", "proposal", "create", "vault", "--to", to+"=1.5BTC")
+			other := s.remoteAs(t, "admin", mostScopes)
+			for _, amount := range []string{"1.5BTC", "9BTC"} { // the cause, an error of the node, is not shown
+				args := []string{"proposal", "create", "vault", "--to", to + "=" + amount}
+				_, _, here := s.try(t.Context(), args...)
+				_, _, there := other.try(t.Context(), args...)
+				if here == nil || there == nil || here.Error() != there.Error() {
+					t.Errorf("the error is %q, and with a server %q", here, there)
+				}
+			}
 			s.run(t, "proposal", "cancel", open, "--yes")
 			s.run(t, "proposal", "create", "vault", "--to", to+"=5000sats", "--dry-run")
 			s.refuse(t, "--to number 1: ", "proposal", "create", "vault", "--to", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT=1BTC")

@@ -39,15 +39,21 @@ func TestGerman_Problems(t *testing.T) {
 	}{
 		{
 			"not enough, while typing", func() *document { return pay("2000000000", "5", "typing") }, 200,
-			[]string{"Insufficient funds for the payment and its fee", " sat are available, ", " sat reserved by open proposals; cancel one of these open proposals, or wait until it is confirmed or expires: " + id + " ("},
-			[]string{"Das Guthaben reicht nicht für die Zahlung und ihre Gebühr", " sat sind verfügbar, ", " sat durch offene Vorschläge reserviert; ziehen Sie einen dieser offenen Vorschläge zurück, oder warten Sie, bis er bestätigt ist oder abläuft: " + id + " ("},
+			[]string{"Insufficient funds for the payment and its fee", " sat are available, ", " sat reserved by open proposals. The balance of the wallet is too low"},
+			[]string{"Das Guthaben reicht nicht für die Zahlung und ihre Gebühr", " sat sind verfügbar, ", " sat durch offene Vorschläge reserviert. Die Wallet hat zu wenig Guthaben"},
 			"are available", "",
 		},
 		{
 			"not enough", func() *document { return pay("2000000000", "5", "preview") }, 409,
 			[]string{" sat are available, "},
-			[]string{" sat sind verfügbar, ", " sat durch offene Vorschläge reserviert; ziehen Sie einen dieser offenen Vorschläge zurück"},
+			[]string{" sat sind verfügbar, ", " sat durch offene Vorschläge reserviert. Die Wallet hat zu wenig Guthaben"},
 			"are available", "",
+		},
+		{
+			"not enough without the reserved UTXO", func() *document { return pay("75000000", "5", "preview") }, 409,
+			[]string{" sat are available. Open proposals reserve ", " sat: " + id + " (", " sat). Cancel a proposal, or wait until it is confirmed or expires."},
+			[]string{" sat sind verfügbar. Offene Vorschläge reservieren ", " sat: " + id + " (", " sat). Ziehen Sie einen Vorschlag zurück, oder warten Sie, bis er bestätigt ist oder abläuft."},
+			"reserve ", "",
 		},
 		{
 			"dust", func() *document { return pay("100", "5", "preview") }, 400,
@@ -98,10 +104,12 @@ func TestGerman_Problems(t *testing.T) {
 			"must be", "",
 		},
 	}
-	for _, action := range []string{"typing", "preview"} { // the error links the proposal
-		p := pay("2000000000", "5", action)
-		if links := p.all("a", func(n *html.Node) bool { return attr(n, "href") == "/p/"+id }); len(links) != 1 {
-			t.Errorf("%s: %d links to the proposal", action, len(links))
+	for _, action := range []string{"typing", "preview"} { // the error links the proposal if its UTXO would help
+		for amount, want := range map[string]int{"75000000": 1, "2000000000": 0} {
+			p := pay(amount, "5", action)
+			if links := p.all("a", func(n *html.Node) bool { return attr(n, "href") == "/p/"+id }); len(links) != want {
+				t.Errorf("%s %s sat: %d links to the proposal", action, amount, len(links))
+			}
 		}
 	}
 	for _, lang := range []string{"en", "de"} {

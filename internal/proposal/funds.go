@@ -77,29 +77,48 @@ func (f funds) reserving() []string {
 	})
 }
 
+// total returns the sum of all amounts.
+func (f funds) total() btc.Amount {
+	return f.available + f.reserved + f.frozen + f.locked + f.unconfirmed + f.immature
+}
+
 // withFunds adds to ErrInsufficientFunds the amounts in the wallet, or in the UTXOs that the
-// request names, if the caller may read them, and the proposals that reserve UTXOs, if the caller
-// may read proposals. Other errors are returned unchanged.
-func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID string, named []btc.Outpoint, err error) error {
+// request names, if the caller may read them. If the payment would be possible with the reserved
+// UTXOs, it adds the proposals that reserve them, if the caller may read proposals. Other errors
+// are returned unchanged.
+func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID string, o CreateParams, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrInsufficientFunds) || !who.Scopes.Has(auth.WalletsRead) {
 		return err
 	}
-	found, lookupErr := s.fundsOf(ctx, walletID, named)
+	found, lookupErr := s.fundsOf(ctx, walletID, o.UTXOs)
 	if lookupErr != nil {
 		return lookupErr
 	}
-	if len(named) > 0 {
-		return f.WithMessage("insufficient funds for the payment and its fee: %s in the selected UTXOs; select others, or lower the amount", found)
+	var paid btc.Amount // without the fee, which is unknown
+	for _, r := range o.Recipients {
+		paid += r.Amount
 	}
-	ids := found.reserving()
-	if len(ids) == 0 || !who.Scopes.Has(auth.ProposalsRead) {
+	switch {
+	case len(o.UTXOs) > 0:
+		return f.WithMessage(insufficientFunds+": %s in the selected UTXOs; select others, or lower the amount", found)
+	case paid > found.total() && o.Replaces == "": // a replacement also spends the inputs of its original
+		return f.WithMessage(insufficientFunds+": %s. The balance of the wallet is too low", found)
+	case found.reserved == 0 || paid > found.available+found.reserved || !who.Scopes.Has(auth.ProposalsRead):
 		return f.WithMessage(insufficientFunds+": %s", found)
 	}
+	return found.withProposals(f)
+}
+
+// withProposals adds to ErrInsufficientFunds the proposals that reserve UTXOs.
+func (f funds) withProposals(err *fault.Error) error {
+	ids := f.reserving()
 	texts := make([]string, len(ids))
 	for i, id := range ids {
-		texts[i] = fmt.Sprintf("%s (%s BTC)", id, found.by[id].Fixed())
+		texts[i] = fmt.Sprintf("%s (%s BTC)", id, f.by[id].Fixed())
 	}
-	return f.WithMessage(insufficientFunds+": %s; cancel one of these open proposals, or wait until it is confirmed or expires: %s", found, firstOf(texts)).
+	reserved := f.reserved
+	f.reserved = 0 // in the second sentence
+	return err.WithMessage(insufficientFunds+": %s. Open proposals reserve %s BTC: %s. Cancel a proposal, or wait until it is confirmed or expires", f, reserved.Fixed(), firstOf(texts)).
 		WithDetail("proposals", strings.Join(ids[:min(len(ids), maxNamed)], " "))
 }

@@ -80,7 +80,10 @@ func TestCreate_Invalid(t *testing.T) {
 			}
 		}
 		amounts := fmt.Sprintf("%s BTC are available, %s BTC frozen, %s BTC locked in Bitcoin Core", utxos[2].Amount.Fixed(), utxos[0].Amount.Fixed(), utxos[1].Amount.Fixed())
-		wantFunds(v.alice, pay(4_000_000, 1000), proposal.ErrInsufficientFunds.Message+": "+amounts)
+		const prefix = "insufficient funds for the payment and its fee: "
+		total := utxos[0].Amount + utxos[1].Amount + utxos[2].Amount
+		wantFunds(v.alice, pay(total, 1000), prefix+amounts)
+		wantFunds(v.alice, pay(total+1, 1000), prefix+amounts+". The balance of the wallet is too low")
 		selected := pay(utxos[2].Amount, 1000)
 		selected.UTXOs = []btc.Outpoint{free}
 		wantFunds(v.alice, selected, fmt.Sprintf("insufficient funds for the payment and its fee: %s BTC are available in the selected UTXOs; select others, or lower the amount", utxos[2].Amount.Fixed()))

@@ -19,14 +19,14 @@ import (
 	"github.com/specterd/specterd/internal/wallet"
 )
 
-const insufficientFunds = "insufficient funds for the payment and its fee in UTXOs that are confirmed and neither reserved by another proposal nor frozen"
+const insufficientFunds = "insufficient funds for the payment and its fee"
 
 // Errors of requests about proposals.
 var (
 	ErrNotFound = fault.New(fault.NotFound, "proposal_not_found", "proposal not found in this wallet")
 	// ErrInsufficientFunds is returned if the available funds do not cover the payment
 	// and its fee.
-	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", insufficientFunds)
+	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", insufficientFunds+"; UTXOs that are reserved or frozen do not count")
 	ErrUTXOReserved      = fault.New(fault.Conflict, "utxo_reserved", "another open proposal spends one of these UTXOs; cancel or replace it first")
 	ErrUTXOFrozen        = fault.New(fault.Conflict, "utxo_frozen", "one of these UTXOs is frozen; unfreeze it first")
 	ErrUTXOLocked        = fault.New(fault.Conflict, "utxo_locked", "one of these UTXOs is locked in Bitcoin Core (RPC lockunspent), but not by specterd; unlock it there first")

@@ -58,31 +58,45 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 	t.Parallel()
 	onBoth(t, newNode(t), func(w *world) {
 		t := w.t
-		v := w.vault(testkit.WPKH, 10_000_000, 20_000_000)
+		v := w.vault(testkit.WPKH, 10_000_000, 20_000_000, 5_000_000)
 		utxos, err := v.wallets.UTXOs(t.Context(), v.access(v.alice, v.alias), btc.Outpoint{}, 10)
 		testkit.Check(t, err)
 		ids := map[btc.Amount]string{}
 		for _, u := range utxos {
+			if u.Amount == 5_000_000 {
+				testkit.Check(t, w.wallets.Freeze(t.Context(), w.access(v.alice, v.alias), u.Outpoint, true))
+				continue
+			}
 			o := pay(50_000, 2000)
 			o.UTXOs = []btc.Outpoint{u.Outpoint}
 			ids[u.Amount] = v.create(o).ID
 		}
 		writer := *v.alice
 		writer.Scopes &^= auth.ProposalsRead
-		const amounts = ": 0.00000000 BTC are available, 0.30000000 BTC reserved by open proposals"
-		named := fmt.Sprintf("; cancel one of these open proposals, or wait until it is confirmed or expires: %s (0.20000000 BTC), %s (0.10000000 BTC)", ids[20_000_000], ids[10_000_000])
+		const (
+			prefix  = "insufficient funds for the payment and its fee: 0.00000000 BTC are available"
+			amounts = prefix + ", 0.30000000 BTC reserved by open proposals, 0.05000000 BTC frozen"
+			tooLow  = ". The balance of the wallet is too low"
+		)
+		named := prefix + fmt.Sprintf(", 0.05000000 BTC frozen. Open proposals reserve 0.30000000 BTC: %s (0.20000000 BTC), %s (0.10000000 BTC). Cancel a proposal, or wait until it is confirmed or expires", ids[20_000_000], ids[10_000_000])
+		both := ids[20_000_000] + " " + ids[10_000_000]
 		for name, c := range map[string]struct {
 			who       *auth.Principal
+			amount    btc.Amount
 			want      string
 			proposals string
 		}{
-			"may read proposals":     {v.alice, amounts + named, ids[20_000_000] + " " + ids[10_000_000]},
-			"may not read proposals": {&writer, amounts, ""},
+			"may read proposals":              {v.alice, 1_000_000, named, both},
+			"all of the reserved UTXOs":       {v.alice, 30_000_000, named, both},
+			"more than the reserved UTXOs":    {v.alice, 30_000_001, amounts, ""},
+			"more than all UTXOs":             {v.alice, 35_000_001, amounts + tooLow, ""},
+			"may not read proposals":          {&writer, 1_000_000, amounts, ""},
+			"may not read proposals, too low": {&writer, 35_000_001, amounts + tooLow, ""},
 		} {
 			t.Run(name, func(*testing.T) {
-				_, err := v.Create(t.Context(), v.access(c.who, v.alias), pay(1_000_000, 2000))
+				_, err := v.Create(t.Context(), v.access(c.who, v.alias), pay(c.amount, 2000))
 				f, ok := errors.AsType[*fault.Error](err)
-				if !ok || f.Code != "insufficient_funds" || f.Message != proposal.ErrInsufficientFunds.Message+c.want || f.Details["proposals"] != c.proposals {
+				if !ok || f.Code != "insufficient_funds" || f.Message != c.want || f.Details["proposals"] != c.proposals {
 					t.Errorf("%s: %v", name, err)
 				}
 			})
