@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -169,6 +170,11 @@ func (c *connection) psbtOf(ctx context.Context, alias string, found *api.Propos
 // printProposal writes the PSBT of a proposal to a file, if one is named, and prints the
 // proposal; for -, it prints only the PSBT.
 func (p *program) printProposal(cmd *cobra.Command, c *connection, alias string, found *api.ProposalDetails, file string) error {
+	return p.printNewProposal(cmd, c, alias, found, file, nil)
+}
+
+// printNewProposal is printProposal with labels of addresses that are not stored.
+func (p *program) printNewProposal(cmd *cobra.Command, c *connection, alias string, found *api.ProposalDetails, file string, labels map[string]string) error {
 	if file != "" {
 		psbt, err := c.psbtOf(cmd.Context(), alias, found)
 		if err != nil {
@@ -192,6 +198,7 @@ func (p *program) printProposal(cmd *cobra.Command, c *connection, alias string,
 	if err != nil {
 		return err
 	}
+	maps.Copy(about.labels, labels)
 	return p.printProposalText(found, alias, about, file)
 }
 

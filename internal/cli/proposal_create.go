@@ -53,7 +53,7 @@ amount_btc, and optionally label. The node must be running.`,
 			if err != nil {
 				return err
 			}
-			return p.addProposal(cmd, to, args[0], c.key, c.file, func(options ...client.CallOption) (*api.ProposalDetails, error) {
+			return p.addProposal(cmd, to, args[0], c.key, c.file, request, func(options ...client.CallOption) (*api.ProposalDetails, error) {
 				created, err := to.CreateProposal(cmd.Context(), args[0], request, options...)
 				return created, to.unknownWallet(cmd.Context(), args[0], err)
 			})
@@ -217,8 +217,8 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 }
 
 // addProposal calls create, at most once for an idempotency key, writes the PSBT to a file, if
-// one is named, and prints the proposal.
-func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, file string, create func(options ...client.CallOption) (*api.ProposalDetails, error)) error {
+// one is named, and prints the proposal, in a dry run with the labels of the request.
+func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, file string, request api.CreateProposalRequest, create func(options ...client.CallOption) (*api.ProposalDetails, error)) error {
 	if file != "" && file != "-" {
 		if err := checkNewFile(file); err != nil { // before UTXOs are reserved
 			return err
@@ -238,7 +238,7 @@ func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, fil
 	case err != nil:
 		return err
 	case created.ID == nil:
-		return p.printProposal(cmd, c, alias, created, file)
+		return p.printNewProposal(cmd, c, alias, created, file, requestedLabels(request, created))
 	case created.Version == 0: // the stored response
 		if key != "" {
 			fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
@@ -255,6 +255,24 @@ func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, fil
 		err = fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
 	}
 	return err
+}
+
+// requestedLabels returns the labels that the request of a proposal sets, by address.
+func requestedLabels(request api.CreateProposalRequest, created *api.ProposalDetails) map[string]string {
+	recipients, _ := proposal.ParseRecipientsCSV(request.CSV) // without error: the API has accepted it, or it is empty
+	for _, r := range request.Recipients {
+		recipients = append(recipients, proposal.Recipient{Address: r.Address, Label: r.Label})
+	}
+	labels := map[string]string{}
+	for _, o := range created.Outputs {
+		if o.Address == nil || o.Recipient == nil || *o.Recipient >= len(recipients) {
+			continue
+		}
+		if label := recipients[*o.Recipient].LabelOf(*o.Address); label != "" {
+			labels[*o.Address] = label
+		}
+	}
+	return labels
 }
 
 // awaitLocks waits until the UTXOs of a new proposal are locked in Bitcoin Core, which

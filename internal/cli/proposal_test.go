@@ -76,6 +76,12 @@ func TestProposalCommands(t *testing.T) {
 				return strings.Contains(s.run(t, args...), "warning     earlier payments were made to 1 recipient ("+to+" on ")
 			})
 			check(s.run(t, args...), "warning     "+relabelled)
+			check(s.run(t, args...), " BTC to "+to+" (gifts)\n")
+			check(s.run(t, "proposal", "create", "vault", "--to", "bitcoin:"+to+"?amount=0.1&label=books", "--dry-run"), " BTC to "+to+" (books)\n")
+			table := filepath.Join(t.TempDir(), "recipients.csv")
+			testkit.Check(t, os.WriteFile(table, []byte("address,amount_sat,label\n"+to+",10000,toys\n"), 0o600))
+			check(s.run(t, "proposal", "create", "vault", "--recipients", table, "--dry-run"), " BTC to "+to+" (toys)\n")
+			check(s.run(t, "proposal", "create", "vault", "--to", to+"=10000sat", "--dry-run"), " BTC to "+to+" (rent)\n") // as stored
 			shown := decoded(t, s.run(t, append(args, "--json")...))
 			warnings := field(shown, "warnings").([]any)
 			if got := field(warnings[len(warnings)-1], "message"); got != relabelled {

@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -154,13 +155,25 @@ func (c *recipientCheck) checkAddress(i int, r *Recipient) bool {
 	case stated.Amount != 0 && stated.Amount != r.Amount:
 		c.report(i, fieldAmount, fault.InvalidAs("amount_mismatch", "", "must be %d satoshis, the amount of the bitcoin: URI, or be omitted", int64(stated.Amount)))
 	}
-	for _, label := range []string{stated.Label, stated.Message} {
-		if r.Label == "" {
-			r.Label = wallet.FitLabel(label)
-		}
-	}
+	r.Label = r.labelWith(stated)
 	c.checkDuplicate(i, r)
 	return true
+}
+
+// labelWith returns the label of the recipient, or the one of its bitcoin: URI.
+func (r *Recipient) labelWith(stated btc.Payment) string {
+	return cmp.Or(r.Label, wallet.FitLabel(stated.Label), wallet.FitLabel(stated.Message))
+}
+
+// LabelOf returns the label that the recipient sets for its address, which a bitcoin: URI may state;
+// empty if the recipient has another address.
+func (r *Recipient) LabelOf(address string) string {
+	for _, network := range []btc.Network{btc.Main, btc.Test, btc.Testnet4, btc.Signet, btc.Regtest} {
+		if stated, err := btc.ParsePayment(r.Address, network); err == nil && stated.Address == address {
+			return r.labelWith(stated)
+		}
+	}
+	return ""
 }
 
 // checkDuplicate checks the label, and whether an address may occur again.
