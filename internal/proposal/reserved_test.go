@@ -86,12 +86,12 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 			want      string
 			proposals string
 		}{
-			"may read proposals":              {v.alice, 1_000_000, named, both},
-			"all of the reserved UTXOs":       {v.alice, 30_000_000, named, both},
-			"more than the reserved UTXOs":    {v.alice, 30_000_001, amounts, ""},
-			"more than all UTXOs":             {v.alice, 35_000_001, amounts + tooLow, ""},
-			"may not read proposals":          {&writer, 1_000_000, amounts, ""},
-			"may not read proposals, too low": {&writer, 35_000_001, amounts + tooLow, ""},
+			"may read proposals":                {v.alice, 1_000_000, named, both},
+			"all of the reserved UTXOs":         {v.alice, 30_000_000, named, both},
+			"more than the reserved UTXOs":      {v.alice, 30_000_001, amounts, ""},
+			"more than all UTXOs":               {v.alice, 35_000_001, amounts + tooLow, ""},
+			"may not read proposals":            {&writer, 1_000_000, amounts, ""},
+			"may not read proposals, all UTXOs": {&writer, 35_000_001, amounts + tooLow, ""},
 		} {
 			t.Run(name, func(*testing.T) {
 				_, err := v.Create(t.Context(), v.access(c.who, v.alias), pay(c.amount, 2000))
