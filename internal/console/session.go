@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"net/http"
@@ -154,8 +155,8 @@ func (c *call) purpose() string {
 	if strings.Contains(c.to.purpose, "%") {
 		for _, m := range pathParam.FindAllStringSubmatch(c.to.path, -1) {
 			arg := c.param(m[1])
-			if m[1] == "alias" {
-				arg = c.view.Name
+			if m[1] == "alias" && c.openWallet() == nil { // otherwise the next request gets the error
+				arg = cmp.Or(c.view.Name, arg)
 			}
 			args = append(args, arg)
 		}
