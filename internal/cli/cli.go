@@ -92,8 +92,8 @@ once.
 Start the server with "specterd serve", or try it with "specterd demo". The commands
 audit, backup, doctor, export, import, key, label, proposal, session, token, user,
 wallet and webhook are safe to run while the server is running. With --server and
---token-file, whoami, label, policy, proposal, token and most of wallet use the API of a
-server instead of the database.
+--token-file, export, label, policy, proposal, token, wallet, webhook and whoami use the API
+of a server instead of the database.
 
 The help of each command lists its settings as flags, with the equivalent environment
 variables. Variables can also be set in a file: specterd.env in the data directory, or

@@ -28,7 +28,7 @@ var errMachineOnly = errUsage("this command works on the machine of the server o
 var errTokenWithoutServer = errUsage("--token-file and SPECTER_TOKEN_FILE require a server (--server, SPECTER_SERVER)")
 
 // whereServer lists the commands that can use a server.
-const whereServer = "with --server, there are whoami, label, policy, proposal, token, wallet and webhook"
+const whereServer = "with --server, there are export, label, policy, proposal, token, wallet, webhook and whoami"
 
 // connection is the access of a command to the API on behalf of a user: the API of a server, or the
 // same handlers in this process, on the database of this machine.
@@ -71,7 +71,7 @@ func (c *connection) forUser() string {
 
 // withAPI returns a function that calls do with the API of the server that the settings name.
 // Without one, it opens the database and the node clients, and calls do with the API in this
-// process. If atNode is set, it then first checks the node, as withWallets does.
+// process. If atNode is set, it then first checks the node, as onBehalf does.
 func (p *program) withAPI(user *string, atNode bool, do func(cmd *cobra.Command, c *connection, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		cfg, err := p.clientConfig(cmd)

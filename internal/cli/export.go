@@ -14,8 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/config"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/wallet"
 	"github.com/specterd/specterd/internal/walletexport"
 )
@@ -60,8 +63,9 @@ the wallets. They contain neither history nor proposals: "specterd wallet transa
 --csv" prints the history, and "specterd proposal show ID --psbt FILE" writes a PSBT.
 
 The export only reads, and the server may be running. The node is used for one thing:
-the time of the wallet's first block, in core.json. Without the node, core.json makes
-Bitcoin Core rescan the whole chain, which gives the same result but takes longer.
+the time of the wallet's first block, in core.json and, with --to, in sparrow.json. Without
+the node, and with --server, core.json makes Bitcoin Core rescan the whole chain, which
+gives the same result but takes longer.
 
 Exit status: 0 everything was written; 3 partial, at least one wallet cannot be written
              in at least one format because of its branches; 1 failed.`,
@@ -72,17 +76,20 @@ Exit status: 0 everything was written; 3 partial, at least one wallet cannot be 
   bitcoin-cli -named createwallet wallet_name=savings disable_private_keys=true blank=true
   bitcoin-cli -rpcwallet=savings importdescriptors "$(cat core.json)"`,
 		PreRunE: func(*cobra.Command, []string) error { return checkExport(alias, format, folder) },
-		RunE: p.withWallets(&user, false, func(cmd *cobra.Command, d *walletCommands, _ []string) error {
-			if folder != "" || format == string(walletexport.Core) {
-				_ = d.node.CheckOnce(cmd.Context()) // timeOf returns the error, if any
+		RunE: p.withAPI(&user, false, func(cmd *cobra.Command, c *connection, _ []string) error {
+			hasCore := folder != "" || format == string(walletexport.Core)
+			wallets, err := p.toExport(cmd.Context(), c, alias, hasCore)
+			if err != nil {
+				return err
 			}
 			if format != "" {
-				return p.exportOne(cmd.Context(), d, alias, walletexport.Format(format))
+				return p.exportOne(wallets[0], walletexport.Format(format))
 			}
-			return p.exportFolder(cmd.Context(), d, alias, folder)
+			return p.exportFolder(wallets, folder)
 		}),
 	}
 	addDataFlags(cmd.Flags())
+	config.AddClientFlags(cmd.Flags())
 	config.AddFlags(cmd.Flags(), "node-url")
 	f := cmd.Flags()
 	f.StringVar(&user, "user", auth.FirstAdmin, "user whose wallets to export")
@@ -109,41 +116,115 @@ func checkExport(alias, format, folder string) error {
 	return nil
 }
 
-func (p *program) exportOne(ctx context.Context, d *walletCommands, alias string, form walletexport.Format) error {
-	v, err := d.get(ctx, alias)
-	if err != nil {
-		return err
+// writeFile writes the file of a wallet in a format.
+type writeFile func(out io.Writer, form walletexport.Format) error
+
+// leavingWallet is a wallet to export.
+type leavingWallet struct {
+	alias string
+	// load reads the wallet, and returns the function that writes its files.
+	load func() (writeFile, error)
+}
+
+// toExport returns the wallet with the given alias, or all wallets if alias is empty. If hasCore is
+// set, core.json is among the files.
+func (p *program) toExport(ctx context.Context, c *connection, alias string, hasCore bool) ([]leavingWallet, error) {
+	if c.local == nil {
+		return p.toExportFrom(ctx, c, alias, hasCore)
 	}
-	w, err := p.leaving(ctx, d, v, form == walletexport.Core)
+	if hasCore {
+		_ = c.local.node.CheckOnce(ctx) // timeOf returns the error, if any
+	}
+	views, err := c.local.chosen(ctx, alias)
+	if err != nil {
+		return nil, err
+	}
+	wallets := make([]leavingWallet, len(views))
+	for i, v := range views {
+		wallets[i] = leavingWallet{v.Alias, func() (writeFile, error) {
+			w, err := p.leaving(ctx, c.local, v, hasCore)
+			return w.Write, err
+		}}
+	}
+	return wallets, nil
+}
+
+// toExportFrom is like toExport with a server.
+func (p *program) toExportFrom(ctx context.Context, c *connection, alias string, hasCore bool) ([]leavingWallet, error) {
+	var wallets []leavingWallet
+	add := func(w api.Wallet) {
+		wallets = append(wallets, leavingWallet{w.Alias, func() (writeFile, error) {
+			if w.Rescan != nil {
+				p.noteRescan(w.Alias)
+			}
+			if hasCore && w.BirthdayHeight > 0 {
+				fmt.Fprintf(p.stderr, "Note: core.json of %s makes Bitcoin Core rescan the whole chain, and sparrow.json has no birthday, because only a command on the machine of the server asks its node for the time of the first block.\n", w.Alias)
+			}
+			return func(out io.Writer, form walletexport.Format) error {
+				file, err := c.ExportWallet(ctx, w.Alias, string(form))
+				if err != nil {
+					return unsupported(err)
+				}
+				_, err = out.Write(file)
+				return err
+			}, nil
+		}})
+	}
+	if alias != "" {
+		w, err := c.GetWallet(ctx, alias, nil)
+		if err == nil {
+			add(*w)
+		}
+		return wallets, err
+	}
+	for w, err := range c.ListWallets(ctx, nil) {
+		if err != nil {
+			return nil, err
+		}
+		add(w)
+	}
+	return wallets, nil
+}
+
+// unsupported returns the error of package walletexport for an error of the API.
+func unsupported(err error) error {
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		for _, known := range []*fault.Error{walletexport.ErrBranches, walletexport.ErrOrigin, walletexport.ErrNotSortedMultisig} {
+			if string(e.Code) == known.Code {
+				return known
+			}
+		}
+	}
+	return err
+}
+
+func (p *program) exportOne(w leavingWallet, form walletexport.Format) error {
+	write, err := w.load()
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(p.exported())
-	return errors.Join(w.Write(out, form), out.Flush())
+	return errors.Join(write(out, form), out.Flush())
 }
 
-func (p *program) exportFolder(ctx context.Context, d *walletCommands, alias, path string) (err error) {
-	views, err := d.chosen(ctx, alias)
-	if err != nil {
-		return err
-	}
-	if len(views) == 0 {
+func (p *program) exportFolder(wallets []leavingWallet, path string) (err error) {
+	if len(wallets) == 0 {
 		fmt.Fprintln(p.stdout, "The user has no wallets; nothing was written.")
 		return nil
 	}
-	folder, err := newFolders(path, views)
+	folder, err := newFolders(path, wallets)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	partial := false
-	for _, v := range views {
-		whole, err := p.exportWallet(ctx, d, folder, v)
+	for _, w := range wallets {
+		whole, err := p.exportWallet(folder, w)
 		if err != nil {
-			return fmt.Errorf("write wallet %s: %w; the wallets above were written, this one and the remaining ones were not", v.Alias, err)
+			return fmt.Errorf("write wallet %s: %w; the wallets above were written, this one and the remaining ones were not", w.alias, err)
 		}
 		partial = partial || !whole
-		fmt.Fprintf(p.stdout, "Wrote %s\n", filepath.Join(path, v.Alias))
+		fmt.Fprintf(p.stdout, "Wrote %s\n", filepath.Join(path, w.alias))
 	}
 	if partial {
 		return errPartialExport
@@ -173,7 +254,7 @@ func (d *walletCommands) chosen(ctx context.Context, alias string) ([]wallet.Vie
 // already contains a directory for one of the wallets. An alias cannot lead outside the
 // directory: it consists of letters, digits and underscores, and os.Root would refuse
 // such a path.
-func newFolders(path string, views []wallet.View) (*os.Root, error) {
+func newFolders(path string, wallets []leavingWallet) (*os.Root, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("create the directory: %w", err)
 	}
@@ -182,9 +263,9 @@ func newFolders(path string, views []wallet.View) (*os.Root, error) {
 		return nil, fmt.Errorf("open the directory: %w", err)
 	}
 	var there []string
-	for _, v := range views {
-		if _, err := folder.Lstat(v.Alias); !errors.Is(err, fs.ErrNotExist) {
-			there = append(there, filepath.Join(path, v.Alias))
+	for _, w := range wallets {
+		if _, err := folder.Lstat(w.alias); !errors.Is(err, fs.ErrNotExist) {
+			there = append(there, filepath.Join(path, w.alias))
 		}
 	}
 	if len(there) > 0 {
@@ -195,23 +276,23 @@ func newFolders(path string, views []wallet.View) (*os.Root, error) {
 
 // exportWallet writes a wallet in all formats, and reports whether the wallet could be
 // written in every format.
-func (p *program) exportWallet(ctx context.Context, d *walletCommands, folder *os.Root, v wallet.View) (whole bool, err error) {
-	w, err := p.leaving(ctx, d, v, true)
+func (p *program) exportWallet(folder *os.Root, w leavingWallet) (whole bool, err error) {
+	write, err := w.load()
 	if err != nil {
 		return false, err
 	}
-	if err := folder.Mkdir(v.Alias, 0o700); err != nil {
+	if err := folder.Mkdir(w.alias, 0o700); err != nil {
 		return false, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, folder.RemoveAll(v.Alias))
+			err = errors.Join(err, folder.RemoveAll(w.alias))
 		}
 	}()
 	whole = true
 	for _, form := range walletexport.Formats {
-		name := v.Alias + "/" + form.FileName()
-		err := writeNew(folder, name, func(out io.Writer) error { return w.Write(out, form) })
+		name := w.alias + "/" + form.FileName()
+		err := writeNew(folder, name, func(out io.Writer) error { return write(out, form) })
 		if errors.Is(err, walletexport.ErrNotSortedMultisig) || errors.Is(err, walletexport.ErrOrigin) { // no program could have this wallet in this format
 			err = folder.Remove(name)
 		}
@@ -253,7 +334,7 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 		return w, err
 	}
 	if v.Rescanning() {
-		fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", v.Alias)
+		p.noteRescan(v.Alias)
 	}
 	if isNew && v.Birthday > 0 {
 		if w.Born, err = d.timeOf(ctx, v.Wallet); err != nil {
@@ -264,6 +345,10 @@ func (p *program) leaving(ctx context.Context, d *walletCommands, v wallet.View,
 		}
 	}
 	return w, nil
+}
+
+func (p *program) noteRescan(alias string) {
+	fmt.Fprintf(p.stderr, "Note: %s is being rescanned, so the indexes of the next addresses may be too low, and frozen UTXOs that are not found yet are missing; export again once specterd wallet list shows ready.\n", alias)
 }
 
 // timeOf returns the time in the header of a wallet's birthday block.

@@ -84,12 +84,12 @@ func TestServerCommands_Refused(t *testing.T) {
 	})
 	t.Run("only on the machine of the server", func(t *testing.T) {
 		for _, line := range []string{
-			"serve", "backup", "restore x.backup", "user list", "user add x", "audit list", "session list", "key show", "export --to x",
+			"serve", "backup", "restore x.backup", "user list", "user add x", "audit list", "session list", "key show", "import x",
 		} {
 			refuse(t, 2, "works on the machine of the server only", strings.Fields(line)...)
 		}
 		for _, line := range []string{"backup --server https://specterd.example", "user list --token-file x", "--server https://specterd.example doctor", "--server=https://specterd.example migrate"} {
-			refuse(t, 2, "with --server, there are whoami, label, policy, proposal, token, wallet and webhook", strings.Fields(line)...)
+			refuse(t, 2, "with --server, there are export, label, policy, proposal, token, wallet, webhook and whoami", strings.Fields(line)...)
 		}
 	})
 	t.Run("before the command", func(t *testing.T) {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -8,7 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/specterd/specterd/internal/testenv/testkit"
+	"github.com/specterd/specterd/internal/walletexport"
 )
 
 // remote runs commands on another machine, which has the address of a server and a token, but
@@ -155,6 +160,84 @@ func TestServerCommands_Wallets(t *testing.T) {
 			r.run(t, "wallet", "rm", "third", "--files", "keep", "--yes")
 		})
 	})
+}
+
+// TestServerCommands_Export exports wallets on another machine.
+func TestServerCommands_Export(t *testing.T) {
+	onBoth(t, func(t *testing.T, postgres bool) {
+		s, keys := newShell(t, postgres)
+		s.serve(t)
+		s.createVault(t, keys, 3)
+		r := s.remoteAs(t, "admin", mostScopes)
+		s.run(t, "label", "set", "vault", strings.TrimSpace(s.run(t, "wallet", "address", "vault")), "rent")
+		s.run(t, "wallet", "create", "--name", "Odd", "--birthday", "now", "--descriptor", "wpkh("+keys[0]+"/5/*)", "--change-descriptor", "wpkh("+keys[0]+"/7/*)")
+		for _, form := range walletexport.Formats {
+			if form != walletexport.Core { // without a node, the time of its first block is unknown
+				t.Run(string(form), func(t *testing.T) {
+					compareOutput(t, s, r, []string{"export", "--wallet", "vault", "--format", string(form)})
+				})
+			}
+		}
+		t.Run("core", func(t *testing.T) {
+			out, note, err := r.try(t.Context(), "export", "--wallet", "vault", "--format", "core")
+			testkit.Check(t, err)
+			if !strings.Contains(out, `"timestamp": 0`) || !strings.Contains(note, "core.json of vault makes Bitcoin Core rescan the whole chain") {
+				t.Errorf("the output is %s%s", out, note)
+			}
+		})
+		t.Run("all", func(t *testing.T) {
+			here, there := t.TempDir(), t.TempDir()
+			_, _, err := s.try(t.Context(), "export", "--to", here)
+			if !errors.Is(err, errPartialExport) {
+				t.Fatal(err)
+			}
+			out, _, err := r.try(t.Context(), "export", "--to", there)
+			if !errors.Is(err, errPartialExport) || !strings.Contains(out, "not written: odd/specter.json: the wallet's branches do not end in") {
+				t.Errorf("%v: %s", err, out)
+			}
+			want, got := filesIn(t, here), filesIn(t, there)
+			for _, name := range []string{"vault/core.json", "vault/sparrow.json", "odd/core.json"} { // with the time of the first block
+				if want[name] == "" || got[name] == "" {
+					t.Errorf("%s is missing", name)
+				}
+				delete(want, name)
+				delete(got, name)
+			}
+			if diff := cmp.Diff(want, got); diff != "" || len(got) < 10 {
+				t.Errorf("the files of %d differ: %s", len(got), diff)
+			}
+			if _, _, err := r.try(t.Context(), "export", "--to", there); err == nil || !strings.Contains(err.Error(), "already exists") {
+				t.Errorf("again: %v", err)
+			}
+		})
+		t.Run("errors", func(t *testing.T) {
+			if _, _, err := r.try(t.Context(), "export", "--wallet", "none", "--format", "labels"); err == nil || !strings.Contains(err.Error(), "wallet not found") {
+				t.Errorf("another wallet: %v", err)
+			}
+			for _, args := range [][]string{{"--wallet", "odd", "--format", "coldcard"}, {"--wallet", "odd", "--format", "x"}, {"--format", "labels"}} {
+				_, _, local := s.try(t.Context(), append([]string{"export"}, args...)...)
+				_, _, remote := r.try(t.Context(), append([]string{"export"}, args...)...)
+				if local == nil || remote == nil || local.Error() != remote.Error() {
+					t.Errorf("export %v: %v on the machine, and %v on another", args, local, remote)
+				}
+			}
+		})
+	})
+}
+
+// filesIn returns the files of a directory by their paths.
+func filesIn(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	testkit.Check(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, folder+"/")] = string(text)
+		return err
+	}))
+	return files
 }
 
 // outpointOf returns a UTXO of the vault that can be spent.

@@ -42,7 +42,7 @@ func (p *program) walletCommand() *cobra.Command {
 	return cmd
 }
 
-// addWalletFlags adds the flags of a group of commands that use withWallets or withAPI.
+// addWalletFlags adds the flags of a group of commands that use withAPI.
 func addWalletFlags(cmd *cobra.Command, user *string) {
 	addDataFlags(cmd.PersistentFlags())
 	config.AddFlags(cmd.PersistentFlags(), "node-url")
@@ -50,15 +50,9 @@ func addWalletFlags(cmd *cobra.Command, user *string) {
 	cmd.PersistentFlags().StringVar(user, "user", auth.FirstAdmin, "user on whose behalf to act")
 }
 
-// withWallets returns a function that opens the database and the node clients, calls do
-// and closes them. If atNode is set, it first checks the node and returns an error if the
-// node is on another chain, but not if it is unreachable.
-func (p *program) withWallets(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, []string) error {
-	return p.withApp(p.onBehalf(user, atNode, do))
-}
-
 // onBehalf returns a function that opens the node clients, calls do with the services on behalf of
-// a user, and closes the clients.
+// a user, and closes the clients. If atNode is set, it first checks the node and returns an error if
+// the node is on another chain, but not if it is unreachable.
 func (p *program) onBehalf(user *string, atNode bool, do func(cmd *cobra.Command, d *walletCommands, args []string) error) func(*cobra.Command, *app.App, []string) error {
 	return func(cmd *cobra.Command, a *app.App, args []string) error {
 		u, err := userNamed(cmd.Context(), a, *user)
