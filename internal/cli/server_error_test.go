@@ -84,7 +84,7 @@ func TestServerCommands_Refused(t *testing.T) {
 	})
 	t.Run("only on the machine of the server", func(t *testing.T) {
 		for _, line := range []string{
-			"serve", "backup", "restore x.backup", "user list", "user add x", "audit list", "session list", "key show", "import x",
+			"serve", "backup", "restore x.backup", "user list", "user add x", "audit list", "session list", "key show",
 		} {
 			refuse(t, 2, "works on the machine of the server only", strings.Fields(line)...)
 		}
