@@ -24,7 +24,6 @@ const (
 	proposalBar  = 1.3                  // maximum ratio to the duration of Core's part in the large wallet
 	smallBar     = 5 * time.Millisecond // maximum in addition to Core's part in the small wallet
 	createsATurn = 5
-	afterCancel  = 200 * time.Millisecond
 	proposals    = 1000 // number of proposals in the list
 	listBar      = 15 * time.Millisecond
 )
@@ -169,9 +168,8 @@ func (f *indexingServer) fundAlone(ctx context.Context, name string) (time.Durat
 	return clock().Sub(start), err
 }
 
-// propose creates a proposal and cancels it. It returns the duration of the creation. After a
-// cancellation, the indexer reads the wallet; propose waits until that is over, because one
-// request of a user would not overlap with it.
+// propose creates a proposal and cancels it. It returns the duration of the
+// creation.
 func (f *indexingServer) propose(ctx context.Context) (time.Duration, error) {
 	path := "/api/v1/wallets/" + aliasOf(0) + "/proposals"
 	body := fmt.Sprintf(`{"recipients": [{"address": %q, "amount_sat": %d}], "fee_rate_sat_vb": %d}`, paidTo, paidAmount, paidRate)
@@ -186,7 +184,6 @@ func (f *indexingServer) propose(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	_, err = f.do(ctx, http.MethodDelete, path+"/"+made.ID, "", http.StatusOK)
-	pause(ctx, afterCancel)
 	return took, err
 }
 
