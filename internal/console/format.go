@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"html/template"
 	"reflect"
 	"strconv"
@@ -59,13 +58,7 @@ const (
 
 func satText(n btc.Amount) string { return group(int64(n)) }
 
-func btcText(n btc.Amount) string {
-	sign := ""
-	if n < 0 {
-		sign, n = minus, -n
-	}
-	return fmt.Sprintf("%s%d.%08d", sign, n/btc.BTC, n%btc.BTC)
-}
+func btcText(n btc.Amount) string { return strings.Replace(n.Fixed(), "-", minus, 1) }
 
 // amount returns an amount in the chosen unit, with the unit.
 func (l *look) amount(n btc.Amount) template.HTML {
