@@ -22,34 +22,38 @@ type PaidAddress struct {
 // Relabel is a label of an address that the label of a recipient replaces.
 type Relabel struct{ Address, From, To string }
 
-// knownRecipients contains the earlier payments to the addresses of the recipients, and their
-// labels before the proposal.
+// knownRecipients contains the earlier payments to the addresses of the recipients, and the labels
+// that addresses with a new label have before the proposal.
 type knownRecipients struct {
 	paidAt map[string]time.Time
 	labels map[string]string
 }
 
-// knownRecipients returns earlier payments to the recipients, and their labels, or nothing if the
-// caller may not read the wallet.
+// knownRecipients returns earlier payments to the recipients, and the labels that a draft may
+// replace, or nothing if the caller may not read the wallet.
 func (s *Service) knownRecipients(ctx context.Context, d draft) (known knownRecipients, err error) {
 	if !d.access.Caller().Scopes.Has(auth.WalletsRead) {
 		return known, nil
 	}
-	addresses := make([]string, 0, len(d.Recipients))
+	var original replaced
+	if d.replaced != nil {
+		original = *d.replaced
+	}
+	var chosen, labelled []string
 	for _, r := range d.Recipients {
-		if r.Address != "" {
-			addresses = append(addresses, r.Address)
+		if r.Address != "" && !slices.Contains(original.addresses, r.Address) { // the caller chose those of the original before
+			chosen = append(chosen, r.Address)
 		}
 	}
-	replaced, chosen := "", addresses
-	if r := d.replaced; r != nil { // the caller chose its recipients before
-		replaced = r.txid
-		chosen = slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return slices.Contains(r.addresses, a) })
+	for _, l := range d.labels() {
+		labelled = append(labelled, l.Ref)
 	}
-	if known.paidAt, err = s.store.LastPaid(ctx, d.view.ID, chosen, replaced); err != nil {
-		return known, err
+	if len(chosen) > 0 {
+		known.paidAt, err = s.store.LastPaid(ctx, d.view.ID, chosen, original.txid)
 	}
-	known.labels, err = s.store.LabelsAmong(ctx, d.view.ID, addressLabel, addresses)
+	if err == nil && len(labelled) > 0 {
+		known.labels, err = s.store.LabelsAmong(ctx, d.view.ID, addressLabel, labelled)
+	}
 	return known, err
 }
 
