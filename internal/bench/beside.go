@@ -51,15 +51,7 @@ func emptyItems() string {
 // time. Each user sends the next request as soon as the previous one is answered
 // or, if it was rejected, when the server permits a retry.
 func measureBeside(ctx context.Context, b *bench) error {
-	s, err := b.history(ctx, heavySize)
-	if err != nil {
-		return err
-	}
-	tokens, err := s.addMembers(ctx, heavyUsers)
-	if err != nil {
-		return err
-	}
-	up, err := s.serve(ctx, b)
+	s, tokens, up, err := b.serveMembers(ctx, heavySize, heavyUsers)
 	if err != nil {
 		return err
 	}
@@ -96,6 +88,17 @@ func measureBeside(ctx context.Context, b *bench) error {
 		},
 		{name: nameBeside, what: "peak memory meanwhile", value: fmt.Sprintf("%.1f MB", float64(peak)/1e6)},
 	})
+}
+
+// serveMembers starts a server with a wallet of a size. It returns the tokens of n members as well.
+func (b *bench) serveMembers(ctx context.Context, size, n int) (s seeded, tokens []string, up *server, err error) {
+	if s, err = b.history(ctx, size); err == nil {
+		tokens, err = s.addMembers(ctx, n)
+	}
+	if err == nil {
+		up, err = s.serve(ctx, b)
+	}
+	return s, tokens, up, err
 }
 
 // addMembers adds n users as signers of the wallet, and returns a token of each.

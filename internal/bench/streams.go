@@ -23,15 +23,7 @@ const (
 // measureStreams measures the time from a change until all open event streams have its
 // event, what streams add to the duration of the change, and their memory use.
 func measureStreams(ctx context.Context, b *bench) error {
-	s, err := b.history(ctx, walletSizes[0])
-	if err != nil {
-		return err
-	}
-	tokens, err := s.addMembers(ctx, streamUsers)
-	if err != nil {
-		return err
-	}
-	up, err := s.serve(ctx, b)
+	s, tokens, up, err := b.serveMembers(ctx, walletSizes[0], streamUsers)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	}
 	var page []wallet.Record
 	var err error
-	if f.Unconfirmed || !p.AnyAddress || !p.AnyLabel {
+	if f.Unconfirmed || !p.AnyAddress || !p.AnyLabel { // these queries need database/sql
 		err = s.inReadTx(ctx, func(q *db.Queries) error {
 			var err error
 			if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
