@@ -236,8 +236,8 @@ func TestErrors(t *testing.T) {
 			"the token lacks a scope (insufficient_scope, status 403, requires the scope node:read, request r2)",
 		},
 		"details": {
-			answer{status: 409, header: map[string]string{"Retry-After": "5"}, body: `{"title": "Conflict", "status": 409, "code": "index_behind", "detail": "later", "details": {"height": "5"}, "limits": [{"layer": "wallet", "field": "max_sat", "message": "above"}]}`},
-			client.Error{Code: "index_behind", Status: 409, Message: "later", RequestID: "r1", Attempts: 1, RetryAfter: 5 * time.Second, Details: map[string]string{"height": "5"}, Limits: []v1.ProblemLimit{{Layer: "wallet", Field: "max_sat", Message: "above"}}},
+			answer{status: 409, header: map[string]string{"Retry-After": "5"}, body: `{"title": "Conflict", "status": 409, "code": "index_behind", "detail": "later", "details": {"height": "5"}, "limits": [{"layer": "wallet", "field": "max_sat", "message": "above"}], "permitted_at": "2026-11-30T12:00:00Z"}`},
+			client.Error{Code: "index_behind", Status: 409, Message: "later", RequestID: "r1", Attempts: 1, RetryAfter: 5 * time.Second, Details: map[string]string{"height": "5"}, Limits: []v1.ProblemLimit{{Layer: "wallet", Field: "max_sat", Message: "above"}}, PermittedAt: new(time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC))},
 			"later (index_behind, status 409, request r1)",
 		},
 		"a health probe": {

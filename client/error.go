@@ -51,6 +51,9 @@ type Error struct {
 	RequestID  string            // finds the request in the log of the server
 	Details    map[string]string // values for the code, such as lowest_height
 	Limits     []v1.ProblemLimit // limits of spending policies that the payment exceeds
+	// PermittedAt is the first time at which all policies permit the payment, with Limits; nil if
+	// none can be named.
+	PermittedAt *time.Time
 	// Attempts is the number of requests. If it is above 1, the server may have executed an earlier
 	// one, whose response was lost.
 	Attempts int
@@ -115,7 +118,8 @@ func errorOf(r *http.Response) *Error {
 	if problem.Code == "" {
 		e.Code, e.Message = Code("status_"+strconv.Itoa(r.StatusCode)), problem.Text
 	}
-	e.Fields, e.RequiredScope, e.RequiredRole, e.Details, e.Limits = problem.Errors, problem.Scope, problem.Role, problem.Details, problem.Limits
+	e.Fields, e.RequiredScope, e.RequiredRole, e.Details = problem.Errors, problem.Scope, problem.Role, problem.Details
+	e.Limits, e.PermittedAt = problem.Limits, problem.PermittedAt
 	if problem.RequestID != "" {
 		e.RequestID = problem.RequestID
 	}

@@ -20,10 +20,12 @@ type PutPolicyListRequest struct {
 
 // Simulation reports what the policies say about a payment.
 type Simulation struct {
-	Allowed  bool              `json:"allowed" required:"true" description:"Whether the policies permit the payment."`
-	Limits   []SimulationLimit `json:"limits" required:"true" nullable:"false" description:"Limits that the payment exceeds, of every rule."`
-	Review   *Review           `json:"review" required:"true" description:"What the policies require before the payment can be signed; null if no policy applies or the payment is not permitted."`
-	Warnings []PolicyWarning   `json:"warnings" required:"true" nullable:"false" description:"Properties of the policies of the wallet and of your own in it that are probably unintended; may be empty."`
+	Allowed bool              `json:"allowed" required:"true" description:"Whether the policies permit the payment."`
+	Limits  []SimulationLimit `json:"limits" required:"true" nullable:"false" description:"Limits that the payment exceeds, of every rule."`
+	// PermittedAt accompanies Limits.
+	PermittedAt *time.Time      `json:"permitted_at" required:"true" description:"First time at which all policies permit the payment if nothing else changes; null if waiting does not help, or no time can be named."`
+	Review      *Review         `json:"review" required:"true" description:"What the policies require before the payment can be signed; null if no policy applies or the payment is not permitted."`
+	Warnings    []PolicyWarning `json:"warnings" required:"true" nullable:"false" description:"Properties of the policies of the wallet and of your own in it that are probably unintended; may be empty."`
 }
 
 // SimulationLimit is a limit of a spending policy that a payment exceeds.
@@ -33,7 +35,7 @@ type SimulationLimit struct {
 	Field   string     `json:"field" required:"true" example:"windows[0].max_sat"`
 	Limit   *string    `json:"limit" required:"true" description:"Limit in the form of the policy."`
 	Used    *string    `json:"used" required:"true" description:"What counts in a window already, in the form of its limit."`
-	FreesAt *time.Time `json:"frees_at" required:"true" description:"First time at which the limit permits the payment if nothing else changes; null if waiting does not help."`
+	FreesAt *time.Time `json:"frees_at" required:"true" description:"First time at which this limit alone permits the payment if nothing else changes; null if waiting does not help. Other limits may refuse it then: see permitted_at."`
 	Message string     `json:"message" required:"true"`
 }
 

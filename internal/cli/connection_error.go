@@ -8,8 +8,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+	"time"
 
-	api "github.com/specterd/specterd/api/v1"
 	"github.com/specterd/specterd/client"
 	"github.com/specterd/specterd/internal/fault"
 )
@@ -39,7 +39,7 @@ func (c *connection) explain(err error) error {
 		}
 		better = withoutCause(cause)
 	}
-	return apiError{strings.Replace(err.Error(), e.Error(), better.Error()+whenPermitted(e.Limits), 1), []error{better, err}}
+	return apiError{strings.Replace(err.Error(), e.Error(), better.Error()+whenPermitted(e.PermittedAt, "; "), 1), []error{better, err}}
 }
 
 // withoutCause returns the fault whose message the API shows for an error. The cause remains if the
@@ -56,15 +56,13 @@ func withoutCause(err error) error {
 	return f.WithCause(nil)
 }
 
-// whenPermitted says when limits of spending policies permit a payment again.
-func whenPermitted(limits []api.ProblemLimit) string {
-	var b strings.Builder
-	for _, l := range limits {
-		if l.FreesAt != nil {
-			fmt.Fprintf(&b, "; rule %s permits it from %s if nothing else changes", l.Rule, l.FreesAt.UTC().Format(timeLayout))
-		}
+// whenPermitted says after a separator when all spending policies permit a payment again, rounded up
+// to a minute; nothing if no time can be named.
+func whenPermitted(at *time.Time, separator string) string {
+	if at == nil {
+		return ""
 	}
-	return b.String()
+	return separator + "permitted from " + at.UTC().Add(time.Minute-1).Truncate(time.Minute).Format(timeLayout) + " if nothing else changes"
 }
 
 // faultOf returns the fault that an error of a server describes, with a remedy.

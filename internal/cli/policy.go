@@ -382,13 +382,10 @@ func (p *program) printSimulation(s *api.Simulation) {
 			where += fmt.Sprintf(", rule %q", *l.Rule)
 		}
 		fmt.Fprintf(p.stdout, "%s, %s: %s\n", where, l.Field, l.Message)
-		if l.FreesAt != nil {
-			fmt.Fprintf(p.stdout, "  permitted from %s if nothing else changes\n", l.FreesAt.UTC().Format(timeLayout))
-		}
 	}
 	switch {
 	case !s.Allowed:
-		fmt.Fprintln(p.stdout, "The payment is not permitted.")
+		fmt.Fprintf(p.stdout, "The payment is not permitted%s.\n", whenPermitted(s.PermittedAt, "; "))
 		return
 	case s.Review == nil:
 		fmt.Fprintln(p.stdout, "The payment is permitted; there is no policy for it.")

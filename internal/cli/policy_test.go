@@ -56,7 +56,7 @@ func TestPolicyCommands(t *testing.T) {
 		t.Run("simulate", func(t *testing.T) {
 			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=20000sat"), "The payment is permitted.")
 			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=2000000sat"), "The payment is permitted.\n1 approval of signers, by rule \"petty cash\" of the wallet\n")
-			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=40000000sat"), "rule \"petty cash\", windows[0].max_sat: ", "The payment is not permitted.")
+			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=40000000sat"), "rule \"petty cash\", windows[0].max_sat: ", "The payment is not permitted.\n")
 		})
 		t.Run("approve and reject", func(t *testing.T) {
 			s.refuse(t, "not permitted by a spending policy", "proposal", "create", "vault", "--to", to+"=40000000sat")
@@ -66,7 +66,8 @@ func TestPolicyCommands(t *testing.T) {
 			s.refuse(t, "awaits approval, which lacks 1 approval of signers", "proposal", "show", id, "--psbt", "-")
 			s.refuse(t, "does not count", "proposal", "approve", id)
 			check(s.run(t, "policy", "usage", "vault"), "petty cash  24h  0.020", " of 0.30000000  1 of 5")
-			s.refuse(t, "; rule petty cash permits it from 20", "proposal", "create", "vault", "--to", to+"=29000000sat")
+			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=29000000sat"), "The payment is not permitted; permitted from 20", " UTC if nothing else changes.\n")
+			s.refuse(t, "; permitted from 20", "proposal", "create", "vault", "--to", to+"=29000000sat")
 			check(s.run(t, "proposal", "approve", id, "--user", "bob"), "bob has approved proposal "+id, "created, 0 of 2 signatures", "approved by bob at ")
 			other := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=3000000sat"))
 			check(s.run(t, "proposal", "reject", other, "--user", "bob", "--reason", "unknown recipient"), "rejected: rejected by bob: unknown recipient")

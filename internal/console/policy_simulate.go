@@ -25,6 +25,7 @@ type simulatePage struct {
 // simulated is the decision of the policies about a payment.
 type simulated struct {
 	Limits      []limitRow // that the payment exceeds; it is permitted if there are none
+	PermittedAt time.Time  // when all policies permit it; zero if no time can be named
 	Amount, Fee btc.Amount
 	Needs       []need
 	ReleaseAt   time.Time // zero without a delay
@@ -62,7 +63,7 @@ func (c *call) simulation() (simulated, error) {
 	if err != nil {
 		return simulated{}, err
 	}
-	out := simulated{Limits: c.limits(s.Limits), Amount: s.Amount, Fee: s.Fee}
+	out := simulated{Limits: c.limits(s.Limits), PermittedAt: wholeMinute(s.PermittedAt), Amount: s.Amount, Fee: s.Fee}
 	for _, w := range s.Warnings {
 		out.Warnings = append(out.Warnings, c.look.sentence(w.Message))
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -67,5 +68,34 @@ func TestSend_Refusal(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSend_Refusal_PermittedAt exceeds the windows of a wallet and of the server: the form and a
+// simulation name one time, at which the longer window frees.
+func TestSend_Refusal_PermittedAt(t *testing.T) {
+	t.Parallel()
+	s, alice, w := treasury(t)
+	admin := s.admin(t)
+	alice.member(w.alias, admin, "owner")
+	alice.pay(w.alias, alice.address(w.alias, ""), "0.5")
+	limit := func(per string) map[string]any {
+		return map[string]any{"policy": json.RawMessage(`{"version": 1, "allow": [{"name": "one", "windows": [{"per": "` + per + `", "max_count": 1}]}]}`)}
+	}
+	alice.api("PUT", "/api/v1/wallets/treasury/policy", limit("24h"))
+	admin.call("PUT", "/api/v1/policy", basic(admin.name, admin.password), limit("7d"))
+	to := purseAddress(t, s.node)
+	alice.api("POST", "/api/v1/wallets/treasury/proposals", map[string]any{"recipients": []any{map[string]any{"address": to, "amount_sat": 50_000}}, "fee_rate_sat_vb": 5})
+	day := time.Now().UTC().Add(7 * 24 * time.Hour).Format("2 Jan 2006 ")
+	for path, fields := range map[string][]string{
+		"/wallets/treasury/send":            {"target_blocks", "own", "action", "preview"},
+		"/wallets/treasury/policy/simulate": nil,
+	} {
+		t.Run(path, func(t *testing.T) {
+			p := alice.get(path).submit(path, append([]string{address1, to, amount1, "50000", "fee_rate_sat_vb", "5"}, fields...)...)
+			if text := p.text(); strings.Count(text, "Possible again from") != 1 || !strings.Contains(text, "Possible again from "+day) || strings.Count(text, "the maximum number of payments is 1") != 2 {
+				t.Errorf("want %s once: %s", day, text)
+			}
+		})
 	}
 }

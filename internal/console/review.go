@@ -151,7 +151,6 @@ func (c *call) rejectProposal() error {
 type limitRow struct {
 	Layer, Rule, Message string
 	Path                 string // of the page of the policy; empty if the user has none
-	FreesAt              time.Time
 }
 
 // Limits returns the limits of policies with which a form was refused.
@@ -162,11 +161,17 @@ func (f form) Limits() []limitRow {
 	return f.limits(f.fault.Limits)
 }
 
+// PermittedAt returns the minute from which the policies permit a payment; see wholeMinute.
+func (f form) PermittedAt() time.Time { return wholeMinute(f.fault.PermittedAt) }
+
+// wholeMinute rounds the time of a permission up, so that it is true as pages show it.
+func wholeMinute(at time.Time) time.Time { return at.Add(time.Minute - 1).Truncate(time.Minute) }
+
 // limits returns limits as pages show them.
 func (c *call) limits(all []fault.Limit) []limitRow {
 	rows := make([]limitRow, len(all))
 	for i, limit := range all {
-		rows[i] = limitRow{c.look.layerName(limit.Layer), limit.Rule, c.look.limitText(limit.Message), c.layerPath(policy.Kind(limit.Layer)), limit.FreesAt}
+		rows[i] = limitRow{c.look.layerName(limit.Layer), limit.Rule, c.look.limitText(limit.Message), c.layerPath(policy.Kind(limit.Layer))}
 	}
 	return rows
 }

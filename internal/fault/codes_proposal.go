@@ -58,7 +58,7 @@ var policyCodes = []Code{
 	{"policy_list_modified", PreconditionFailed, API, "The list has changed since the version in If-Match.", "Read it again, and repeat the request with the new ETag."},
 	{"policy_modified", PreconditionFailed, API, "The policy has changed since the version in If-Match.", "Read it again, and repeat the request with the new ETag."},
 	{"policy_not_found", NotFound, API, "No policy is set here, so that all payments are permitted.", "Set a policy with PUT."},
-	{"policy_refused", Forbidden, API, "A spending policy does not permit the payment. limits has each limit that it exceeds, and frees_at if the limit permits it later.", "Change the payment, wait until frees_at, or ask an owner to change the policy."},
+	{"policy_refused", Forbidden, API, "A spending policy does not permit the payment. limits has each limit that it exceeds, and permitted_at is the time from which all policies permit it, if there is one.", "Change the payment, wait until permitted_at, or ask an owner to change the policy."},
 	{"policy_wider", Invalid, API, "The policy of the new token permits more than the policy of the token that creates it.", "Make the policy narrower, or use your user name and password."},
 	{"too_many_lists", Conflict, API, "The wallet has as many lists as the limit permits.", "Delete a list."},
 }

@@ -76,7 +76,10 @@ type Error struct {
 	RetryAfter time.Duration
 	// Limits are the limits of spending policies that a payment exceeds.
 	Limits []Limit
-	cause  error
+	// PermittedAt is the first time at which all spending policies permit the payment; zero if
+	// none can be named. See policy.Decision.
+	PermittedAt time.Time
+	cause       error
 }
 
 // Limit is a limit of a spending policy; see policy.Refusal.
@@ -194,10 +197,11 @@ func (e *Error) WithDetail(key, value string) *Error {
 	return &c
 }
 
-// WithLimits returns a copy of e with the limits that a payment exceeds.
-func (e *Error) WithLimits(limits []Limit) *Error {
+// WithLimits returns a copy of e with the limits that a payment exceeds, and the time at which all
+// spending policies permit it.
+func (e *Error) WithLimits(limits []Limit, permittedAt time.Time) *Error {
 	c := *e
-	c.Limits = limits
+	c.Limits, c.PermittedAt = limits, permittedAt
 	return &c
 }
 

@@ -62,6 +62,10 @@ func problemDetails(requestID string, status int, f *fault.Error) ([]string, any
 		}
 		p.Limits = append(p.Limits, limit)
 	}
+	if !f.PermittedAt.IsZero() {
+		at := f.PermittedAt.UTC()
+		p.PermittedAt = &at
+	}
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, api.ProblemField{Field: field.Name, Message: field.Message})
 	}

@@ -29,7 +29,10 @@ func (e *Evaluator) Evaluate(p Payment, layers []Layer, usage Usage) (Decision, 
 			return Decision{}, err
 		}
 	}
-	return d, nil
+	if len(d.Refusals) > 0 {
+		d.PermittedAt, err = ev.permittedAt(layers, usage)
+	}
+	return d, err
 }
 
 // Recheck decides whether the charged rules still permit a payment under the same policies
@@ -41,6 +44,7 @@ func (e *Evaluator) Recheck(p Payment, layers []Layer, charges []Charge) (Decisi
 		return Decision{}, err
 	}
 	var d Decision
+	var opens [][]opening
 	for _, c := range charges {
 		l, r := ruleOf(layers, c)
 		if r == nil {
@@ -49,6 +53,10 @@ func (e *Evaluator) Recheck(p Payment, layers []Layer, charges []Charge) (Decisi
 		check := ruleCheck{evaluation: ev, layer: l, rule: r, explain: true}
 		check.moment()
 		d.Refusals = append(d.Refusals, check.refusals...)
+		opens = append(opens, check.opens())
+	}
+	if len(d.Refusals) > 0 {
+		d.PermittedAt = ev.firstOpen(opens)
 	}
 	return d, nil
 }
@@ -74,10 +82,13 @@ type evaluation struct {
 	amount     btc.Amount // of all outputs
 	charge     btc.Amount // including the fee
 	windowsEnd time.Time  // windows extend back from this time
+	// opens are when the rules of a layer permit the payment, for each layer whose rules refuse it.
+	opens  map[*Layer][]opening
+	denied bool
 }
 
 func (e *Evaluator) evaluation(p *Payment) (*evaluation, error) {
-	ev := &evaluation{Payment: p, recipients: e.recipients(p), windowsEnd: p.At}
+	ev := &evaluation{Payment: p, recipients: e.recipients(p), windowsEnd: p.At, opens: map[*Layer][]opening{}}
 	if p.Fee < 0 {
 		return nil, errNegative
 	}
@@ -144,6 +155,7 @@ func (ev *evaluation) deny(l *Layer, m *layerMatcher, d *Decision) error {
 			return err
 		}
 		if output := found.first(); output >= 0 {
+			ev.denied = true
 			d.Refusals = append(d.Refusals, Refusal{
 				Kind: l.Kind, Subject: l.Subject, Field: "deny[" + strconv.Itoa(i) + "]", Limit: jsonOf(func(w *writer) { w.target(&l.Policy.Deny[i]) }),
 				Message: say("The policy forbids payments to recipient %d.", output+1),
@@ -159,6 +171,7 @@ func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage *layerUsage, d *De
 		d.Refusals = append(d.Refusals, Refusal{Kind: l.Kind, Subject: l.Subject, Field: "allow", Limit: "[]", Message: say("The policy permits no payments.")})
 	}
 	d.Refusals = slices.Grow(d.Refusals, 2*len(l.Policy.Allow))
+	ev.opens[l] = nil
 	for i := range l.Policy.Allow {
 		c := ruleCheck{evaluation: ev, layer: l, rule: &l.Policy.Allow[i], explain: true}
 		if err := c.fields(m); err != nil {
@@ -168,6 +181,7 @@ func (ev *evaluation) refuse(l *Layer, m *layerMatcher, usage *layerUsage, d *De
 			return err
 		}
 		d.Refusals = append(d.Refusals, c.refusals...)
+		ev.opens[l] = append(ev.opens[l], c.opens()...)
 	}
 	return nil
 }

@@ -161,6 +161,10 @@ type Decision struct {
 	Charges  []Charge      // one for each layer with rules
 	Required []Requirement // approvals, one for each layer that requires some
 	Delay    time.Duration // the longest of all layers
+	// PermittedAt is the first time at which all layers permit a refused payment if nothing else
+	// changes. It is zero if waiting does not help, while the clock is in doubt, or if no such
+	// time was found within two years.
+	PermittedAt time.Time
 }
 
 // Charge is the rule of a layer that permits the payment.
@@ -184,8 +188,9 @@ type Refusal struct {
 	Field   string // such as windows[0].max_sat
 	Limit   string // in the form of the document; empty for to
 	Used    string // of a window, in the form of its limit
-	// FreesAt is the first time at which this field permits the payment if nothing else
-	// changes: for windows and hours. It is zero if waiting does not help.
+	// FreesAt is the first time at which this field alone permits the payment if nothing else
+	// changes: for windows and hours. It is zero if waiting does not help. Other fields may
+	// refuse the payment then; see Decision.PermittedAt.
 	FreesAt time.Time
 	Message Sentence
 }

@@ -30,15 +30,16 @@ var (
 )
 
 // refusedBy returns ErrPolicyRefused with the limits.
-func refusedBy(refusals []policy.Refusal) *fault.Error { return withLimits(ErrPolicyRefused, refusals) }
+func refusedBy(d policy.Decision) *fault.Error { return withLimits(ErrPolicyRefused, d) }
 
 // withLimits returns a fault with the limits that a payment exceeds.
-func withLimits(f *fault.Error, refusals []policy.Refusal) *fault.Error {
+func withLimits(f *fault.Error, d policy.Decision) *fault.Error {
+	refusals := d.Refusals
 	limits := make([]fault.Limit, len(refusals))
 	for i, r := range refusals {
 		limits[i] = fault.Limit{Layer: string(r.Kind), Rule: r.Rule, Field: r.Field, Limit: r.Limit, Used: r.Used, FreesAt: r.FreesAt, Message: r.Message}
 	}
-	f = f.WithLimits(limits)
+	f = f.WithLimits(limits, d.PermittedAt)
 	if len(refusals) > 0 {
 		first := refusals[0]
 		where := layerText(first.Kind)
@@ -215,14 +216,14 @@ func (u *Update) recheck(m Moment) (refusal *fault.Error, err error) {
 		if err != nil || len(d.Refusals) == 0 {
 			return nil, err
 		}
-		return refusedBy(d.Refusals), nil
+		return refusedBy(d), nil
 	}
 	d, err := u.Rules.Evaluate(&u.Proposal, layers, m)
 	if err != nil {
 		return nil, err
 	}
 	if len(d.Refusals) > 0 {
-		return withLimits(ErrPolicyChanged, d.Refusals), nil
+		return withLimits(ErrPolicyChanged, d), nil
 	}
 	u.assess(layers, d, m)
 	u.Changed = true

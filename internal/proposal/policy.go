@@ -184,7 +184,7 @@ func (p *Proposal) Admit(rules Rules, m Moment) error {
 		return err
 	}
 	if len(d.Refusals) > 0 {
-		return refusedBy(d.Refusals)
+		return refusedBy(d)
 	}
 	p.assess(layers, d, m)
 	if p.Review.Released {

@@ -285,10 +285,13 @@ func (s *Service) requestedAt(now time.Time) time.Time {
 
 // Simulation is the result of Simulate.
 type Simulation struct {
-	Limits []fault.Limit    // that the payment exceeds; empty if it is permitted
-	Review *proposal.Review // what it requires; nil if no policy applies or it is refused
-	Amount btc.Amount       // of the recipients
-	Fee    btc.Amount       // in a payment that is permitted
+	Limits []fault.Limit // that the payment exceeds; empty if it is permitted
+	// PermittedAt is the first time at which all policies permit a refused payment; zero if none
+	// can be named. See policy.Decision.
+	PermittedAt time.Time
+	Review      *proposal.Review // what it requires; nil if no policy applies or it is refused
+	Amount      btc.Amount       // of the recipients
+	Fee         btc.Amount       // in a payment that is permitted
 	// Warnings are about the policies of the wallet and of the caller in it.
 	Warnings []policy.Warning
 }
@@ -304,7 +307,7 @@ func (s *Service) Simulate(ctx context.Context, access wallet.Access, o proposal
 	p, err := s.proposals.Create(ctx, access, o)
 	result := Simulation{Review: p.Review, Amount: p.Sent(), Fee: p.Fee}
 	if f, ok := errors.AsType[*fault.Error](err); ok && errors.Is(f, proposal.ErrPolicyRefused) {
-		result = Simulation{Limits: f.Limits}
+		result = Simulation{Limits: f.Limits, PermittedAt: f.PermittedAt}
 	} else if err != nil {
 		return Simulation{}, err
 	}

@@ -25,7 +25,14 @@ func TimeEvaluation(ctx context.Context, s *Store, p *proposal.Proposal, m propo
 	return took, err
 }
 
-// UsageOf returns what a new proposal sees of the windows of rules.
-func UsageOf(ctx context.Context, s *Store) policy.Usage {
-	return usage{rules: rules{ctx, s, s.reads(), true}}
+// UsageWithout returns what a replacement sees of the windows of rules that takes over what other
+// payments count for.
+func UsageWithout(ctx context.Context, s *Store, ids ...string) (policy.Usage, error) {
+	u := usage{rules: rules{ctx, s, s.reads(), true}}
+	for _, id := range ids {
+		if err := u.exclude(&proposal.Proposal{ID: id}); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
 }

@@ -82,15 +82,8 @@ func (u usage) Spent(subject string, after time.Time) (map[string]policy.Spent, 
 	return spent, nil
 }
 
-// Frees implements policy.Usage. It may return a later time for a payment that replaces
-// another one.
+// Frees implements policy.Usage.
 func (u usage) Frees(subject, rule string, after time.Time, amount btc.Amount, count int) (time.Time, error) {
-	for _, x := range u.ignored {
-		if x.subject == subject && x.rule == rule && x.at.After(after) {
-			amount += x.amount
-			count += int(x.count)
-		}
-	}
 	s := spendSearch{usage: u, subject: subject, rule: rule, amount: amount, count: int64(count)}
 	span, day := nextSpans(after)
 	for _, part := range []struct {
@@ -123,7 +116,12 @@ func (s *spendSearch) find(length time.Duration, first, before time.Time) (time.
 	if err != nil {
 		return time.Time{}, fmt.Errorf("list what was spent under a rule: %w", err)
 	}
+	var last time.Time
 	for _, x := range sums {
+		if !x.At.Equal(last) { // several spends can have the same time
+			s.ignore(&x, length)
+			last = x.At.Time
+		}
 		switch {
 		case x.CountedSat < s.amount || x.Counts < s.count:
 			s.amount -= x.CountedSat
@@ -137,6 +135,17 @@ func (s *spendSearch) find(length time.Duration, first, before time.Time) (time.
 		}
 	}
 	return time.Time{}, nil
+}
+
+// ignore subtracts from a sum of a span what does not count.
+func (s *spendSearch) ignore(sum *db.SpendsBetweenRow, length time.Duration) {
+	end := sum.At.Add(max(length, time.Microsecond))
+	for _, x := range s.ignored {
+		if x.subject == s.subject && x.rule == s.rule && !x.at.Before(sum.At.Time) && x.at.Before(end) {
+			sum.CountedSat -= x.amount
+			sum.Counts -= x.count
+		}
+	}
 }
 
 func (s *spendSearch) sums(length time.Duration, first, before time.Time) ([]db.SpendsBetweenRow, error) {

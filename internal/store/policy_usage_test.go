@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -21,7 +22,8 @@ type spend struct {
 }
 
 // TestSpendSums_Random compares the use of windows with a sum over all spends, after random
-// changes of the spends by SQL. Many times are at the limits of 10 minutes and days.
+// changes of the spends by SQL, also without some of them, which a replacement takes over. Many
+// times are at the limits of 10 minutes and days.
 func TestSpendSums_Random(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		rnd := rand.New(rand.NewPCG(1, 2))
@@ -34,7 +36,6 @@ func TestSpendSums_Random(t *testing.T) {
 			return spend{[]string{"server", "wallet:w"}[rnd.IntN(2)], []string{"day", "other"}[rnd.IntN(2)], near(), rnd.Int64N(1000), rnd.Int64N(2)}
 		}
 		have := map[string]spend{}
-		usage := store.UsageOf(t.Context(), b.Store)
 		for i := range testkit.Size(300, 3000) {
 			id, x := fmt.Sprint("p", rnd.IntN(150)), some()
 			switch _, exists := have[id]; {
@@ -48,9 +49,18 @@ func TestSpendSums_Random(t *testing.T) {
 				b.exec("UPDATE spends SET subject = $2, rule = $3, at = $4, counted_sat = $5, counts = $6 WHERE proposal_id = $1", id, x.subject, x.rule, x.at.UnixMicro(), x.amount, x.counts)
 				have[id] = x
 			}
-			if i%3 == 0 {
-				checkUsage(t, usage, have, some(), rnd)
+			if i%3 != 0 {
+				continue
 			}
+			counts := maps.Clone(have)
+			var ignored []string
+			for _, id := range slices.Sorted(maps.Keys(have))[:rnd.IntN(min(len(have), 5)+1)] {
+				ignored = append(ignored, id)
+				delete(counts, id)
+			}
+			usage, err := store.UsageWithout(t.Context(), b.Store, ignored...)
+			testkit.Check(t, err)
+			checkUsage(t, usage, counts, some(), rnd)
 		}
 	})
 }

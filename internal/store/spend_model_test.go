@@ -14,6 +14,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/store"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -368,6 +369,9 @@ func (m *spendModel) create(s *store.Store, replaces *modelPayment, dryRun bool)
 		}
 	} else {
 		err = m.add(s, x)
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == proposal.ErrPolicyRefused.Code && !want && m.doubt == 0 {
+		m.checkPermittedAt(x, subjects, f.PermittedAt)
 	}
 	switch isTaken := errors.Is(err, proposal.ErrUTXOReserved); {
 	case isTaken: // another open replacement has the inputs

@@ -1440,6 +1440,9 @@ class Simulation(Object):
     """Whether the policies permit the payment."""
     limits: List[SimulationLimit]
     """Limits that the payment exceeds, of every rule."""
+    permitted_at: Optional[datetime]
+    """First time at which all policies permit the payment if nothing else changes; null if waiting
+    does not help, or no time can be named."""
     review: Optional[Review]
     """What the policies require before the payment can be signed; null if no policy applies or the
     payment is not permitted."""
@@ -1454,8 +1457,8 @@ class SimulationLimit(Object):
     field: str
     """Name of the field, such as recipients[0].address."""
     frees_at: Optional[datetime]
-    """First time at which the limit permits the payment if nothing else changes; null if waiting
-    does not help."""
+    """First time at which this limit alone permits the payment if nothing else changes; null if
+    waiting does not help. Other limits may refuse it then: see permitted_at."""
     layer: str
     """Whose policy it is. One of: server, wallet, member, token."""
     limit: Optional[str]

@@ -141,7 +141,7 @@ func (a *API) SimulatePolicy(ctx context.Context, in createProposalRequest) (api
 }
 
 func simulationOf(s spending.Simulation) api.Simulation {
-	out := api.Simulation{Allowed: len(s.Limits) == 0, Limits: make([]api.SimulationLimit, len(s.Limits)), Review: reviewFrom(s.Review, nil), Warnings: policyWarningsOf(s.Warnings)}
+	out := api.Simulation{Allowed: len(s.Limits) == 0, Limits: make([]api.SimulationLimit, len(s.Limits)), PermittedAt: optionalTime(s.PermittedAt), Review: reviewFrom(s.Review, nil), Warnings: policyWarningsOf(s.Warnings)}
 	for i, l := range s.Limits {
 		out.Limits[i] = limitOf(l)
 	}
