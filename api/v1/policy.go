@@ -54,9 +54,10 @@ type ChangeApproval struct {
 
 // PolicyResult is the result of a change of a policy or a list.
 type PolicyResult struct {
-	Pending  *PolicyChange   `json:"pending" required:"true" description:"The change, which awaits approvals or a delay; null if it has taken effect."`
-	Loosens  []Wider         `json:"loosens" required:"true" nullable:"false" description:"Fields in which the policies permit more than before; empty if the change only tightens them."`
-	Warnings []PolicyWarning `json:"warnings" required:"true" nullable:"false" description:"Properties of the new policy that are probably unintended; may be empty."`
+	Pending   *PolicyChange   `json:"pending" required:"true" description:"The change, which awaits approvals or a delay; null if it has taken effect, or if nothing was changed."`
+	Loosens   []Wider         `json:"loosens" required:"true" nullable:"false" description:"Fields in which the policies permit more than before; empty if the change only tightens them."`
+	Warnings  []PolicyWarning `json:"warnings" required:"true" nullable:"false" description:"Properties of the new policy that are probably unintended; may be empty."`
+	Unchanged bool            `json:"unchanged" required:"true" description:"Whether the request equals the current policy or list. Then nothing was stored: the version, approvals of proposals and a pending change stay."`
 }
 
 // Wider is a field in which a policy permits more than before.

@@ -23,6 +23,10 @@ func (p *program) printPolicyResult(cmd *cobra.Command, c *policyConnection, t p
 		fmt.Fprintf(p.stdout, "Permits more than before: %s\n", loosened(w))
 	}
 	p.printPolicyWarnings(r.Warnings)
+	if r.Unchanged {
+		fmt.Fprintf(p.stdout, "Nothing was changed: %s is the same as before.\n", t.text(c))
+		return nil
+	}
 	if r.Pending == nil {
 		fmt.Fprintf(p.stdout, "Changed %s.\n", t.text(c))
 		return nil

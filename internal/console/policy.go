@@ -63,6 +63,7 @@ var policyNotices = map[string]string{
 	"change-approved":  "Your approval is recorded.",
 	"change-cancelled": "The change was cancelled. The current policy stays.",
 	"list-saved":       "The list was changed.",
+	"list-unchanged":   "The list is the same as before. Nothing was changed.",
 	"list-deleted":     "The list was deleted.",
 }
 

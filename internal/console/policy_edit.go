@@ -158,7 +158,7 @@ func (c *call) reviewDocument(at policyAt, current *spending.Policy, document []
 		}
 		return c.renderPolicyForm(at, current, c.newForm(f))
 	}
-	if current != nil && isUnchanged(at.Kind, current.Policy, preview.Document) {
+	if preview.Unchanged {
 		return c.redirect(at.Base, "policy-unchanged")
 	}
 	review, err := c.reviewOf(at, current, preview)
@@ -167,26 +167,6 @@ func (c *call) reviewDocument(at policyAt, current *spending.Policy, document []
 	}
 	review.Document, review.Version, review.Hidden = string(document), c.form.Get(versionField), c.hidden()
 	return c.render("policy-review", c.look.T("Check the change"), &review)
-}
-
-// isUnchanged reports whether a stored document has the same meaning as the current policy. The form names
-// the approvers, also if the policy has the default ones.
-func isUnchanged(kind policy.Kind, current policy.Policy, document string) bool {
-	p, err := policy.ParseStored(kind, []byte(document))
-	return err == nil && bytes.Equal(withApprovers(p), withApprovers(current))
-}
-
-// withApprovers returns the canonical form of a policy that names the default approvers.
-func withApprovers(p policy.Policy) []byte {
-	p.Allow = slices.Clone(p.Allow)
-	for i, r := range p.Allow {
-		if r.Approvals != nil {
-			named := *r.Approvals
-			named.Of = named.Groups()
-			p.Allow[i].Approvals = &named
-		}
-	}
-	return p.Canonical()
 }
 
 // hidden returns the fields of the form, to send it again.
@@ -252,6 +232,8 @@ func (c *call) savePolicy() error {
 	switch {
 	case result.Pending != nil:
 		return c.redirect(at.Base, "policy-requested")
+	case result.Unchanged:
+		return c.redirect(at.Base, "policy-unchanged")
 	case deletes:
 		return c.redirect(at.Base, "policy-deleted")
 	}

@@ -157,6 +157,9 @@ func (c *call) reviewList() error {
 	if err != nil {
 		return c.refuseList(err, current.List)
 	}
+	if preview.Unchanged {
+		return c.redirect(c.walletPath("policy"), "list-unchanged")
+	}
 	review := policyReview{policyAt: policyAt{Kind: policy.Wallet, Base: c.walletPath("lists")}, Form: c.newForm(nil), List: name, Entries: c.form.Get(entriesField), Deletes: deletes, Document: string(document), Version: c.form.Get(versionField), Hidden: c.hidden()}
 	if review.Diff, err = c.listDiff(current.Entries, preview.Document); err != nil {
 		return err
@@ -194,8 +197,11 @@ func (c *call) saveList() error {
 	if err != nil {
 		return c.refuseList(err, current.List)
 	}
-	if result.Pending != nil {
+	switch {
+	case result.Pending != nil:
 		notice = "policy-requested"
+	case result.Unchanged:
+		notice = "list-unchanged"
 	}
 	return c.redirect(c.walletPath("policy"), notice)
 }

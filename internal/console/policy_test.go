@@ -142,6 +142,8 @@ func TestPolicy_Parts(t *testing.T) {
 		twice := alice.get(lists+"/new").submit(lists+"/review", "name", "suppliers", "entries", address)
 		twice.submit(lists).want(http.StatusPreconditionFailed, "The list has changed since you read it")
 
+		alice.get(lists+"/suppliers").submit(lists+"/review").want(http.StatusOK, "The list is the same as before. Nothing was changed.")
+
 		bob.get(lists+"/suppliers").want(http.StatusOK, "paper mill").lacks("<textarea")
 
 		document := `{"version": 1, "allow": [{"name": "a", "to": [{"list": "suppliers"}]}, {"name": "b", "max_recipients": 2}]}`

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // String returns the group in the form of documents, such as role:signer.
 func (g Group) String() string {
@@ -46,4 +49,28 @@ func (c *Change) Groups(kind Kind) []Group {
 		return []Group{{Role: "admin"}}
 	}
 	return []Group{{Role: "owner"}}
+}
+
+// Equivalent reports whether two policies of a kind are the same except that one names the default
+// approvers, which the other leaves out.
+func Equivalent(kind Kind, a, b Policy) bool {
+	return bytes.Equal(a.withGroups(kind).Canonical(), b.withGroups(kind).Canonical())
+}
+
+// withGroups returns a copy that names all approvers.
+func (p Policy) withGroups(kind Kind) Policy {
+	p.Allow = slices.Clone(p.Allow)
+	for i, r := range p.Allow {
+		if r.Approvals != nil {
+			named := *r.Approvals
+			named.Of = named.Groups()
+			p.Allow[i].Approvals = &named
+		}
+	}
+	if p.Change != nil {
+		named := *p.Change
+		named.Of = named.Groups(kind)
+		p.Change = &named
+	}
+	return p
 }

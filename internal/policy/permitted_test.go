@@ -38,11 +38,13 @@ func TestEvaluate_PermittedAt(t *testing.T) {
 		"two windows, the longer one is last": {[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}, {"per": "7d", "max_sat": 3000}]}`)}, charges{spent(0, "a", 1, 1500), spent(0, "a", 30, 1500)}, "138h"},
 		"two windows, the shorter one is last": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 1100}, {"per": "7d", "max_sat": 2700}]}`)},
-			charges{spent(0, "a", 1, 800), spent(0, "a", 160, 1000)}, "23h",
+			charges{spent(0, "a", 1, 800), spent(0, "a", 160, 1000)},
+			"23h",
 		},
 		"amount and count of one window": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 1500, "max_count": 2}]}`)},
-			charges{spent(0, "a", 20, 1), spent(0, "a", 2, 1000)}, "22h",
+			charges{spent(0, "a", 20, 1), spent(0, "a", 2, 1000)},
+			"22h",
 		},
 		"the amount never fits": {[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_count": 1}, {"per": "7d", "max_sat": 1000}]}`)}, charges{spent(0, "a", 1, 1)}, ""},
 		"the count is zero":     {[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000, "max_count": 0}]}`)}, charges{spent(0, "a", 1, 1500)}, ""},
@@ -50,28 +52,34 @@ func TestEvaluate_PermittedAt(t *testing.T) {
 		"a recipient is denied": {[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}]}`) + `, "deny": [{"address": "supplier"}]`}, charges{spent(0, "a", 1, 1500)}, ""},
 		"the earlier of two rules": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}]}`, `{"name": "b", "windows": [{"per": "2h", "max_count": 1}]}`)},
-			charges{spent(0, "a", 1, 1500), spent(0, "b", 1, 1)}, "1h",
+			charges{spent(0, "a", 1, 1500), spent(0, "b", 1, 1)},
+			"1h",
 		},
 		"the rule that frees first never permits it": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}]}`, `{"name": "b", "max_payment_sat": 1, "windows": [{"per": "2h", "max_count": 1}]}`)},
-			charges{spent(0, "a", 1, 1500), spent(0, "b", 1, 1)}, "23h",
+			charges{spent(0, "a", 1, 1500), spent(0, "b", 1, 1)},
+			"23h",
 		},
 		"two layers": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}]}`), allow(`{"name": "a", "windows": [{"per": "7d", "max_count": 1}]}`)},
-			charges{spent(0, "a", 1, 1500), spent(1, "a", 1, 1)}, "167h",
+			charges{spent(0, "a", 1, 1500), spent(1, "a", 1, 1)},
+			"167h",
 		},
 		"another layer never permits it": {
 			[]string{allow(`{"name": "a", "windows": [{"per": "24h", "max_sat": 2000}]}`), allow(`{"name": "a", "windows": [{"per": "7d", "max_sat": 1000}]}`)},
-			charges{spent(0, "a", 1, 1500)}, "",
+			charges{spent(0, "a", 1, 1500)},
+			"",
 		},
 		"the window frees at night": {[]string{allow(`{"name": "a", "windows": [{"per": "8h", "max_sat": 2000}], "hours": {"zone": "UTC", "from": "08:00", "to": "18:00"}}`)}, charges{spent(0, "a", 1, 1500)}, "20h"},
 		"the window of a layer frees after the hours of another": {
 			[]string{allow(`{"name": "a", "hours": {"zone": "UTC", "from": "08:00", "to": "18:00"}}`), allow(`{"name": "a", "windows": [{"per": "8h", "max_sat": 2000}]}`)},
-			charges{spent(1, "a", 1, 1500)}, "20h",
+			charges{spent(1, "a", 1, 1500)},
+			"20h",
 		},
 		"a rule that is not charged now permits it then": {
 			[]string{allow(`{"name": "a", "hours": {"zone": "UTC", "from": "08:00", "to": "18:00"}}`, `{"name": "b", "approvals": {"count": 1}}`), allow(`{"name": "a", "windows": [{"per": "8h", "max_sat": 2000}]}`)},
-			charges{spent(1, "a", 1, 1500)}, "7h",
+			charges{spent(1, "a", 1, 1500)},
+			"7h",
 		},
 		"hours of two layers": {
 			[]string{allow(`{"name": "a", "hours": {"zone": "UTC", "days": ["tue", "fri"], "to": "12:00"}}`), allow(`{"name": "a", "hours": {"zone": "UTC", "days": ["wed", "fri"], "from": "10:00"}}`)},

@@ -26,11 +26,15 @@ type Result struct {
 	Loosens []policy.Wider
 	// Warnings are about the new policy; none about lists.
 	Warnings []policy.Warning
+	// Unchanged is set if the request equals the current policy or list. Nothing was stored then,
+	// and a pending change is still pending.
+	Unchanged bool
 }
 
 // Put sets the policy of a wallet. The caller must be an owner. A change that does not loosen
 // the policy takes effect at once, and others when the conditions of the current policy are
-// met. It returns faults about fields of the document, and ErrModified.
+// met. A document that means the same as the current policy changes nothing. It returns faults
+// about fields of the document, and ErrModified.
 func (s *Service) Put(ctx context.Context, access wallet.Access, document []byte, expected Versions) (Result, error) {
 	v, err := s.wallets.View(ctx, access, auth.RoleOwner)
 	if err != nil {
@@ -186,6 +190,13 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 		if err := e.expect(expected, document); err != nil {
 			return err
 		}
+		var err error
+		if result.Warnings, err = e.warnings(document); err != nil {
+			return err
+		}
+		if result.Unchanged, err = e.unchanged(document); err != nil || result.Unchanged {
+			return err
+		}
 		if err := e.fits(document); err != nil {
 			return err
 		}
@@ -195,9 +206,6 @@ func (s *Service) request(ctx context.Context, who *auth.Principal, t Target, do
 		}
 		now := s.now()
 		result.Loosens = wider
-		if result.Warnings, err = e.warnings(document); err != nil {
-			return err
-		}
 		by := who.Event(now, "policy.put", t.Subject(), "")
 		if document == "" {
 			by.Action = "policy.delete"

@@ -95,6 +95,23 @@ func (e *Edit) expect(expected Versions, document string) error {
 	return nil
 }
 
+// unchanged reports whether a document means the same as the current policy, or has the same entries
+// and labels as the list.
+func (e *Edit) unchanged(document string) (bool, error) {
+	if entries, exists := e.Lists[e.List]; e.List != "" {
+		return exists && document == string(policy.CanonicalList(entries)), nil
+	}
+	if document == "" || e.Document == "" {
+		return document == e.Document, nil
+	}
+	before, err := parseOrAll(e.Kind, e.Document)
+	if err != nil {
+		return false, err
+	}
+	after, err := parseOrAll(e.Kind, document)
+	return err == nil && policy.Equivalent(e.Kind, before, after), err
+}
+
 // warnings returns the warnings about a document, also that the members of the wallet cannot give
 // the approvals that it requires.
 func (e *Edit) warnings(document string) ([]policy.Warning, error) {

@@ -1,6 +1,7 @@
 package spending
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -13,6 +14,8 @@ import (
 type Preview struct {
 	// Document is the policy or the list in canonical form; empty if it would be deleted.
 	Document string
+	// Unchanged is set if it equals the current policy or list; see Result.
+	Unchanged bool
 	// Loosens are the fields in which the policies would permit more than before.
 	Loosens []policy.Wider
 	// Warnings are about the policy as it would be; none about lists.
@@ -72,6 +75,12 @@ func (s *Service) preview(ctx context.Context, who *auth.Principal, t Target, do
 		if err := e.mayChange(who); err != nil {
 			return err
 		}
+		if p.Warnings, err = e.warnings(p.Document); err != nil {
+			return err
+		}
+		if p.Unchanged, err = e.unchanged(p.Document); err != nil || p.Unchanged {
+			return cmp.Or(err, errPreview)
+		}
 		if err := e.fits(p.Document); err != nil {
 			return err
 		}
@@ -80,9 +89,6 @@ func (s *Service) preview(ctx context.Context, who *auth.Principal, t Target, do
 			return err
 		}
 		p.Loosens, p.Conditions = wider, e.conditions()
-		if p.Warnings, err = e.warnings(p.Document); err != nil {
-			return err
-		}
 		return errPreview
 	})
 	if errors.Is(err, errPreview) {

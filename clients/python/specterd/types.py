@@ -1048,7 +1048,11 @@ class PolicyResult(Object):
     """Fields in which the policies permit more than before; empty if the change only tightens
     them."""
     pending: Optional[PolicyChange]
-    """The change, which awaits approvals or a delay; null if it has taken effect."""
+    """The change, which awaits approvals or a delay; null if it has taken effect, or if nothing was
+    changed."""
+    unchanged: bool
+    """Whether the request equals the current policy or list. Then nothing was stored: the version,
+    approvals of proposals and a pending change stay."""
     warnings: List[PolicyWarning]
     """Properties of the new policy that are probably unintended; may be empty."""
 

@@ -49,7 +49,7 @@ func changeOf(c spending.Change) *api.PolicyChange {
 }
 
 func policyResultOf(r spending.Result, err error) (api.PolicyResult, error) {
-	out := api.PolicyResult{Loosens: make([]api.Wider, len(r.Loosens)), Warnings: policyWarningsOf(r.Warnings)}
+	out := api.PolicyResult{Loosens: make([]api.Wider, len(r.Loosens)), Warnings: policyWarningsOf(r.Warnings), Unchanged: r.Unchanged}
 	if r.Pending != nil {
 		out.Pending = changeOf(*r.Pending)
 	}
