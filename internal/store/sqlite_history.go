@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -25,50 +26,113 @@ const historyConns = 4
 // file again.
 var historyPragmas = []string{"PRAGMA query_only(1)", "PRAGMA cache_size(-8000)"}
 
-// histories opens a pool of connections that do not use database/sql. Together with its
-// driver, that package takes twice as long to return the values of a row as SQLite takes to
-// find the row (ADR 17).
+// histories returns connections that do not use database/sql. Together with its driver, that
+// package takes twice as long to return the values of a row as SQLite takes to find the row
+// (ADR 17).
 func (e sqliteEngine) histories(*sql.DB) (historyReader, error) {
-	pool, err := sqlitex.NewPool(e.path, sqlitex.PoolOptions{
-		Flags: zombiezen.OpenReadWrite, PoolSize: historyConns, // a reader also writes the index of the write-ahead log (-shm)
-		PrepareConn: func(conn *zombiezen.Conn) error {
-			conn.SetBusyTimeout(sqliteBusy)
-			for _, pragma := range historyPragmas {
-				if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", e.path, err)
-	}
-	return sqliteHistories{pool}, nil
+	return &sqliteHistories{path: e.path, slots: make(chan struct{}, historyConns), running: map[*zombiezen.Conn]context.CancelFunc{}}, nil
 }
 
-type sqliteHistories struct{ pool *sqlitex.Pool }
+// sqliteHistories lends each of its connections to one reader at a time. It lends the one that
+// was used last, whose cache is the most useful, and opens another one if all are in use.
+type sqliteHistories struct {
+	path  string
+	slots chan struct{} // has an item for each reader
 
-func (r sqliteHistories) close() error { return r.pool.Close() }
+	mu      sync.Mutex
+	free    []*zombiezen.Conn
+	running map[*zombiezen.Conn]context.CancelFunc
+	closed  bool
+}
+
+// close interrupts all readers, waits for them, and closes the connections.
+func (r *sqliteHistories) close() (err error) {
+	r.mu.Lock()
+	r.closed = true
+	for _, interrupt := range r.running {
+		interrupt()
+	}
+	r.mu.Unlock()
+	for range cap(r.slots) {
+		r.slots <- struct{}{}
+	}
+	for _, conn := range r.free {
+		err = errors.Join(err, conn.Close())
+	}
+	for range cap(r.slots) { // later readers get an error
+		<-r.slots
+	}
+	return err
+}
 
 // with runs body with a connection. If ctx ends, it returns the error of ctx, because SQLite
 // would only report an interrupt.
-func (r sqliteHistories) with(ctx context.Context, body func(*zombiezen.Conn) error) error {
-	conn, err := r.pool.Take(ctx)
-	if err == nil {
-		err = body(conn)
-		r.pool.Put(conn)
+func (r *sqliteHistories) with(ctx context.Context, body func(*zombiezen.Conn) error) error {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	if err != nil && ctx.Err() != nil {
+	defer func() { <-r.slots }()
+	running, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	conn, err := r.take(interrupt)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", r.path, err)
+	}
+	defer r.put(conn)
+	conn.SetInterrupt(running.Done())
+	if err = body(conn); err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
 	return err
 }
 
+func (r *sqliteHistories) take(interrupt context.CancelFunc) (conn *zombiezen.Conn, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.free) - 1
+	switch {
+	case r.closed:
+		return nil, sql.ErrConnDone
+	case last >= 0:
+		conn = r.free[last]
+		r.free = r.free[:last]
+	default:
+		if conn, err = openHistory(r.path); err != nil {
+			return nil, err
+		}
+	}
+	r.running[conn] = interrupt
+	return conn, nil
+}
+
+func (r *sqliteHistories) put(conn *zombiezen.Conn) {
+	conn.SetInterrupt(nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, conn)
+	r.free = append(r.free, conn)
+}
+
+func openHistory(path string) (*zombiezen.Conn, error) {
+	conn, err := zombiezen.OpenConn(path, zombiezen.OpenReadWrite) // a reader also writes the index of the write-ahead log (-shm)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetBusyTimeout(sqliteBusy)
+	for _, pragma := range historyPragmas {
+		if err := sqlitex.ExecuteTransient(conn, pragma, nil); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
+}
+
 // pages are buffers for the records of a page, whose number is unknown until they are read.
 var pages = sync.Pool{New: func() any { return new([]wallet.Record) }}
 
-func (r sqliteHistories) records(ctx context.Context, p db.TransactionsParams, ascending bool) (page []wallet.Record, err error) {
+func (r *sqliteHistories) records(ctx context.Context, p db.TransactionsParams, ascending bool) (page []wallet.Record, err error) {
 	err = r.with(ctx, func(conn *zombiezen.Conn) error {
 		page, err = sqliteQueries{conn}.records(ctx, p, ascending)
 		return err

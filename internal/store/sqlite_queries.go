@@ -11,7 +11,7 @@ import (
 )
 
 // inReadTx runs body in a transaction, whose queries see one state of the database.
-func (r sqliteHistories) inReadTx(ctx context.Context, body func(longQueries) error) error {
+func (r *sqliteHistories) inReadTx(ctx context.Context, body func(longQueries) error) error {
 	return r.with(ctx, func(conn *zombiezen.Conn) (err error) {
 		defer sqlitex.Transaction(conn)(&err)
 		return body(sqliteQueries{conn})
