@@ -65,8 +65,8 @@ INSERT INTO inputs (wallet_id, txid, prev_txid, prev_vout, amount_sat)
 VALUES (@wallet_id, @txid, @prev_txid, @prev_vout, @amount_sat);
 
 -- name: AddOutput :exec
-INSERT INTO outputs (wallet_id, txid, vout, address, amount_sat, branch, address_index, spent_by)
-VALUES (@wallet_id, @txid, @vout, @address, @amount_sat, @branch, @address_index, @spent_by);
+INSERT INTO outputs (wallet_id, txid, vout, time, address, amount_sat, branch, address_index, spent_by)
+VALUES (@wallet_id, @txid, @vout, @time, @address, @amount_sat, @branch, @address_index, @spent_by);
 
 -- name: SetSpentBy :exec
 UPDATE outputs SET spent_by = @spent_by

@@ -4,10 +4,18 @@
 -- all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
 -- SQLite evaluates conditions in their order, and a filter without a match evaluates them for
 -- the whole history, so that numbers are compared before texts.
+-- Looking up labels takes half of the time, so that labels of transactions are looked up only if
+-- the wallet has any, and the label of an address only if it does not come with the outputs.
 
 -- name: Transactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = @wallet_id AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST(@outputs AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
 WHERE h.wallet_id = @wallet_id
@@ -31,7 +39,13 @@ LIMIT CAST(@max_rows AS BIGINT);
 -- Like Transactions, in reverse order.
 -- name: TransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = @wallet_id AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST(@outputs AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
 WHERE h.wallet_id = @wallet_id
@@ -55,7 +69,13 @@ LIMIT CAST(@max_rows AS BIGINT);
 -- Like Transactions; these are few and have their own index.
 -- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = @wallet_id AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST(@outputs AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
 WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
@@ -79,7 +99,13 @@ LIMIT CAST(@max_rows AS BIGINT);
 -- Like UnconfirmedTransactions, in reverse order.
 -- name: UnconfirmedTransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = @wallet_id AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST(@outputs AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
 WHERE h.wallet_id = @wallet_id AND h.status <> 'confirmed'
@@ -104,7 +130,13 @@ LIMIT CAST(@max_rows AS BIGINT);
 -- that prevents SQLite from reading all transactions by their time.
 -- name: TransactionsAmong :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = @wallet_id AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST(@outputs AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
   CASE WHEN CAST(@raw AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
 WHERE h.wallet_id = @wallet_id AND h.txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
@@ -160,6 +192,27 @@ SELECT count(*) FROM transactions WHERE wallet_id = @wallet_id;
 SELECT txid, vout, address, amount_sat, branch, address_index, output_label, address_label FROM named_outputs
 WHERE wallet_id = @wallet_id AND txid IN (SELECT value FROM json_each(CAST(@txids AS TEXT)))
 ORDER BY txid, vout;
+
+-- Outputs of all transactions between two, which are neighbours in an index. Most wallets have
+-- no labels of outputs, so that these are only looked up if there are any.
+-- name: OutputsBetween :many
+SELECT
+  o.txid,
+  o.vout,
+  o.address,
+  o.amount_sat,
+  o.branch,
+  o.address_index,
+  CAST(coalesce(CASE WHEN EXISTS (SELECT 1 FROM labels AS ol WHERE ol.wallet_id = @wallet_id AND ol.type = 'output') THEN (
+    SELECT l.label FROM labels AS l
+    WHERE l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
+  ) END, '') AS TEXT) AS output_label,
+  coalesce(a.label, '') AS address_label
+FROM outputs AS o
+LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
+WHERE o.wallet_id = @wallet_id
+  AND (o.time, o.txid) >= (@from_time, CAST(@from_txid AS TEXT)) AND (o.time, o.txid) <= (@to_time, CAST(@to_txid AS TEXT))
+ORDER BY o.time, o.txid, o.vout;
 
 -- name: InputsOf :many
 SELECT txid, prev_txid, prev_vout, amount_sat FROM inputs

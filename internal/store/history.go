@@ -20,13 +20,40 @@ import (
 var endOfTime = time.UnixMicro(math.MaxInt64)
 
 // Transactions implements wallet.History.
-func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filter, after wallet.HistoryCursor, limit int) ([]wallet.Record, error) {
+func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filter, after wallet.HistoryCursor, limit int) (page []wallet.Record, err error) {
+	p := historyParams(walletID, f, after, limit)
+	switch {
+	case !f.Outputs: // without outputs there is a single query, which needs no transaction
+		return listRecords(ctx, s.reads(), s.histories, p, f)
+	case f.Unconfirmed || !p.AnyAddress || !p.AnyLabel: // these queries need database/sql
+		err = s.inReadTx(ctx, func(q *db.Queries) error {
+			if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
+				return err
+			}
+			return addOutputs(ctx, q, walletID, page)
+		})
+	default:
+		add := addOutputs
+		if p.AnyAmount && p.AnyCategory { // only dead transactions are omitted
+			add = addOutputsBetween
+		}
+		err = s.inLongReadTx(ctx, func(q longQueries) error {
+			if page, err = q.records(ctx, p, f.Ascending); err != nil {
+				return err
+			}
+			return add(ctx, q, walletID, page)
+		})
+	}
+	return page, err
+}
+
+func historyParams(walletID string, f wallet.Filter, after wallet.HistoryCursor, limit int) db.TransactionsParams {
 	p := db.TransactionsParams{
 		WalletID: walletID, AfterTime: sqltype.Time{Time: after.Time}, AfterTxid: after.Txid,
 		Since: sqltype.Time{Time: f.Since}, Until: sqltype.Time{Time: f.Until}, Dead: f.Dead,
 		AnyCategory: f.Category == "", Category: string(f.Category), AnyLabel: f.Label == "", Label: f.Label,
 		AnyAmount: f.MinAmount == 0 && f.MaxAmount == 0, MinAmount: f.MinAmount, MaxAmount: cmp.Or(f.MaxAmount, btc.MaxMoney),
-		AnyAddress: f.Address == "", Address: f.Address, Raw: f.Raw, MaxRows: int64(limit),
+		AnyAddress: f.Address == "", Address: f.Address, Outputs: f.Outputs, Raw: f.Raw, MaxRows: int64(limit),
 	}
 	if after == (wallet.HistoryCursor{}) && !f.Ascending {
 		p.AfterTime.Time = endOfTime
@@ -41,29 +68,7 @@ func (s *Store) Transactions(ctx context.Context, walletID string, f wallet.Filt
 	case !f.Ascending && !p.AfterTime.Before(p.Until.Time):
 		p.AfterTime, p.AfterTxid = p.Until, ""
 	}
-	if !f.Outputs { // without outputs there is a single query, which needs no transaction
-		return listRecords(ctx, s.reads(), s.histories, p, f)
-	}
-	var page []wallet.Record
-	var err error
-	if f.Unconfirmed || !p.AnyAddress || !p.AnyLabel { // these queries need database/sql
-		err = s.inReadTx(ctx, func(q *db.Queries) error {
-			var err error
-			if page, err = listRecords(ctx, q, queriedRecords{q}, p, f); err != nil {
-				return err
-			}
-			return addOutputs(ctx, q, walletID, page)
-		})
-	} else {
-		err = s.inLongReadTx(ctx, func(q longQueries) error {
-			var err error
-			if page, err = q.records(ctx, p, f.Ascending); err != nil {
-				return err
-			}
-			return addOutputs(ctx, q, walletID, page)
-		})
-	}
-	return page, err
+	return p
 }
 
 // listRecords returns a page of a history. Queries that may read a long history run on
@@ -122,7 +127,7 @@ func amongParams(p db.TransactionsParams, txids []string, ascending bool) db.Tra
 	return db.TransactionsAmongParams{
 		WalletID: p.WalletID, Txids: listOf(txids), Ascending: ascending, AfterTime: p.AfterTime, AfterTxid: p.AfterTxid,
 		Since: p.Since, Until: p.Until, Dead: p.Dead, AnyCategory: p.AnyCategory, Category: p.Category,
-		AnyAmount: p.AnyAmount, MinAmount: p.MinAmount, MaxAmount: p.MaxAmount, AnyLabel: p.AnyLabel, Label: p.Label, AnyAddress: p.AnyAddress, Address: p.Address, Raw: p.Raw, MaxRows: p.MaxRows,
+		AnyAmount: p.AnyAmount, MinAmount: p.MinAmount, MaxAmount: p.MaxAmount, AnyLabel: p.AnyLabel, Label: p.Label, AnyAddress: p.AnyAddress, Address: p.Address, Outputs: p.Outputs, Raw: p.Raw, MaxRows: p.MaxRows,
 	}
 }
 
@@ -223,14 +228,52 @@ func addOutputs(ctx context.Context, q outputReader, walletID string, records []
 		return fmt.Errorf("list outputs: %w", err)
 	}
 	for _, row := range rows {
-		r := byID[row.Txid]
-		r.Outputs = append(r.Outputs, wallet.Output{
-			Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
-			Own:   placeOf(row.Branch, row.AddressIndex),
-			Label: cmp.Or(row.OutputLabel, row.AddressLabel), AddressLabel: row.AddressLabel,
-		})
+		addOutput(byID, row)
 	}
 	return nil
+}
+
+// addOutputsBetween does the same for records that are sorted by time. It reads the outputs of
+// all transactions between the first and the last record, which takes a third of the time
+// because they are neighbours in an index.
+func addOutputsBetween(ctx context.Context, q outputReader, walletID string, records []wallet.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	byID := make(map[string]*wallet.Record, len(records))
+	for i := range records {
+		byID[records[i].Txid] = &records[i]
+	}
+	from, to := &records[0], &records[len(records)-1]
+	if from.Time.After(to.Time) || from.Time.Equal(to.Time) && from.Txid > to.Txid {
+		from, to = to, from
+	}
+	rows, err := q.OutputsBetween(ctx, db.OutputsBetweenParams{
+		WalletID: walletID, FromTime: sqltype.Time{Time: from.Time}, FromTxid: from.Txid, ToTime: sqltype.Time{Time: to.Time}, ToTxid: to.Txid,
+	})
+	if err != nil {
+		return fmt.Errorf("list outputs: %w", err)
+	}
+	for _, row := range rows {
+		addOutput(byID, db.OutputsOfRow(row))
+	}
+	return nil
+}
+
+// addOutput adds an output to its record, if there is one.
+func addOutput(byID map[string]*wallet.Record, row db.OutputsOfRow) {
+	r := byID[row.Txid]
+	if r == nil {
+		return
+	}
+	r.Outputs = append(r.Outputs, wallet.Output{
+		Vout: row.Vout, Address: row.Address, Amount: row.AmountSat,
+		Own:   placeOf(row.Branch, row.AddressIndex),
+		Label: cmp.Or(row.OutputLabel, row.AddressLabel), AddressLabel: row.AddressLabel,
+	})
+	if row.Address == r.Address { // the record may have been read without its label
+		r.AddressLabel = row.AddressLabel
+	}
 }
 
 // addInputs loads the inputs of all records with one query.

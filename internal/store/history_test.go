@@ -213,6 +213,93 @@ func TestHistory_WithAndWithoutOutputs(t *testing.T) {
 	})
 }
 
+// TestHistory_SameInEveryPage checks that pages of any size and in either order show each
+// transaction as it is shown alone, in a history in which many have the same time, some have no
+// outputs, and labels are on transactions, outputs, own and foreign addresses.
+func TestHistory_SameInEveryPage(t *testing.T) {
+	onBothEngines(t, func(_ *testing.T, b *fixture) {
+		w := b.wallet(b.user("alice", false), "a")
+		r := rand.New(rand.NewPCG(3, 4))
+		var all []wallet.Transaction
+		for i := range 60 {
+			var to []wallet.Place
+			for j := range r.IntN(4) {
+				to = append(to, *place(wallet.Branch(j%2), uint32(4*i+j)))
+			}
+			one := payment(w, fmt.Sprintf("%02x%d", r.IntN(256), i), confirmedAt(1), to)
+			one.Time = time.Unix(int64(r.IntN(8)), 0).UTC()
+			foreign := fmt.Sprint("foreign", i)
+			switch {
+			case i%3 == 0: // sent: all outputs are stored, and a foreign address represents it
+				one.Category, one.Address = wallet.Send, foreign
+				one.Outputs = append(one.Outputs, wallet.Output{Vout: 9, Address: foreign, Amount: 7})
+			case len(to) > 0:
+				one.Address, one.Own = one.Outputs[0].Address, one.Outputs[0].Own
+			default: // no output is stored, but an address represents it
+				one.Address = foreign
+			}
+			if i%5 == 0 {
+				one.State = wallet.State{Status: wallet.Replaced, Replaceable: "yes"}
+			}
+			all = append(all, one)
+		}
+		b.write(wallet.Change{WalletID: w.ID, Synced: synced(1), Added: all})
+		for _, types := range [][]string{{}, {"addr"}, {"addr", "tx", "output"}} {
+			b.label(w, all, types, r)
+			for _, f := range []wallet.Filter{
+				{},
+				{Dead: true},
+				{Ascending: true},
+				{Ascending: true, Dead: true},
+				{Category: wallet.Send},
+				{Since: time.Unix(2, 0), Until: time.Unix(6, 0)},
+				{Unconfirmed: true, Dead: true},
+			} {
+				f.Outputs, f.Raw = true, true
+				for _, limit := range []int{1, 4, 60, 100} {
+					b.sameAlone(w, f, b.pages(w, f, limit, nil))
+				}
+			}
+		}
+	})
+}
+
+// label gives half of the transactions and their addresses and outputs a label of the given types.
+func (b *fixture) label(w wallet.Wallet, all []wallet.Transaction, types []string, r *rand.Rand) {
+	b.t.Helper()
+	var labels []btc.Label
+	add := func(kind, ref string) {
+		if slices.Contains(types, kind) && ref != "" && r.IntN(2) == 0 {
+			labels = append(labels, btc.Label{Type: kind, Ref: ref, Label: new(kind + " " + ref)})
+		}
+	}
+	for _, t := range all {
+		add("tx", t.Txid)
+		add("addr", t.Address)
+		for _, o := range t.Outputs {
+			add("output", fmt.Sprint(t.Txid, ":", o.Vout))
+			add("addr", o.Address)
+		}
+	}
+	testkit.Check(b.t, b.SetLabels(b.t.Context(), w.ID, labels, auth.Event{}))
+}
+
+// sameAlone checks that each record of a history is the same as when it is read alone.
+func (b *fixture) sameAlone(w wallet.Wallet, f wallet.Filter, records []wallet.Record) {
+	b.t.Helper()
+	if len(records) == 0 {
+		b.t.Errorf("%+v: no records", f)
+	}
+	for _, got := range records {
+		want, err := b.TransactionByID(b.t.Context(), w.ID, got.Txid)
+		testkit.Check(b.t, err)
+		want.Inputs = nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			b.t.Errorf("%+v: %s", f, diff)
+		}
+	}
+}
+
 func TestHistory_ReaderStops(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
@@ -316,15 +403,16 @@ func TestHistory_PagesUseIndex(t *testing.T) {
 			query, uses string // uses is a part of the query plan; alternatives are separated by |
 			args        []any
 		}{
-			"all":            {db.Transactions, "transactions_by_time", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
-			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{false, w.ID, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
-			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{false, w.ID, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
+			"all":            {db.Transactions, "transactions_by_time", []any{w.ID, false, false, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
+			"unconfirmed":    {db.UnconfirmedTransactions, "transactions_unsettled", []any{w.ID, false, false, int64(1 << 60), "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
+			"all, ascending": {db.TransactionsAscending, "transactions_by_time", []any{w.ID, false, false, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100}},
 			"unconfirmed, ascending": {
 				db.UnconfirmedTransactionsAscending, "transactions_unsettled",
-				[]any{false, w.ID, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100},
+				[]any{w.ID, false, false, 0, "", 0, int64(1 << 60), true, 0, 0, true, "", false, true, "", true, "", 100},
 			},
 			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
+			"outputs": {db.OutputsBetween, "COVERING INDEX outputs_by_time (wallet_id=? AND (time,txid)>(?,?) AND (time,txid)<(?,?))|outputs_by_time", []any{w.ID, int64(1_600_000_000e6), "x", int64(1_600_060_000e6), "y"}},
 			"utxos":   {db.UTXOs, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -346,7 +434,7 @@ func TestHistory_FewMatchesUseIndex(t *testing.T) {
 	b := openSQLite(t)
 	w := b.wallet(b.user("alice", false), "a")
 	for after, ascending := range map[int64]bool{0: true, 1 << 60: false} {
-		plan := b.plan(db.TransactionsAmong, false, w.ID, `["x","y"]`, ascending, after, "", 0, int64(1<<60), false, true, "", true, 0, 0, false, "rent", true, "", 100)
+		plan := b.plan(db.TransactionsAmong, w.ID, false, false, `["x","y"]`, ascending, after, "", 0, int64(1<<60), false, true, "", true, 0, 0, false, "rent", true, "", 100)
 		if !strings.Contains(plan, "SEARCH t USING INDEX sqlite_autoindex_transactions_1 (wallet_id=? AND txid=?)") {
 			t.Errorf("ascending %t: %s", ascending, plan)
 		}

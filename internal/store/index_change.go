@@ -206,7 +206,7 @@ func (w *changeWriter) addOutputs(ctx context.Context) error {
 			at := btc.Outpoint{Txid: t.Txid, Vout: o.Vout}
 			delete(w.spent, at) // the spender is written with the output
 			p := db.AddOutputParams{
-				WalletID: w.WalletID, Txid: t.Txid, Vout: o.Vout, Address: o.Address, AmountSat: o.Amount,
+				WalletID: w.WalletID, Txid: t.Txid, Vout: o.Vout, Time: sqltype.Time{Time: t.Time}, Address: o.Address, AmountSat: o.Amount,
 				SpentBy: nullable(w.spentBy[at]),
 			}
 			p.Branch, p.AddressIndex = placeColumns(o.Own)

@@ -12,7 +12,7 @@ import (
 // as inserts that can be copied, and that other statements are not.
 func TestPlainInserts(t *testing.T) {
 	for query, columns := range map[string]string{
-		db.AddOutput: "wallet_id txid vout address amount_sat branch address_index spent_by",
+		db.AddOutput: "wallet_id txid vout time address amount_sat branch address_index spent_by",
 		db.AddInput:  "wallet_id txid prev_txid prev_vout amount_sat",
 		db.AddTransaction: "wallet_id txid time status block_height block_hash block_time category flow_sat fee_sat " +
 			"vsize replaceable trusted address branch address_index conflicts received_at raw",

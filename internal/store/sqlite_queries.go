@@ -83,10 +83,25 @@ func (q sqliteQueries) OutputsOf(_ context.Context, p db.OutputsOfParams) ([]db.
 		stmt.BindText(1, p.WalletID)
 		stmt.BindText(2, p.Txids)
 	}
-	return all(q, db.OutputsOf, bind, func(c *columns) db.OutputsOfRow {
-		return db.OutputsOfRow{
-			Txid: c.text(), Vout: c.vout(), Address: c.text(), AmountSat: btc.Amount(c.integer()),
-			Branch: orNull[uint8](c), AddressIndex: orNull[uint32](c), OutputLabel: c.text(), AddressLabel: c.text(),
-		}
-	})
+	return all(q, db.OutputsOf, bind, outputRow)
+}
+
+// OutputsBetween implements outputReader.
+func (q sqliteQueries) OutputsBetween(_ context.Context, p db.OutputsBetweenParams) ([]db.OutputsBetweenRow, error) {
+	bind := func(stmt *zombiezen.Stmt) {
+		stmt.BindText(1, p.WalletID)
+		stmt.BindInt64(2, p.FromTime.UnixMicro())
+		stmt.BindText(3, p.FromTxid)
+		stmt.BindInt64(4, p.ToTime.UnixMicro())
+		stmt.BindText(5, p.ToTxid)
+	}
+	return all(q, db.OutputsBetween, bind, func(c *columns) db.OutputsBetweenRow { return db.OutputsBetweenRow(outputRow(c)) })
+}
+
+// outputRow reads the columns of db.OutputsOf, which db.OutputsBetween has as well.
+func outputRow(c *columns) db.OutputsOfRow {
+	return db.OutputsOfRow{
+		Txid: c.text(), Vout: c.vout(), Address: c.text(), AmountSat: btc.Amount(c.integer()),
+		Branch: orNull[uint8](c), AddressIndex: orNull[uint32](c), OutputLabel: c.text(), AddressLabel: c.text(),
+	}
 }

@@ -23,6 +23,7 @@ type longQueries interface {
 // outputReader reads the outputs of transactions.
 type outputReader interface {
 	OutputsOf(ctx context.Context, p db.OutputsOfParams) ([]db.OutputsOfRow, error)
+	OutputsBetween(ctx context.Context, p db.OutputsBetweenParams) ([]db.OutputsBetweenRow, error)
 }
 
 // inLongReadTx runs body like inReadTx, and in a faster way if the engine supports that.

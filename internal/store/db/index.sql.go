@@ -38,14 +38,15 @@ func (q *Queries) AddInput(ctx context.Context, arg AddInputParams) error {
 }
 
 const AddOutput = `-- name: AddOutput :exec
-INSERT INTO outputs (wallet_id, txid, vout, address, amount_sat, branch, address_index, spent_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO outputs (wallet_id, txid, vout, time, address, amount_sat, branch, address_index, spent_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type AddOutputParams struct {
 	WalletID     string
 	Txid         string
 	Vout         uint32
+	Time         sqltype.Time
 	Address      string
 	AmountSat    btc.Amount
 	Branch       *uint8
@@ -58,6 +59,7 @@ func (q *Queries) AddOutput(ctx context.Context, arg AddOutputParams) error {
 		arg.WalletID,
 		arg.Txid,
 		arg.Vout,
+		arg.Time,
 		arg.Address,
 		arg.AmountSat,
 		arg.Branch,

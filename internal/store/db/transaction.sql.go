@@ -69,6 +69,85 @@ func (q *Queries) InputsOf(ctx context.Context, arg InputsOfParams) ([]InputsOfR
 	return items, nil
 }
 
+const OutputsBetween = `-- name: OutputsBetween :many
+SELECT
+  o.txid,
+  o.vout,
+  o.address,
+  o.amount_sat,
+  o.branch,
+  o.address_index,
+  CAST(coalesce(CASE WHEN EXISTS (SELECT 1 FROM labels AS ol WHERE ol.wallet_id = $1 AND ol.type = 'output') THEN (
+    SELECT l.label FROM labels AS l
+    WHERE l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
+  ) END, '') AS TEXT) AS output_label,
+  coalesce(a.label, '') AS address_label
+FROM outputs AS o
+LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
+WHERE o.wallet_id = $1
+  AND (o.time, o.txid) >= ($2, CAST($3 AS TEXT)) AND (o.time, o.txid) <= ($4, CAST($5 AS TEXT))
+ORDER BY o.time, o.txid, o.vout
+`
+
+type OutputsBetweenParams struct {
+	WalletID string
+	FromTime sqltype.Time
+	FromTxid string
+	ToTime   sqltype.Time
+	ToTxid   string
+}
+
+type OutputsBetweenRow struct {
+	Txid         string
+	Vout         uint32
+	Address      string
+	AmountSat    btc.Amount
+	Branch       *uint8
+	AddressIndex *uint32
+	OutputLabel  string
+	AddressLabel string
+}
+
+// Outputs of all transactions between two, which are neighbours in an index. Most wallets have
+// no labels of outputs, so that these are only looked up if there are any.
+func (q *Queries) OutputsBetween(ctx context.Context, arg OutputsBetweenParams) ([]OutputsBetweenRow, error) {
+	rows, err := q.db.QueryContext(ctx, OutputsBetween,
+		arg.WalletID,
+		arg.FromTime,
+		arg.FromTxid,
+		arg.ToTime,
+		arg.ToTxid,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OutputsBetweenRow{}
+	for rows.Next() {
+		var i OutputsBetweenRow
+		if err := rows.Scan(
+			&i.Txid,
+			&i.Vout,
+			&i.Address,
+			&i.AmountSat,
+			&i.Branch,
+			&i.AddressIndex,
+			&i.OutputLabel,
+			&i.AddressLabel,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const OutputsOf = `-- name: OutputsOf :many
 SELECT txid, vout, address, amount_sat, branch, address_index, output_label, address_label FROM named_outputs
 WHERE wallet_id = $1 AND txid IN (SELECT value FROM json_each(CAST($2 AS TEXT)))
@@ -191,31 +270,38 @@ func (q *Queries) TransactionByID(ctx context.Context, arg TransactionByIDParams
 const Transactions = `-- name: Transactions :many
 
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
-  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = $1 AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST($2 AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
+  CASE WHEN CAST($3 AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
-WHERE h.wallet_id = $2
-  AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
-  AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
-    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
-  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($13 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
+WHERE h.wallet_id = $1
+  AND h.time <= $4 AND (h.time < $4 OR h.txid < $5)
+  AND h.time >= $6 AND h.time < $7
+  AND (CAST($8 AS BOOLEAN) OR h.flow_sat >= $9 AND h.flow_sat <= $10
+    OR -h.flow_sat >= $9 AND -h.flow_sat <= $10)
+  AND (CAST($11 AS BOOLEAN) OR h.category = $12)
+  AND (CAST($13 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($14 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $15
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
-  AND (CAST($15 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $15 OR n.address_label = $15)) > 0)
+  AND (CAST($16 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $17) > 0)
 ORDER BY h.time DESC, h.txid DESC
-LIMIT CAST($17 AS BIGINT)
+LIMIT CAST($18 AS BIGINT)
 `
 
 type TransactionsParams struct {
-	Raw         bool
 	WalletID    string
+	Outputs     bool
+	Raw         bool
 	AfterTime   sqltype.Time
 	AfterTxid   string
 	Since       sqltype.Time
@@ -262,10 +348,13 @@ type TransactionsRow struct {
 // all outputs of all wallets, and it underestimates the cost of a condition on a joined label.
 // SQLite evaluates conditions in their order, and a filter without a match evaluates them for
 // the whole history, so that numbers are compared before texts.
+// Looking up labels takes half of the time, so that labels of transactions are looked up only if
+// the wallet has any, and the label of an address only if it does not come with the outputs.
 func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]TransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, Transactions,
-		arg.Raw,
 		arg.WalletID,
+		arg.Outputs,
+		arg.Raw,
 		arg.AfterTime,
 		arg.AfterTxid,
 		arg.Since,
@@ -326,33 +415,40 @@ func (q *Queries) Transactions(ctx context.Context, arg TransactionsParams) ([]T
 
 const TransactionsAmong = `-- name: TransactionsAmong :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
-  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = $1 AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST($2 AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
+  CASE WHEN CAST($3 AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
-WHERE h.wallet_id = $2 AND h.txid IN (SELECT value FROM json_each(CAST($3 AS TEXT)))
-  AND CASE WHEN CAST($4 AS BOOLEAN) THEN h.time > $5 OR (h.time = $5 AND h.txid > $6)
-    ELSE h.time < $5 OR (h.time = $5 AND h.txid < $6) END
-  AND h.time + 0 >= $7 AND h.time + 0 < $8
-  AND (CAST($9 AS BOOLEAN) OR h.flow_sat >= $10 AND h.flow_sat <= $11
-    OR -h.flow_sat >= $10 AND -h.flow_sat <= $11)
-  AND (CAST($12 AS BOOLEAN) OR h.category = $13)
-  AND (CAST($14 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($15 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $16
+WHERE h.wallet_id = $1 AND h.txid IN (SELECT value FROM json_each(CAST($4 AS TEXT)))
+  AND CASE WHEN CAST($5 AS BOOLEAN) THEN h.time > $6 OR (h.time = $6 AND h.txid > $7)
+    ELSE h.time < $6 OR (h.time = $6 AND h.txid < $7) END
+  AND h.time + 0 >= $8 AND h.time + 0 < $9
+  AND (CAST($10 AS BOOLEAN) OR h.flow_sat >= $11 AND h.flow_sat <= $12
+    OR -h.flow_sat >= $11 AND -h.flow_sat <= $12)
+  AND (CAST($13 AS BOOLEAN) OR h.category = $14)
+  AND (CAST($15 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($16 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $17
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $16 OR n.address_label = $16)) > 0)
-  AND (CAST($17 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $17 OR n.address_label = $17)) > 0)
+  AND (CAST($18 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $18) > 0)
-ORDER BY CASE WHEN CAST($4 AS BOOLEAN) THEN h.time ELSE -h.time END,
-  CASE WHEN CAST($4 AS BOOLEAN) THEN h.txid END, h.txid DESC
-LIMIT CAST($19 AS BIGINT)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $19) > 0)
+ORDER BY CASE WHEN CAST($5 AS BOOLEAN) THEN h.time ELSE -h.time END,
+  CASE WHEN CAST($5 AS BOOLEAN) THEN h.txid END, h.txid DESC
+LIMIT CAST($20 AS BIGINT)
 `
 
 type TransactionsAmongParams struct {
-	Raw         bool
 	WalletID    string
+	Outputs     bool
+	Raw         bool
 	Txids       string
 	Ascending   bool
 	AfterTime   sqltype.Time
@@ -399,8 +495,9 @@ type TransactionsAmongRow struct {
 // that prevents SQLite from reading all transactions by their time.
 func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongParams) ([]TransactionsAmongRow, error) {
 	rows, err := q.db.QueryContext(ctx, TransactionsAmong,
-		arg.Raw,
 		arg.WalletID,
+		arg.Outputs,
+		arg.Raw,
 		arg.Txids,
 		arg.Ascending,
 		arg.AfterTime,
@@ -463,31 +560,38 @@ func (q *Queries) TransactionsAmong(ctx context.Context, arg TransactionsAmongPa
 
 const TransactionsAscending = `-- name: TransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
-  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = $1 AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST($2 AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
+  CASE WHEN CAST($3 AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
-WHERE h.wallet_id = $2
-  AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
-  AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
-    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
-  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($13 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
+WHERE h.wallet_id = $1
+  AND h.time >= $4 AND (h.time > $4 OR h.txid > $5)
+  AND h.time >= $6 AND h.time < $7
+  AND (CAST($8 AS BOOLEAN) OR h.flow_sat >= $9 AND h.flow_sat <= $10
+    OR -h.flow_sat >= $9 AND -h.flow_sat <= $10)
+  AND (CAST($11 AS BOOLEAN) OR h.category = $12)
+  AND (CAST($13 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($14 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $15
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
-  AND (CAST($15 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $15 OR n.address_label = $15)) > 0)
+  AND (CAST($16 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $17) > 0)
 ORDER BY h.time, h.txid
-LIMIT CAST($17 AS BIGINT)
+LIMIT CAST($18 AS BIGINT)
 `
 
 type TransactionsAscendingParams struct {
-	Raw         bool
 	WalletID    string
+	Outputs     bool
+	Raw         bool
 	AfterTime   sqltype.Time
 	AfterTxid   string
 	Since       sqltype.Time
@@ -531,8 +635,9 @@ type TransactionsAscendingRow struct {
 // Like Transactions, in reverse order.
 func (q *Queries) TransactionsAscending(ctx context.Context, arg TransactionsAscendingParams) ([]TransactionsAscendingRow, error) {
 	rows, err := q.db.QueryContext(ctx, TransactionsAscending,
-		arg.Raw,
 		arg.WalletID,
+		arg.Outputs,
+		arg.Raw,
 		arg.AfterTime,
 		arg.AfterTxid,
 		arg.Since,
@@ -672,31 +777,38 @@ func (q *Queries) TransactionsWithLabel(ctx context.Context, arg TransactionsWit
 
 const UnconfirmedTransactions = `-- name: UnconfirmedTransactions :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
-  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = $1 AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST($2 AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
+  CASE WHEN CAST($3 AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
-WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
-  AND h.time <= $3 AND (h.time < $3 OR h.txid < $4)
-  AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
-    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
-  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($13 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
+WHERE h.wallet_id = $1 AND h.status <> 'confirmed'
+  AND h.time <= $4 AND (h.time < $4 OR h.txid < $5)
+  AND h.time >= $6 AND h.time < $7
+  AND (CAST($8 AS BOOLEAN) OR h.flow_sat >= $9 AND h.flow_sat <= $10
+    OR -h.flow_sat >= $9 AND -h.flow_sat <= $10)
+  AND (CAST($11 AS BOOLEAN) OR h.category = $12)
+  AND (CAST($13 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($14 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $15
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
-  AND (CAST($15 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $15 OR n.address_label = $15)) > 0)
+  AND (CAST($16 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $17) > 0)
 ORDER BY h.time DESC, h.txid DESC
-LIMIT CAST($17 AS BIGINT)
+LIMIT CAST($18 AS BIGINT)
 `
 
 type UnconfirmedTransactionsParams struct {
-	Raw         bool
 	WalletID    string
+	Outputs     bool
+	Raw         bool
 	AfterTime   sqltype.Time
 	AfterTxid   string
 	Since       sqltype.Time
@@ -740,8 +852,9 @@ type UnconfirmedTransactionsRow struct {
 // Like Transactions; these are few and have their own index.
 func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTransactionsParams) ([]UnconfirmedTransactionsRow, error) {
 	rows, err := q.db.QueryContext(ctx, UnconfirmedTransactions,
-		arg.Raw,
 		arg.WalletID,
+		arg.Outputs,
+		arg.Raw,
 		arg.AfterTime,
 		arg.AfterTxid,
 		arg.Since,
@@ -802,31 +915,38 @@ func (q *Queries) UnconfirmedTransactions(ctx context.Context, arg UnconfirmedTr
 
 const UnconfirmedTransactionsAscending = `-- name: UnconfirmedTransactionsAscending :many
 SELECT txid, time, received_at, status, block_height, block_hash, block_time, conflicts, replaceable, trusted, category,
-  flow_sat, fee_sat, vsize, address, branch, address_index, label, address_label,
-  CASE WHEN CAST($1 AS BOOLEAN) THEN raw END AS raw
+  flow_sat, fee_sat, vsize, address, branch, address_index,
+  CAST(CASE WHEN EXISTS (SELECT 1 FROM labels AS tl WHERE tl.wallet_id = $1 AND tl.type = 'tx') THEN coalesce((
+    SELECT l.label FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid
+  ), '') ELSE '' END AS TEXT) AS label,
+  CAST(CASE WHEN CAST($2 AS BOOLEAN) AND (h.branch IS NOT NULL OR h.category = 'send') THEN '' ELSE coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = h.wallet_id AND a.type = 'addr' AND a.ref = h.address
+  ), '') END AS TEXT) AS address_label,
+  CASE WHEN CAST($3 AS BOOLEAN) THEN raw END AS raw
 FROM history AS h
-WHERE h.wallet_id = $2 AND h.status <> 'confirmed'
-  AND h.time >= $3 AND (h.time > $3 OR h.txid > $4)
-  AND h.time >= $5 AND h.time < $6
-  AND (CAST($7 AS BOOLEAN) OR h.flow_sat >= $8 AND h.flow_sat <= $9
-    OR -h.flow_sat >= $8 AND -h.flow_sat <= $9)
-  AND (CAST($10 AS BOOLEAN) OR h.category = $11)
-  AND (CAST($12 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
-  AND (CAST($13 AS BOOLEAN) OR (
-    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $14
+WHERE h.wallet_id = $1 AND h.status <> 'confirmed'
+  AND h.time >= $4 AND (h.time > $4 OR h.txid > $5)
+  AND h.time >= $6 AND h.time < $7
+  AND (CAST($8 AS BOOLEAN) OR h.flow_sat >= $9 AND h.flow_sat <= $10
+    OR -h.flow_sat >= $9 AND -h.flow_sat <= $10)
+  AND (CAST($11 AS BOOLEAN) OR h.category = $12)
+  AND (CAST($13 AS BOOLEAN) OR h.status NOT IN ('replaced', 'conflicted', 'abandoned'))
+  AND (CAST($14 AS BOOLEAN) OR (
+    SELECT count(*) FROM labels AS l WHERE l.wallet_id = h.wallet_id AND l.type = 'tx' AND l.ref = h.txid AND l.label = $15
   ) + (
     SELECT count(*) FROM named_outputs AS n
-    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $14 OR n.address_label = $14)) > 0)
-  AND (CAST($15 AS BOOLEAN) OR (
+    WHERE n.wallet_id = h.wallet_id AND n.txid = h.txid AND (n.output_label = $15 OR n.address_label = $15)) > 0)
+  AND (CAST($16 AS BOOLEAN) OR (
     SELECT count(*) FROM outputs AS o
-    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $16) > 0)
+    WHERE o.wallet_id = h.wallet_id AND o.txid = h.txid AND o.address = $17) > 0)
 ORDER BY h.time, h.txid
-LIMIT CAST($17 AS BIGINT)
+LIMIT CAST($18 AS BIGINT)
 `
 
 type UnconfirmedTransactionsAscendingParams struct {
-	Raw         bool
 	WalletID    string
+	Outputs     bool
+	Raw         bool
 	AfterTime   sqltype.Time
 	AfterTxid   string
 	Since       sqltype.Time
@@ -870,8 +990,9 @@ type UnconfirmedTransactionsAscendingRow struct {
 // Like UnconfirmedTransactions, in reverse order.
 func (q *Queries) UnconfirmedTransactionsAscending(ctx context.Context, arg UnconfirmedTransactionsAscendingParams) ([]UnconfirmedTransactionsAscendingRow, error) {
 	rows, err := q.db.QueryContext(ctx, UnconfirmedTransactionsAscending,
-		arg.Raw,
 		arg.WalletID,
+		arg.Outputs,
+		arg.Raw,
 		arg.AfterTime,
 		arg.AfterTxid,
 		arg.Since,
