@@ -138,8 +138,13 @@ func (s *seeded) addWallet(ctx context.Context, db *store.Store, ownerID string)
 // publicKey is an extended public key for test networks.
 const publicKey = "tpubD6NzVbkrYhZ4XJkWPt6cgTyouAqQFiCyggyo5B1ccrLubuk5tYBcSH861VJwtrnFUgKT79eh4fNYoULdaLzHz3SBrxN1QZHzJaTG9xwpj4P"
 
-// addressAt returns a unique text, as long as an address, for a place in the wallet.
-func addressAt(at *wallet.Place) string { return fmt.Sprintf("bcrt1q%d%037d", at.Branch, at.Index) }
+// addressAt returns a text, as long as an address, for a place in the wallet. As with real
+// addresses, consecutive places have addresses that are far apart in an index.
+func addressAt(at *wallet.Place) string {
+	return madeUpAddress(fmt.Sprintf("address on branch %d", at.Branch), int(at.Index))
+}
+
+func madeUpAddress(of string, i int) string { return "bcrt1q" + madeUp(of, i)[:38] }
 
 // madeUp returns a text in the format of a transaction id or block hash.
 func madeUp(of string, i int) string {
@@ -207,7 +212,7 @@ func (l *ledger) send(t *wallet.Transaction) {
 	paid := (in - fee) / 2
 	change := l.own(wallet.ChangeBranch, 1, in-fee-paid)
 	t.Category, t.Flow, t.Fee, t.Inputs = wallet.Send, -paid-fee, &fee, l.utxos
-	t.Address = fmt.Sprintf("bcrt1qxx%036d", l.made)
+	t.Address = madeUpAddress("recipient", l.made)
 	t.Outputs = []wallet.Output{{Vout: 0, Address: t.Address, Amount: paid}, change}
 	t.VSize, t.Raw = 209, l.raw(372)
 	l.utxos = []wallet.Input{{Prev: btc.Outpoint{Txid: t.Txid, Vout: 1}, Amount: change.Amount}}
