@@ -77,7 +77,7 @@ func (s *Service) Create(ctx context.Context, access wallet.Access, o CreatePara
 	if err != nil || o.DryRun {
 		done()
 		err = s.withReserving(ctx, access.Caller(), v.ID, err)
-		return p.withheld(), s.withFunds(ctx, access.Caller(), v.ID, o, err)
+		return p.withheld(), s.withFunds(ctx, access.Caller(), v, o, err)
 	}
 	// The response does not wait for Core's locks, but the next proposal does.
 	background, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockTime)

@@ -9,9 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/btcsuite/btcd/wire"
+
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
+	"github.com/specterd/specterd/internal/psbt"
+	"github.com/specterd/specterd/internal/wallet"
 )
 
 // funds are the amounts of a wallet's UTXOs by what prevents a payment from spending them.
@@ -19,10 +23,14 @@ type funds struct {
 	available, reserved, frozen, locked, unconfirmed, immature btc.Amount
 
 	by map[string]btc.Amount // reserved, by the id of the proposal
+	// usable is the part of the available and the reserved UTXOs that a payment can use, after the
+	// fee for each of them.
+	usable btc.Amount
 }
 
-// fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any.
-func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint) (funds, error) {
+// fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any. A payment pays a
+// fee for each input.
+func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint, inputFee btc.Amount) (funds, error) {
 	f := funds{by: map[string]btc.Amount{}}
 	for c, err := range s.eachUTXO(ctx, walletID) {
 		if err != nil {
@@ -37,6 +45,7 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 		case c.Reserved:
 			f.reserved += c.Amount
 			f.by[c.ReservedBy] += c.Amount
+			f.usable += max(0, c.Amount-inputFee)
 		case c.Locked:
 			f.locked += c.Amount
 		case c.Immature:
@@ -45,6 +54,7 @@ func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outp
 			f.unconfirmed += c.Amount
 		default:
 			f.available += c.Amount
+			f.usable += max(0, c.Amount-inputFee)
 		}
 	}
 	return f, nil
@@ -83,31 +93,71 @@ func (f funds) total() btc.Amount {
 }
 
 // withFunds adds to ErrInsufficientFunds the amounts in the wallet, or in the UTXOs that the
-// request names, if the caller may read them. If the payment would be possible with the reserved
-// UTXOs, it adds the proposals that reserve them, if the caller may read proposals. Other errors
-// are returned unchanged.
-func (s *Service) withFunds(ctx context.Context, who *auth.Principal, walletID string, o CreateParams, err error) error {
+// request names, if the caller may read them. If the payment and its fee would be possible with the
+// reserved UTXOs, it adds the proposals that reserve them, if the caller may read proposals. Other
+// errors are returned unchanged.
+func (s *Service) withFunds(ctx context.Context, who *auth.Principal, v wallet.View, o CreateParams, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrInsufficientFunds) || !who.Scopes.Has(auth.WalletsRead) {
 		return err
 	}
-	found, lookupErr := s.fundsOf(ctx, walletID, o.UTXOs)
+	cost, lookupErr := s.costOf(ctx, v, o)
 	if lookupErr != nil {
 		return lookupErr
 	}
-	var paid btc.Amount // without the fee, which is unknown
-	for _, r := range o.Recipients {
-		paid += r.Amount
+	found, lookupErr := s.fundsOf(ctx, v.ID, o.UTXOs, cost.input)
+	if lookupErr != nil {
+		return lookupErr
 	}
 	switch {
 	case len(o.UTXOs) > 0:
 		return f.WithMessage(insufficientFunds+": %s in the selected UTXOs; select others, or lower the amount", found)
-	case paid > found.total() && o.Replaces == "": // a replacement also spends the inputs of its original
+	case cost.paid > found.total() && o.Replaces == "": // a replacement also spends the inputs of its original
 		return f.WithMessage(insufficientFunds+": %s. The balance of the wallet is too low", found)
-	case found.reserved == 0 || paid > found.available+found.reserved || !who.Scopes.Has(auth.ProposalsRead):
+	case found.reserved == 0 || cost.paid+cost.rest > found.usable || !who.Scopes.Has(auth.ProposalsRead):
 		return f.WithMessage(insufficientFunds+": %s", found)
 	}
 	return found.withProposals(f)
+}
+
+// cost is the amount that a payment takes from a wallet: for its recipients, and estimates of the fee
+// for each input and for the rest of the transaction, without change. Fees are 0 if the recipients pay them.
+type cost struct{ paid, input, rest btc.Amount }
+
+// costOf estimates the cost of a payment at its fee rate, or at the minimum of the node if the fee
+// rate is unknown. The size is at least as large as Core's estimate.
+func (s *Service) costOf(ctx context.Context, v wallet.View, o CreateParams) (c cost, err error) {
+	d, err := s.withFeeRate(ctx, draft{CreateParams: o, view: v})
+	if err != nil {
+		return c, err
+	}
+	tx := wire.NewMsgTx(2)
+	for _, r := range o.Recipients {
+		script, err := FundingOutput{Address: r.Address, Data: r.Data}.Script(s.node.Network())
+		if err != nil {
+			return c, err
+		}
+		tx.AddTxOut(wire.NewTxOut(int64(r.Amount), script))
+		c.paid += r.Amount
+		if r.isRest() {
+			c.paid += btc.DustLimit(script) // receives at least this
+		}
+	}
+	if o.SubtractFrom != nil {
+		return c, nil
+	}
+	keys, err := newKeyring(v.Wallet)
+	if err != nil {
+		return c, err
+	}
+	inputs, err := keys.inputs(make([]Input, 1)) // all inputs of a wallet have the same size
+	if err != nil {
+		return c, err
+	}
+	rate := cmp.Or(d.FeeRate, s.node.RelayMinimum(v.NodeWallet()))
+	fee := func(vsize, inputs int) btc.Amount { return rate.Fee(vsize + sizeSlack(vsize, inputs)) }
+	c.input, c.rest = fee(psbt.InputVSize(inputs[0]), 1), fee(psbt.VSize(tx), 0)
+	return c, nil
 }
 
 // withProposals adds to ErrInsufficientFunds the proposals that reserve UTXOs.

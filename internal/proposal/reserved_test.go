@@ -80,26 +80,67 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 		)
 		named := prefix + fmt.Sprintf(", 0.05000000 BTC frozen. Open proposals reserve 0.30000000 BTC: %s (0.20000000 BTC), %s (0.10000000 BTC). Cancel a proposal, or wait until it is confirmed or expires", ids[20_000_000], ids[10_000_000])
 		both := ids[20_000_000] + " " + ids[10_000_000]
-		for name, c := range map[string]struct {
+		// Two inputs of 68 vB and the rest of 42 vB cost 356 sat at 2 sat/vB, and at most 388 by the estimate.
+		const fee, most = 356, 388
+		lessFee := pay(30_000_000, 2000)
+		lessFee.SubtractFrom = []int{0}
+		possible := map[string]proposal.CreateParams{
+			"all of the reserved UTXOs":                 pay(30_000_000-most, 2000),
+			"the recipient pays the fee":                lessFee,
+			"all of the reserved UTXOs at the estimate": pay(29_990_000, 0),
+		}
+		impossible := map[string]proposal.CreateParams{
+			"the fee exceeds the reserved UTXOs": pay(30_000_000-fee+1, 2000),
+			"the reserved UTXOs without a fee":   pay(30_000_000, 2000),
+			"more than the reserved UTXOs":       pay(30_000_001, 2000),
+			"the fee rate is too high for two":   pay(29_990_000, 60_000),
+		}
+		tests := map[string]struct {
 			who       *auth.Principal
-			amount    btc.Amount
+			o         proposal.CreateParams
 			want      string
 			proposals string
 		}{
-			"may read proposals":                {v.alice, 1_000_000, named, both},
-			"all of the reserved UTXOs":         {v.alice, 30_000_000, named, both},
-			"more than the reserved UTXOs":      {v.alice, 30_000_001, amounts, ""},
-			"more than all UTXOs":               {v.alice, 35_000_001, amounts + tooLow, ""},
-			"may not read proposals":            {&writer, 1_000_000, amounts, ""},
-			"may not read proposals, all UTXOs": {&writer, 35_000_001, amounts + tooLow, ""},
-		} {
+			"may read proposals":                {v.alice, pay(1_000_000, 2000), named, both},
+			"more than all UTXOs":               {v.alice, pay(35_000_001, 2000), amounts + tooLow, ""},
+			"may not read proposals":            {&writer, pay(1_000_000, 2000), amounts, ""},
+			"may not read proposals, all UTXOs": {&writer, pay(35_000_001, 2000), amounts + tooLow, ""},
+		}
+		for name, o := range possible {
+			test := tests["may read proposals"]
+			test.o = o
+			tests[name] = test
+		}
+		for name, o := range impossible {
+			test := tests["may not read proposals"]
+			test.who, test.o = v.alice, o
+			tests[name] = test
+		}
+		for name, c := range tests {
 			t.Run(name, func(*testing.T) {
-				_, err := v.Create(t.Context(), v.access(c.who, v.alias), pay(c.amount, 2000))
+				_, err := v.Create(t.Context(), v.access(c.who, v.alias), c.o)
 				f, ok := errors.AsType[*fault.Error](err)
 				if !ok || f.Code != "insufficient_funds" || f.Message != c.want || f.Details["proposals"] != c.proposals {
 					t.Errorf("%s: %v", name, err)
 				}
 			})
+		}
+		// The remedy is true: without these proposals, exactly these payments are possible.
+		for _, id := range ids {
+			testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), id, nil))
+		}
+		for name, o := range possible {
+			o.DryRun = true
+			if _, err := v.Create(t.Context(), v.access(v.alice, v.alias), o); err != nil {
+				t.Errorf("%s, after the proposals were cancelled: %v", name, err)
+			}
+		}
+		for name, o := range impossible {
+			o.DryRun = true
+			_, err := v.Create(t.Context(), v.access(v.alice, v.alias), o)
+			if !errors.Is(err, proposal.ErrInsufficientFunds) {
+				t.Errorf("%s, after the proposals were cancelled: %v", name, err)
+			}
 		}
 	})
 }
