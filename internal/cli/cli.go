@@ -110,6 +110,8 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
+	// For the words before the command only: a flag without a value must not take the command as one.
+	config.AddClientFlags(root.Flags())
 	checkUsage(root)
 	p.addCompletions(root)
 	return root

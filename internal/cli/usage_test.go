@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,6 +71,62 @@ func TestUsage_EveryCommand(t *testing.T) {
 	})
 	if groups < 8 || commands < 40 {
 		t.Errorf("%d groups and %d commands were checked", groups, commands)
+	}
+}
+
+// TestUsage_ClientFlags checks that the flags of a server work before, between and after the words of
+// each command that has them, and that all other commands refuse them at each position with the same
+// error.
+func TestUsage_ClientFlags(t *testing.T) {
+	t.Parallel()
+	with, without := 0, 0
+	eachCommand((&program{}).rootCommand(), func(cmd *cobra.Command) {
+		path := pathOf(cmd)
+		if cmd.HasSubCommands() || !cmd.IsAvailableCommand() || path[0] == "help" || path[0] == "completion" {
+			return
+		}
+		has := cmd.Flag("server") != nil
+		if has {
+			with++
+		} else {
+			without++
+		}
+		for name, flags := range map[string][]string{
+			"values":       {"--server", "https://specterd.example", "--token-file", "./t", "--allow-http"},
+			"equals signs": {"--allow-http=true", "--server=https://specterd.example", "--token-file=./t"},
+			"bare first":   {"--allow-http", "--token-file", "./t", "--server", "https://specterd.example"},
+		} {
+			for at := range len(path) + 1 {
+				args := slices.Concat(path[:at], flags, path[at:])
+				t.Run(strings.Join(args, " ")+" "+name, func(t *testing.T) {
+					if !has {
+						stdout, made, err := runIn(t, args...)
+						if err == nil || exitStatus(err) != exitUsage || !strings.Contains(err.Error(), "unknown flag: --") || !strings.HasSuffix(err.Error(), "; "+whereServer) || stdout != "" || made {
+							t.Errorf("status %d, %v; created a file: %t; printed %q", exitStatus(err), err, made, stdout)
+						}
+						return
+					}
+					found, rest, err := (&program{}).rootCommand().Find(args)
+					if err != nil || found.CommandPath() != cmd.CommandPath() {
+						t.Fatalf("finds %s, %v", found.CommandPath(), err)
+					}
+					if err := found.ParseFlags(rest); err != nil || found.Flags().NArg() > 0 {
+						t.Fatalf("%v, with the arguments %q", err, found.Flags().Args())
+					}
+					for name, want := range map[string]string{"server": "https://specterd.example", "token-file": "./t", "allow-http": "true"} {
+						if got := found.Flags().Lookup(name).Value.String(); got != want {
+							t.Errorf("--%s is %q", name, got)
+						}
+					}
+				})
+			}
+		}
+	})
+	if with < 40 || without < 20 {
+		t.Errorf("%d commands with the flags and %d without", with, without)
+	}
+	if _, _, err := runIn(t, "--allow-http", "--server", "https://specterd.example", "walet", "list"); err == nil || !strings.Contains(err.Error(), `unknown command "walet" for "specterd"; did you mean specterd wallet?`) {
+		t.Errorf("a mistyped command: %v", err)
 	}
 }
 
