@@ -88,9 +88,12 @@ func TestServerCommands_Refused(t *testing.T) {
 		} {
 			refuse(t, 2, "works on the machine of the server only", strings.Fields(line)...)
 		}
-		for _, line := range []string{"backup --server https://specterd.example", "user list --token-file x", "--server https://specterd.example doctor", "--server=https://specterd.example migrate"} {
+		for _, line := range []string{"backup --server https://specterd.example", "user list --token-file x", "--server https://specterd.example doctor", "--server=https://specterd.example doctor"} {
 			refuse(t, 2, "with --server, there are export, label, policy, proposal, token, wallet, webhook and whoami", strings.Fields(line)...)
 		}
+	})
+	t.Run("an unknown command", func(t *testing.T) {
+		refuse(t, 2, `unknown command "migrate" for "specterd"; specterd serve migrates the database when it starts`, "--server=https://specterd.example", "migrate")
 	})
 	t.Run("before the command", func(t *testing.T) {
 		if out := r.run(t, "--server", s.url, "--token-file", file, "wallet", "list", "--json"); !strings.Contains(out, `"items"`) {
