@@ -49,11 +49,11 @@ func (s *Store) tryBulkTx(ctx context.Context, body func(*db.Queries) error) err
 
 // preparedTx prepares each statement once. On SQLite, preparing is most of the cost of a
 // small statement.
-type preparedTx struct{ preparedReads }
+type preparedTx struct{ preparedQueries }
 
 func newPreparedTx(tx *sql.Tx) preparedTx {
 	prepared := map[string]*sql.Stmt{} // closed with the transaction
-	return preparedTx{preparedReads{tx, func(ctx context.Context, query string) (*sql.Stmt, error) {
+	return preparedTx{preparedQueries{tx, func(ctx context.Context, query string) (*sql.Stmt, error) {
 		if s := prepared[query]; s != nil {
 			return s, nil
 		}

@@ -75,9 +75,11 @@ func (postgresEngine) listTables() string {
 		WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name <> 'goose_db_version' ORDER BY table_name`
 }
 
+// adapt wraps a DBTX for lists of parameters. The driver prepares statements automatically.
 func (postgresEngine) adapt(d db.DBTX) db.DBTX { return arrays{d} }
 
-// reads returns adapt, since the driver prepares statements automatically.
+func (e postgresEngine) writes(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
+
 func (e postgresEngine) reads(*sql.DB) func(d db.DBTX) db.DBTX { return e.adapt }
 
 // admit locks a table that transactions rarely write. A serializable transaction takes

@@ -137,12 +137,9 @@ func (sqliteEngine) fill(ctx context.Context, _ *sql.Conn, tx *sql.Tx, t backup.
 	return nil
 }
 
-func (sqliteEngine) adapt(d db.DBTX) db.DBTX { return d }
+func (sqliteEngine) writes(rw *sql.DB) func(d db.DBTX) db.DBTX { return (&statements{pool: rw}).on }
 
-func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX {
-	s := &statements{pool: ro}
-	return s.on
-}
+func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX { return (&statements{pool: ro}).on }
 
 // admit does nothing: SQLite runs each write transaction alone.
 func (sqliteEngine) admit(context.Context, *sql.Tx, bool) error { return nil }

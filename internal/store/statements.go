@@ -8,7 +8,7 @@ import (
 	"github.com/specterd/specterd/internal/store/db"
 )
 
-// statements caches prepared queries of a pool: on SQLite, preparing a query costs as
+// statements caches prepared statements of a pool: on SQLite, preparing a query costs as
 // much as running it. The number of queries in the code bounds the cache. The statements
 // are closed with the pool.
 type statements struct {
@@ -50,9 +50,9 @@ func (s *statements) prepareSoon(ctx context.Context, query string) {
 func (s *statements) on(d db.DBTX) db.DBTX {
 	tx, ok := d.(*sql.Tx)
 	if !ok {
-		return preparedReads{d, s.get}
+		return preparedQueries{d, s.get}
 	}
-	return preparedReads{d, func(ctx context.Context, query string) (*sql.Stmt, error) {
+	return preparedQueries{d, func(ctx context.Context, query string) (*sql.Stmt, error) {
 		one, ok := s.prepared.Load(query)
 		if !ok {
 			s.prepareSoon(context.WithoutCancel(ctx), query)
@@ -62,17 +62,29 @@ func (s *statements) on(d db.DBTX) db.DBTX {
 	}}
 }
 
-// preparedReads uses prepared statements for queries that return rows. It gets them from
-// the function statement, which returns nil for a query that is not prepared, and does not
-// close them: they are closed with the pool or the transaction.
-type preparedReads struct {
+// preparedQueries uses prepared statements. It gets them from the function statement, which
+// returns nil for a query that is not prepared, and does not close them: they are closed with
+// the pool or the transaction.
+type preparedQueries struct {
 	db.DBTX
 	statement func(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
+// ExecContext implements db.DBTX.
+func (p preparedQueries) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedQueries
+	if err != nil {
+		return nil, err
+	}
+	if one == nil {
+		return p.DBTX.ExecContext(ctx, query, args...)
+	}
+	return one.ExecContext(ctx, args...)
+}
+
 // QueryContext implements db.DBTX.
-func (p preparedReads) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
+func (p preparedQueries) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedQueries
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +95,8 @@ func (p preparedReads) QueryContext(ctx context.Context, query string, args ...a
 }
 
 // QueryRowContext implements db.DBTX.
-func (p preparedReads) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedReads
+func (p preparedQueries) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	one, err := p.statement(ctx, query) //nolint:sqlclosecheck // see preparedQueries
 	if err != nil || one == nil {
 		return p.DBTX.QueryRowContext(ctx, query, args...) // returns the same error
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -45,5 +46,55 @@ func TestStatements_Concurrent(t *testing.T) {
 		if err != nil {
 			t.Errorf("transaction %d of %d: %v", i, all, err)
 		}
+	}
+}
+
+// TestStatements_Writes checks that statements of write transactions are prepared once and used
+// again in later transactions, also after an error, a rollback and a change of the schema.
+func TestStatements_Writes(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "specterd.db"), 0)
+	_, err := s.rw.ExecContext(t.Context(), "CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+	testkit.Check(t, err)
+	cache := &statements{pool: s.rw}
+	const insert, list = "INSERT INTO numbers (n) VALUES ($1)", "SELECT n FROM numbers ORDER BY n"
+	inTx := func(commit bool, numbers ...int) error {
+		tx, err := s.rw.BeginTx(t.Context(), nil)
+		testkit.Check(t, err)
+		defer tx.Rollback() //nolint:errcheck // after a commit
+		for _, n := range numbers {
+			if _, err := cache.on(tx).ExecContext(t.Context(), insert, n); err != nil {
+				return err
+			}
+		}
+		if commit {
+			return tx.Commit()
+		}
+		return nil
+	}
+	testkit.Check(t, inTx(true, 1, 2)) // the pool has one connection, which this transaction uses
+	testkit.Eventually(t, "the statement is prepared", func() bool {
+		_, ok := cache.prepared.Load(insert)
+		return ok
+	})
+	testkit.Check(t, inTx(true, 3, 4))
+	if err := inTx(true, 5, 4); !isUnique(err) {
+		t.Errorf("a duplicate: %v", err)
+	}
+	testkit.Check(t, inTx(false, 6))
+	_, err = s.rw.ExecContext(t.Context(), "ALTER TABLE numbers ADD COLUMN comment TEXT")
+	testkit.Check(t, err)
+	testkit.Check(t, inTx(true, 7))
+	rows, err := s.rw.QueryContext(t.Context(), list)
+	testkit.Check(t, err)
+	defer func() { testkit.Check(t, rows.Close()) }()
+	var got []int
+	for rows.Next() {
+		var n int
+		testkit.Check(t, rows.Scan(&n))
+		got = append(got, n)
+	}
+	testkit.Check(t, rows.Err())
+	if !slices.Equal(got, []int{1, 2, 3, 4, 7}) {
+		t.Errorf("the numbers are %v", got)
 	}
 }

@@ -46,8 +46,8 @@ type Store struct {
 	engine engine
 	quotas auth.Limits
 	rw, ro *sql.DB // the same pool on PostgreSQL
-	// toRead wraps a DBTX to make read-only queries faster.
-	toRead func(d db.DBTX) db.DBTX
+	// toWrite and toRead wrap a DBTX to make its statements faster.
+	toWrite, toRead func(d db.DBTX) db.DBTX
 	// damage is the corruption that Verify found in the file, or nil.
 	damage atomic.Pointer[error]
 	disk   disk
@@ -76,10 +76,11 @@ type engine interface {
 	credentials(ctx context.Context, ro *sql.DB) (credentialReader, error)
 	// histories returns a reader for long histories, which must be closed.
 	histories(ro *sql.DB) (historyReader, error)
-	// adapt wraps a DBTX to optimize queries for the database.
-	adapt(d db.DBTX) db.DBTX
-	// reads returns a function like adapt for read-only queries, on the read pool or in
-	// one of its transactions.
+	// writes returns a function that wraps a transaction of the pool for writing, to make its
+	// statements faster.
+	writes(rw *sql.DB) func(d db.DBTX) db.DBTX
+	// reads returns the same for read-only queries, on the pool for reading or in one of its
+	// transactions.
 	reads(ro *sql.DB) func(d db.DBTX) db.DBTX
 	// admit must be called as the first statement of a transaction. It waits until no
 	// transaction that must run alone is running or, if alone is set, until no
@@ -147,7 +148,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.toRead = s.engine.reads(s.ro)
+	s.toWrite, s.toRead = s.engine.writes(s.rw), s.engine.reads(s.ro)
 	return s, nil
 }
 

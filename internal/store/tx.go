@@ -136,7 +136,7 @@ func (s *Store) tryTx(ctx context.Context, level sql.IsolationLevel, attempt int
 	if err := s.engine.admit(ctx, tx.Tx, attempt > concurrentAttempts); err != nil {
 		return fmt.Errorf("wait for other transactions: %w", err)
 	}
-	noted := &noting{DBTX: s.engine.adapt(tx.Tx)}
+	noted := &noting{DBTX: s.toWrite(tx.Tx)}
 	if err := body(db.New(noted)); err != nil {
 		return err
 	}
