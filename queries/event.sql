@@ -31,10 +31,14 @@ UPDATE wallets SET imported = @imported WHERE wallet_id = @wallet_id;
 INSERT INTO awaiting_final (wallet_id, txid, block_height) VALUES (@wallet_id, @txid, @block_height)
 ON CONFLICT (wallet_id, txid) DO UPDATE SET block_height = excluded.block_height;
 
--- name: AwaitingFinal :many
+-- The transactions that the synced blocks have made final.
+-- name: FinalNow :many
 SELECT f.wallet_id, f.txid, f.block_height, t.block_hash, t.category, t.flow_sat
-FROM awaiting_final AS f JOIN transactions AS t ON t.wallet_id = f.wallet_id AND t.txid = f.txid
-WHERE f.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+FROM wallets AS w
+JOIN awaiting_final AS f ON f.wallet_id = w.wallet_id
+JOIN transactions AS t ON t.wallet_id = f.wallet_id AND t.txid = f.txid
+WHERE w.wallet_id IN (SELECT value FROM json_each(CAST(@wallet_ids AS TEXT)))
+  AND f.block_height <= w.synced_height - w.final_after + 1
 ORDER BY f.wallet_id, f.block_height, f.txid;
 
 -- name: StopAwaitingFinal :exec

@@ -243,14 +243,11 @@ func (w *indexWriter) addFinal(ctx context.Context, tips map[string]wallet.Tip) 
 	if len(tips) == 0 {
 		return nil
 	}
-	rows, err := w.q.AwaitingFinal(ctx, listOf(slices.Sorted(maps.Keys(tips))))
+	rows, err := w.q.FinalNow(ctx, listOf(slices.Sorted(maps.Keys(tips))))
 	if err != nil {
-		return fmt.Errorf("list the transactions that will be final: %w", err)
+		return fmt.Errorf("list the transactions that are final: %w", err)
 	}
 	for _, row := range rows {
-		if tips[row.WalletID].Height-row.BlockHeight+1 < w.wallets[row.WalletID].finalAfter {
-			continue
-		}
 		state := event.TxState{Status: string(wallet.Confirmed), Height: &row.BlockHeight, Hash: row.BlockHash}
 		w.log.add(row.WalletID, event.TransactionFinal, row.Txid, event.Actor{}, event.TransactionData{
 			Txid: row.Txid, Category: row.Category, Flow: row.FlowSat, Before: &state, After: state,

@@ -127,52 +127,6 @@ func (q *Queries) AwaitFinalAbove(ctx context.Context, arg AwaitFinalAboveParams
 	return err
 }
 
-const AwaitingFinal = `-- name: AwaitingFinal :many
-SELECT f.wallet_id, f.txid, f.block_height, t.block_hash, t.category, t.flow_sat
-FROM awaiting_final AS f JOIN transactions AS t ON t.wallet_id = f.wallet_id AND t.txid = f.txid
-WHERE f.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
-ORDER BY f.wallet_id, f.block_height, f.txid
-`
-
-type AwaitingFinalRow struct {
-	WalletID    string
-	Txid        string
-	BlockHeight int
-	BlockHash   string
-	Category    string
-	FlowSat     btc.Amount
-}
-
-func (q *Queries) AwaitingFinal(ctx context.Context, walletIds string) ([]AwaitingFinalRow, error) {
-	rows, err := q.db.QueryContext(ctx, AwaitingFinal, walletIds)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []AwaitingFinalRow{}
-	for rows.Next() {
-		var i AwaitingFinalRow
-		if err := rows.Scan(
-			&i.WalletID,
-			&i.Txid,
-			&i.BlockHeight,
-			&i.BlockHash,
-			&i.Category,
-			&i.FlowSat,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const DeleteEvents = `-- name: DeleteEvents :exec
 DELETE FROM events WHERE seq <= $1
 `
@@ -404,6 +358,56 @@ func (q *Queries) EventsOfWalletFrom(ctx context.Context, arg EventsOfWalletFrom
 			&i.ActorID,
 			&i.ActorUser,
 			&i.ActorToken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const FinalNow = `-- name: FinalNow :many
+SELECT f.wallet_id, f.txid, f.block_height, t.block_hash, t.category, t.flow_sat
+FROM wallets AS w
+JOIN awaiting_final AS f ON f.wallet_id = w.wallet_id
+JOIN transactions AS t ON t.wallet_id = f.wallet_id AND t.txid = f.txid
+WHERE w.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
+  AND f.block_height <= w.synced_height - w.final_after + 1
+ORDER BY f.wallet_id, f.block_height, f.txid
+`
+
+type FinalNowRow struct {
+	WalletID    string
+	Txid        string
+	BlockHeight int
+	BlockHash   string
+	Category    string
+	FlowSat     btc.Amount
+}
+
+// The transactions that the synced blocks have made final.
+func (q *Queries) FinalNow(ctx context.Context, walletIds string) ([]FinalNowRow, error) {
+	rows, err := q.db.QueryContext(ctx, FinalNow, walletIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []FinalNowRow{}
+	for rows.Next() {
+		var i FinalNowRow
+		if err := rows.Scan(
+			&i.WalletID,
+			&i.Txid,
+			&i.BlockHeight,
+			&i.BlockHash,
+			&i.Category,
+			&i.FlowSat,
 		); err != nil {
 			return nil, err
 		}
