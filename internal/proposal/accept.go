@@ -24,9 +24,12 @@ type funded struct {
 }
 
 // acceptable returns nil if the node will accept the payment once it is signed, and
-// otherwise ErrFeeRateTooLow or an error of Node.Check. If the draft replaces a payment,
-// it also fills in the evictions, and returns an error if they cannot be determined.
+// otherwise ErrFeeRateTooLow or an error of Node.Check. It also fills in the ancestors and, if
+// the draft replaces a payment, the evictions, and returns an error if they cannot be
+// determined.
 func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
+	inputs := f.Inputs
+	ancestors := soon(func() (Ancestors, error) { return s.findAncestors(ctx, d.view.NodeWallet(), inputs) })
 	if d.replaced != nil {
 		var err error
 		if f.evictions, err = s.evictedBy(ctx, d.view.Wallet, outpointsOf(f.Inputs), d.replaced.txid); err != nil {
@@ -37,7 +40,11 @@ func (s *Service) acceptable(ctx context.Context, d draft, f *funded) error {
 			return ErrFeeRateTooLow
 		}
 	}
-	return s.node.Check(ctx, d.view.NodeWallet(), f.probe)
+	err := s.node.Check(ctx, d.view.NodeWallet(), f.probe)
+	if err == nil {
+		f.Ancestors, err = ancestors()
+	}
+	return err
 }
 
 // dataReasons are the reasons with which nodes reject a standard payment because of its data

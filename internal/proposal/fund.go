@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -60,20 +61,32 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 		return funded{}, err
 	}
 	p.setExcess()
-	if err := d.checkFee(&p); err != nil {
-		return funded{Proposal: p, probe: probe}, err
-	}
-	p.Ancestors, err = s.findAncestors(ctx, d.view.NodeWallet(), p.Inputs)
-	return funded{Proposal: p, probe: probe}, err
+	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
 }
 
 // ask makes Core create a PSBT and fills the proposal with it; see take.
 func (s *Service) ask(ctx context.Context, p *Proposal, d draft, f Funding) (probe []byte, err error) {
+	keys := soon(func() (*keyring, error) { return newKeyring(d.view.Wallet) }) // while Core selects UTXOs
 	made, err := s.node.Fund(ctx, d.view.NodeWallet(), f)
 	if err != nil {
 		return nil, err
 	}
-	return s.take(ctx, p, d, f, made)
+	k, err := keys()
+	if err != nil {
+		return nil, err
+	}
+	return s.take(ctx, p, d, f, made, k)
+}
+
+// soon calls do in another goroutine, and returns a function that waits for its results. If do
+// panics, so does wait.
+func soon[T any](do func() (T, error)) (wait func() (T, error)) {
+	wait = sync.OnceValues(do)
+	go func() {
+		defer func() { _ = recover() }()
+		_, _ = wait()
+	}()
+	return wait
 }
 
 // funding returns the parameters of Core's funding call for a draft.

@@ -46,7 +46,7 @@ var errOverpaid = errors.New("the recipients would receive more than requested")
 
 // take checks Core's transaction against the request and our own descriptor, and fills
 // the proposal with it. It returns the transaction with placeholders for its signatures.
-func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded) (probe []byte, err error) {
+func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, made Funded, k *keyring) (probe []byte, err error) {
 	packet, err := psbt.Parse(made.PSBT)
 	if errors.Is(err, psbt.ErrTooLarge) {
 		return nil, ErrPSBTTooLarge.WithCause(err)
@@ -61,10 +61,6 @@ func (s *Service) take(ctx context.Context, p *Proposal, d draft, f Funding, mad
 		return nil, altered("the lock time is %d", tx.LockTime)
 	case tx.Version != txVersion:
 		return nil, altered("the transaction's version is %d", tx.Version)
-	}
-	k, err := newKeyring(d.view.Wallet)
-	if err != nil {
-		return nil, err
 	}
 	ours, err := s.ours(ctx, d, k, packet)
 	if err != nil {
