@@ -105,7 +105,7 @@ func (s *shell) serve(t *testing.T) {
 		s.url = strings.TrimSpace(rest)
 		return found && strings.HasSuffix(rest, "\n")
 	})
-	const allScopes = `{"description": "test", "lifetime": "1 day", "scopes": ["wallets:*", "addresses:write", "proposals:*", "users:read", "audit:read", "members:*", "webhooks:*", "policies:*"]}`
+	const allScopes = `{"description": "test", "lifetime": "1 day", "scopes": ["wallets:*", "addresses:write", "proposals:*", "users:read", "audit:read", "members:*", "webhooks:*", "policies:*", "node:read"]}`
 	s.token, _ = field(s.send(t, http.MethodPost, "/api/v1/tokens", allScopes), "token").(string)
 }
 
@@ -160,6 +160,16 @@ func (s *shell) createVault(t *testing.T, keys []string, n int) {
 	s.node.Mine(t, 1)
 	testkit.Eventually(t, "the payments are available", func() bool {
 		return field(s.get(t, "/api/v1/wallets/vault"), "balances", "available_sat") == float64(n)*1e8
+	})
+}
+
+// awaitTip waits until the server, which polls the node, knows the last block. Commands without a
+// server always ask the node.
+func (s *shell) awaitTip(t *testing.T) {
+	t.Helper()
+	tip := decoded(t, string(s.node.CLI(t, "getbestblockhash")))
+	testkit.Eventually(t, "the server knows the last block", func() bool {
+		return field(s.get(t, "/api/v1/node"), "best_block_hash") == tip
 	})
 }
 

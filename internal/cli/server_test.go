@@ -38,6 +38,7 @@ func TestServerCommands_Output(t *testing.T) {
 		s, keys := newShell(t, postgres)
 		s.serve(t)
 		s.createVault(t, keys, 3)
+		s.awaitTip(t) // errors name the height of the chain
 		r := s.remoteAs(t, "admin", mostScopes)
 		to := s.newAddress(t)
 		address := strings.TrimSpace(s.run(t, "wallet", "address", "vault", "--label", "invoice 17"))
