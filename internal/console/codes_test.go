@@ -12,11 +12,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
+	"github.com/specterd/specterd/internal/admission"
 	"github.com/specterd/specterd/internal/qrcodec"
 	"github.com/specterd/specterd/internal/qrscan"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -129,7 +130,9 @@ func scanResult(t *testing.T, p *document) (r result) {
 // TestScan sends frames as the script does, and photos as a browser without scripts does.
 func TestScan(t *testing.T) {
 	t.Parallel()
-	s, alice, w := treasury(t)
+	limits := admission.DefaultLimits()
+	limits.Slots, limits.Patience = 1, time.Minute // frames wait while the test occupies the slot
+	s, alice, w := treasury(t, func(set *setup) { set.gate = admission.New(limits) })
 	made := alice.propose(w.alias)
 	page := pageOf(made)
 	texts := urTexts(t, s.node.Sign(t, psbtOf(t, made), w.signers[0]))
@@ -154,19 +157,27 @@ func TestScan(t *testing.T) {
 		t.Errorf("two series: %+v", r)
 	}
 	t.Run("limit per user", func(t *testing.T) {
-		photo := codePicture(t, texts[0])
-		var all sync.WaitGroup
-		statuses := make([]int, 40)
-		for i := range statuses {
-			all.Go(func() { statuses[i] = frame(photo).status })
+		photo, statuses := codePicture(t, texts[0]), make(chan int)
+		slot := s.occupy(t, "another user", admission.Work)
+		const refused = 5
+		admitted := limits.PerUser + limits.Waiting
+		for range admitted + refused {
+			go func() {
+				status := 0 // after a failure of the test
+				defer func() { statuses <- status }()
+				status = frame(photo).status
+			}()
 		}
-		all.Wait()
-		count := map[int]int{}
-		for _, status := range statuses {
-			count[status]++
+		for range refused {
+			if status := <-statuses; status != http.StatusTooManyRequests {
+				t.Errorf("status %d of a frame above the limit", status)
+			}
 		}
-		if count[200] == 0 || count[429] == 0 || count[200]+count[429] != len(statuses) {
-			t.Errorf("statuses %v", count)
+		slot.Leave()
+		for range admitted {
+			if status := <-statuses; status != http.StatusOK {
+				t.Errorf("status %d of a frame below the limit", status)
+			}
 		}
 	})
 	if n := s.count(t, "proposal_signatures"); n != 0 {

@@ -132,9 +132,9 @@ func (v *visitor) funded(alias string) vault {
 }
 
 // treasury opens a server with a node of its own, on which alice has the funded vault treasury.
-func treasury(t *testing.T) (s *site, alice *visitor, w vault) {
+func treasury(t *testing.T, settings ...func(*setup)) (s *site, alice *visitor, w vault) {
 	t.Helper()
-	s = open(t, onOwnNode)
+	s = open(t, append(settings, onOwnNode)...)
 	alice = s.user(t, "alice", false)
 	return s, alice, alice.funded("treasury")
 }
