@@ -49,8 +49,8 @@ const calmAfter = 10 * time.Second
 
 // releaseMemory returns memory to the operating system after a period of high load, until
 // ctx ends. It measures the load at each interval. The runtime alone would keep the
-// memory that the heap may grow to again.
-func releaseMemory(ctx context.Context, every time.Duration) {
+// memory that the heap may grow to again, and the database its caches, which release frees.
+func releaseMemory(ctx context.Context, every time.Duration, release func(context.Context) error) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var w workload
 	tick := time.NewTicker(every)
@@ -62,6 +62,7 @@ func releaseMemory(ctx context.Context, every time.Duration) {
 		case <-tick.C:
 			metrics.Read(allocated)
 			if w.calmed(allocated[0].Value.Uint64()) {
+				_ = release(ctx) // without it, the process only takes more memory
 				debug.FreeOSMemory()
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,8 +59,14 @@ func TestMemoryRelease(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { releaseMemory(ctx, 20*time.Millisecond) })
+	var released atomic.Bool
+	running.Go(func() {
+		releaseMemory(ctx, 20*time.Millisecond, func(context.Context) error {
+			released.Store(true)
+			return nil
+		})
+	})
 	defer running.Wait()
 	defer stop()
-	testkit.Eventually(t, "the memory is given back", func() bool { return kept() < with-size/2 })
+	testkit.Eventually(t, "the memory is given back", func() bool { return kept() < with-size/2 && released.Load() })
 }

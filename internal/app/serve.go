@@ -85,7 +85,7 @@ func (a *App) Serve(ctx context.Context, ready func(url string)) error {
 		func(ctx context.Context) { _ = n.Monitor.Run(ctx) },
 		func(ctx context.Context) { a.runDueWork(ctx, due, n, proposals, spends) },
 		func(ctx context.Context) { a.runDeliveries(ctx, due, deliverer) },
-		func(ctx context.Context) { releaseMemory(ctx, calmAfter) },
+		func(ctx context.Context) { releaseMemory(ctx, calmAfter, a.Store.ReleaseMemory) },
 	} {
 		running.Go(func() { task(background) })
 	}

@@ -12,8 +12,7 @@ import (
 
 const tick = 10 * time.Millisecond // unit of the times in /proc/PID/stat
 
-// processorTime returns the CPU time of the server, including the shell that
-// watches it. It returns zero on systems without /proc.
+// processorTime returns the CPU time of the server. It returns zero on systems without /proc.
 func (s *server) processorTime() time.Duration {
 	var ticks int
 	for _, fields := range s.processes() {
@@ -42,9 +41,9 @@ func (s *server) threadTime() time.Duration {
 	return sum
 }
 
-// processes returns the processes in the server's process group. The keys are their
-// directories in /proc; the values are the fields of the file stat from the third
-// field on, which follows the name in parentheses (proc(5)).
+// processes returns the processes in the server's process group, except for the shell that
+// watches the server and takes 4 MB. The keys are their directories in /proc; the values are the
+// fields of the file stat from the third field on, which follows the name in parentheses (proc(5)).
 func (s *server) processes() map[string][]string {
 	all := map[string][]string{}
 	folders, _ := filepath.Glob("/proc/[0-9]*")
@@ -53,7 +52,11 @@ func (s *server) processes() map[string][]string {
 		if err != nil {
 			continue // it has ended
 		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		end := strings.LastIndexByte(string(text), ')')
+		if strings.HasSuffix(string(text[:end+1]), "(sh)") {
+			continue
+		}
+		fields := strings.Fields(string(text[end+1:]))
 		if len(fields) >= 13 && fields[2] == strconv.Itoa(s.group) {
 			all[folder] = fields
 		}

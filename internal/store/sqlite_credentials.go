@@ -90,8 +90,7 @@ func (r *pinnedReader) credential(ctx context.Context, tokenID string) (*auth.Cr
 func (r *pinnedReader) close() error {
 	var err error
 	for len(r.free) > 0 {
-		c := <-r.free
-		err = errors.Join(err, c.counter.(driver.Stmt).Close(), c.conn.Close())
+		err = errors.Join(err, (<-r.free).close())
 	}
 	r.index.close()
 	return errors.Join(err, r.pool.Close())

@@ -56,9 +56,7 @@ func (r *sqliteHistories) close() (err error) {
 	for range cap(r.slots) {
 		r.slots <- struct{}{}
 	}
-	for _, conn := range r.free {
-		err = errors.Join(err, conn.Close())
-	}
+	err = r.release()
 	for range cap(r.slots) { // later readers get an error
 		<-r.slots
 	}
