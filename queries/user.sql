@@ -14,15 +14,15 @@ WHERE name_folded > @after
 ORDER BY name_folded
 LIMIT CAST(@max_rows AS BIGINT);
 
--- name: CountUsers :one
-SELECT count(*) FROM users;
+-- name: HasUsers :one
+SELECT CAST(EXISTS (SELECT 1 FROM users) AS BOOLEAN) AS has_users;
 
 -- name: CountOtherActiveAdmins :one
 SELECT count(*) FROM users
 WHERE is_admin AND disabled_at IS NULL AND user_id <> @user_id;
 
 -- name: ActiveAdmins :many
-SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY user_id;
+SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY name_folded;
 
 -- name: UpdateUser :exec
 UPDATE users SET

@@ -207,7 +207,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err := s.checkDamage(); err != nil {
 		return err
 	}
-	if _, err := s.reads().CountUsers(ctx); err != nil {
+	if _, err := s.reads().HasUsers(ctx); err != nil {
 		return translate(fmt.Errorf("ping: %w", err))
 	}
 	if trouble := s.disk.trouble.Load(); trouble != nil {

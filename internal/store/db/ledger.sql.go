@@ -222,9 +222,9 @@ WHERE w.wallet_id IN (SELECT value FROM json_each(CAST($1 AS TEXT)))
   AND t.time >= CAST($2 AS BIGINT) AND t.time >= w.created_at - CAST($3 AS BIGINT) AND t.category IN ('send', 'selftransfer', 'mixed')
   AND NOT EXISTS (
     SELECT 1 FROM inputs AS i
-    JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+    CROSS JOIN proposal_inputs AS pi
     JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
-    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid)
+    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid AND pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout)
 ORDER BY t.time DESC, t.txid
 LIMIT CAST($4 AS BIGINT)
 `

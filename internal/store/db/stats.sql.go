@@ -43,13 +43,13 @@ func (q *Queries) ProposalStats(ctx context.Context) ([]ProposalStatsRow, error)
 
 const UnproposedCount = `-- name: UnproposedCount :one
 SELECT CAST(count(*) AS BIGINT) AS spends
-FROM wallets AS w JOIN transactions AS t ON t.wallet_id = w.wallet_id
-WHERE t.time >= CAST($1 AS BIGINT) AND t.time >= w.created_at - CAST($2 AS BIGINT) AND t.category IN ('send', 'selftransfer', 'mixed')
+FROM wallets AS w CROSS JOIN transactions AS t
+WHERE t.wallet_id = w.wallet_id AND t.time >= CAST($1 AS BIGINT) AND t.time >= w.created_at - CAST($2 AS BIGINT) AND t.category IN ('send', 'selftransfer', 'mixed')
   AND NOT EXISTS (
     SELECT 1 FROM inputs AS i
-    JOIN proposal_inputs AS pi ON pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout
+    CROSS JOIN proposal_inputs AS pi
     JOIN proposals AS p ON p.proposal_id = pi.proposal_id AND (p.txid = i.txid OR p.final_txid = i.txid)
-    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid)
+    WHERE i.wallet_id = t.wallet_id AND i.txid = t.txid AND pi.wallet_id = i.wallet_id AND pi.txid = i.prev_txid AND pi.vout = i.prev_vout)
 `
 
 type UnproposedCountParams struct {
@@ -57,7 +57,8 @@ type UnproposedCountParams struct {
 	Margin int64
 }
 
-// See UnproposedSpends.
+// See UnproposedSpends. SQLite does not reorder a CROSS JOIN: for each wallet, only the recent
+// transactions are read.
 func (q *Queries) UnproposedCount(ctx context.Context, arg UnproposedCountParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, UnproposedCount, arg.Since, arg.Margin)
 	var spends int64

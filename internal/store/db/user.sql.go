@@ -12,7 +12,7 @@ import (
 )
 
 const ActiveAdmins = `-- name: ActiveAdmins :many
-SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY user_id
+SELECT user_id FROM users WHERE is_admin AND disabled_at IS NULL ORDER BY name_folded
 `
 
 func (q *Queries) ActiveAdmins(ctx context.Context) ([]string, error) {
@@ -61,17 +61,6 @@ func (q *Queries) CountOtherActiveAdmins(ctx context.Context, userID string) (in
 	return count, err
 }
 
-const CountUsers = `-- name: CountUsers :one
-SELECT count(*) FROM users
-`
-
-func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, CountUsers)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const CreateUser = `-- name: CreateUser :exec
 INSERT INTO users (user_id, name, name_folded, password_hash, password_is_default, is_admin, disabled_at, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -109,6 +98,17 @@ DELETE FROM users WHERE user_id = $1
 func (q *Queries) DeleteUser(ctx context.Context, userID string) error {
 	_, err := q.db.ExecContext(ctx, DeleteUser, userID)
 	return err
+}
+
+const HasUsers = `-- name: HasUsers :one
+SELECT CAST(EXISTS (SELECT 1 FROM users) AS BOOLEAN) AS has_users
+`
+
+func (q *Queries) HasUsers(ctx context.Context) (bool, error) {
+	row := q.db.QueryRowContext(ctx, HasUsers)
+	var has_users bool
+	err := row.Scan(&has_users)
+	return has_users, err
 }
 
 const HoldUser = `-- name: HoldUser :one
