@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/specterd/specterd/internal/btc"
-	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/policy"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
@@ -160,7 +158,7 @@ func (e *expected) counts(c policy.Charge, all []*expected) (sat btc.Amount, cou
 
 // decision is the result of the test's own evaluation of a payment.
 type decision struct {
-	refusals map[string]string // what is used, by layer, rule and field
+	refusals map[string]string // what is used, and the amounts of the message, by layer, rule and field
 	charges  []policy.Charge
 	approval bool
 	delay    time.Duration
@@ -223,60 +221,36 @@ func (s *testWallet) exceeded(l historyLayer, r historyRule, x *expected, now ti
 	exceeded := map[string]string{}
 	name := fmt.Sprintf("%s %s ", l.kind, r.name)
 	if r.maxPayment > 0 && x.amount > r.maxPayment {
-		exceeded[name+"max_payment_sat"] = ""
+		exceeded[name+"max_payment_sat"] = withAmounts("", r.maxPayment, x.amount)
 	}
 	if r.maxSat > 0 && used+x.spent > r.maxSat {
-		exceeded[name+"windows[0].max_sat"] = fmt.Sprint(int64(used))
+		exceeded[name+"windows[0].max_sat"] = withAmounts(fmt.Sprint(int64(used)), r.windowAmounts(used, x.spent)...)
 	}
 	if r.maxCount > 0 && payments+1 > r.maxCount {
-		exceeded[name+"windows[0].max_count"] = fmt.Sprint(payments)
+		exceeded[name+"windows[0].max_count"] = withAmounts(fmt.Sprint(payments))
 	}
 	return exceeded
 }
 
-// asked is a requested payment. The amount is 0 if it depends on the fee.
-type asked struct {
-	amount   btc.Amount
-	replaces *expected // nil for none
+// windowAmounts returns the amounts in the message about a payment that exceeds the window: the
+// limit, what is used, what is left, what the payment needs, and if waiting does not help, the
+// amounts that it can be reduced to.
+func (r historyRule) windowAmounts(used, spent btc.Amount) []btc.Amount {
+	switch left := r.maxSat - used; {
+	case spent <= r.maxSat:
+		return []btc.Amount{r.maxSat, used, max(0, left), spent}
+	case used == 0:
+		return []btc.Amount{r.maxSat, spent, r.maxSat}
+	case left <= 0:
+		return []btc.Amount{r.maxSat, used, spent, r.maxSat}
+	default:
+		return []btc.Amount{r.maxSat, used, spent, left, r.maxSat}
+	}
 }
 
-// refused returns an error unless the test's own evaluation gives the same limits.
-func (h *histories) refused(s *testWallet, a asked, f *fault.Error, from, to time.Time) error {
-	h.results["refused"]++
-	x := &expected{replaces: a.replaces}
-	x.amount, x.spent = a.amount, a.amount
-	got := map[string]string{}
-	for _, l := range f.Limits {
-		got[fmt.Sprintf("%s %s %s", l.Layer, l.Rule, l.Field)] = l.Used
-		sentence, ok := l.Message.(policy.Sentence)
-		if !ok {
-			continue
-		}
-		last, ok := sentence.Args[len(sentence.Args)-1].(btc.Amount)
-		switch {
-		case ok && l.Field == "max_payment_sat":
-			x.amount = last
-		case ok && strings.HasSuffix(l.Field, ".max_sat"):
-			x.spent = last
-		}
-	}
-	if a.amount > 0 && x.amount != a.amount || x.spent > x.amount+300_000 && x.amount > 0 {
-		return fmt.Errorf("a payment of %s is refused as one of %s, %s with the fee", a.amount, x.amount, x.spent)
-	}
-	x.spent = max(x.spent, x.amount)
-	want := s.decide(x, from).refusals
-	if !maps.Equal(want, got) {
-		want = s.decide(x, to).refusals
-	}
-	if len(got) == 0 || !maps.Equal(want, got) {
-		return fmt.Errorf("the payment of %s, %s with the fee, exceeds %v, but is refused for %v", x.amount, x.spent, want, got)
-	}
-	return nil
-}
-
-// admitted returns an error unless the test's own evaluation permits a new proposal with the same
-// charges and requirements.
-func (h *histories) admitted(s *testWallet, e *expected, p proposal.Proposal, from, to time.Time) error {
+// admitted returns an error unless a new proposal pays what was asked for, and the test's own
+// evaluation permits it with the same charges and requirements.
+func (h *histories) admitted(s *testWallet, a asked, e *expected, p proposal.Proposal, from, to time.Time) error {
 	e.status = p.Status
 	for _, in := range p.Inputs {
 		e.spent += in.Amount
@@ -288,6 +262,9 @@ func (h *histories) admitted(s *testWallet, e *expected, p proposal.Proposal, fr
 		} else {
 			e.amount += amount
 		}
+	}
+	if a.amount > 0 && e.amount != a.amount || a.spent > 0 && e.spent != a.spent {
+		return fmt.Errorf("%s pays %s, %s with the fee, but %s and %s were asked for", e.name, e.amount, e.spent, a.amount, a.spent)
 	}
 	if len(s.policies) == 0 {
 		if p.Review != nil {

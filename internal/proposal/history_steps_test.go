@@ -67,11 +67,11 @@ var walletSteps = []walletStep{
 var rates = []btc.FeeRate{1000, 1000, 1100, 2000, 3000, 5000, 10_000, 20_000}
 
 func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
-	o, err := h.order(s, n)
+	o, spent, err := h.order(s, n)
 	if err != nil {
 		return "", err
 	}
-	a := asked{}
+	a := asked{spent: spent}
 	for _, r := range o.Recipients {
 		a.amount += r.Amount
 	}
@@ -81,15 +81,15 @@ func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
 	})
 }
 
-// order returns a random request for a payment.
-func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, error) {
-	o := proposal.CreateParams{FeeRate: pick(rates, n[0])}
+// order returns a random request for a payment, and if it pays all of some UTXOs, their sum.
+func (h *histories) order(s *testWallet, n [5]uint32) (o proposal.CreateParams, spent btc.Amount, err error) {
+	o = proposal.CreateParams{FeeRate: pick(rates, n[0])}
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
 	}
 	utxos, err := h.wallets.UTXOs(h.t.Context(), h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
 	if err != nil {
-		return o, err
+		return o, 0, err
 	}
 	utxos = slices.DeleteFunc(utxos, func(c wallet.UTXO) bool { return c.Reserved || c.Immature })
 	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
@@ -108,6 +108,9 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 	switch n[3] % 8 {
 	case 0:
 		to.Amount, o.SendMax = 0, true
+		if spent = available; o.UTXOs == nil {
+			spent = trustedSum(utxos)
+		}
 	case 1:
 		to.Address = pick(s.addresses, n[4])
 	}
@@ -121,7 +124,16 @@ func (h *histories) order(s *testWallet, n [5]uint32) (proposal.CreateParams, er
 		o.Recipients[0].Amount /= 2
 		o.Recipients[1].Amount -= o.Recipients[0].Amount
 	}
-	return o, nil
+	return o, spent, nil
+}
+
+func trustedSum(utxos []wallet.UTXO) (sum btc.Amount) {
+	for _, c := range utxos {
+		if c.Trusted {
+			sum += c.Amount
+		}
+	}
+	return sum
 }
 
 // create creates a proposal and checks that the node accepts its transaction. If the
@@ -151,7 +163,7 @@ func (h *histories) create(s *testWallet, what string, a asked, rate btc.FeeRate
 	if err != nil {
 		return what, err
 	}
-	if err := h.admitted(s, e, p, from, to); err != nil {
+	if err := h.admitted(s, a, e, p, from, to); err != nil {
 		return what, err
 	}
 	s.proposals = append(s.proposals, e)
@@ -363,7 +375,7 @@ func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
 	rate := p.FeeRate + pick([]btc.FeeRate{10, 100, 1000, p.FeeRate, 3 * p.FeeRate, 10 * p.FeeRate}, n[1])
 	a := asked{amount: e.amount, replaces: e}
 	if p.SendMax {
-		a.amount = 0
+		a.amount, a.spent = 0, e.spent
 	}
 	return h.create(s, "bump "+e.name+" to", a, rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		return h.Bump(h.t.Context(), h.access(h.alice, s.alias), e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
@@ -377,7 +389,7 @@ func (h *histories) replace(s *testWallet, n [5]uint32) (string, error) {
 	}
 	name := pick([]string{e.id, e.txid}, n[1])
 	o := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee, Amount: 20_000}}, Replaces: name, Evict: n[3]%4 != 0}
-	return h.create(s, "propose instead of "+e.name, asked{20_000, e}, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
+	return h.create(s, "propose instead of "+e.name, asked{amount: 20_000, replaces: e}, pick(rates, n[2]), func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
 		return h.Create(h.t.Context(), h.access(h.alice, s.alias), o)
 	})
