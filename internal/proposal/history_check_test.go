@@ -307,7 +307,8 @@ func (s *testWallet) compareReserved(f *facts, holders map[btc.Outpoint]string, 
 	}
 	for at := range f.locked {
 		if holders[at] == "" && !f.spent(at) { // Core does not unlock spent outputs
-			say("%s is locked in Core, but not reserved by a proposal", s.nameOf(at))
+			kept := slices.ContainsFunc(reserved, func(r proposal.Reservation) bool { return r.Outpoint == at })
+			say("%s is locked in Core, but not reserved by a proposal (a sync round will unlock it: %t)%s", s.nameOf(at), kept, s.spendersOf(f, at))
 		}
 	}
 	for at := range holders {
@@ -319,6 +320,15 @@ func (s *testWallet) compareReserved(f *facts, holders map[btc.Outpoint]string, 
 		}
 	}
 	return wrong
+}
+
+// spendersOf describes the transactions that spend an output, as Core's wallet reports them.
+func (s *testWallet) spendersOf(f *facts, at btc.Outpoint) (said string) {
+	for _, txid := range f.spenders[at] {
+		t := f.txs[txid]
+		said += fmt.Sprintf("; spent by %s with %d confirmations, in the mempool: %t, abandoned: %t, conflicts: %v", s.names[txid], t.Confirmations, t.inMempool, t.abandoned(), t.MempoolConflicts)
+	}
+	return said
 }
 
 // compareUTXOs returns the differences in UTXOs and balances. Core does not list

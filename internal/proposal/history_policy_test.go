@@ -158,27 +158,36 @@ func (e *expected) counts(c policy.Charge, all []*expected) (sat btc.Amount, cou
 
 // decision is the result of the test's own evaluation of a payment.
 type decision struct {
-	refusals map[string]string // what is used, and the amounts of the message, by layer, rule and field
+	refusals map[string]refused // by layer, rule and field
 	charges  []policy.Charge
 	approval bool
 	delay    time.Duration
+	// permittedAt is when a refused payment is permitted if nothing else changes; zero for never.
+	permittedAt time.Time
 }
 
 // decide evaluates a payment that is not stored yet.
 func (s *testWallet) decide(x *expected, now time.Time) decision {
-	d := decision{refusals: map[string]string{}}
+	d := decision{refusals: map[string]refused{}}
+	never := false
 	for _, l := range s.policies {
 		var permitted []historyRule
-		refusals := map[string]string{}
+		var first time.Time // at which one of the rules permits it
+		refusals := map[string]refused{}
 		for _, r := range l.rules {
 			exceeded := s.exceeded(l, r, x, now)
 			if len(exceeded) == 0 {
 				permitted = append(permitted, r)
+			} else if at := lastFree(exceeded); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+				first = at
 			}
 			maps.Copy(refusals, exceeded)
 		}
 		if len(permitted) == 0 {
 			maps.Copy(d.refusals, refusals)
+			if never = never || first.IsZero(); first.After(d.permittedAt) {
+				d.permittedAt = first
+			}
 			continue
 		}
 		r := slices.MinFunc(permitted, func(a, b historyRule) int {
@@ -186,6 +195,9 @@ func (s *testWallet) decide(x *expected, now time.Time) decision {
 		})
 		d.charges = append(d.charges, policy.Charge{Subject: s.subject(l), Rule: r.name})
 		d.approval, d.delay = d.approval || r.needsApproval(x), max(d.delay, r.delay)
+	}
+	if never {
+		d.permittedAt = time.Time{}
 	}
 	return d
 }
@@ -204,30 +216,35 @@ func compareBool(a, b bool) int {
 	return 1
 }
 
-// exceeded returns what is used of the limits of a rule that a payment exceeds.
-func (s *testWallet) exceeded(l historyLayer, r historyRule, x *expected, now time.Time) map[string]string {
+// exceeded returns the limits of a rule that a payment exceeds.
+func (s *testWallet) exceeded(l historyLayer, r historyRule, x *expected, now time.Time) map[string]refused {
 	c := policy.Charge{Subject: s.subject(l), Rule: r.name}
 	all := append(slices.Clone(s.proposals), x)
 	x.charges, x.status = []policy.Charge{c}, proposal.Created
-	var used btc.Amount
-	var payments int
+	var uses []use
+	var used use // the sum
 	for _, e := range s.proposals {
 		if !e.at.After(now.Add(-r.per)) || e == x.replaces && e.status.Open() { // x ends it
 			continue
 		}
 		sat, count := e.counts(c, all)
-		used, payments = used+sat, payments+count
+		uses = append(uses, use{e.at, sat, count})
+		used.sat, used.count = used.sat+sat, used.count+count
 	}
-	exceeded := map[string]string{}
+	exceeded := map[string]refused{}
 	name := fmt.Sprintf("%s %s ", l.kind, r.name)
 	if r.maxPayment > 0 && x.amount > r.maxPayment {
-		exceeded[name+"max_payment_sat"] = withAmounts("", r.maxPayment, x.amount)
+		exceeded[name+"max_payment_sat"] = refused{amounts: fmt.Sprint([]btc.Amount{r.maxPayment, x.amount})}
 	}
-	if r.maxSat > 0 && used+x.spent > r.maxSat {
-		exceeded[name+"windows[0].max_sat"] = withAmounts(fmt.Sprint(int64(used)), r.windowAmounts(used, x.spent)...)
+	if most := r.maxSat; most > 0 && used.sat+x.spent > most {
+		e := refused{used: fmt.Sprint(int64(used.sat)), amounts: fmt.Sprint(r.windowAmounts(used.sat, x.spent))}
+		if x.spent <= most {
+			e.freesAt = r.freesAt(uses, use{sat: used.sat + x.spent - most})
+		}
+		exceeded[name+"windows[0].max_sat"] = e
 	}
-	if r.maxCount > 0 && payments+1 > r.maxCount {
-		exceeded[name+"windows[0].max_count"] = withAmounts(fmt.Sprint(payments))
+	if most := r.maxCount; most > 0 && used.count+1 > most {
+		exceeded[name+"windows[0].max_count"] = refused{used: fmt.Sprint(used.count), amounts: "[]", freesAt: r.freesAt(uses, use{count: used.count + 1 - most})}
 	}
 	return exceeded
 }
@@ -263,8 +280,8 @@ func (h *histories) admitted(s *testWallet, a asked, e *expected, p proposal.Pro
 			e.amount += amount
 		}
 	}
-	if a.amount > 0 && e.amount != a.amount || a.spent > 0 && e.spent != a.spent {
-		return fmt.Errorf("%s pays %s, %s with the fee, but %s and %s were asked for", e.name, e.amount, e.spent, a.amount, a.spent)
+	if err := a.allows(e.amount, e.spent); err != nil {
+		return fmt.Errorf("%s was created, but %w", e.name, err)
 	}
 	if len(s.policies) == 0 {
 		if p.Review != nil {

@@ -67,13 +67,17 @@ var walletSteps = []walletStep{
 var rates = []btc.FeeRate{1000, 1000, 1100, 2000, 3000, 5000, 10_000, 20_000}
 
 func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
-	o, spent, err := h.order(s, n)
+	o, a, err := h.order(s, n)
 	if err != nil {
 		return "", err
 	}
-	a := asked{spent: spent}
-	for _, r := range o.Recipients {
-		a.amount += r.Amount
+	if n[0]%3 == 0 {
+		try := o
+		try.DryRun = true
+		err := h.tried(s, a, func() (proposal.Proposal, error) { return h.Create(h.t.Context(), h.access(h.alice, s.alias), try) })
+		if err != nil {
+			return "try to propose", err
+		}
 	}
 	return h.create(s, "propose", a, o.FeeRate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		o.FeeRate = rate
@@ -81,15 +85,15 @@ func (h *histories) propose(s *testWallet, n [5]uint32) (string, error) {
 	})
 }
 
-// order returns a random request for a payment, and if it pays all of some UTXOs, their sum.
-func (h *histories) order(s *testWallet, n [5]uint32) (o proposal.CreateParams, spent btc.Amount, err error) {
+// order returns a random request for a payment, with its known amounts.
+func (h *histories) order(s *testWallet, n [5]uint32) (o proposal.CreateParams, a asked, err error) {
 	o = proposal.CreateParams{FeeRate: pick(rates, n[0])}
 	if n[1]%4 == 0 {
 		o.ExpiresAt = h.clock.now().Add(5 * time.Minute)
 	}
 	utxos, err := h.wallets.UTXOs(h.t.Context(), h.access(h.alice, s.alias), btc.Outpoint{}, 1000)
 	if err != nil {
-		return o, 0, err
+		return o, a, err
 	}
 	utxos = slices.DeleteFunc(utxos, func(c wallet.UTXO) bool { return c.Reserved || c.Immature })
 	slices.SortFunc(utxos, func(a, b wallet.UTXO) int { return int(a.Amount - b.Amount) })
@@ -108,11 +112,16 @@ func (h *histories) order(s *testWallet, n [5]uint32) (o proposal.CreateParams, 
 	switch n[3] % 8 {
 	case 0:
 		to.Amount, o.SendMax = 0, true
-		if spent = available; o.UTXOs == nil {
-			spent = trustedSum(utxos)
+		if a.spent = available; o.UTXOs == nil {
+			a.spent = trustedSum(utxos)
 		}
 	case 1:
 		to.Address = pick(s.addresses, n[4])
+	case 4, 7:
+		o.SubtractFrom, a.least = []int{0}, to.Amount
+	}
+	if a.least == 0 {
+		a.amount = to.Amount
 	}
 	o.Recipients = []proposal.Recipient{to}
 	switch n[3] % 8 {
@@ -124,7 +133,7 @@ func (h *histories) order(s *testWallet, n [5]uint32) (o proposal.CreateParams, 
 		o.Recipients[0].Amount /= 2
 		o.Recipients[1].Amount -= o.Recipients[0].Amount
 	}
-	return o, spent, nil
+	return o, a, nil
 }
 
 func trustedSum(utxos []wallet.UTXO) (sum btc.Amount) {
@@ -374,8 +383,14 @@ func (h *histories) bump(s *testWallet, n [5]uint32) (string, error) {
 	}
 	rate := p.FeeRate + pick([]btc.FeeRate{10, 100, 1000, p.FeeRate, 3 * p.FeeRate, 10 * p.FeeRate}, n[1])
 	a := asked{amount: e.amount, replaces: e}
-	if p.SendMax {
+	switch {
+	case p.SendMax:
 		a.amount, a.spent = 0, e.spent
+	case p.SubtractFrom != nil:
+		a.amount, a.least = 0, 0
+		for _, out := range p.Outputs {
+			a.least += out.Asked
+		}
 	}
 	return h.create(s, "bump "+e.name+" to", a, rate, func(rate btc.FeeRate) (proposal.Proposal, error) {
 		return h.Bump(h.t.Context(), h.access(h.alice, s.alias), e.id, proposal.BumpParams{FeeRate: rate, Evict: n[2]%4 != 0})
