@@ -330,14 +330,14 @@ func (s *Service) lockTaken(ctx context.Context, w wallet.Wallet, p Proposal) er
 			taken = append(taken, in.Outpoint)
 		}
 	}
-	return s.lock(ctx, w, taken)
+	return s.lockReserved(ctx, w, taken)
 }
 
 // lockAll locks the inputs of a new proposal in Core's wallet. If that fails, the indexer
 // locks them later; until then Core may select one of them for another proposal, which is
 // then refused.
 func (s *Service) lockAll(ctx context.Context, w wallet.Wallet, p Proposal) {
-	if err := s.lock(ctx, w, outpointsOf(p.Inputs)); err != nil {
+	if err := s.lockReserved(ctx, w, outpointsOf(p.Inputs)); err != nil {
 		s.log.WarnContext(ctx, "cannot lock the UTXOs of a proposal in Bitcoin Core yet", "proposal_id", p.ID, "error", err)
 		s.o.Kick(w.ID)
 	}

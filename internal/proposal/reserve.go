@@ -37,7 +37,7 @@ func (s *Service) Reconcile(ctx context.Context, w wallet.Wallet, locked []btc.O
 	if reserved, err = s.store.Reservations(ctx, w.ID); err != nil {
 		return nil, err
 	}
-	if err := s.lock(ctx, w, ToLock(reserved, locked)); err != nil {
+	if err := s.lockReserved(ctx, w, ToLock(reserved, locked)); err != nil {
 		return nil, err
 	}
 	unlocking := released(reserved)
@@ -112,6 +112,27 @@ func (s *Service) release(ctx context.Context, w wallet.Wallet) {
 		s.log.WarnContext(ctx, "cannot unlock UTXOs in Bitcoin Core yet", "wallet_id", w.ID, "error", err)
 	}
 	s.o.Kick(w.ID)
+}
+
+// lockReserved locks reserved or frozen UTXOs in Core, and unlocks UTXOs that were released
+// meanwhile: another process may have unlocked them, and deleted their reservations, before they were
+// locked, and no later step would unlock them. If another proposal has reserved one since, the next
+// sync round locks it again.
+func (s *Service) lockReserved(ctx context.Context, w wallet.Wallet, utxos []btc.Outpoint) error {
+	if len(utxos) == 0 {
+		return nil
+	}
+	if err := s.lock(ctx, w, utxos); err != nil {
+		return err
+	}
+	reserved, err := s.store.Reservations(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	_, err = s.unlock(ctx, w, slices.DeleteFunc(slices.Clone(utxos), func(at btc.Outpoint) bool {
+		return slices.ContainsFunc(reserved, func(r Reservation) bool { return r.Outpoint == at && r.ProposalID != "" })
+	}))
+	return err
 }
 
 // lock locks UTXOs in Core, so that Core does not select them. If Core refuses because a

@@ -1,9 +1,13 @@
 package proposal_test
 
 import (
+	"sync"
 	"testing"
 
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/node/backend"
+	"github.com/specterd/specterd/internal/node/rpcclient"
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -60,4 +64,74 @@ func (h *histories) wantSettled() {
 	if found := h.settle(h.subjects); found != nil {
 		h.t.Fatalf("w%d: %v", found.wallet, found.texts)
 	}
+}
+
+// TestUnlock_ReleasedInOtherProcess covers a proposal that one process cancels while another is
+// about to lock its UTXO in Core: the lock must not stay.
+func TestUnlock_ReleasedInOtherProcess(t *testing.T) {
+	t.Parallel()
+	onBoth(t, newNode(t), func(w *world) {
+		for name, lock := range map[string]func(v vault, other *proposal.Service) (id string, wait func()){
+			"new proposal": func(v vault, other *proposal.Service) (string, func()) {
+				p, err := other.Create(v.t.Context(), v.access(v.alice, v.alias), pay(300_000, 1000))
+				testkit.Check(v.t, err)
+				return p.ID, func() {}
+			},
+			"sync round": func(v vault, other *proposal.Service) (string, func()) {
+				view, err := v.wallets.View(v.t.Context(), v.access(v.alice, v.alias), auth.RoleViewer)
+				testkit.Check(v.t, err)
+				p := v.create(pay(300_000, 1000))
+				v.wantLocks(p)
+				done := make(chan error, 1)
+				go func() {
+					_, err := other.Reconcile(v.t.Context(), view.Wallet, nil)
+					done <- err
+				}()
+				return p.ID, func() { testkit.Check(v.t, <-done) }
+			},
+		} {
+			w.t.Run(name, func(t *testing.T) {
+				inner := *w
+				inner.t = t
+				v := inner.vault(testkit.WPKH, 1_000_000)
+				relay := testkit.NewRelay(t, w.node)
+				arrived, proceed := make(chan struct{}), make(chan struct{})
+				var once sync.Once
+				relay.Intercept(func(x *testkit.Exchange) {
+					if x.Calls("lockunspent") {
+						once.Do(func() { close(arrived) })
+						<-proceed
+					}
+					x.Forward()
+				})
+				other, wallets := w.otherProcessWith(w.providerAt(relay.URL()))
+				id, wait := lock(v, other)
+				<-arrived
+				testkit.Check(t, v.Cancel(t.Context(), v.access(v.alice, v.alias), id, nil))
+				testkit.Eventually(t, "the reservation is deleted", func() bool { return len(v.reservations()) == 0 })
+				close(proceed)
+				wait()
+				done, err := wallets.LockSelection(t.Context(), v.access(v.alice, v.alias).WalletID()) // after the lock
+				testkit.Check(t, err)
+				done()
+				v.wantLocks()
+			})
+		}
+	})
+}
+
+func (v vault) reservations() []proposal.Reservation {
+	v.t.Helper()
+	reserved, err := v.store.Reservations(v.t.Context(), v.access(v.alice, v.alias).WalletID())
+	testkit.Check(v.t, err)
+	return reserved
+}
+
+// providerAt connects to the node at a URL.
+func (w *world) providerAt(url string) *backend.Provider {
+	w.t.Helper()
+	c, err := rpcclient.New(rpcclient.Config{URL: url, CookieFile: w.node.CookieFile()})
+	testkit.Check(w.t, err)
+	w.cleanup(c.Close)
+	return backend.NewProvider(backend.New(c), w.monitor.Status)
 }

@@ -394,7 +394,12 @@ func number(t testing.TB, result json.RawMessage) (n int) {
 // otherProcess returns a service as of another process with the same database and node: it
 // shares no keyed mutex with w.Service.
 func (w *world) otherProcess() *proposal.Service {
+	service, _ := w.otherProcessWith(w.provider)
+	return service
+}
+
+func (w *world) otherProcessWith(node *backend.Provider) (*proposal.Service, *wallet.Service) {
 	log := slog.New(slog.DiscardHandler)
-	wallets := wallet.New(log, w.store, w.store, w.provider, w.clock.now, w.follower.Kick).WithLookahead(testkit.Lookahead)
-	return proposal.New(log, w.store, wallets, w.provider, w.clock.now, proposal.Options{Kick: w.follower.Kick})
+	wallets := wallet.New(log, w.store, w.store, node, w.clock.now, w.follower.Kick).WithLookahead(testkit.Lookahead)
+	return proposal.New(log, w.store, wallets, node, w.clock.now, proposal.Options{Kick: w.follower.Kick}), wallets
 }
