@@ -19,12 +19,8 @@ func TestMigratingToEvents(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 22)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 22)
 			testkit.Check(t, err)
 			exec := func(statement string, args ...any) {
 				t.Helper()

@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -18,12 +16,8 @@ func TestMigration_Evictions(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 9)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 9)
 			testkit.Check(t, err)
 			proposal := func(id, status, finalTxid, replaces string) string {
 				return fmt.Sprintf(`INSERT INTO psbts (psbt_id, wallet_id, txid, final_txid, status, status_at, version, user_id, user_name, token_id, created_at,

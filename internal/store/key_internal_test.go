@@ -1,7 +1,6 @@
 package store
 
 import (
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,12 +15,8 @@ func TestMigration_SigningKeys(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 8)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 8)
 			testkit.Check(t, err)
 			for _, statement := range []string{
 				"INSERT INTO settings (name, value) VALUES ('signing_key_fingerprint', 'abcd'), ('first_start', '2026-01-02T03:04:05Z')",

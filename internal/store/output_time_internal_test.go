@@ -1,10 +1,8 @@
 package store
 
 import (
-	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -15,12 +13,8 @@ func TestMigration_OutputTimes(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 30)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 30)
 			testkit.Check(t, err)
 			for _, id := range []string{"v", "w"} {
 				exec(ctx, t, s, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, signatures_required, receive_descriptor, change_descriptor, birthday_height, created_at)

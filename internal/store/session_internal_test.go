@@ -1,10 +1,8 @@
 package store
 
 import (
-	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -15,12 +13,8 @@ func TestMigration_Sessions(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 26)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 26)
 			testkit.Check(t, err)
 			exec(ctx, t, s, "INSERT INTO users (user_id, name, name_folded, password_hash, access_version, created_at) VALUES ('u', 'u', 'u', 'x', 7, 1)")
 			exec(ctx, t, s, "INSERT INTO tokens (token_id, user_id, description, token_hash, scopes, lifetime, created_at, expires_at) VALUES ('t', 'u', 'd', $1, '', 1, 1, 1)", []byte("1"))

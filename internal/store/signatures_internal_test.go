@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/specterd/specterd/internal/proposal"
 	"github.com/specterd/specterd/internal/psbt"
@@ -25,12 +23,8 @@ func TestMigration_DropsSignatures(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 16)
 			p, err := s.provider()
-			testkit.Check(t, err)
-			_, err = p.UpTo(ctx, 16)
 			testkit.Check(t, err)
 			exec(ctx, t, s, `INSERT INTO wallets (wallet_id, name, stage, core_name, script, required, receive_descriptor, change_descriptor, birth_height, created_at)
 				VALUES ('w', 'w', 'ready', 'w', 'wpkh', 1, '', '', 0, 1)`)

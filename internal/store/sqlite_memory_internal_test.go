@@ -1,11 +1,9 @@
 package store
 
 import (
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 	"github.com/specterd/specterd/internal/wallet"
@@ -17,9 +15,7 @@ func TestReleaseMemory(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			defer func() { testkit.Check(t, s.Close()) }()
+			s := openAt(t, url, 0)
 			testkit.Check(t, s.Migrate(ctx))
 			use := func() {
 				if _, err := s.credentials.credential(ctx, "none"); err == nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -18,9 +17,7 @@ func TestConflictingTransaction(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": filepath.Join(t.TempDir(), "x.db"), "postgres": testkit.Postgres(t)} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
-			s, err := Open(ctx, Options{URL: url, BackupFolder: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: time.Now})
-			testkit.Check(t, err)
-			t.Cleanup(func() { _ = s.Close() })
+			s := openAt(t, url, 0)
 			testkit.Check(t, s.Migrate(ctx))
 			// swap reads one setting and writes another. If two swaps in opposite directions
 			// run concurrently, one must be aborted.
