@@ -52,6 +52,14 @@ type Passwords struct {
 	dummy []byte   // hash to compare with for unknown users, so that their logins take as long as others
 
 	dummyRounds int // PBKDF2 rounds of passwords that were not imported; see comparison
+	observe     func(HashOperation)
+}
+
+// HashOperation is one use of a hash function for a password. Its effort determines how long it
+// takes.
+type HashOperation struct {
+	Function string // bcrypt or PBKDF2
+	Effort   int    // the cost of bcrypt, or the rounds of PBKDF2
 }
 
 // NewPasswords returns Passwords that use the given bcrypt cost, 4 to 31, and at
@@ -63,14 +71,21 @@ func NewPasswords(cost, processors int) (*Passwords, error) {
 	if got, err := bcrypt.Cost(dummy); err != nil || got != cost {
 		return nil, fmt.Errorf("invalid bcrypt cost %d", cost)
 	}
-	return &Passwords{cost: cost, gate: newGate(max(1, processors-1)), dummy: dummy, dummyRounds: specterRounds}, nil
+	return &Passwords{cost: cost, gate: newGate(max(1, processors-1)), dummy: dummy, dummyRounds: specterRounds, observe: func(HashOperation) {}}, nil
 }
 
 // WithDummyRounds replaces the number of PBKDF2 rounds with which logins of users who
 // were not imported take as long as others, and returns p. It is for tests that do not
-// measure logins, in which these rounds took a quarter of the CPU time.
+// count hash operations, in which these rounds took a quarter of the CPU time.
 func (p *Passwords) WithDummyRounds(rounds int) *Passwords {
 	p.dummyRounds = rounds
+	return p
+}
+
+// WithObserver makes p call observe after each hash operation, before the function that caused it
+// returns, and returns p. It is for tests that check that refused logins take the same time.
+func (p *Passwords) WithObserver(observe func(HashOperation)) *Passwords {
+	p.observe = observe
 	return p
 }
 
@@ -94,6 +109,7 @@ func (p *Passwords) generate(password string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}
+	p.observe(HashOperation{"bcrypt", p.cost})
 	return string(hashed), nil
 }
 
@@ -140,14 +156,19 @@ func (p *Passwords) matches(ctx context.Context, address, hashed, password strin
 	if against == nil {
 		hashed, against = "", p.dummy
 	}
-	err = bcrypt.CompareHashAndPassword(against, secret)
-	switch {
-	case err == nil:
-		return hashed != "", nil
-	case errors.Is(err, bcrypt.ErrMismatchedHashAndPassword):
-		return false, nil
+	good, err := p.compare(against, secret)
+	return good && hashed != "", err
+}
+
+// compare reports whether hashed is the bcrypt hash of password.
+func (p *Passwords) compare(hashed, password []byte) (bool, error) {
+	err := bcrypt.CompareHashAndPassword(hashed, password)
+	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) { // the hash is invalid
+		return false, fmt.Errorf("compare a password: %w", err)
 	}
-	return false, fmt.Errorf("compare a password: %w", err)
+	cost, _ := bcrypt.Cost(hashed) // fails for an invalid hash only
+	p.observe(HashOperation{"bcrypt", cost})
+	return err == nil, nil
 }
 
 // outdated reports whether the hash has a bcrypt cost other than the configured one.

@@ -61,6 +61,13 @@ func pbkdf2Hash(password, salt string, rounds int) ([]byte, error) {
 	return base64.StdEncoding.AppendEncode(nil, hash), nil
 }
 
+// derive is pbkdf2Hash with the observer.
+func (p *Passwords) derive(password, salt string, rounds int) ([]byte, error) {
+	hash, err := pbkdf2Hash(password, salt, rounds)
+	p.observe(HashOperation{"PBKDF2", rounds})
+	return hash, err
+}
+
 // comparison returns the two arguments of a bcrypt comparison: the hash, against,
 // and the input, secret. Against is nil if the password cannot match, because hashed
 // is empty or the password is longer than bcrypt reads.
@@ -70,7 +77,7 @@ func (p *Passwords) comparison(hashed, password string) (against, secret []byte,
 	if salt == "" {
 		used, rounds = dummySalt, p.dummyRounds
 	}
-	if secret, err = pbkdf2Hash(password, used, rounds); err != nil {
+	if secret, err = p.derive(password, used, rounds); err != nil {
 		return nil, nil, err
 	}
 	switch {
@@ -102,7 +109,7 @@ func (p *Passwords) rehash(ctx context.Context, address, hashed, password string
 	if salt == "" {
 		return p.hash(ctx, address, password)
 	}
-	secret, err := specterHash(password, salt)
+	secret, err := p.derive(password, salt, specterRounds)
 	if err != nil {
 		return "", err
 	}

@@ -42,7 +42,9 @@ import (
 type setup struct {
 	database string // URL of a PostgreSQL database; empty for a new SQLite file
 	cost     int    // bcrypt cost
-	isTimed  bool   // whether logins of all kinds of users take the same time, as in the program
+	// hashed is called after each hash operation of a password. If it is nil, logins of users who
+	// were not imported take fewer PBKDF2 rounds than in the program.
+	hashed   func(auth.HashOperation)
 	routes   func([]route.Route) []route.Route
 	bitcoind *testkit.Node // the node of the wallets; nil for nodeURL or an unreachable node
 	nodeURL  string        // URL of a server that replies in place of a node
@@ -113,7 +115,9 @@ func start(t *testing.T, settings ...func(*setup)) *server {
 	t.Cleanup(func() { testkit.Check(t, kept.Close()) })
 	recorder := auth.NewRecorder(set.Log, kept)
 	passwords := testkit.Must(auth.NewPasswords(set.cost, 16))
-	if !set.isTimed {
+	if set.hashed != nil {
+		passwords.WithObserver(set.hashed)
+	} else {
 		passwords.WithDummyRounds(1)
 	}
 	testkit.Check(t, kept.BindKey(t.Context(), auth.Fingerprint(s.key)))
