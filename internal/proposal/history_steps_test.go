@@ -368,7 +368,12 @@ func (h *histories) abandon(s *testWallet, n [5]uint32) (string, error) {
 	if _, err := h.Abandon(h.t.Context(), h.access(h.alice, s.alias), e.id, nil); err != nil {
 		return "abandon " + e.name + ": " + err.Error(), refusal(err)
 	}
-	e.base, e.last = proposal.Cancelled, proposal.Cancelled
+	for _, same := range s.proposals { // others may have the same transaction
+		if same.txid == e.txid {
+			same.base = proposal.Cancelled
+		}
+	}
+	e.last = proposal.Cancelled
 	return "abandon " + e.name, nil
 }
 
