@@ -222,11 +222,11 @@ func addOutputs(ctx context.Context, q outputReader, walletID string, records []
 	if len(records) == 0 {
 		return nil
 	}
-	byID, ids := recordsByID(records)
-	rows, err := q.OutputsOf(ctx, db.OutputsOfParams{WalletID: walletID, Txids: ids})
+	rows, err := q.OutputsOf(ctx, db.OutputsOfParams{WalletID: walletID, Txids: txidsOf(records)})
 	if err != nil {
 		return fmt.Errorf("list outputs: %w", err)
 	}
+	byID := recordsByID(records)
 	for _, row := range rows {
 		addOutput(byID, row)
 	}
@@ -240,10 +240,6 @@ func addOutputsBetween(ctx context.Context, q outputReader, walletID string, rec
 	if len(records) == 0 {
 		return nil
 	}
-	byID := make(map[string]*wallet.Record, len(records))
-	for i := range records {
-		byID[records[i].Txid] = &records[i]
-	}
 	from, to := &records[0], &records[len(records)-1]
 	if from.Time.After(to.Time) || from.Time.Equal(to.Time) && from.Txid > to.Txid {
 		from, to = to, from
@@ -254,6 +250,7 @@ func addOutputsBetween(ctx context.Context, q outputReader, walletID string, rec
 	if err != nil {
 		return fmt.Errorf("list outputs: %w", err)
 	}
+	byID := recordsByID(records)
 	for _, row := range rows {
 		addOutput(byID, db.OutputsOfRow(row))
 	}
@@ -278,11 +275,11 @@ func addOutput(byID map[string]*wallet.Record, row db.OutputsOfRow) {
 
 // addInputs loads the inputs of all records with one query.
 func addInputs(ctx context.Context, q *db.Queries, walletID string, records []wallet.Record) error {
-	byID, ids := recordsByID(records)
-	rows, err := q.InputsOf(ctx, db.InputsOfParams{WalletID: walletID, Txids: ids})
+	rows, err := q.InputsOf(ctx, db.InputsOfParams{WalletID: walletID, Txids: txidsOf(records)})
 	if err != nil {
 		return fmt.Errorf("list inputs: %w", err)
 	}
+	byID := recordsByID(records)
 	for _, row := range rows {
 		r := byID[row.Txid]
 		r.Inputs = append(r.Inputs, wallet.Input{
@@ -292,12 +289,19 @@ func addInputs(ctx context.Context, q *db.Queries, walletID string, records []wa
 	return nil
 }
 
-// recordsByID returns the records by their ids, and the ids as a parameter of a query.
-func recordsByID(records []wallet.Record) (byID map[string]*wallet.Record, ids string) {
-	byID = make(map[string]*wallet.Record, len(records))
-	all := make([]string, len(records))
+func recordsByID(records []wallet.Record) map[string]*wallet.Record {
+	byID := make(map[string]*wallet.Record, len(records))
 	for i := range records {
-		byID[records[i].Txid], all[i] = &records[i], records[i].Txid
+		byID[records[i].Txid] = &records[i]
 	}
-	return byID, listOf(all)
+	return byID
+}
+
+// txidsOf returns the ids of the records as a parameter of a query.
+func txidsOf(records []wallet.Record) string {
+	ids := make([]string, len(records))
+	for i := range records {
+		ids[i] = records[i].Txid
+	}
+	return listOf(ids)
 }

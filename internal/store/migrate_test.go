@@ -65,28 +65,38 @@ func TestOpen_UnreachableDatabase(t *testing.T) {
 // ascending order. modernc.org/sqlite binds $1, $2, … in the order in which they first
 // appear, regardless of their numbers, and PostgreSQL binds them by number.
 func TestQueries_ParameterOrder(t *testing.T) {
-	files, err := filepath.Glob("db/*.sql.go")
-	testkit.Check(t, err)
-	if len(files) == 0 {
-		t.Fatal("no generated queries")
-	}
-	query := regexp.MustCompile("(?s)const (\\w+) = `(.*?)`")
 	parameter := regexp.MustCompile(`\$(\d+)`)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		testkit.Check(t, err)
-		for _, q := range query.FindAllStringSubmatch(string(text), -1) {
-			highest := "0"
-			for _, p := range parameter.FindAllStringSubmatch(q[2], -1) {
-				if len(p[1]) > len(highest) || len(p[1]) == len(highest) && p[1] > highest {
-					if next := increment(highest); p[1] != next {
-						t.Errorf("%s in %s: $%s comes before $%s", q[1], file, p[1], next)
-					}
-					highest = p[1]
+	for name, query := range generatedQueries(t) {
+		highest := "0"
+		for _, p := range parameter.FindAllStringSubmatch(query, -1) {
+			if len(p[1]) > len(highest) || len(p[1]) == len(highest) && p[1] > highest {
+				if next := increment(highest); p[1] != next {
+					t.Errorf("%s: $%s comes before $%s", name, p[1], next)
 				}
+				highest = p[1]
 			}
 		}
 	}
+}
+
+// generatedQueries returns all generated queries by their names.
+func generatedQueries(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("db/*.sql.go")
+	testkit.Check(t, err)
+	constant := regexp.MustCompile("(?s)const (\\w+) = `(.*?)`")
+	queries := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		testkit.Check(t, err)
+		for _, m := range constant.FindAllStringSubmatch(string(text), -1) {
+			queries[m[1]] = m[2]
+		}
+	}
+	if len(queries) < 100 {
+		t.Fatalf("only %d generated queries", len(queries))
+	}
+	return queries
 }
 
 func increment(digits string) string {
