@@ -129,9 +129,11 @@ func (s *Service) lockReserved(ctx context.Context, w wallet.Wallet, utxos []btc
 	if err != nil {
 		return err
 	}
-	_, err = s.unlock(ctx, w, slices.DeleteFunc(slices.Clone(utxos), func(at btc.Outpoint) bool {
-		return slices.ContainsFunc(reserved, func(r Reservation) bool { return r.Outpoint == at && r.ProposalID != "" })
-	}))
+	held := make(map[btc.Outpoint]bool, len(reserved))
+	for _, r := range reserved {
+		held[r.Outpoint] = r.ProposalID != ""
+	}
+	_, err = s.unlock(ctx, w, slices.DeleteFunc(slices.Clone(utxos), func(at btc.Outpoint) bool { return held[at] }))
 	return err
 }
 
