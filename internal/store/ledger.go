@@ -49,21 +49,26 @@ func (s *Store) UnproposedSpends(ctx context.Context, walletIDs []string, since 
 }
 
 // LedgerLinks implements wallet.Ledgers.
-func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.LedgerLinks, error) {
+func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record, transfers bool) (wallet.LedgerLinks, error) {
 	links := wallet.LedgerLinks{
 		Owners: map[btc.Outpoint][]string{}, Senders: map[string][]string{},
 		Proposals: map[wallet.TxRef]wallet.ProposalRef{}, Held: map[string]map[string]btc.Amount{},
 	}
-	txids := make([]string, len(part))
+	var paid, received []string // txids that can be transfers
+	if transfers {
+		paid, received = transferable(part)
+	}
 	spending := map[string][]string{} // txids by wallet
-	for i, r := range part {
-		txids[i] = r.Txid
+	for _, r := range part {
 		if r.Category != wallet.Receive && r.Category != wallet.Generate {
 			spending[r.WalletID] = append(spending[r.WalletID], r.Txid)
 		}
 	}
 	err := s.inReadTx(ctx, func(q *db.Queries) error {
-		if err := linkWallets(ctx, q, listOf(txids), &links); err != nil {
+		if err := linkOwners(ctx, q, paid, links.Owners); err != nil {
+			return err
+		}
+		if err := linkSenders(ctx, q, received, links.Senders); err != nil {
 			return err
 		}
 		for id, txids := range spending {
@@ -85,23 +90,48 @@ func (s *Store) LedgerLinks(ctx context.Context, part []wallet.Record) (wallet.L
 	return links, err
 }
 
-// linkWallets adds to links the owners of the transactions' outputs, and the wallets that
-// own all inputs of a transaction.
-func linkWallets(ctx context.Context, q *db.Queries, txids string, links *wallet.LedgerLinks) error {
-	owners, err := q.WalletsWithOutputs(ctx, txids)
+// transferable returns the txids of the transactions that can be transfers: paid by the wallet, or
+// received by it.
+func transferable(part []wallet.Record) (paid, received []string) {
+	for _, r := range part {
+		switch {
+		case r.Category == wallet.Generate || !r.Counts():
+		case r.Fee != nil:
+			paid = append(paid, r.Txid)
+		default:
+			received = append(received, r.Txid)
+		}
+	}
+	return paid, received
+}
+
+// linkOwners adds to links the owners of the transactions' outputs.
+func linkOwners(ctx context.Context, q *db.Queries, txids []string, links map[btc.Outpoint][]string) error {
+	if len(txids) == 0 {
+		return nil
+	}
+	rows, err := q.WalletsWithOutputs(ctx, listOf(txids))
 	if err != nil {
 		return fmt.Errorf("look up the owners of outputs: %w", err)
 	}
-	for _, row := range owners {
+	for _, row := range rows {
 		at := btc.Outpoint{Txid: row.Txid, Vout: row.Vout}
-		links.Owners[at] = append(links.Owners[at], row.WalletID)
+		links[at] = append(links[at], row.WalletID)
 	}
-	senders, err := q.WalletsThatSent(ctx, txids)
+	return nil
+}
+
+// linkSenders adds to links the wallets that own all inputs of a transaction.
+func linkSenders(ctx context.Context, q *db.Queries, txids []string, links map[string][]string) error {
+	if len(txids) == 0 {
+		return nil
+	}
+	rows, err := q.WalletsThatSent(ctx, listOf(txids))
 	if err != nil {
 		return fmt.Errorf("look up senders: %w", err)
 	}
-	for _, row := range senders {
-		links.Senders[row.Txid] = append(links.Senders[row.Txid], row.WalletID)
+	for _, row := range rows {
+		links[row.Txid] = append(links[row.Txid], row.WalletID)
 	}
 	return nil
 }

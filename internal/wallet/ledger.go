@@ -64,8 +64,8 @@ type LedgerParams struct {
 
 // LedgerLinks connects transactions with other wallets and with proposals.
 type LedgerLinks struct {
-	Owners    map[btc.Outpoint][]string        // wallet ids by output
-	Senders   map[string][]string              // ids of wallets that own all inputs, by txid
+	Owners    map[btc.Outpoint][]string        // wallet ids by output, of transactions with a fee
+	Senders   map[string][]string              // ids of wallets that own all inputs, by txid, of other transactions
 	Proposals map[TxRef]ProposalRef            // by wallet and transaction
 	Held      map[string]map[string]btc.Amount // inputs of inactive transactions, by wallet and txid
 }
@@ -87,9 +87,9 @@ type Ledgers interface {
 	// UnproposedSpends returns up to limit transactions of wallets since a time that are not
 	// proposals, the newest first.
 	UnproposedSpends(ctx context.Context, walletIDs []string, since time.Time, limit int) ([]UnproposedSpend, error)
-	// LedgerLinks returns the links of transactions. Owners and Senders may include
-	// wallets that the caller must not see.
-	LedgerLinks(ctx context.Context, part []Record) (LedgerLinks, error)
+	// LedgerLinks returns the links of transactions; those to other wallets only with
+	// transfers. Owners and Senders may include wallets that the caller must not see.
+	LedgerLinks(ctx context.Context, part []Record, transfers bool) (LedgerLinks, error)
 }
 
 // maxLedgerRecords and maxLedgerOutputs limit the records, and their outputs, that a
@@ -204,7 +204,7 @@ func (l *ledger) writePart(ctx context.Context, part []Record) error {
 	if len(part) == 0 {
 		return nil
 	}
-	links, err := l.store.LedgerLinks(ctx, part)
+	links, err := l.store.LedgerLinks(ctx, part, len(l.aliases) > 1)
 	if err != nil {
 		return err
 	}
