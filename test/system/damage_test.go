@@ -27,7 +27,8 @@ func TestDamagedDatabase(t *testing.T) {
 	s := startServer(t, sound)
 	book := newLedger(s)
 	for i := range testkit.Size(50, 200) {
-		book.step(t.Context(), s.url, fmt.Sprint(i), i)
+		_, err := book.step(t.Context(), s.url, fmt.Sprint(i), i)
+		testkit.Check(t, err)
 	}
 	testkit.Check(t, s.cmd.Process.Signal(syscall.SIGTERM))
 	testkit.Check(t, s.cmd.Wait())

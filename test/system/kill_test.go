@@ -152,7 +152,8 @@ func (b *ledger) String() string {
 }
 
 // load creates and deletes tokens and users, with several workers, until the server does not
-// respond.
+// respond or stops. Another refusal, such as for a quota, fails the test: the ledger would never
+// have enough writes.
 func (b *ledger) load(t *testing.T, s *server, round string, workers int) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -160,21 +161,25 @@ func (b *ledger) load(t *testing.T, s *server, round string, workers int) {
 	var wg sync.WaitGroup
 	for worker := range workers {
 		wg.Go(func() {
-			for i := 0; b.step(ctx, s.url, fmt.Sprintf("%s/%d/%d", round, worker, i), i); i++ {
+			refused, err := 0, error(nil)
+			for i := 0; err == nil; i++ {
+				refused, err = b.step(ctx, s.url, fmt.Sprintf("%s/%d/%d", round, worker, i), i)
+			}
+			if refused != 0 && refused != http.StatusServiceUnavailable {
+				t.Errorf("%v\n%s", err, s.log)
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// step creates a token, or every fourth time a user, and deletes every second one. It reports
-// whether all requests were acknowledged.
-func (b *ledger) step(ctx context.Context, url, name string, i int) bool {
+// step creates a token, or every fourth time a user, and keeps every third of them. If a request is
+// not acknowledged, it returns an error and the status, which is 0 without a response.
+func (b *ledger) step(ctx context.Context, url, name string, i int) (status int, err error) {
 	var path, id, secret string
-	var status int
 	if i%4 < 3 {
 		var made madeToken
-		status = call(ctx, http.MethodPost, url+"/api/v1/tokens", b.boss.Secret, map[string]any{"description": name, "lifetime": "1 hour"}, &made)
+		status = call(ctx, http.MethodPost, url+"/api/v1/tokens", b.boss.Secret, map[string]any{"description": name, "lifetime": "12 hours"}, &made)
 		path, id, secret = "/api/v1/tokens/"+made.ID, made.ID, made.Secret
 	} else {
 		id = strings.ReplaceAll(name, "/", "-")
@@ -182,19 +187,19 @@ func (b *ledger) step(ctx context.Context, url, name string, i int) bool {
 		path = "/api/v1/users/" + id
 	}
 	if status != http.StatusCreated {
-		return false
+		return status, fmt.Errorf("create %s: status %d", name, status)
 	}
 	b.note(id, fact{secret: secret}, true)
-	if i/2%2 == 0 {
-		return true
+	if i%3 == 2 {
+		return 0, nil
 	}
 	status = call(ctx, http.MethodDelete, url+path, b.boss.Secret, nil, nil)
 	if status != http.StatusOK && status != http.StatusNoContent {
 		b.note(id, fact{secret, unsure}, false)
-		return false
+		return status, fmt.Errorf("DELETE %s: status %d", path, status)
 	}
 	b.note(id, fact{secret, deleted}, true)
-	return true
+	return 0, nil
 }
 
 func (b *ledger) note(id string, f fact, acknowledged bool) {
