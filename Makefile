@@ -22,7 +22,7 @@ export GORACE := atexit_sleep_ms=20
 export PATH := $(TOOLS):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench verify-long lint fmt sqlc client verify verify-deb verify-image verify-old-client vulncheck release reproduce
+.PHONY: help deps test-deps bitcoind build demo run test race race-all test-short cover fuzz bench bench-turns verify-long lint fmt sqlc client verify verify-deb verify-image verify-old-client vulncheck release reproduce
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 
 bench: test-deps ## measure, and print the numbers
 	go run ./internal/bench
+
+bench-turns: test-deps ## measure REV and the working tree in turns; ONLY is a regexp of names
+	scripts/bench-turns.sh $(REV) -rounds 3 -only '$(ONLY)'
 
 verify-long: test-deps ## the full form of docs/reliability.md: hours (verify-long-kills and the like run one of it)
 	scripts/verify-long.sh

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -46,51 +45,40 @@ func measureAlpha(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			figures = append(figures, f...)
+			figures = append(figures, f)
 		}
 	}
 	return printFigures(b.stdout, figures)
 }
 
-// alphaWallets measures wallets of several sizes. The last side of each size is this version.
+// alphaWallets measures wallets of several sizes.
 func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
 	var (
 		figures []figure
 		perTx   [len(alphaSizes)]time.Duration // CPU time
 	)
 	for i, size := range alphaSizes {
-		name := fmt.Sprintf("v1alpha-%d", size)
-		s, err := b.newHistory(ctx, name, size)
+		r, err := b.monitor(ctx, fmt.Sprintf("v1alpha-%d", size), size)
 		if err != nil {
 			return nil, err
 		}
-		servers, stop, err := b.versions(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		sides := make([]side, len(servers))
 		var bytes int64
-		for i, r := range servers {
-			sides[i] = side{server: r.server, ask: func() (err error) {
-				bytes, err = r.get(ctx, alphaPath, "")
-				return err
-			}}
-		}
+		sides := []side{{server: r.server, ask: func() (err error) {
+			bytes, err = r.get(ctx, alphaPath, "")
+			return err
+		}}}
 		err = inTurns(sides, b.rounds, b.turn)
-		memory := make([]allocation, len(servers))
-		for i, r := range servers {
-			if err == nil {
-				memory[i], err = r.allocated(ctx, sides[i].ask)
-			}
+		var memory allocation
+		if err == nil {
+			memory, err = r.allocated(ctx, sides[0].ask)
 		}
-		stop()
+		r.stop()
 		if err != nil {
 			return nil, err
 		}
 		what := fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", size, float64(bytes)/1e6)
-		figures = append(figures, timesOf(nameAlpha, what, sides, alphaBars[i])...)
-		figures = append(figures, memoryOf(what, memory, i == len(alphaSizes)-1)...)
-		perTx[i] = sides[len(sides)-1].processor() / time.Duration(size)
+		figures = append(figures, timeOf(what, &sides[0], alphaBars[i]), memoryOf(what, memory, i == len(alphaSizes)-1))
+		perTx[i] = sides[0].processor() / time.Duration(size)
 	}
 	ratio := perTx[2].Seconds() / perTx[1].Seconds()
 	return append(figures, figure{
@@ -100,41 +88,22 @@ func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
 	}), nil
 }
 
-// timesOf returns a figure for each side. The bar applies to the last one.
-func timesOf(name, what string, sides []side, most time.Duration) []figure {
-	figures := make([]figure, len(sides))
-	for i := range sides {
-		f := timed(figure{name: name, what: what}, sides[i].took)
-		f.against = duration(sides[i].processor()) + " of processor"
-		if last := len(sides) - 1; i < last {
-			f.what += ", before"
-		} else {
-			f.bar, f.good = "≤ "+duration(most), middle(sides[i].took) <= most
-			if last > 0 {
-				f.ratio = fmt.Sprintf("%.2f", middle(sides[i].took).Seconds()/middle(sides[0].took).Seconds())
-				f.processor = fmt.Sprintf("%.2f", sides[i].processor().Seconds()/sides[0].processor().Seconds())
-			}
-		}
-		figures[i] = f
-	}
-	return figures
+func timeOf(what string, s *side, most time.Duration) figure {
+	f := timed(figure{name: nameAlpha, what: what}, s.took)
+	f.against = duration(s.processor()) + " of processor"
+	f.bar, f.good = "≤ "+duration(most), middle(s.took) <= most
+	return f
 }
 
-func memoryOf(what string, memory []allocation, isJudged bool) []figure {
-	figures := make([]figure, len(memory))
-	for i, m := range memory {
-		f := figure{
-			name: nameAlpha, what: "memory allocated for " + what, value: fmt.Sprintf("%.1f MB", float64(m.perRequest)/1e6),
-			against: "peak of the process " + megabytes(m.peak),
-		}
-		if i < len(memory)-1 {
-			f.what += ", before"
-		} else if isJudged {
-			f.bar, f.good = "≤ "+megabytes(alphaMemoryBar), m.perRequest <= alphaMemoryBar
-		}
-		figures[i] = f
+func memoryOf(what string, m allocation, isJudged bool) figure {
+	f := figure{
+		name: nameAlpha, what: "memory allocated for " + what, value: fmt.Sprintf("%.1f MB", float64(m.perRequest)/1e6),
+		against: "peak of the process " + megabytes(m.peak),
 	}
-	return figures
+	if isJudged {
+		f.bar, f.good = "≤ "+megabytes(alphaMemoryBar), m.perRequest <= alphaMemoryBar
+	}
+	return f
 }
 
 // monitored is a reader of a server that exposes metrics.
@@ -143,42 +112,12 @@ type monitored struct {
 	metrics string // URL
 }
 
-// versions starts this version of specterd on a data directory, and before it, if the option
-// before is set, that program on a copy.
-func (b *bench) versions(ctx context.Context, s seeded) (servers []monitored, stop func(), err error) {
-	stop = func() {
-		for _, r := range servers {
-			r.stop()
-		}
+// monitor makes up a history and starts a specterd on it that exposes metrics at a free port.
+func (b *bench) monitor(ctx context.Context, name string, transactions int) (monitored, error) {
+	s, err := b.newHistory(ctx, name, transactions)
+	if err != nil {
+		return monitored{}, err
 	}
-	binaries := []string{b.binary}
-	if b.before != "" {
-		binaries = []string{b.before, b.binary}
-	}
-	for i, binary := range binaries {
-		one := s
-		if i < len(binaries)-1 {
-			one.folder += "-before"
-			if err := os.CopyFS(one.folder, os.DirFS(s.folder)); err != nil {
-				return nil, nil, err
-			}
-		}
-		r, err := monitor(ctx, binary, one)
-		if err != nil {
-			stop()
-			return nil, nil, err
-		}
-		servers = append(servers, r)
-		if err := r.calm(ctx); err != nil {
-			stop()
-			return nil, nil, err
-		}
-	}
-	return servers, stop, nil
-}
-
-// monitor starts a specterd that exposes metrics at a free port.
-func monitor(ctx context.Context, binary string, s seeded) (monitored, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return monitored{}, err
@@ -187,8 +126,12 @@ func monitor(ctx context.Context, binary string, s seeded) (monitored, error) {
 	if err := l.Close(); err != nil {
 		return monitored{}, err
 	}
-	up, err := startSpecterd(ctx, binary, s.folder, s.key, "SPECTER_METRICS_LISTEN="+address)
+	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_METRICS_LISTEN="+address)
 	if err != nil {
+		return monitored{}, err
+	}
+	if err := up.calm(ctx); err != nil {
+		up.stop()
 		return monitored{}, err
 	}
 	return monitored{newReader(up, s), "http://" + address + "/metrics"}, nil

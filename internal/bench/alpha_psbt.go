@@ -35,50 +35,44 @@ var (
 
 // alphaPSBTs measures the list of the open proposals of a wallet, over one connection,
 // beside the bearer request of the row bearer.
-func (b *bench) alphaPSBTs(ctx context.Context, open int, most float64) ([]figure, error) {
+func (b *bench) alphaPSBTs(ctx context.Context, open int, most float64) (figure, error) {
+	f := figure{name: nameAlphaPSBT, what: fmt.Sprintf("GET v1alpha psbt, %d open", open)}
 	s, err := b.newHistory(ctx, fmt.Sprintf("v1alpha-psbt-%d", open), alphaPSBTHistory)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	db, err := openStore(ctx, s.database())
 	if err != nil {
-		return nil, err
+		return f, err
 	}
 	if err := errors.Join(s.addOpen(ctx, db, open), db.Close()); err != nil {
-		return nil, fmt.Errorf("make up proposals: %w", err)
+		return f, fmt.Errorf("make up proposals: %w", err)
 	}
-	servers, stop, err := b.versions(ctx, s)
+	up, err := s.serve(ctx, b)
 	if err != nil {
-		return nil, err
+		return f, err
 	}
-	defer stop()
-	var sides []side
-	for _, r := range servers {
-		for _, path := range []string{bearerPath, alphaPSBTPath} {
-			conn, err := new(net.Dialer).DialContext(ctx, "tcp", r.address)
-			if err != nil {
-				return nil, err
-			}
-			defer func() { _ = conn.Close() }()
-			c := &client{conn: conn, buffer: make([]byte, largestPage), requests: [][]byte{request(path, r.token)}}
-			sides = append(sides, side{server: r.server, ask: c.ask})
+	defer up.stop()
+	if err := up.calm(ctx); err != nil {
+		return f, err
+	}
+	sides := make([]side, 2)
+	for i, path := range []string{bearerPath, alphaPSBTPath} {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", up.address)
+		if err != nil {
+			return f, err
 		}
+		defer func() { _ = conn.Close() }()
+		c := &client{conn: conn, buffer: make([]byte, largestPage), requests: [][]byte{request(path, s.token)}}
+		sides[i] = side{server: up, ask: c.ask}
 	}
 	if err := inTurns(sides, b.rounds, b.turn); err != nil {
-		return nil, err
+		return f, err
 	}
-	figures := make([]figure, len(servers))
-	for i := range servers {
-		bearer, list := sides[2*i], sides[2*i+1]
-		f := figure{name: nameAlphaPSBT, what: fmt.Sprintf("GET v1alpha psbt, %d open", open)}
-		f = compared(f, bearer, list, most)
-		f.against = fmt.Sprintf("bearer request: %s; %s and %s of processor", duration(middle(bearer.took)), duration(list.processor()), duration(bearer.processor()))
-		if i < len(servers)-1 {
-			f.what, f.bar = f.what+", before", ""
-		}
-		figures[i] = f
-	}
-	return figures, nil
+	bearer, list := sides[0], sides[1]
+	f = compared(f, bearer, list, most)
+	f.against = fmt.Sprintf("bearer request: %s; %s and %s of processor", duration(middle(bearer.took)), duration(list.processor()), duration(bearer.processor()))
+	return f, nil
 }
 
 // addOpen adds made-up open proposals, each with two inputs, a recipient and change.

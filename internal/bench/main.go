@@ -76,7 +76,6 @@ type options struct {
 	roundTime   time.Duration
 	connections int
 	only        *regexp.Regexp
-	before      string
 }
 
 const usage = `Usage: bench [flags]
@@ -97,7 +96,6 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds on each side of a comparison")
 	flags.DurationVar(&o.roundTime, "round-time", 2*time.Second, "how long a round takes")
 	flags.IntVar(&o.connections, "connections", 64, "`number` of connections, one request at a time on each")
-	flags.StringVar(&o.before, "before", "", "a specterd `binary` of another version, which the rows v1alpha measure in turns with this one")
 	flags.Func("only", "measure only what matches this `regexp`: "+allNames(), func(text string) (err error) {
 		o.only, err = regexp.Compile(text)
 		return err
