@@ -33,7 +33,8 @@ type sqliteEngine struct {
 }
 
 // Pragmas apply per connection, so they are part of the data source names of the pools.
-// The busy timeout must come first, because the other pragmas may wait for a lock.
+// The busy timeout must come first, because the other pragmas may wait for a lock. The
+// cache of the writer is also used by readers (ADR 17).
 const (
 	sqliteWriter = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)&_txlock=immediate&_pragma=cache_size(-16000)"
 	sqliteReader = "?mode=rw&_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=query_only(1)"
