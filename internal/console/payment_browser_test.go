@@ -143,10 +143,11 @@ const recorder = `(async () => {
 	const pictures = await Promise.all(%s.map(async (url) => createImageBitmap(new Blob([Uint8Array.from(atob(url), (c) => c.charCodeAt(0))], {type: "image/jpeg"}))));
 	const recording = new MediaRecorder(canvas.captureStream(20), {mimeType: "video/webm", videoBitsPerSecond: 8e6});
 	const parts = [];
-	recording.addEventListener("dataavailable", (e) => parts.push(e.data));
-	recording.start();
+	recording.addEventListener("dataavailable", (e) => { if (e.data.size > 0) parts.push(e.data); });
+	recording.start(50);
 	for (const picture of [...pictures, ...pictures, ...pictures]) {
-		for (let i = 0; i < 8; i++) {
+		const before = parts.length;
+		for (let i = 0; i < 8 || parts.length < before + 4; i++) { // a busy machine leaves out frames
 			context.drawImage(picture, 0, 0, 800, 800);
 			await new Promise((resolve) => { setTimeout(resolve, 50); });
 		}
