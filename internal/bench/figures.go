@@ -70,6 +70,13 @@ func within(f figure, took []time.Duration, most time.Duration) figure {
 	return f
 }
 
+// medianWithin fills in a figure like timed, and judges whether the median is within a limit.
+func medianWithin(f figure, took []time.Duration, most time.Duration) figure {
+	f = timed(f, took)
+	f.bar, f.good = "≤ "+duration(most), middle(took) <= most
+	return f
+}
+
 // middle returns the median of durations, which need not be sorted.
 func middle(took []time.Duration) time.Duration {
 	sorted := slices.Sorted(slices.Values(took))

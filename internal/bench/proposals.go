@@ -236,9 +236,7 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	if err := inTurns(page, b.rounds, b.turn); err != nil {
 		return f, err
 	}
-	f = timed(f, page[0].took)
-	f.bar, f.good = "≤ "+duration(listBar), middle(page[0].took) <= listBar
-	return f, nil
+	return medianWithin(f, page[0].took, listBar), nil
 }
 
 // addProposals adds made-up proposals with two inputs, a recipient and change.
