@@ -98,7 +98,7 @@ bench: test-deps ## measure, and print the numbers
 	go run ./internal/bench
 
 bench-turns: test-deps ## measure REV and the working tree in turns; ONLY is a regexp of names
-	scripts/bench-turns.sh $(REV) -rounds 3 -only '$(ONLY)'
+	scripts/bench-turns.sh '$(REV)' -rounds 3 -only '$(ONLY)'
 
 verify-long: test-deps ## the full form of docs/reliability.md: hours (verify-long-kills and the like run one of it)
 	scripts/verify-long.sh

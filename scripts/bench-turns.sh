@@ -6,7 +6,7 @@ set -euo pipefail
 rev=${1:?usage: scripts/bench-turns.sh REV [flags of internal/bench]}
 shift
 dir=$(mktemp -d)
-trap 'git worktree remove --force "$dir/before"; rm -rf "$dir"' EXIT
+trap 'rm -rf "$dir"; git worktree prune' EXIT
 git worktree add --quiet --detach "$dir/before" "$rev"
 rm -r "$dir/before/internal/bench"
 cp -r internal/bench "$dir/before/internal/"
