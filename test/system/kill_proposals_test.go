@@ -99,7 +99,8 @@ func (p *payments) fund(utxos int) {
 	c.reaches(102)
 }
 
-// load creates and cancels proposals and reveals addresses until the server does not respond.
+// load creates and cancels proposals and reveals addresses until the server does not respond. A refusal
+// without a reason in this load fails the test, which otherwise might never have enough proposals.
 func (p *payments) load(round int) {
 	var wg sync.WaitGroup
 	for worker := range 4 {
@@ -118,7 +119,7 @@ func (p *payments) propose(cancel bool) bool {
 		"fee_rate_sat_vb": 30, // so that Core selects as few UTXOs as possible
 	}, &made)
 	if status != http.StatusCreated {
-		return status != 0 // there may be no UTXO left
+		return p.refused("a proposal", status, http.StatusConflict) // there may be no UTXO left
 	}
 	p.note(func() { p.proposals[made.ID] = alive }, made.ID)
 	if !cancel {
@@ -136,7 +137,7 @@ func (p *payments) revealAddress(label string) bool {
 	var made newAddress
 	status := p.call(http.MethodPost, "/addresses", map[string]any{"label": label}, &made)
 	if status != http.StatusCreated {
-		return status != 0
+		return p.refused("an address", status)
 	}
 	p.note(func() {
 		if was := p.labels[made.Address]; was != "" {
@@ -145,6 +146,15 @@ func (p *payments) revealAddress(label string) bool {
 		p.labels[made.Address] = label
 	}, made.Address)
 	return true
+}
+
+// refused reports whether there was a response, and fails the test if its status is neither 503, as
+// without the node, nor one of the given statuses.
+func (p *payments) refused(what string, status int, permitted ...int) bool {
+	if status != 0 && !slices.Contains(append(permitted, http.StatusServiceUnavailable), status) {
+		p.t.Errorf("%s was refused with status %d\n%s", what, status, p.server.log)
+	}
+	return status != 0
 }
 
 func (p *payments) note(what func(), fresh ...string) {
