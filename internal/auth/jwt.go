@@ -146,7 +146,8 @@ type presented struct {
 // parse parses a token. ok is false for tokens that neither specterd nor Specter
 // Desktop can have created.
 func (s *Signer) parse(token string) (p presented, ok bool) {
-	p = presented{text: token, hash: sha256.Sum256([]byte(token))}
+	var buffer [512]byte // larger than tokens usually are, to save an allocation
+	p = presented{text: token, hash: sha256.Sum256(append(buffer[:0], token...))}
 	if known, ok := s.ring.Load().accepted.get(p.hash); ok {
 		p.id, p.known = known.id, known
 		return p, true

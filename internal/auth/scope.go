@@ -73,10 +73,8 @@ func (s Scopes) Has(other Scopes) bool { return s&other == other }
 // Names returns the names of the scopes in s, never nil.
 func (s Scopes) Names() []string {
 	names := make([]string, 0, bits.OnesCount32(uint32(s)))
-	for i, name := range scopeNames {
-		if s&(1<<i) != 0 {
-			names = append(names, name)
-		}
+	for rest := s & AllScopes; rest != 0; rest &= rest - 1 {
+		names = append(names, scopeNames[bits.TrailingZeros32(uint32(rest))])
 	}
 	return names
 }

@@ -122,8 +122,10 @@ func isTrusted(host string, trusted []netip.Prefix) bool {
 // of the attacker's site resolves to a loopback address, and Host is still that name.
 func allowsHost(hostport string, allowed []string) bool {
 	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
+	if strings.Contains(host, ":") {
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	switch strings.ToLower(host) {

@@ -17,7 +17,7 @@ import (
 // slot are available. It returns admission.ErrTooMany or ErrBusy if that takes too long. The
 // body of a heavy request is read before the request takes a slot, so that slow senders do
 // not block other requests. Requests to public routes are not limited.
-func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
+func (s *server) admitted(ctx context.Context, w http.ResponseWriter, r *http.Request, to *route.Route, strict route.Strictness) error {
 	if to.Credentials == route.Public {
 		return s.answer(ctx, w, r, to, strict)
 	}

@@ -19,7 +19,7 @@ import (
 // returns the request's context with the principal and, on the route of a wallet, the
 // caller's access to the wallet; on a public route, it returns the context unchanged. It does
 // not read the body, so that unauthenticated clients cannot fill the server's memory.
-func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Route) (context.Context, error) {
+func (s *server) authorize(w http.ResponseWriter, r *http.Request, to *route.Route) (context.Context, error) {
 	if to.Credentials == route.Public {
 		return r.Context(), nil
 	}
@@ -30,7 +30,7 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request, to route.Rout
 // recheckOf returns a function that authorizes a request again after its body was read or
 // after it waited for a slot, because both can take long. It returns nil for public routes
 // for light requests without a body, and for a Direct.
-func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Route) route.Recheck {
+func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to *route.Route) route.Recheck {
 	if r.ContentLength == 0 && !to.Handler.IsHeavy || to.Credentials == route.Public || s.isDirect() {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (s *server) recheckOf(w http.ResponseWriter, r *http.Request, to route.Rout
 // principal, and, on the route of a wallet, with the caller's access to the wallet. If err,
 // the error of the authentication, is not nil, or if the caller may not use the route, it
 // calls challenge and returns the error. It also records the caller for the log.
-func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, who *auth.Principal, err error) (context.Context, error) {
+func (s *server) enter(ctx context.Context, w http.ResponseWriter, r *http.Request, to *route.Route, who *auth.Principal, err error) (context.Context, error) {
 	if err == nil {
 		call := httpcall.Of(r.Context())
 		call.User, call.TokenID = who.UserName, who.TokenID
@@ -143,7 +143,7 @@ var errScope = fault.New(fault.Forbidden, "insufficient_scope", "the token lacks
 
 // checkRights checks that the caller is an admin, used a password, or has a token with the
 // route's scope, as the route requires. All its errors are Forbidden faults.
-func checkRights(who *auth.Principal, to route.Route) error {
+func checkRights(who *auth.Principal, to *route.Route) error {
 	if to.Role == route.Admin && !who.Admin {
 		return fault.New(fault.Forbidden, "insufficient_role", "only admins may do this").WithDetail("required_role", string(route.Admin))
 	}
@@ -161,7 +161,7 @@ func checkRights(who *auth.Principal, to route.Route) error {
 // exist, if the caller is not a member, and if the token is not for this wallet, so that the
 // caller cannot distinguish these cases. If the caller's role in the wallet does not cover
 // the role of the route, it returns a Forbidden fault.
-func (s *server) withAccess(ctx context.Context, r *http.Request, who *auth.Principal, to route.Route) (context.Context, error) {
+func (s *server) withAccess(ctx context.Context, r *http.Request, who *auth.Principal, to *route.Route) (context.Context, error) {
 	alias, err := route.PathParam(r, "alias")
 	if err != nil {
 		return ctx, err
@@ -177,7 +177,7 @@ const realm = `realm="specterd", charset="UTF-8"`
 
 // challenge sets WWW-Authenticate (RFC 9110, section 11.6.1, and RFC 6750, section 3) if err
 // is a failed authentication or a missing scope.
-func challenge(w http.ResponseWriter, r *http.Request, to route.Route, err error) {
+func challenge(w http.ResponseWriter, r *http.Request, to *route.Route, err error) {
 	h := w.Header()
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:

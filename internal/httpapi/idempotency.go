@@ -21,7 +21,7 @@ const (
 
 // answer calls the route's handler for an admitted request. If the route supports
 // idempotency keys and the request has one, the request is executed only once.
-func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness) error {
+func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, to *route.Route, strict route.Strictness) error {
 	recheck := s.recheckOf(w, r, to)
 	if scope := to.Handler.ShownScope; scope != 0 {
 		shown := &scopedBody{w, auth.PrincipalFrom(ctx), scope} // the scope also applies to a stored response
@@ -46,7 +46,7 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 // earlier request with the key is stored, it returns this response instead. It does not store
 // responses to failed requests and dry runs. It completes a request even if the client
 // disconnects, because the client is expected to retry.
-func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to route.Route, strict route.Strictness, recheck route.Recheck) error {
+func (s *server) answerOnce(ctx context.Context, w http.ResponseWriter, r *http.Request, to *route.Route, strict route.Strictness, recheck route.Recheck) error {
 	body, err := route.BufferBody(w, r)
 	if recheck != nil && err == nil { // also before a stored response is returned
 		ctx, err = recheck(ctx)
@@ -102,7 +102,7 @@ func (s *server) logKey(r *http.Request, err error) {
 // covers everything that the response depends on, including the wallets to which the token
 // is limited. keyed returns an Invalid fault if the request has several keys or the key is not
 // valid.
-func keyed(ctx context.Context, r *http.Request, to route.Route, body []byte) (idempotency.Request, error) {
+func keyed(ctx context.Context, r *http.Request, to *route.Route, body []byte) (idempotency.Request, error) {
 	keys := r.Header[keyHeader]
 	if len(keys) != 1 || !idempotency.IsKey(keys[0]) {
 		return idempotency.Request{}, fault.InvalidField(keyHeader, "must be given once, with 1 to %d visible ASCII characters", idempotency.MaxKey)

@@ -84,7 +84,7 @@ func errorStatuses(op *openapi31.Operation, to route.Route) []int {
 	add(proposes || takes("If-Match"), http.StatusPreconditionFailed)
 	add(apiOf(to.Path) == "v1" && (creates || waits || dependsOnState(to) || to.Handler.Name == "ExportWallet"), http.StatusConflict) // v1alpha returns 400, as Specter Desktop does
 	add(op.RequestBody != nil, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(to) || op.RequestBody != nil), http.StatusTooManyRequests)
+	add(to.Credentials.TakesBasic() || to.Credentials != route.Public && (isLimited(&to) || op.RequestBody != nil), http.StatusTooManyRequests)
 	add(takes("kinds"), http.StatusGone)
 	add(to.Handler.Name == "Redeliver", http.StatusGone)
 	add(to.Handler.TakesIdempotencyKey, http.StatusUnprocessableEntity)
@@ -104,7 +104,7 @@ func dependsOnState(to route.Route) bool {
 
 // isLimited reports whether the server limits the number of requests to the route that are
 // in progress.
-func isLimited(to route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
+func isLimited(to *route.Route) bool { return to.Handler.IsHeavy || to.Handler.Media != nil }
 
 // namesOneResource reports whether the path names one resource, so that the route returns 404
 // if it does not exist. v1alpha returns 403 for wallets that do not exist.

@@ -156,7 +156,7 @@ func newServer(o Options, routes []route.Route, prepare func(*server)) (http.Han
 		if err := to.Check(); err != nil {
 			return nil, err
 		}
-		h := s.handle(to)
+		h := s.handle(&to)
 		for _, path := range []string{to.Path, to.Path + "/"} {
 			add(to.Method, path, h)
 			if to.Method == get {
@@ -187,7 +187,7 @@ func otherMethods(known map[string]bool) []string {
 }
 
 // handle returns the HTTP handler of a route.
-func (s *server) handle(to route.Route) http.HandlerFunc {
+func (s *server) handle(to *route.Route) http.HandlerFunc {
 	version := versionOf(to.Path)
 	return func(w http.ResponseWriter, r *http.Request) {
 		httpcall.Of(r.Context()).Route = to.Path

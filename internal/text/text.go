@@ -126,7 +126,7 @@ func Optional(s string) *string {
 	if s == "" {
 		return nil
 	}
-	return &s
+	return new(s)
 }
 
 // Count returns a number with a noun in the singular or, by adding s, in the plural: "1

@@ -233,6 +233,7 @@ func JSON[In, Out any](status int, f func(ctx context.Context, in In) (Out, erro
 // The caller sets the name and the status of the handler.
 func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status int, err error)) Handler {
 	plan := planFor(reflect.TypeFor[In]())
+	_, isVersioned := any(*new(Out)).(Versioned)
 	return Handler{
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](), MaxBody: plan.maxBody, NeedsBody: plan.needsBody, Text: plan.text, PathParameters: plan.pathNames(),
 		serve: func(ctx context.Context, w http.ResponseWriter, r *http.Request, o options) error {
@@ -245,13 +246,13 @@ func handler[In, Out any](f func(ctx context.Context, in In) (out Out, status in
 			if err != nil {
 				return err
 			}
-			if v, ok := any(out).(Versioned); ok {
-				return writeVersioned(w, r, status, v, o.etag)
+			switch {
+			case isVersioned:
+				return writeVersioned(w, r, status, any(out).(Versioned), o.etag)
+			case o.etag:
+				return writeTagged(w, r, &out)
 			}
-			if o.etag {
-				return writeTagged(w, r, out)
-			}
-			return Write(w, status, JSONType, out)
+			return Write(w, status, JSONType, &out) // of a value, interfaces and the encoder make copies
 		},
 	}
 }

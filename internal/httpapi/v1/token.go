@@ -16,7 +16,8 @@ import (
 func (a *API) tokenOf(t auth.Token) api.Token {
 	out := api.Token{TokenDetails: a.tokenDetailsOf(t)}
 	if t.Wallets != nil {
-		out.Wallets = &t.Aliases
+		aliases := t.Aliases
+		out.Wallets = &aliases
 	}
 	return out
 }
