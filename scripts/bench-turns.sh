@@ -16,7 +16,7 @@ go build -o "$dir/bench-now" ./internal/bench
 measure() { # version, directory of its source, turn, flags
 	echo "bench-turns: $1, turn $3" >&2
 	(cd "$2" && "$dir/bench-$1" "${@:4}") >"$dir/$1-$3" 2>"$dir/errors" && return
-	if ! grep -q 'below their bars$' "$dir/errors"; then
+	if ! grep -q 'worse than their goals$' "$dir/errors"; then
 		cat "$dir/errors" >&2
 		exit 1
 	fi

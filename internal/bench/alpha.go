@@ -13,19 +13,19 @@ import (
 const (
 	alphaPath = "/api/v1alpha/wallets/" + walletAlias + "/"
 
-	// alphaMemoryBar is the maximum number of bytes that the server allocates for a request
+	// alphaMemoryGoal is the maximum number of bytes that the server allocates for a request
 	// of the large wallet.
-	alphaMemoryBar = 32_000_000
-	// linearBar is the maximum ratio of the CPU times per transaction for the large and the
+	alphaMemoryGoal = 32_000_000
+	// linearGoal is the maximum ratio of the CPU times per transaction for the large and the
 	// small wallet.
-	linearBar = 1.3
+	linearGoal = 1.3
 )
 
 // alphaSizes are the numbers of transactions of the wallets that v1alpha returns whole, and
-// alphaBars the maximum durations.
+// alphaGoals the maximum durations.
 var (
 	alphaSizes = [3]int{20, 1_000, 20_000}
-	alphaBars  = [3]time.Duration{2 * time.Millisecond, 15 * time.Millisecond, 400 * time.Millisecond}
+	alphaGoals = [3]time.Duration{2 * time.Millisecond, 15 * time.Millisecond, 400 * time.Millisecond}
 )
 
 // measureAlpha measures requests for all data of a wallet through v1alpha, and for its open
@@ -41,7 +41,7 @@ func measureAlpha(ctx context.Context, b *bench) error {
 	}
 	if b.wants(nameAlphaPSBT) {
 		for i, open := range alphaOpen {
-			f, err := b.alphaPSBTs(ctx, open, alphaPSBTBars[i])
+			f, err := b.alphaPSBTs(ctx, open, alphaPSBTGoals[i])
 			if err != nil {
 				return err
 			}
@@ -78,14 +78,14 @@ func (b *bench) alphaWallets(ctx context.Context) ([]figure, error) {
 		}
 		what := fmt.Sprintf("GET v1alpha wallet of %d, %.1f MB", size, float64(bytes)/1e6)
 		f := figure{name: nameAlpha, what: what, against: duration(sides[0].processor()) + " of processor"}
-		figures = append(figures, medianWithin(f, sides[0].took, alphaBars[i]), memoryOf(what, memory, i == len(alphaSizes)-1))
+		figures = append(figures, medianWithin(f, sides[0].took, alphaGoals[i]), memoryOf(what, memory, i == len(alphaSizes)-1))
 		perTx[i] = sides[0].processor() / time.Duration(size)
 	}
 	ratio := perTx[2].Seconds() / perTx[1].Seconds()
 	return append(figures, figure{
 		name: nameAlpha, what: fmt.Sprintf("CPU time of a transaction, of %d", alphaSizes[2]), value: duration(perTx[2]),
 		against: fmt.Sprintf("of %d: %s", alphaSizes[1], duration(perTx[1])), ratio: fmt.Sprintf("%.2f", ratio),
-		bar: fmt.Sprintf("≤ %.2f", linearBar), good: ratio <= linearBar,
+		goal: fmt.Sprintf("≤ %.2f", linearGoal), good: ratio <= linearGoal,
 	}), nil
 }
 
@@ -95,7 +95,7 @@ func memoryOf(what string, m allocation, isJudged bool) figure {
 		against: "peak of the process " + megabytes(m.peak),
 	}
 	if isJudged {
-		f.bar, f.good = "≤ "+megabytes(alphaMemoryBar), m.perRequest <= alphaMemoryBar
+		f.goal, f.good = "≤ "+megabytes(alphaMemoryGoal), m.perRequest <= alphaMemoryGoal
 	}
 	return f
 }
@@ -120,7 +120,7 @@ func (b *bench) monitor(ctx context.Context, name string, transactions int) (mon
 	if err := l.Close(); err != nil {
 		return monitored{}, err
 	}
-	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_METRICS_LISTEN="+address)
+	up, err := s.serve(ctx, b, "SPECTER_METRICS_LISTEN="+address)
 	if err != nil {
 		return monitored{}, err
 	}

@@ -26,11 +26,11 @@ const (
 	alphaPSBTHistory = 100
 )
 
-// alphaOpen are the numbers of open proposals, and alphaPSBTBars the maximum ratios of the
+// alphaOpen are the numbers of open proposals, and alphaPSBTGoals the maximum ratios of the
 // duration of their list to the duration of a bearer request.
 var (
-	alphaOpen     = [2]int{0, 18}
-	alphaPSBTBars = [2]float64{2, 12}
+	alphaOpen      = [2]int{0, 18}
+	alphaPSBTGoals = [2]float64{2, 12}
 )
 
 // alphaPSBTs measures the list of the open proposals of a wallet, over one connection,

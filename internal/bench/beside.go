@@ -20,7 +20,7 @@ import (
 const (
 	heavyUsers       = 25     // number of users, each of whom sends two requests at a time
 	heavySize        = 10_000 // transactions
-	besideBar        = 10 * time.Millisecond
+	besideGoal       = 10 * time.Millisecond
 	besideTime       = 10 * time.Second
 	besideConnection = 4
 )
@@ -79,7 +79,7 @@ func measureBeside(ctx context.Context, b *bench) error {
 	return printFigures(b.stdout, []figure{
 		{
 			name: nameBeside, what: what, value: duration(beside.P99), against: "alone: " + duration(alone.P99),
-			bar: "≤ " + duration(besideBar), good: beside.P99 <= besideBar,
+			goal: "≤ " + duration(besideGoal), good: beside.P99 <= besideGoal,
 		},
 		{name: nameBeside, what: "the same, p50", value: duration(beside.P50), against: "alone: " + duration(alone.P50)},
 		{

@@ -11,8 +11,8 @@ import (
 
 const (
 	exported   = 100_000 // transactions
-	exportBar  = 2.0     // maximum ratio to the duration of the comparison program
-	memoryBar  = 64_000_000
+	exportGoal = 2.0     // maximum ratio to the duration of the comparison program
+	memoryGoal = 64_000_000
 	maxExports = 3 // maximum number of rounds
 )
 
@@ -91,9 +91,9 @@ func measureExport(ctx context.Context, b *bench, s seeded, e export) ([]figure,
 	memory := figure{
 		name: e.name, what: "memory for that", value: fmt.Sprintf("%+.1f MB", float64(peak-before)/1e6),
 		against: fmt.Sprintf("before %.1f MB", float64(before)/1e6),
-		bar:     fmt.Sprintf("≤ %d MB", memoryBar/1_000_000), good: peak-before <= memoryBar,
+		goal:    fmt.Sprintf("≤ %d MB", memoryGoal/1_000_000), good: peak-before <= memoryGoal,
 	}
-	return []figure{compared(time, sides[0], sides[1], exportBar), memory}, nil
+	return []figure{compared(time, sides[0], sides[1], exportGoal), memory}, nil
 }
 
 // side returns one side of a comparison, which requests the export and checks the

@@ -15,7 +15,7 @@ type figure struct {
 	value, against string // the result, and the value that it is compared with
 	ratio, spread  string // ratio to that value, and the range of the ratio or, without a ratio, of the value
 	processor      string // the ratio of the servers' CPU times
-	bar            string
+	goal           string
 	good           bool
 }
 
@@ -23,13 +23,13 @@ type figure struct {
 func printFigures(out *results, figures []figure) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) { _, _ = fmt.Fprintln(table, strings.Join(cells, "\t")) }
-	line("name", "what", "figure", "beside", "ratio", "min–max", "processor", "bar", "verdict")
+	line("name", "what", "figure", "beside", "ratio", "min–max", "processor", "goal", "verdict")
 	for _, f := range figures {
 		judged := ""
-		if f.bar != "" {
+		if f.goal != "" {
 			judged = out.verdict(f.good)
 		}
-		line(f.name, f.what, f.value, f.against, f.ratio, f.spread, f.processor, f.bar, judged)
+		line(f.name, f.what, f.value, f.against, f.ratio, f.spread, f.processor, f.goal, judged)
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -51,7 +51,7 @@ func compared(f figure, base, subject side, most float64) figure {
 	f.ratio = fmt.Sprintf("%.2f", median(ratios))
 	f.spread = fmt.Sprintf("%.2f–%.2f", ratios[0], ratios[len(ratios)-1])
 	f.processor = fmt.Sprintf("%.2f", subject.processor().Seconds()/base.processor().Seconds())
-	f.bar, f.good = fmt.Sprintf("≤ %.2f", most), median(ratios) <= most
+	f.goal, f.good = fmt.Sprintf("≤ %.2f", most), median(ratios) <= most
 	return f
 }
 
@@ -66,14 +66,14 @@ func timed(f figure, took []time.Duration) figure {
 // a limit.
 func within(f figure, took []time.Duration, most time.Duration) figure {
 	f = timed(f, took)
-	f.bar, f.good = "all ≤ "+duration(most), slices.Max(took) <= most
+	f.goal, f.good = "all ≤ "+duration(most), slices.Max(took) <= most
 	return f
 }
 
 // medianWithin fills in a figure like timed, and judges whether the median is within a limit.
 func medianWithin(f figure, took []time.Duration, most time.Duration) figure {
 	f = timed(f, took)
-	f.bar, f.good = "≤ "+duration(most), middle(took) <= most
+	f.goal, f.good = "≤ "+duration(most), middle(took) <= most
 	return f
 }
 

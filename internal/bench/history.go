@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +18,7 @@ import (
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/store"
+	"github.com/specterd/specterd/internal/testenv/pgserver"
 	"github.com/specterd/specterd/internal/wallet"
 )
 
@@ -26,15 +29,19 @@ const walletAlias = "bench"
 // a history.
 type seeded struct {
 	folder, key, token string
+	postgres           string // URL of the database; empty for a file in the folder
 	walletID           string
 	transactions       int
 }
 
-func (s seeded) database() string { return filepath.Join(s.folder, databaseName) }
+func (s seeded) database() string { return cmp.Or(s.postgres, filepath.Join(s.folder, databaseName)) }
 
 // serve starts a specterd on the data directory.
-func (s seeded) serve(ctx context.Context, b *bench) (*server, error) {
-	return startSpecterd(ctx, b.binary, s.folder, s.key)
+func (s seeded) serve(ctx context.Context, b *bench, more ...string) (*server, error) {
+	if s.postgres != "" {
+		more = append(more, "SPECTER_DATABASE_URL="+s.postgres)
+	}
+	return startSpecterd(ctx, b.binary, s.folder, s.key, more...)
 }
 
 // history returns a data directory with a wallet of the given number of
@@ -57,6 +64,12 @@ func (b *bench) newHistory(ctx context.Context, name string, transactions int) (
 	s := seeded{folder: filepath.Join(b.dir, name), key: newKey(), transactions: transactions}
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return s, err
+	}
+	if b.postgres != nil {
+		var err error
+		if s.postgres, err = b.postgres.Create(ctx, strings.ReplaceAll(name, "-", "_"), pgserver.Empty); err != nil {
+			return s, err
+		}
 	}
 	db, err := openStore(ctx, s.database())
 	if err != nil {

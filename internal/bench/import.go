@@ -19,9 +19,9 @@ import (
 const (
 	importedWallets = 200
 	importedLabels  = 100_000
-	// importBar is the maximum ratio of the memory use of the large import to the
+	// importGoal is the maximum ratio of the memory use of the large import to the
 	// memory use of the small one, which has a tenth of the size.
-	importBar = 1.25
+	importGoal = 1.25
 	// labelText, together with a number, has the maximum length of a label.
 	labelText = "of the customer with the long name, for all that was delivered to the old address in the spring and in the summer, " +
 		"as agreed on the telephone; to be paid within thirty days, or twenty with two percent off, "
@@ -47,7 +47,7 @@ func measureImport(ctx context.Context, b *bench) error {
 	memory := figure{
 		name: nameImport, what: fmt.Sprintf(what, "peak memory", importedWallets, importedLabels),
 		value: megabytes(all.peak), against: "a tenth: " + megabytes(tenth.peak), ratio: fmt.Sprintf("%.2f", all.growth(tenth)),
-		bar: fmt.Sprintf("≤ %.2f", importBar), good: all.growth(tenth) <= importBar,
+		goal: fmt.Sprintf("≤ %.2f", importGoal), good: all.growth(tenth) <= importGoal,
 	}
 	took := figure{
 		name: nameImport, what: fmt.Sprintf(what, "time", importedWallets, importedLabels),

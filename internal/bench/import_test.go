@@ -43,7 +43,7 @@ func TestImport_BoundedMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s, and %s for three times as many labels", megabytes(few.peak), megabytes(many.peak))
-	if many.growth(few) > importBar {
+	if many.growth(few) > importGoal {
 		t.Errorf("an import of 40,000 labels takes %s, and one of 120,000 %s", megabytes(few.peak), megabytes(many.peak))
 	}
 }

@@ -22,10 +22,10 @@ import (
 const (
 	followedWallets = 200
 	paidWallets     = 5 // number of wallets that each block pays to
-	blockBar        = time.Second
+	blockGoal       = time.Second
 	arrivals        = 20
-	zmqBar          = 200 * time.Millisecond
-	pollingBar      = 2 * time.Second
+	zmqGoal         = 200 * time.Millisecond
+	pollingGoal     = 2 * time.Second
 	lookInterval    = 5 * time.Millisecond
 	patience        = time.Minute
 )
@@ -50,7 +50,7 @@ func (b *bench) startIndexing(ctx context.Context, name string, wallets int, nod
 		c.Kill()
 		return nil, nil, err
 	}
-	up, err := startSpecterd(ctx, b.binary, s.folder, s.key, "SPECTER_NODE_URL="+c.URL())
+	up, err := s.serve(ctx, b, "SPECTER_NODE_URL="+c.URL())
 	if err != nil {
 		c.Kill()
 		return nil, nil, err
@@ -156,7 +156,7 @@ func measureBlock(ctx context.Context, b *bench) error {
 		}
 	}
 	what := fmt.Sprintf("a block of %d payments is in the index of %d wallets", paidWallets, followedWallets)
-	if err := printFigures(b.stdout, []figure{within(figure{name: nameBlock, what: what}, took, blockBar)}); err != nil {
+	if err := printFigures(b.stdout, []figure{within(figure{name: nameBlock, what: what}, took, blockGoal)}); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(b.stdout, "%s took %s to set up.\n\n", nameBlock, duration(setUp))
@@ -218,12 +218,12 @@ func (f *indexingServer) shows(ctx context.Context, wallet int, txid string) (bo
 func measureArrivals(ctx context.Context, b *bench) error {
 	var figures []figure
 	for _, one := range []struct {
-		name, what string
-		args       []string
-		bar, phase time.Duration
+		name, what  string
+		args        []string
+		goal, phase time.Duration
 	}{
-		{nameZMQ, "announced by the node (ZMQ)", nil, zmqBar, 200 * time.Millisecond},
-		{namePolling, "found by polling", withoutZMQ, pollingBar, 1500 * time.Millisecond},
+		{nameZMQ, "announced by the node (ZMQ)", nil, zmqGoal, 200 * time.Millisecond},
+		{namePolling, "found by polling", withoutZMQ, pollingGoal, 1500 * time.Millisecond},
 	} {
 		if !b.wants(one.name) {
 			continue
@@ -233,7 +233,7 @@ func measureArrivals(ctx context.Context, b *bench) error {
 			return fmt.Errorf("%s: %w", one.name, err)
 		}
 		f := figure{name: one.name, what: fmt.Sprintf("a new transaction, %s, is in GET …/transactions; %d tries", one.what, arrivals)}
-		figures = append(figures, within(f, took, one.bar))
+		figures = append(figures, within(f, took, one.goal))
 	}
 	return printFigures(b.stdout, figures)
 }

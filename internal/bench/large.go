@@ -14,8 +14,8 @@ const (
 	largeWallets = 1_000
 	largeHistory = 100 // transactions of each wallet
 	starts       = 7
-	startBar     = 300 * time.Millisecond
-	idleBar      = 60_000_000 // bytes
+	startGoal    = 300 * time.Millisecond
+	idleGoal     = 60_000_000 // bytes
 	// untilGivenBack is a time after which specterd has released idle memory to the
 	// operating system.
 	untilGivenBack = 30 * time.Second
@@ -148,14 +148,14 @@ func measureStart(ctx context.Context, b *bench, folder, key string, secrets []s
 			return figure{}, err
 		}
 	}
-	return within(figure{name: nameStart, what: "from exec to the first answer, with 1,000,000 tokens and 1,000 wallets"}, took, startBar), nil
+	return within(figure{name: nameStart, what: "from exec to the first answer, with 1,000,000 tokens and 1,000 wallets"}, took, startGoal), nil
 }
 
 func idle(when string, s *server) figure {
 	now, _ := s.memory()
 	return figure{
 		name: nameIdle, what: "in memory " + when, value: megabytes(now), against: megabytes(s.written()) + " of it written by the program, the rest is its file",
-		bar: "≤ " + megabytes(idleBar), good: now <= idleBar,
+		goal: "≤ " + megabytes(idleGoal), good: now <= idleGoal,
 	}
 }
 

@@ -76,12 +76,13 @@ type options struct {
 	roundTime   time.Duration
 	connections int
 	only        *regexp.Regexp
+	postgres    bool
 }
 
 const usage = `Usage: bench [flags]
 
 Measures specterd, mostly against bare programs, and prints figures beside their
-bars. It ends with 1 when something broke, and when a bar is missed on a machine that
+goals. It ends with 1 when something broke, and when a goal is missed on a machine that
 was quiet before.
 
 `
@@ -96,10 +97,11 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 7, "`number` of rounds on each side of a comparison")
 	flags.DurationVar(&o.roundTime, "round-time", 2*time.Second, "how long a round takes")
 	flags.IntVar(&o.connections, "connections", 64, "`number` of connections, one request at a time on each")
-	flags.Func("only", "measure only what matches this `regexp`: "+allNames(), func(text string) (err error) {
+	flags.Func("only", "measure only what matches this `regexp`: "+allNames(false), func(text string) (err error) {
 		o.only, err = regexp.Compile(text)
 		return err
 	})
+	flags.BoolVar(&o.postgres, "postgres", false, "use PostgreSQL, with goals that are for SQLite; for "+allNames(true))
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -10,9 +10,9 @@ const (
 	walletPath = "/api/v1/wallets/" + walletAlias
 	pagePath   = walletPath + "/transactions?limit=100"
 
-	// flatBar is the maximum ratio of the durations for the largest and the
+	// flatGoal is the maximum ratio of the durations for the largest and the
 	// smallest wallet.
-	flatBar = 1.2
+	flatGoal = 1.2
 
 	deepPlaces  = 9       // number of positions in a history from which pages are read
 	largestPage = 1 << 20 // bytes
@@ -118,7 +118,7 @@ func measureFlat(ctx context.Context, b *bench, readers []*reader, pathsOf func(
 		return figure{}, err
 	}
 	last := len(sides) - 1
-	f := compared(figure{}, sides[0], sides[last], flatBar)
+	f := compared(figure{}, sides[0], sides[last], flatGoal)
 	f.against = fmt.Sprintf("of 1,000: %s, of 10,000: %s", duration(middle(sides[0].took)), duration(middle(sides[1].took)))
 	return f, nil
 }

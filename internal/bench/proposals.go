@@ -21,11 +21,11 @@ import (
 )
 
 const (
-	proposalBar  = 1.3                  // maximum ratio to the duration of Core's part in the large wallet
-	smallBar     = 5 * time.Millisecond // maximum in addition to Core's part in the small wallet
+	proposalGoal = 1.3                  // maximum ratio to the duration of Core's part in the large wallet
+	smallGoal    = 5 * time.Millisecond // maximum in addition to Core's part in the small wallet
 	createsATurn = 5
 	proposals    = 1000 // number of proposals in the list
-	listBar      = 15 * time.Millisecond
+	listGoal     = 15 * time.Millisecond
 )
 
 // fundedUTXOs are the numbers of UTXOs of the paying wallet.
@@ -97,10 +97,10 @@ func (b *bench) proposalFrom(ctx context.Context, w *indexingServer, utxos int) 
 			alone.took, all.took = append(alone.took, took), append(all.took, made)
 		}
 	}
-	f = compared(f, alone, all, proposalBar)
+	f = compared(f, alone, all, proposalGoal)
 	if utxos == fundedUTXOs[0] { // Core's part is shorter than the other calls and the commit
-		most := middle(alone.took) + smallBar
-		f.bar, f.good = "≤ "+duration(most), middle(all.took) <= most
+		most := middle(alone.took) + smallGoal
+		f.goal, f.good = "≤ "+duration(most), middle(all.took) <= most
 	}
 	f.processor, f.against = "", "walletcreatefundedpsbt: "+duration(middle(alone.took))
 	return f, nil
@@ -236,7 +236,7 @@ func (b *bench) proposalPage(ctx context.Context) (figure, error) {
 	if err := inTurns(page, b.rounds, b.turn); err != nil {
 		return f, err
 	}
-	return medianWithin(f, page[0].took, listBar), nil
+	return medianWithin(f, page[0].took, listGoal), nil
 }
 
 // addProposals adds made-up proposals with two inputs, a recipient and change.

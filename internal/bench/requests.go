@@ -16,7 +16,7 @@ const (
 	bearerPath   = "/api/v1/tokens/self" //nolint:gosec // a path and no credential
 
 	fewConnections = 8    // of few clients
-	bearerBar      = 0.65 // minimum ratio to the bare server
+	bearerGoal     = 0.65 // minimum ratio to the bare server
 
 	warmUp = 1500 * time.Millisecond // exceeds the delay until uses of tokens are stored
 )
@@ -86,8 +86,8 @@ func measureRequests(ctx context.Context, b *bench) error {
 		{nameLiveness, "bare", target{bare, alive.requests}, alive, 0.9, 0, false, 0},
 		{nameLiveness, guarded, target{shielded, alive.requests}, alive, 0, 0, false, 0},
 		{nameLimit, "bare", target{bare, alive.requests}, target{shielded, alive.requests}, 0, 0, false, 0},
-		{nameBearer, "bare", target{bare, few.requests}, few, bearerBar, 0, false, 0},
-		{nameBearerFew, "bare", target{bare, few.requests}, few, bearerBar, 0, false, fewConnections},
+		{nameBearer, "bare", target{bare, few.requests}, few, bearerGoal, 0, false, 0},
+		{nameBearerFew, "bare", target{bare, few.requests}, few, bearerGoal, 0, false, fewConnections},
 		{nameImportedTokens, "own tokens", few, imported, 0.9, 1.1, true, 0},
 		{nameManyTokens, "100 tokens", few, many, 0.9, 1.1, true, 0},
 	})

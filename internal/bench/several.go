@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	severalBar = 1.7
+	severalGoal = 1.7
 	// held is the fraction of a processor that each process gets in the second
 	// comparison, which is for machines with too few processors to run several
 	// processes at full speed.
@@ -41,7 +41,7 @@ func measureSeveral(ctx context.Context, b *bench) error {
 		return err
 	}
 	f := free.figure("as they are")
-	f.bar, f.good = fmt.Sprintf("≥ %.1f where processors are free", severalBar), free.ratio() >= severalBar || free.busy[0] > float64(runtime.NumCPU())/severalBar
+	f.goal, f.good = fmt.Sprintf("≥ %.1f where processors are free", severalGoal), free.ratio() >= severalGoal || free.busy[0] > float64(runtime.NumCPU())/severalGoal
 	figures := []figure{f}
 	release, err := hold(processes)
 	if err != nil {
@@ -53,7 +53,7 @@ func measureSeveral(ctx context.Context, b *bench) error {
 		return err
 	}
 	f = slow.figure(fmt.Sprintf("held to %.0f %% of a processor each", held*100))
-	f.bar, f.good = fmt.Sprintf("≥ %.1f", severalBar), slow.ratio() >= severalBar
+	f.goal, f.good = fmt.Sprintf("≥ %.1f", severalGoal), slow.ratio() >= severalGoal
 	return printFigures(b.stdout, append(figures, f))
 }
 

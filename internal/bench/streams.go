@@ -13,7 +13,7 @@ const (
 	streams       = 1_000
 	streamUsers   = 20 // a user may open 100
 	streamChanges = 30
-	streamBar     = 500 * time.Millisecond
+	streamGoal    = 500 * time.Millisecond
 	streamMemory  = 32_000 // bytes per stream
 	// besideStreams is the maximum ratio of the duration of a change beside the streams to
 	// its duration without any.
@@ -56,11 +56,11 @@ func measureStreams(ctx context.Context, b *bench) error {
 	call := compared(figure{name: nameStreams, what: fmt.Sprintf("a change beside %d event streams", streams)}, side{took: alone.answered}, side{took: beside.answered}, besideStreams)
 	call.processor, call.against = "", "without streams: "+duration(middle(alone.answered))
 	return printFigures(b.stdout, []figure{
-		within(figure{name: nameStreams, what: fmt.Sprintf("until %d event streams have a change; %d changes", streams, streamChanges)}, beside.arrived, streamBar),
+		within(figure{name: nameStreams, what: fmt.Sprintf("until %d event streams have a change; %d changes", streams, streamChanges)}, beside.arrived, streamGoal),
 		call,
 		{
 			name: nameStreams, what: "memory for each idle stream", value: fmt.Sprintf("%.1f kB", float64(each)/1e3),
-			bar: fmt.Sprintf("≤ %d kB", streamMemory/1000), good: each <= streamMemory,
+			goal: fmt.Sprintf("≤ %d kB", streamMemory/1000), good: each <= streamMemory,
 		},
 	})
 }

@@ -28,14 +28,14 @@ import (
 // of the wallet, sent ones have two inputs and change, and minted ones are coinbase
 // transactions.
 const (
-	synced    = received + sent + minted
-	received  = 6_500
-	sent      = 3_000
-	minted    = 500
-	perBlock  = 250
-	syncBar   = 3.0 // maximum ratio to the duration of the calls alone
-	syncTurns = 3
-	eventsBar = 1.5 // maximum ratio of a sync that records events to one that does not
+	synced     = received + sent + minted
+	received   = 6_500
+	sent       = 3_000
+	minted     = 500
+	perBlock   = 250
+	syncGoal   = 3.0 // maximum ratio to the duration of the calls alone
+	syncTurns  = 3
+	eventsGoal = 1.5 // maximum ratio of a sync that records events to one that does not
 )
 
 // measureSync builds an index from scratch, and compares the duration with the
@@ -89,9 +89,9 @@ func measureSync(ctx context.Context, b *bench) error {
 			took[j] = append(took[j], d)
 		}
 	}
-	f := compared(figure{name: nameSync, what: fmt.Sprintf("first sync of %d transactions", synced)}, side{took: took[0]}, side{took: took[1]}, syncBar)
+	f := compared(figure{name: nameSync, what: fmt.Sprintf("first sync of %d transactions", synced)}, side{took: took[0]}, side{took: took[1]}, syncGoal)
 	f.processor, f.against = "", "RPC alone: "+duration(middle(took[0]))
-	inserts := compared(figure{name: nameSync, what: "the same of an older wallet, with an event for each transaction"}, side{took: took[1]}, side{took: took[2]}, eventsBar)
+	inserts := compared(figure{name: nameSync, what: "the same of an older wallet, with an event for each transaction"}, side{took: took[1]}, side{took: took[2]}, eventsGoal)
 	inserts.processor, inserts.against = "", "without events: "+duration(middle(took[1]))
 	figures := []figure{f, inserts, {name: nameSync, what: "the very first, where Core has to watch more addresses of change", value: duration(first)}}
 	if err := printFigures(b.stdout, figures); err != nil {
