@@ -194,7 +194,8 @@ WHERE wallet_id = @wallet_id AND txid IN (SELECT value FROM json_each(CAST(@txid
 ORDER BY txid, vout;
 
 -- Outputs of all transactions between two, which are neighbours in an index. Most wallets have
--- no labels of outputs, so that these are only looked up if there are any.
+-- no labels of outputs, so that these are only looked up if there are any. The labels of addresses
+-- are not joined, because PostgreSQL would then read all labels of the wallet.
 -- name: OutputsBetween :many
 SELECT
   o.txid,
@@ -207,9 +208,10 @@ SELECT
     SELECT l.label FROM labels AS l
     WHERE l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
   ) END, '') AS TEXT) AS output_label,
-  coalesce(a.label, '') AS address_label
+  CAST(coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
+  ), '') AS TEXT) AS address_label
 FROM outputs AS o
-LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
 WHERE o.wallet_id = @wallet_id
   AND (o.time, o.txid) >= (@from_time, CAST(@from_txid AS TEXT)) AND (o.time, o.txid) <= (@to_time, CAST(@to_txid AS TEXT))
 ORDER BY o.time, o.txid, o.vout;

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -78,7 +79,21 @@ func (b *bench) newHistory(ctx context.Context, name string, transactions int) (
 	if err := errors.Join(s.fill(ctx, db), db.Close()); err != nil {
 		return s, fmt.Errorf("make up a history of %d: %w", transactions, err)
 	}
-	return s, nil
+	if s.postgres == "" {
+		return s, nil
+	}
+	return s, s.analyze(ctx)
+}
+
+// analyze updates the statistics of a PostgreSQL database, which the server does by itself, but
+// only within minutes.
+func (s seeded) analyze(ctx context.Context) error {
+	db, err := sql.Open("pgx", s.postgres)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "ANALYZE")
+	return errors.Join(err, db.Close())
 }
 
 func (s *seeded) fill(ctx context.Context, db *store.Store) error {

@@ -15,7 +15,7 @@ import (
 func printMachine(o options, stdout io.Writer) error {
 	database := "SQLite (WAL, synchronous FULL)"
 	if o.postgres {
-		database = "PostgreSQL with its default settings, on this machine"
+		database = "PostgreSQL on this machine, with default settings but without syncs of the disk"
 	}
 	_, err := fmt.Fprintf(stdout, "%s, %s %s/%s, %d processors (%s), load average before: %s\n"+
 		"specterd with its default settings and the API on: %s, log at info into a file\n"+

@@ -394,8 +394,10 @@ func testPages(t *testing.T, ascending bool) {
 func TestHistory_PagesUseIndex(t *testing.T) {
 	onBothEngines(t, func(t *testing.T, b *fixture) {
 		w := b.wallet(b.user("alice", false), "a")
+		var first, last int64  // times of the first and last of 100 transactions
 		if b.engine == "pgx" { // PostgreSQL plans by table statistics; SQLite does not
-			b.history(w, 2000)
+			list := b.history(w, 2000)
+			first, last = list[1000].Time.UnixMicro(), list[1099].Time.UnixMicro()
 			b.exec("INSERT INTO labels (wallet_id, type, ref, label) SELECT wallet_id, 'addr', address, 'to ' || address FROM outputs WHERE branch IS NULL")
 			b.exec("ANALYZE") // the server's autovacuum does this within a minute
 		}
@@ -412,14 +414,14 @@ func TestHistory_PagesUseIndex(t *testing.T) {
 			},
 			"label":   {db.TransactionsWithLabel, "labels_by_label", []any{w.ID, "rent", 100}},
 			"address": {db.TransactionsWithAddress, "outputs_by_address", []any{w.ID, "theirs", 100}},
-			"outputs": {db.OutputsBetween, "COVERING INDEX outputs_by_time (wallet_id=? AND (time,txid)>(?,?) AND (time,txid)<(?,?))|outputs_by_time", []any{w.ID, int64(1_600_000_000e6), "x", int64(1_600_060_000e6), "y"}},
+			"outputs": {db.OutputsBetween, "COVERING INDEX outputs_by_time (wallet_id=? AND (time,txid)>(?,?) AND (time,txid)<(?,?))|outputs_by_time", []any{w.ID, first, "x", last, "y"}},
 			"utxos":   {db.UTXOs, "SEARCH u USING PRIMARY KEY|utxos_pkey", []any{w.ID, "", 0, true, "", true, "", true, false, 100}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				plan := b.plan(q.query, q.args...)
 				uses := slices.ContainsFunc(strings.Split(q.uses, "|"), func(index string) bool { return strings.Contains(plan, index) })
 				sorts := slices.ContainsFunc([]string{"TEMP B-TREE", "Sort Key: t.", "Sort Key: u."}, func(sort string) bool { return strings.Contains(plan, sort) })
-				if !uses || sorts {
+				if !uses || sorts || strings.Contains(plan, "Seq Scan on labels") {
 					t.Errorf("%s: %s", name, plan)
 				}
 			})

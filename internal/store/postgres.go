@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
@@ -26,10 +27,11 @@ const maxPostgresConns = 20
 type postgresEngine struct{ url string }
 
 func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
-	pool, err := sql.Open("pgx", e.url)
+	config, err := pgx.ParseConfig(e.url)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the PostgreSQL database: %w", err)
 	}
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(withoutJIT))
 	pool.SetMaxOpenConns(maxPostgresConns)
 	pool.SetMaxIdleConns(maxPostgresConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -38,6 +40,14 @@ func (e postgresEngine) open(ctx context.Context) (rw, ro *sql.DB, err error) {
 		return nil, nil, fmt.Errorf("connect to the PostgreSQL database: %s (%w)", connectRemedy(err), connectError{err})
 	}
 	return pool, pool, nil
+}
+
+// withoutJIT prevents that the server compiles statements of a connection. It would compile each
+// statement that it expects to read many rows, which takes up to 0.2 s, and its estimates for pages of
+// a history are far too high as long as the tables have no statistics.
+func withoutJIT(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.Exec(ctx, "SET jit = off")
+	return err
 }
 
 // connectError is an error of a connection attempt in one line, without the attempts at

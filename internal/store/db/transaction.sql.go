@@ -81,9 +81,10 @@ SELECT
     SELECT l.label FROM labels AS l
     WHERE l.wallet_id = o.wallet_id AND l.type = 'output' AND l.ref = o.txid || ':' || CAST(o.vout AS TEXT)
   ) END, '') AS TEXT) AS output_label,
-  coalesce(a.label, '') AS address_label
+  CAST(coalesce((
+    SELECT a.label FROM labels AS a WHERE a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
+  ), '') AS TEXT) AS address_label
 FROM outputs AS o
-LEFT JOIN labels AS a ON a.wallet_id = o.wallet_id AND a.type = 'addr' AND a.ref = o.address
 WHERE o.wallet_id = $1
   AND (o.time, o.txid) >= ($2, CAST($3 AS TEXT)) AND (o.time, o.txid) <= ($4, CAST($5 AS TEXT))
 ORDER BY o.time, o.txid, o.vout
@@ -109,7 +110,8 @@ type OutputsBetweenRow struct {
 }
 
 // Outputs of all transactions between two, which are neighbours in an index. Most wallets have
-// no labels of outputs, so that these are only looked up if there are any.
+// no labels of outputs, so that these are only looked up if there are any. The labels of addresses
+// are not joined, because PostgreSQL would then read all labels of the wallet.
 func (q *Queries) OutputsBetween(ctx context.Context, arg OutputsBetweenParams) ([]OutputsBetweenRow, error) {
 	rows, err := q.db.QueryContext(ctx, OutputsBetween,
 		arg.WalletID,
