@@ -85,7 +85,7 @@ func (b *bench) newHistory(ctx context.Context, name string, transactions int) (
 	return s, s.analyze(ctx)
 }
 
-// analyze updates the statistics of a PostgreSQL database, which the server does by itself, but
+// analyze updates the statistics of a PostgreSQL database, which the server does automatically, but
 // only within minutes.
 func (s seeded) analyze(ctx context.Context) error {
 	db, err := sql.Open("pgx", s.postgres)
