@@ -2,6 +2,8 @@
 // attribute data-live, and the whole content if its state (data-state) has changed. If the user
 // has begun to work with the content, a notice offers the new state instead. Without this script, a
 // reload does the same.
+import { isChanged, keep, released } from "./focus.js";
+
 const { liveUrl: url, address } = document.body.dataset;
 const state = document.getElementById("live-state");
 const changed = document.getElementById("live-changed");
@@ -14,14 +16,6 @@ let leaving = false; // a form was sent, and its response replaces the page
 // its password begins another session, this one ends before the response is here.
 function load(at) {
   if (!leaving) location.replace(at);
-}
-
-// isChanged reports whether the user has changed a field since the page was loaded.
-function isChanged(field) {
-  if (field.type === "file") return field.files.length > 0;
-  if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
-  if (field.options) return field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected));
-  return field.value !== field.defaultValue;
 }
 
 // isInUse reports whether the user works with the content: has typed something or opened a form,
@@ -39,15 +33,23 @@ function show(next) {
   const isOffered = isNew && (!next || isInUse(content));
   changed.querySelector(".banner").hidden = !isOffered;
   if (!isNew || isOffered) return;
-  const hadFocus = content.contains(document.activeElement);
   content.replaceWith(document.adoptNode(next));
-  if (hadFocus) document.getElementById("main").focus({ preventScroll: true });
   const told = changed.querySelector("[data-shown]");
   told.textContent = told.dataset.shown;
   setTimeout(() => { told.textContent = ""; }, 5000);
 }
 
-// refresh requests the page, and replaces what has changed except where the user is typing.
+// replace shows what has changed in a new state of the page.
+function replace(fresh) {
+  show(fresh.getElementById("content"));
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(part.id);
+    if (next && !part.isEqualNode(next)) part.replaceWith(document.adoptNode(next));
+  }
+  document.dispatchEvent(new Event("refreshed"));
+}
+
+// refresh requests the page, and replaces what has changed.
 async function refresh() {
   if (busy) {
     again = true;
@@ -65,13 +67,8 @@ async function refresh() {
       return;
     }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    show(fresh.getElementById("content"));
-    for (const part of document.querySelectorAll("[data-live]")) {
-      const next = fresh.getElementById(part.id);
-      if (!next || part.contains(document.activeElement) || part.isEqualNode(next)) continue;
-      part.replaceWith(document.adoptNode(next));
-    }
-    document.dispatchEvent(new Event("refreshed"));
+    await released();
+    keep(() => replace(fresh));
   } catch {
     // The stream reports that the connection is lost.
   } finally {

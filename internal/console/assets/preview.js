@@ -1,6 +1,8 @@
 // Updates the preview of a form while the user is typing: it posts the form for a dry run and
 // takes the part with the preview from the response. Without this script, the button Preview
 // does the same.
+import { keep, released } from "./focus.js";
+
 const form = document.querySelector("form[data-preview]");
 let timer = 0;
 let running = null;
@@ -44,28 +46,33 @@ function dismiss() {
   for (const banner of form.parentElement.querySelectorAll(":scope > .banner.bad")) banner.remove();
 }
 
+// show takes the preview from a response to what was sent.
+function show(page, sent) {
+  fill(page, sent);
+  mark(page, sent);
+  dismiss();
+  preview().replaceWith(document.adoptNode(page.getElementById(form.dataset.preview)));
+  document.dispatchEvent(new Event("previewed"));
+}
+
 async function update() {
   running?.abort();
   running = new AbortController();
+  const { signal } = running;
   const data = new FormData(form);
   for (const name of ["seen", "photo"]) data.delete(name);
   data.set("action", "typing");
   try {
     const answer = await fetch(form.getAttribute("action"), {
-      method: "POST", body: new URLSearchParams(data), signal: running.signal, headers: { Accept: "text/html" },
+      method: "POST", body: new URLSearchParams(data), signal, headers: { Accept: "text/html" },
     });
     if (answer.redirected) {
       location.replace(document.body.dataset.address);
       return;
     }
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById(form.dataset.preview);
-    if (!fresh) return;
-    fill(page, data);
-    mark(page, data);
-    dismiss();
-    preview().replaceWith(document.adoptNode(fresh));
-    document.dispatchEvent(new Event("previewed"));
+    await released();
+    if (!signal.aborted && page.getElementById(form.dataset.preview)) keep(() => show(page, data));
   } catch {
     // A later change starts again, and the button Preview works without this script.
   }
