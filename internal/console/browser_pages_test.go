@@ -74,7 +74,7 @@ func (b *chromium) checkLayout(name string, open func()) {
 
 // cutOff is a script that returns the elements of the page that are cut off, overlap their
 // frame, or are hidden until the reader scrolls sideways, the badges that are broken into
-// several lines, and the texts that touch the heading above them. Identifiers are shortened intentionally.
+// several lines, the times in more than three lines of a table, and the texts that touch the heading above them. Identifiers are shortened intentionally.
 const cutOff = `(() => {
 	const problems = [];
 	const say = (e, text) => problems.push("<" + e.tagName.toLowerCase() + " class=\"" + e.className + "\"> " + text + ": " + (e.textContent || e.value || "").trim().replace(/\s+/g, " ").slice(0, 80));
@@ -87,6 +87,12 @@ const cutOff = `(() => {
 		if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !e.matches("input, select, textarea")) say(e, "has hidden content");
 		if (e.matches(".badge, .count") && box.height > 1.9 * parseFloat(style.fontSize)) say(e, "has several lines");
 		if (e.matches(".head :is(h1, .h1) + p, h2 + .big") && box.top < e.previousElementSibling.getBoundingClientRect().bottom + 3) say(e, "touches its heading");
+		if (e.matches("td") && e.querySelector("time")) {
+			const content = document.createRange();
+			content.selectNodeContents(e);
+			const lines = Math.round(content.getBoundingClientRect().height / parseFloat(style.lineHeight));
+			if (lines > 3) say(e, "has a time in " + lines + " lines");
+		}
 		const frame = e.parentElement.closest("td, th, li, .panel, .banner, main, nav");
 		const right = frame?.getBoundingClientRect().right ?? innerWidth;
 		if (box.right > right + 1) say(e, "is wider than its frame by " + Math.round(box.right - right) + " px");
