@@ -74,7 +74,8 @@ func (b *chromium) checkLayout(name string, open func()) {
 
 // cutOff is a script that returns the elements of the page that are cut off, overlap their
 // frame, or are hidden until the reader scrolls sideways, the badges that are broken into
-// several lines, the times in more than three lines of a table, and the texts that touch the heading above them. Identifiers are shortened intentionally.
+// several lines, the times in more than three lines of a table, identifiers that do not look like
+// the link that they are in, and the texts that touch the heading above them. Identifiers are shortened intentionally.
 const cutOff = `(() => {
 	const problems = [];
 	const say = (e, text) => problems.push("<" + e.tagName.toLowerCase() + " class=\"" + e.className + "\"> " + text + ": " + (e.textContent || e.value || "").trim().replace(/\s+/g, " ").slice(0, 80));
@@ -93,6 +94,8 @@ const cutOff = `(() => {
 			const lines = Math.round(content.getBoundingClientRect().height / parseFloat(style.lineHeight));
 			if (lines > 3) say(e, "has a time in " + lines + " lines");
 		}
+		const id = e.matches("a") && e.querySelector(".id");
+		if (id && getComputedStyle(id).textDecorationLine !== style.textDecorationLine) say(e, "has an identifier that does not look like the link");
 		const frame = e.parentElement.closest("td, th, li, .panel, .banner, main, nav");
 		const right = frame?.getBoundingClientRect().right ?? innerWidth;
 		if (box.right > right + 1) say(e, "is wider than its frame by " + Math.round(box.right - right) + " px");

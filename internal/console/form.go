@@ -27,6 +27,8 @@ type form struct {
 	// call.send.
 	stated map[string]string
 	limits func([]fault.Limit) []limitRow
+	// title returns the short name of an open proposal.
+	title func(id string) template.HTML
 }
 
 // newForm returns the form of the request; f is nil if it was not refused.
@@ -42,7 +44,7 @@ func (c *call) formWith(pairs ...string) form {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		values.Set(pairs[i], pairs[i+1])
 	}
-	return form{values: values, look: c.look, stated: c.stated, limits: c.limits}
+	return form{values: values, look: c.look, stated: c.stated, limits: c.limits, title: c.proposalTitle}
 }
 
 // renderForm responds with a page whose form may have been refused.
@@ -85,11 +87,11 @@ func (f form) Message() string {
 
 // Text returns Message with links to the open proposals that it names.
 func (f form) Text() template.HTML {
-	text := template.HTMLEscapeString(f.Message())
+	var links []string
 	for id := range strings.FieldsSeq(f.fault.Details["proposals"]) {
-		text = strings.ReplaceAll(text, id, `<a href="/p/`+id+`">`+string(shortID(id))+`</a>`)
+		links = append(links, id, `<a href="/p/`+id+`">`+string(f.title(id))+`</a>`)
 	}
-	return template.HTML(text) //nolint:gosec // escaped
+	return template.HTML(strings.NewReplacer(links...).Replace(template.HTMLEscapeString(f.Message()))) //nolint:gosec // escaped
 }
 
 // hasSummary reports whether a fault about one field has a message of its own.

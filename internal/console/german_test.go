@@ -15,7 +15,7 @@ func TestGerman_Problems(t *testing.T) {
 	alice := s.user(t, "alice", false)
 	w := alice.funded("treasury")
 	alice.pay(w.alias, alice.address(w.alias, ""), "0.3")
-	id := alice.propose(w.alias)["id"].(string)
+	id := alice.proposeWith(w.alias, "Rent <3>")["id"].(string)
 	const send = "/wallets/treasury/send"
 	to := purseAddress(t, s.node)
 	pay := func(amount, rate, action string) *document {
@@ -51,8 +51,8 @@ func TestGerman_Problems(t *testing.T) {
 		},
 		{
 			"not enough without the reserved UTXO", func() *document { return pay("75000000", "5", "preview") }, 409,
-			[]string{" sat are available. Open proposals reserve ", " sat: " + id + " (", " sat). Cancel a proposal, or wait until it is confirmed or expires."},
-			[]string{" sat sind verfügbar. Offene Vorschläge reservieren ", " sat: " + id + " (", " sat). Ziehen Sie einen Vorschlag zurück, oder warten Sie, bis er bestätigt ist oder abläuft."},
+			[]string{" sat are available. Open proposals reserve ", " sat: Rent <3> (", " sat). Cancel a proposal, or wait until it is confirmed or expires."},
+			[]string{" sat sind verfügbar. Offene Vorschläge reservieren ", " sat: Rent <3> (", " sat). Ziehen Sie einen Vorschlag zurück, oder warten Sie, bis er bestätigt ist oder abläuft."},
 			"reserve ", "",
 		},
 		{

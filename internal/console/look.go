@@ -84,6 +84,17 @@ func (l *look) execute(w io.Writer, name string, p page) error {
 	return t.ExecuteTemplate(w, "layout", p)
 }
 
+// fragment renders a template that all pages have, such as payment-title.
+func (l *look) fragment(name string, data any) (template.HTML, error) {
+	pages, err := l.pages()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = pages["error"].ExecuteTemplate(&b, name, data)
+	return template.HTML(b.String()), err //nolint:gosec // escaped by the template
+}
+
 // notices are what pages report after a form succeeded, by the code in the URL.
 var notices = merged(frameNotices, walletNotices, proposalNotices, accessNotices, setupNotices)
 

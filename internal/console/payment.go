@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"html/template"
 	"strconv"
 
 	"github.com/specterd/specterd/internal/btc"
@@ -84,6 +85,24 @@ func (c *call) paymentsIn(access wallet.Access, keys []wallet.Key, list []propos
 		}
 	}
 	return out, nil
+}
+
+// proposalTitle returns the short name of a proposal of the call's wallet, or its shortened id if it
+// cannot be read.
+func (c *call) proposalTitle(id string) template.HTML {
+	p, err := c.Proposals.Get(c.r.Context(), c.access, id)
+	if err != nil {
+		return shortID(id)
+	}
+	made, err := c.paymentOf(p)
+	if err != nil {
+		return shortID(id)
+	}
+	title, err := c.look.fragment("payment-title", made)
+	if err != nil {
+		return shortID(id)
+	}
+	return title
 }
 
 func changeOf(o proposal.Output, keys []wallet.Key) change {
