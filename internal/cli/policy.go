@@ -439,7 +439,7 @@ func groupsText(of []string) string {
 func (p *program) policyUsageCommand(user *string) *cobra.Command {
 	var t policyTarget
 	return addJSON(&cobra.Command{
-		Use: "usage ALIAS", Short: "Show how much of the windows of the policies is used", Args: cobra.ExactArgs(1),
+		Use: "usage ALIAS", Short: "Show how much of the windows of the policies is used and left", Args: cobra.ExactArgs(1),
 		RunE: p.withPolicies(user, &t, 0, false, func(cmd *cobra.Command, c *policyConnection, _ []string) error {
 			budgets, err := collect(c.GetPolicyUsage(cmd.Context(), c.alias))
 			if err != nil {
@@ -452,10 +452,20 @@ func (p *program) policyUsageCommand(user *string) *cobra.Command {
 				col("RULE", func(b api.Budget) string { return b.Rule }),
 				col("PER", func(b api.Budget) string { return b.Per }),
 				col("BTC USED", func(b api.Budget) string { return usedOf(b.MaxSat, b.SpentSat, inBTC) }),
-				col("PAYMENTS", func(b api.Budget) string { return usedOf(b.MaxCount, b.SpentCount, strconv.Itoa) }),
+				col("BTC LEFT", func(b api.Budget) string { return leftOf(b.MaxSat, b.SpentSat, inBTC) }),
+				col("PAYMENTS USED", func(b api.Budget) string { return usedOf(b.MaxCount, b.SpentCount, strconv.Itoa) }),
+				col("PAYMENTS LEFT", func(b api.Budget) string { return leftOf(b.MaxCount, b.SpentCount, strconv.Itoa) }),
 			)
 		}),
 	})
+}
+
+// leftOf returns what is left of a limit, or nothing without one.
+func leftOf[N int | int64](limit *N, used N, text func(N) string) string {
+	if limit == nil {
+		return ""
+	}
+	return text(max(0, *limit-used))
 }
 
 // usedOf returns what is used of a limit, such as "3 of 20".

@@ -65,7 +65,7 @@ func TestPolicyCommands(t *testing.T) {
 			check(out, "awaiting approval", "policy      1 approval of signers", "specterd proposal approve "+id)
 			s.refuse(t, "awaits approval, which lacks 1 approval of signers", "proposal", "show", id, "--psbt", "-")
 			s.refuse(t, "does not count", "proposal", "approve", id)
-			check(s.run(t, "policy", "usage", "vault"), "petty cash  24h  0.020", " of 0.30000000  1 of 5")
+			check(s.run(t, "policy", "usage", "vault"), "BTC USED", "BTC LEFT", "PAYMENTS USED  PAYMENTS LEFT", "petty cash  24h  0.020", " of 0.30000000  0.279", "1 of 5         4")
 			check(s.change(t, false, "policy", "simulate", "vault", "--to", to+"=29000000sat"), "The payment is not permitted; permitted from 20", " UTC if nothing else changes.\n")
 			s.refuse(t, "; permitted from 20", "proposal", "create", "vault", "--to", to+"=29000000sat")
 			check(s.run(t, "proposal", "approve", id, "--user", "bob"), "bob has approved proposal "+id, "created, 0 of 2 signatures", "approved by bob at ")

@@ -138,7 +138,7 @@ type memberPolicy struct {
 	Exists     bool
 }
 
-// budgetRow is what remains of a window of a rule.
+// budgetRow is the used and the remaining part of a window of a rule.
 type budgetRow struct {
 	Rule, Period       string
 	Max, Used          btc.Amount // of a limit of the amount
