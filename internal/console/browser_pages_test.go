@@ -88,7 +88,7 @@ const cutOff = `(() => {
 		if (style.overflowX !== "visible" && e.scrollWidth > e.clientWidth + 1 && !e.matches("input, select, textarea")) say(e, "has hidden content");
 		if (e.matches(".badge, .count") && box.height > 1.9 * parseFloat(style.fontSize)) say(e, "has several lines");
 		if (e.matches(".head :is(h1, .h1) + p, h2 + .big") && box.top < e.previousElementSibling.getBoundingClientRect().bottom + 3) say(e, "touches its heading");
-		if (e.matches("td") && e.querySelector("time")) {
+		if (e.matches("td:not(.w)") && e.querySelector("time")) { // .w has long texts
 			const content = document.createRange();
 			content.selectNodeContents(e);
 			const lines = Math.round(content.getBoundingClientRect().height / parseFloat(style.lineHeight));

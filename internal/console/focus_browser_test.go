@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -19,13 +20,32 @@ func (b *chromium) keys(keys string) {
 	b.do(chromedp.KeyEvent(keys))
 }
 
+// mouse presses or releases the left button of the mouse in the middle of an element.
+func (b *chromium) mouse(kind input.DispatchMouseEventType, selector string) {
+	b.t.Helper()
+	at := evaluate[[]float64](b, fmt.Sprintf(`(() => { const e = document.querySelector(%q); e.scrollIntoView({block: "center"}); const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()`, selector))
+	_, err := chromedp.Call(b.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: at[0], Y: at[1], Button: input.MouseButtonLeft, ClickCount: 1})
+	testkit.Check(b.t, err)
+}
+
 // focused describes the element that has the focus.
 const focused = `(() => { const e = document.activeElement; return [e.localName, e.id || e.getAttribute("href") || e.value || e.getAttribute("role") || e.textContent.trim()].join(" "); })()`
 
 // holdRequests makes the scripts of the page wait with their requests until release is called.
 const holdRequests = `(() => {
 	const ask = window.fetch;
-	window.fetch = async (...request) => { await new Promise((resolve) => { window.release = resolve; }); return ask(...request); };
+	window.responses = 0;
+	window.fetch = async (...request) => {
+		await new Promise((resolve) => { window.release = resolve; });
+		const answer = await ask(...request);
+		const text = answer.text.bind(answer);
+		answer.text = async () => {
+			const all = await text();
+			setTimeout(() => { window.responses++; }); // after the script has used it
+			return all;
+		};
+		return answer;
+	};
 	return true;
 })()`
 
@@ -68,6 +88,19 @@ func TestBrowser_FocusPreview(t *testing.T) {
 	b.until("what was typed last is requested", "window.release !== window.released")
 	evaluate[bool](b, "(window.release(), true)")
 	b.see("renaunt")
+
+	// The response arrives while the mouse presses the button. The click counts.
+	evaluate[bool](b, `(window.before = document.getElementById("preview"), window.clicks = window.responses = 0, window.release = null, addEventListener("submit", (event) => { event.preventDefault(); window.clicks++; }), true)`)
+	b.paste(label1, "lease")
+	b.until("the preview is requested", "window.release !== null")
+	b.mouse(input.DispatchMouseEventTypeMousePressed, "#preview [value=preview]")
+	evaluate[bool](b, "(window.release(), true)")
+	b.until("the response has arrived", "window.responses > 0")
+	b.mouse(input.DispatchMouseEventTypeMouseReleased, "#preview [value=preview]")
+	b.until("the preview has arrived", `document.getElementById("preview") !== window.before`)
+	if n := evaluate[int](b, "window.clicks"); n != 1 {
+		t.Errorf("%d clicks", n)
+	}
 
 	// The button that creates the proposal is not in the preview of a payment that is not possible.
 	evaluate[bool](b, `(window.before = document.getElementById("preview"), window.release = null, true)`)

@@ -84,9 +84,9 @@ export function keep(change) {
 }
 
 // released waits until no element is pressed: replacing it then would lose the click. It gives up
-// after two seconds.
+// after ten seconds.
 export async function released() {
-  for (let i = 0; i < 40 && document.querySelector(":is(a, button, summary, label, input, select):active"); i++) {
+  for (let i = 0; i < 200 && document.querySelector(":is(a, button, summary, label, input, select):active"); i++) {
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
 }
