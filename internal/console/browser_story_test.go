@@ -218,7 +218,7 @@ func TestBrowser_Story(t *testing.T) {
 	a.see("Waiting for a block")
 	a.mark()
 	s.node.Mine(t, 1)
-	a.see("The payment is confirmed")
+	a.see("Nothing more is to do.")
 	if !a.untouched() {
 		t.Error("the proposal was loaded again to show the block")
 	}

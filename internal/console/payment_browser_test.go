@@ -82,7 +82,7 @@ func TestBrowser_Payment(t *testing.T) {
 	b.see("Waiting for a block")
 	b.audit("payment-broadcast")
 	s.node.Mine(t, 1)
-	b.see("The payment is confirmed") // without a reload
+	b.see("Nothing more is to do.") // without a reload
 }
 
 // TestBrowser_Photos takes the signature from photos of the codes.
