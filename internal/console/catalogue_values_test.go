@@ -53,7 +53,7 @@ var valuesInEveryLanguage = []string{
 // placeholderTexts are texts of placeholders only, by the file: pages list the limits of a policy
 // instead, and show the name of a file before a text in the language of the page.
 var placeholderTexts = []string{
-	"proposal/approval.go: %s (%s): %s", "console/wallet_scan.go: %s: %s", "console/wallet_source.go: %s: %s",
+	"proposal/approval.go: %s (%s)", "console/wallet_scan.go: %s: %s", "console/wallet_source.go: %s: %s",
 }
 
 // valueCollector collects the texts that fill placeholders in the texts of faults of a package.

@@ -158,7 +158,7 @@ func TestPolicy_Parts(t *testing.T) {
 		const member = "/wallets/treasury/members/bob/policy"
 		alice.get("/wallets/treasury/members").want(http.StatusOK, "Policy: bob")
 		alice.get(member+"/edit?preset=petty-cash").submit(member+"/edit").submit(member).want(http.StatusOK, "Spending policy of bob", "Within 7 days: at most")
-		bob.get(member).want(http.StatusOK, "Budgets", "0 sat of 1 000 000 sat used, 1 000 000 sat left", "Each rule still permits what is left. Open and paid proposals count if they were created after the rule was set.")
+		bob.get(member).want(http.StatusOK, "Budgets", "0 sat of 1 000 000 sat used, 1 000 000 sat left", "Each rule still permits what is left. Open and paid proposals count for the rule that permitted them, by its name, also if the policy was changed or deleted since.")
 		bob.get(member + "/edit").want(http.StatusForbidden)
 		admin.get("/policy/edit?preset=petty-cash").submit("/policy/edit").submit("/policy").want(http.StatusOK, "Policy of the server", "Within 7 days")
 		alice.get("/policy").want(http.StatusNotFound)

@@ -37,10 +37,10 @@ func TestSend_Refusal(t *testing.T) {
 		says   []string
 	}{
 		{"English", "en", alice, "", []string{
-			"Within 24 hours, at most 60 000 sat including fees can be paid, and this payment alone needs 100 960 sat with its fee. Waiting does not help: reduce it to at most 60 000 sat including the fee. Policy of the wallet, rule daily.",
-			"Waiting does not help: reduce it to at most 50 000 sat including the fee. Policy of the server, rule daily.",
+			"Within 24 hours, at most 60 000 sat including fees can be paid, and this payment alone needs 100 960 sat with its fee. Waiting does not help. Policy of the wallet, rule daily.",
+			"Within 24 hours, at most 50 000 sat including fees can be paid, and this payment alone needs 100 960 sat with its fee. Waiting does not help. Policy of the server, rule daily.",
 		}},
-		{"German", "de", alice, "", []string{"Warten hilft nicht: Verringern Sie sie auf höchstens 60 000 sat mit der Gebühr. Ausgaberegeln der Wallet, Regel daily."}},
+		{"German", "de", alice, "", []string{"Warten hilft nicht. Ausgaberegeln der Wallet, Regel daily."}},
 		{"admin", "en", admin, "/policy", []string{"Policy of the server, rule daily."}},
 	}
 	for _, test := range tests {

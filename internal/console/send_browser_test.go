@@ -148,7 +148,7 @@ func TestBrowser_SendWithoutEstimates(t *testing.T) {
 	b.open("/wallets/treasury/send")
 	b.paste(address1, purseAddress(t, s.node))
 	b.paste(amount1, "100000")
-	b.see("Waiting does not help: reduce it to at most 60 000 sat including the fee.")
+	b.see("Within 24 hours, at most 60 000 sat including fees can be paid, and this payment alone needs")
 	b.inspectHere("payment-refused-live")
 	evaluate[bool](b, `(document.querySelector("#preview [value=preview]").click(), true)`)
 	b.see("This payment is not possible yet: show why")

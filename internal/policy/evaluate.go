@@ -360,7 +360,8 @@ func (c *ruleCheck) windows(usage *layerUsage) error {
 	return nil
 }
 
-// exceeded says why the window does not permit a charge, and which charge it permits.
+// exceeded says why the window does not permit a charge. It does not say that a lower charge can be
+// paid now, because another limit may not permit it.
 func (w Window) exceeded(used, charge btc.Amount) Sentence {
 	limit, left := *w.MaxSat, max(0, *w.MaxSat-used)
 	switch {
@@ -369,13 +370,9 @@ func (w Window) exceeded(used, charge btc.Amount) Sentence {
 	case charge <= limit:
 		return say("Within %s, at most %s including fees can be paid; %s are used, so %s are left, and this payment needs %s with its fee.", w.Per, limit, used, left, charge)
 	case used == 0:
-		return say("Within %s, at most %s including fees can be paid, and this payment alone needs %s with its fee. Waiting does not help: reduce it to at most %s including the fee.", w.Per, limit, charge, limit)
-	case left == 0:
-		return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s with its fee. Waiting alone does not help: reduce it to at most %s including the fee, which can be paid when no other payment counts.",
-			w.Per, limit, used, charge, limit)
+		return say("Within %s, at most %s including fees can be paid, and this payment alone needs %s with its fee. Waiting does not help.", w.Per, limit, charge)
 	}
-	return say("Within %s, at most %s including fees can be paid; %s are used, and this payment alone needs %s with its fee. Waiting does not help: reduce it to at most %s including the fee now, or to at most %s when no other payment counts.",
-		w.Per, limit, used, charge, left, limit)
+	return say("Within %s, at most %s including fees can be paid; %s are used, so %s are left, and this payment alone needs %s with its fee. Waiting does not help.", w.Per, limit, used, left, charge)
 }
 
 // exhausted says why the window does not permit a further payment.
@@ -383,7 +380,7 @@ func (w Window) exhausted(used int) Sentence {
 	if *w.MaxCount == 0 {
 		return w.permitsNothing()
 	}
-	return say("Within %s, the maximum number of payments is %d; %d are used.", w.Per, *w.MaxCount, used)
+	return say("Within %s, the maximum number of payments is %d; used: %d.", w.Per, *w.MaxCount, used)
 }
 
 func (w Window) permitsNothing() Sentence {

@@ -157,8 +157,8 @@ func TestEvaluate_FeePercent(t *testing.T) {
 
 func charge(at time.Time, amount btc.Amount) charged { return charged{Charge{"s", "a"}, at, amount} }
 
-// TestEvaluate_WindowMessages shows that a refusal says whether waiting helps, and otherwise which
-// amount is permitted.
+// TestEvaluate_WindowMessages shows that a refusal states the amount that is left, and whether waiting helps. It does
+// not offer a lower amount, which another limit may not permit.
 func TestEvaluate_WindowMessages(t *testing.T) {
 	used := charges{charge(monday.Add(-time.Hour), 300)}
 	tests := map[string]struct {
@@ -168,11 +168,11 @@ func TestEvaluate_WindowMessages(t *testing.T) {
 	}{
 		"waiting helps":           {`"max_sat": 1010`, used, "Within 24 hours, at most 1010 sat including fees can be paid; 300 sat are used, so 710 sat are left, and this payment needs 1010 sat with its fee."},
 		"waiting helps, all":      {`"max_sat": 1010`, charges{charge(monday.Add(-time.Hour), 1011)}, "Within 24 hours, at most 1010 sat including fees can be paid; 1011 sat are used, so 0 sat are left, and this payment needs 1010 sat with its fee."},
-		"above the limit":         {`"max_sat": 1009`, nil, "Within 24 hours, at most 1009 sat including fees can be paid, and this payment alone needs 1010 sat with its fee. Waiting does not help: reduce it to at most 1009 sat including the fee."},
-		"above the limit, used":   {`"max_sat": 1009`, used, "Within 24 hours, at most 1009 sat including fees can be paid; 300 sat are used, and this payment alone needs 1010 sat with its fee. Waiting does not help: reduce it to at most 709 sat including the fee now, or to at most 1009 sat when no other payment counts."},
-		"above the limit, all":    {`"max_sat": 200`, used, "Within 24 hours, at most 200 sat including fees can be paid; 300 sat are used, and this payment alone needs 1010 sat with its fee. Waiting alone does not help: reduce it to at most 200 sat including the fee, which can be paid when no other payment counts."},
+		"above the limit":         {`"max_sat": 1009`, nil, "Within 24 hours, at most 1009 sat including fees can be paid, and this payment alone needs 1010 sat with its fee. Waiting does not help."},
+		"above the limit, used":   {`"max_sat": 1009`, used, "Within 24 hours, at most 1009 sat including fees can be paid; 300 sat are used, so 709 sat are left, and this payment alone needs 1010 sat with its fee. Waiting does not help."},
+		"above the limit, all":    {`"max_sat": 200`, used, "Within 24 hours, at most 200 sat including fees can be paid; 300 sat are used, so 0 sat are left, and this payment alone needs 1010 sat with its fee. Waiting does not help."},
 		"no amount":               {`"max_sat": 0`, used, "Within 24 hours, the rule permits no payments."},
-		"number of payments":      {`"max_count": 1`, used, "Within 24 hours, the maximum number of payments is 1; 1 are used."},
+		"number of payments":      {`"max_count": 1`, used, "Within 24 hours, the maximum number of payments is 1; used: 1."},
 		"number of payments is 0": {`"max_count": 0`, used, "Within 24 hours, the rule permits no payments."},
 	}
 	for name, test := range tests {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -51,16 +52,23 @@ func (c *Change) Groups(kind Kind) []Group {
 	return []Group{{Role: "owner"}}
 }
 
-// Equivalent reports whether two policies of a kind are the same except that one names the default
-// approvers, which the other leaves out.
+// Equivalent reports whether two policies of a kind have the same meaning: one may name the default
+// approvers or have an empty list of denied recipients, which the other leaves out, and the windows of
+// a rule may be in another order.
 func Equivalent(kind Kind, a, b Policy) bool {
-	return bytes.Equal(a.withGroups(kind).Canonical(), b.withGroups(kind).Canonical())
+	return bytes.Equal(a.normalized(kind).Canonical(), b.normalized(kind).Canonical())
 }
 
-// withGroups returns a copy that names all approvers.
-func (p Policy) withGroups(kind Kind) Policy {
+// normalized returns a copy that names all approvers, with sorted windows and without an empty list of
+// denied recipients.
+func (p Policy) normalized(kind Kind) Policy {
+	if len(p.Deny) == 0 {
+		p.Deny = nil
+	}
 	p.Allow = slices.Clone(p.Allow)
 	for i, r := range p.Allow {
+		p.Allow[i].Windows = slices.Clone(r.Windows)
+		slices.SortFunc(p.Allow[i].Windows, compareWindows)
 		if r.Approvals != nil {
 			named := *r.Approvals
 			named.Of = named.Groups()
@@ -73,4 +81,22 @@ func (p Policy) withGroups(kind Kind) Policy {
 		p.Change = &named
 	}
 	return p
+}
+
+// compareWindows orders windows by everything that they contain.
+func compareWindows(a, b Window) int {
+	return cmp.Or(cmp.Compare(a.Per, b.Per), compareOptional(a.MaxSat, b.MaxSat), compareOptional(a.MaxCount, b.MaxCount))
+}
+
+// compareOptional orders values, nil first.
+func compareOptional[T cmp.Ordered](a, b *T) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	}
+	return cmp.Compare(*a, *b)
 }

@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -41,14 +42,51 @@ func withLimits(f *fault.Error, d policy.Decision) *fault.Error {
 	}
 	f = f.WithLimits(limits, d.PermittedAt)
 	if len(refusals) > 0 {
-		first := refusals[0]
-		where := layerText(first.Kind)
-		if first.Rule != "" {
-			where += fmt.Sprintf(", rule %q", first.Rule)
-		}
-		return f.WithMessage("%s (%s): %s", f.Message, where, strings.TrimSuffix(first.Message.String(), "."))
+		f = f.WithMessage("%s (%s)", f.Message, textOf(refusals))
 	}
 	return f
+}
+
+// maxRefusals is the maximum number of refusals in a message.
+const maxRefusals = 4
+
+// textOf returns refusals as text. If there are more than maxRefusals, it begins with refusals that
+// waiting does not help against, and says how many it omits.
+func textOf(refusals []policy.Refusal) string {
+	omitted := len(refusals) - maxRefusals
+	waiting := func(r policy.Refusal) int {
+		if r.FreesAt.IsZero() {
+			return 0
+		}
+		return 1
+	}
+	if omitted > 0 {
+		refusals = slices.SortedStableFunc(slices.Values(refusals), func(a, b policy.Refusal) int {
+			return cmp.Compare(waiting(a), waiting(b))
+		})[:maxRefusals]
+	}
+	var b strings.Builder
+	last := ""
+	for i, r := range refusals {
+		where := layerText(r.Kind)
+		if r.Rule != "" {
+			where += fmt.Sprintf(", rule %q", r.Rule)
+		}
+		switch {
+		case i == 0:
+			b.WriteString(where + ": ")
+		case where == last:
+			b.WriteString(". ")
+		default:
+			b.WriteString("; " + where + ": ")
+		}
+		last = where
+		b.WriteString(strings.TrimSuffix(r.Message.String(), "."))
+	}
+	if omitted > 0 {
+		b.WriteString("; and " + text.Count(omitted, "more limit"))
+	}
+	return b.String()
 }
 
 // layerText returns a name of the policy of a layer.

@@ -88,6 +88,25 @@ func TestSpends_FollowStatus(t *testing.T) {
 	})
 }
 
+// TestSpends_PolicySetAgain checks that a payment counts for a rule by its name: also after the policy was
+// deleted and set again, but not for a renamed rule, and not if it was created without a policy.
+func TestSpends_PolicySetAgain(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, b *fixture) {
+		w := b.wallet(b.user("alice", false), "vault")
+		subject := "wallet:" + w.ID
+		b.setPolicy(subject, dayLimit(10_000))
+		testkit.Check(t, b.propose(pays(b, w, 1, 7000)))
+		b.exec("DELETE FROM policies WHERE subject = $1", subject)
+		testkit.Check(t, b.propose(pays(b, w, 2, 5000)))
+		b.setPolicy(subject, dayLimit(10_000))
+		wantFault(t, b.propose(pays(b, w, 3, 3001)), proposal.ErrPolicyRefused)
+		b.setPolicy(subject, strings.Replace(dayLimit(10_000), `"day"`, `"today"`, 1))
+		testkit.Check(t, b.propose(pays(b, w, 3, 10_000)))
+		b.setPolicy(subject, dayLimit(10_000))
+		testkit.Check(t, b.propose(pays(b, w, 4, 3000)))
+	})
+}
+
 // TestSpends_Replacements checks that a replacement is charged only for the difference, and that
 // a payment that was sent counts until it cannot be confirmed any more.
 func TestSpends_Replacements(t *testing.T) {
