@@ -113,7 +113,7 @@ func TestProposalCommands(t *testing.T) {
 				s.refuse(t, want, "proposal", "create", "vault", "--to", to+"="+amount)
 			}
 			open := uuidText.FindString(s.run(t, "proposal", "create", "vault", "--to", to+"=1000sat"))
-			s.refuse(t, " BTC are available. Open proposals reserve 1.00000000 BTC: "+open+" (1.00000000 BTC). Cancel a proposal, or wait until it is confirmed or expires", "proposal", "create", "vault", "--to", to+"=1.5BTC")
+			s.refuse(t, " BTC are available. Open proposals reserve 1.00000000 BTC: "+open+" (1.00000000 BTC). The payment is possible if they are cancelled or expire", "proposal", "create", "vault", "--to", to+"=1.5BTC")
 			other := s.remoteAs(t, "admin", mostScopes)
 			for _, amount := range []string{"1.5BTC", "9BTC"} { // the cause, an error of the node, is not shown
 				args := []string{"proposal", "create", "vault", "--to", to + "=" + amount}

@@ -51,8 +51,8 @@ func TestGerman_Problems(t *testing.T) {
 		},
 		{
 			"not enough without the reserved UTXO", func() *document { return pay("75000000", "5", "preview") }, 409,
-			[]string{" sat are available. Open proposals reserve ", " sat: Rent <3> (", " sat). Cancel a proposal, or wait until it is confirmed or expires."},
-			[]string{" sat sind verfügbar. Offene Vorschläge reservieren ", " sat: Rent <3> (", " sat). Ziehen Sie einen Vorschlag zurück, oder warten Sie, bis er bestätigt ist oder abläuft."},
+			[]string{" sat are available. Open proposals reserve ", " sat: Rent <3> (", " sat). The payment is possible if they are cancelled or expire."},
+			[]string{" sat sind verfügbar. Offene Vorschläge reservieren ", " sat: Rent <3> (", " sat). Die Zahlung ist möglich, wenn sie zurückgezogen werden oder ablaufen."},
 			"reserve ", "",
 		},
 		{

@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -144,6 +145,24 @@ func tooHigh(p *Proposal, most btc.Amount, limit string) *fault.Error {
 	}
 	return ErrFeeTooHigh.WithMessage("the fee would be %d sat for %d vB, which exceeds %s: %s; ask for a lower fee rate, or spend other UTXOs", p.Fee, p.VSize, limit, allowed).
 		WithDetail("fee_sat", fmt.Sprint(int64(p.Fee))).WithDetail("max_fee_sat", fmt.Sprint(int64(most)))
+}
+
+// withDeficit adds to ErrFeeTooHigh the part of the fee that is for unconfirmed ancestors. Other errors
+// are returned unchanged.
+func (s *Service) withDeficit(ctx context.Context, d draft, p *Proposal, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || !errors.Is(f, ErrFeeTooHigh) || p.ExcessFee == 0 {
+		return err
+	}
+	deficit, lookupErr := s.deficit(ctx, d.view.NodeWallet(), p, d.FeeRate)
+	if lookupErr != nil {
+		return lookupErr
+	}
+	if deficit == 0 {
+		return err
+	}
+	return f.WithMessage("%s. Up to %d sat of the fee are for unconfirmed transactions with lower fee rates, which the payment depends on: wait for their confirmation, or spend confirmed UTXOs",
+		f.Message, min(deficit, p.ExcessFee))
 }
 
 // setExcess fills in the fee rate if it is unknown. Otherwise it fills in the part of the

@@ -61,7 +61,7 @@ func (s *Service) fundWith(ctx context.Context, d draft) (funded, error) {
 		return funded{}, err
 	}
 	p.setExcess()
-	return funded{Proposal: p, probe: probe}, d.checkFee(&p)
+	return funded{Proposal: p, probe: probe}, s.withDeficit(ctx, d, &p, d.checkFee(&p))
 }
 
 // ask makes Core create a PSBT and fills the proposal with it; see take.

@@ -23,38 +23,59 @@ type funds struct {
 	available, reserved, frozen, locked, unconfirmed, immature btc.Amount
 
 	by map[string]btc.Amount // reserved, by the id of the proposal
-	// usable is the part of the available and the reserved UTXOs that a payment can use, after the
-	// fee for each of them.
-	usable btc.Amount
+	// The parts that a payment can use after the fee for each UTXO and its unconfirmed ancestors: of
+	// the available UTXOs, and in addition if proposals are cancelled, more is confirmed, or UTXOs
+	// are unfrozen.
+	usable, usableIfCancelled, usableIfConfirmed, usableIfUnfrozen btc.Amount
 }
 
-// fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any. A payment pays a
-// fee for each input.
-func (s *Service) fundsOf(ctx context.Context, walletID string, named []btc.Outpoint, inputFee btc.Amount) (funds, error) {
+// fundsOf adds up the UTXOs of a wallet, or only the named ones if there are any.
+func (s *Service) fundsOf(ctx context.Context, v wallet.View, o CreateParams, c cost) (funds, error) {
 	f := funds{by: map[string]btc.Amount{}}
-	for c, err := range s.eachUTXO(ctx, walletID) {
+	var utxos []wallet.UTXO
+	var unconfirmed []string
+	for u, err := range s.eachUTXO(ctx, v.ID) {
 		if err != nil {
 			return f, err
 		}
-		if len(named) > 0 && !slices.Contains(named, c.Outpoint) {
+		if len(o.UTXOs) > 0 && !slices.Contains(o.UTXOs, u.Outpoint) {
 			continue
 		}
+		utxos = append(utxos, u)
+		if u.Status != wallet.Confirmed && u.Trusted {
+			unconfirmed = append(unconfirmed, u.Txid)
+		}
+	}
+	pool := map[string]MempoolTx{}
+	if len(unconfirmed) > 0 && c.rate > 0 {
+		var err error
+		if pool, err = s.node.Ancestry(ctx, v.NodeWallet(), unconfirmed); err != nil {
+			return f, err
+		}
+	}
+	for _, u := range utxos {
+		usable := max(0, u.Amount-c.input-deficitOf(pool, u.Txid, c.rate))
+		if !u.Trusted || u.Status != wallet.Confirmed && o.Replaces != "" { // a replacement spends no other unconfirmed UTXOs
+			usable = 0
+		}
 		switch {
-		case c.Frozen:
-			f.frozen += c.Amount
-		case c.Reserved:
-			f.reserved += c.Amount
-			f.by[c.ReservedBy] += c.Amount
-			f.usable += max(0, c.Amount-inputFee)
-		case c.Locked:
-			f.locked += c.Amount
-		case c.Immature:
-			f.immature += c.Amount
-		case !c.Trusted && len(named) == 0:
-			f.unconfirmed += c.Amount
+		case u.Frozen:
+			f.frozen += u.Amount
+			f.usableIfUnfrozen += usable
+		case u.Reserved:
+			f.reserved += u.Amount
+			f.by[u.ReservedBy] += u.Amount
+			f.usableIfCancelled += usable
+		case u.Locked:
+			f.locked += u.Amount
+		case u.Immature:
+			f.immature += u.Amount
+		case !u.Trusted && len(o.UTXOs) == 0:
+			f.unconfirmed += u.Amount
+			f.usableIfConfirmed += max(0, u.Amount-c.input)
 		default:
-			f.available += c.Amount
-			f.usable += max(0, c.Amount-inputFee)
+			f.available += u.Amount
+			f.usable += usable
 		}
 	}
 	return f, nil
@@ -93,9 +114,9 @@ func (f funds) total() btc.Amount {
 }
 
 // withFunds adds to ErrInsufficientFunds the amounts in the wallet, or in the UTXOs that the
-// request names, if the caller may read them. If the payment and its fee would be possible with the
-// reserved UTXOs, it adds the proposals that reserve them, if the caller may read proposals. Other
-// errors are returned unchanged.
+// request names, if the caller may read them. It adds a remedy only if that makes the payment and its
+// fee possible; the proposals that reserve UTXOs, if the caller may read proposals. Other errors are
+// returned unchanged.
 func (s *Service) withFunds(ctx context.Context, who *auth.Principal, v wallet.View, o CreateParams, err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || !errors.Is(f, ErrInsufficientFunds) || !who.Scopes.Has(auth.WalletsRead) {
@@ -105,27 +126,38 @@ func (s *Service) withFunds(ctx context.Context, who *auth.Principal, v wallet.V
 	if lookupErr != nil {
 		return lookupErr
 	}
-	found, lookupErr := s.fundsOf(ctx, v.ID, o.UTXOs, cost.input)
+	found, lookupErr := s.fundsOf(ctx, v, o, cost)
 	if lookupErr != nil {
 		return lookupErr
 	}
+	isEnough := func(more btc.Amount) bool { return cost.paid+cost.rest <= found.usable+more }
 	switch {
 	case len(o.UTXOs) > 0:
 		return f.WithMessage(insufficientFunds+": %s in the selected UTXOs; select others, or lower the amount", found)
 	case cost.paid > found.total() && o.Replaces == "": // a replacement also spends the inputs of its original
 		return f.WithMessage(insufficientFunds+": %s. The balance of the wallet is too low", found)
-	case found.reserved == 0 || cost.paid+cost.rest > found.usable || !who.Scopes.Has(auth.ProposalsRead):
-		return f.WithMessage(insufficientFunds+": %s", found)
+	case found.reserved > 0 && isEnough(found.usableIfCancelled) && who.Scopes.Has(auth.ProposalsRead):
+		return found.withProposals(f)
+	case found.unconfirmed > 0 && isEnough(found.usableIfConfirmed):
+		return f.WithMessage(insufficientFunds+": %s. The payment is possible once the unconfirmed amount is confirmed", found)
+	case found.frozen > 0 && isEnough(found.usableIfUnfrozen):
+		return f.WithMessage(insufficientFunds+": %s. Unfreezing UTXOs makes the payment possible", found)
+	case cost.rest > 0 && found.available > 0:
+		return f.WithMessage(insufficientFunds+": %s. The fee is added to the amount; with send_max, the recipient gets everything available, less the fee", found)
 	}
-	return found.withProposals(f)
+	return f.WithMessage(insufficientFunds+": %s", found)
 }
 
 // cost is the amount that a payment takes from a wallet: for its recipients, and estimates of the fee
-// for each input and for the rest of the transaction, without change. Fees are 0 if the recipients pay them.
-type cost struct{ paid, input, rest btc.Amount }
+// for each input and for the rest of the transaction, without change. Fees and rate are 0 if the
+// recipients pay the fee.
+type cost struct {
+	paid, input, rest btc.Amount
+	rate              btc.FeeRate
+}
 
-// costOf estimates the cost of a payment at its fee rate, or at the minimum of the node if the fee
-// rate is unknown. The size is at least as large as Core's estimate.
+// costOf estimates the cost of a payment at its fee rate, or at the maximum fee rate if it is unknown,
+// so that the payment does not cost more. The size is at least as large as Core's estimate.
 func (s *Service) costOf(ctx context.Context, v wallet.View, o CreateParams) (c cost, err error) {
 	d, err := s.withFeeRate(ctx, draft{CreateParams: o, view: v})
 	if err != nil {
@@ -154,8 +186,8 @@ func (s *Service) costOf(ctx context.Context, v wallet.View, o CreateParams) (c 
 	if err != nil {
 		return c, err
 	}
-	rate := cmp.Or(d.FeeRate, s.node.RelayMinimum(v.NodeWallet()))
-	fee := func(vsize, inputs int) btc.Amount { return rate.Fee(vsize + sizeSlack(vsize, inputs)) }
+	c.rate = cmp.Or(d.FeeRate, d.limit.rate)
+	fee := func(vsize, inputs int) btc.Amount { return c.rate.Fee(vsize + sizeSlack(vsize, inputs)) }
 	c.input, c.rest = fee(psbt.InputVSize(inputs[0]), 1), fee(psbt.VSize(tx), 0)
 	return c, nil
 }
@@ -169,6 +201,6 @@ func (f funds) withProposals(err *fault.Error) error {
 	}
 	reserved := f.reserved
 	f.reserved = 0 // in the second sentence
-	return err.WithMessage(insufficientFunds+": %s. Open proposals reserve %s BTC: %s. Cancel a proposal, or wait until it is confirmed or expires", f, reserved.Fixed(), firstOf(texts)).
+	return err.WithMessage(insufficientFunds+": %s. Open proposals reserve %s BTC: %s. The payment is possible if they are cancelled or expire", f, reserved.Fixed(), firstOf(texts)).
 		WithDetail("proposals", strings.Join(ids[:min(len(ids), maxNamed)], " "))
 }

@@ -82,7 +82,12 @@ func TestCreate_Invalid(t *testing.T) {
 		amounts := fmt.Sprintf("%s BTC are available, %s BTC frozen, %s BTC locked in Bitcoin Core", utxos[2].Amount.Fixed(), utxos[0].Amount.Fixed(), utxos[1].Amount.Fixed())
 		const prefix = "insufficient funds for the payment and its fee: "
 		total := utxos[0].Amount + utxos[1].Amount + utxos[2].Amount
-		wantFunds(v.alice, pay(total, 1000), prefix+amounts)
+		const added = ". The fee is added to the amount; with send_max, the recipient gets everything available, less the fee"
+		wantFunds(v.alice, pay(total, 1000), prefix+amounts+added)
+		wantFunds(v.alice, pay(utxos[2].Amount, 1000), prefix+amounts+". Unfreezing UTXOs makes the payment possible")
+		lessFee := pay(total, 1000)
+		lessFee.SubtractFrom = []int{0}
+		wantFunds(v.alice, lessFee, prefix+amounts)
 		wantFunds(v.alice, pay(total+1, 1000), prefix+amounts+". The balance of the wallet is too low")
 		selected := pay(utxos[2].Amount, 1000)
 		selected.UTXOs = []btc.Outpoint{free}

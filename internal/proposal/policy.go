@@ -9,6 +9,7 @@ import (
 
 	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
+	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/policy"
 )
 
@@ -192,6 +193,9 @@ func (p *Proposal) Admit(rules Rules, m Moment) error {
 	}
 	if m.AtOnce {
 		return p.awaiting()
+	}
+	if !p.Review.ReleaseAt.Before(p.ExpiresAt) {
+		return fault.InvalidField("expires_at", "must be more than %s in the future: a spending policy delays the payment until then, and it could never be signed", policy.Period(d.Delay))
 	}
 	p.TryAt = p.Review.ReleaseAt
 	p.moveTo(AwaitingApproval, Actor{}, "", p.CreatedAt)

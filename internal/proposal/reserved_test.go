@@ -78,17 +78,19 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 			amounts = prefix + ", 0.30000000 BTC reserved by open proposals, 0.05000000 BTC frozen"
 			tooLow  = ". The balance of the wallet is too low"
 		)
-		named := prefix + fmt.Sprintf(", 0.05000000 BTC frozen. Open proposals reserve 0.30000000 BTC: %s (0.20000000 BTC), %s (0.10000000 BTC). Cancel a proposal, or wait until it is confirmed or expires", ids[20_000_000], ids[10_000_000])
+		named := prefix + fmt.Sprintf(", 0.05000000 BTC frozen. Open proposals reserve 0.30000000 BTC: %s (0.20000000 BTC), %s (0.10000000 BTC). The payment is possible if they are cancelled or expire", ids[20_000_000], ids[10_000_000])
 		both := ids[20_000_000] + " " + ids[10_000_000]
 		// Two inputs of 68 vB and the rest of 42 vB cost 356 sat at 2 sat/vB, and at most 388 by the estimate.
 		const fee, most = 356, 388
 		lessFee := pay(30_000_000, 2000)
 		lessFee.SubtractFrom = []int{0}
 		possible := map[string]proposal.CreateParams{
-			"all of the reserved UTXOs":                 pay(30_000_000-most, 2000),
-			"the recipient pays the fee":                lessFee,
-			"all of the reserved UTXOs at the estimate": pay(29_990_000, 0),
+			"all of the reserved UTXOs":                        pay(30_000_000-most, 2000),
+			"the recipient pays the fee":                       lessFee,
+			"all of the reserved UTXOs at an unknown fee rate": pay(29_970_000, 0),
 		}
+		// Nothing is promised that the highest fee rate of 100 sat/vB would prevent.
+		uncertain := pay(29_990_000, 0)
 		impossible := map[string]proposal.CreateParams{
 			"the fee exceeds the reserved UTXOs": pay(30_000_000-fee+1, 2000),
 			"the reserved UTXOs without a fee":   pay(30_000_000, 2000),
@@ -101,9 +103,10 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 			want      string
 			proposals string
 		}{
+			"at an unknown fee rate":            {v.alice, uncertain, amounts, ""},
 			"may read proposals":                {v.alice, pay(1_000_000, 2000), named, both},
 			"more than all UTXOs":               {v.alice, pay(35_000_001, 2000), amounts + tooLow, ""},
-			"may not read proposals":            {&writer, pay(1_000_000, 2000), amounts, ""},
+			"may not read proposals":            {&writer, pay(1_000_000, 2000), amounts + ". Unfreezing UTXOs makes the payment possible", ""},
 			"may not read proposals, all UTXOs": {&writer, pay(35_000_001, 2000), amounts + tooLow, ""},
 		}
 		for name, o := range possible {
@@ -112,8 +115,8 @@ func TestInsufficientFunds_Reserved(t *testing.T) {
 			tests[name] = test
 		}
 		for name, o := range impossible {
-			test := tests["may not read proposals"]
-			test.who, test.o = v.alice, o
+			test := tests["at an unknown fee rate"]
+			test.o = o
 			tests[name] = test
 		}
 		for name, c := range tests {
