@@ -58,27 +58,33 @@ func (s *Service) fundsOf(ctx context.Context, v wallet.View, o CreateParams, c 
 		if !u.Trusted || u.Status != wallet.Confirmed && o.Replaces != "" { // a replacement spends no other unconfirmed UTXOs
 			usable = 0
 		}
-		switch {
-		case u.Frozen:
-			f.frozen += u.Amount
-			f.usableIfUnfrozen += usable
-		case u.Reserved:
-			f.reserved += u.Amount
-			f.by[u.ReservedBy] += u.Amount
-			f.usableIfCancelled += usable
-		case u.Locked:
-			f.locked += u.Amount
-		case u.Immature:
-			f.immature += u.Amount
-		case !u.Trusted && len(o.UTXOs) == 0:
-			f.unconfirmed += u.Amount
-			f.usableIfConfirmed += max(0, u.Amount-c.input)
-		default:
-			f.available += u.Amount
-			f.usable += usable
-		}
+		f.add(u, usable, u.Amount-c.input, len(o.UTXOs) > 0)
 	}
 	return f, nil
+}
+
+// add adds a UTXO, which may be one that the request names. After the fee for it, usable remains, or
+// confirmed once it is confirmed.
+func (f *funds) add(u wallet.UTXO, usable, confirmed btc.Amount, named bool) {
+	switch {
+	case u.Frozen:
+		f.frozen += u.Amount
+		f.usableIfUnfrozen += usable
+	case u.Reserved:
+		f.reserved += u.Amount
+		f.by[u.ReservedBy] += u.Amount
+		f.usableIfCancelled += usable
+	case u.Locked:
+		f.locked += u.Amount
+	case u.Immature:
+		f.immature += u.Amount
+	case !u.Trusted && !named:
+		f.unconfirmed += u.Amount
+		f.usableIfConfirmed += max(0, confirmed)
+	default:
+		f.available += u.Amount
+		f.usable += usable
+	}
 }
 
 // String returns the amounts, without amounts of 0.
@@ -130,22 +136,27 @@ func (s *Service) withFunds(ctx context.Context, who *auth.Principal, v wallet.V
 	if lookupErr != nil {
 		return lookupErr
 	}
-	isEnough := func(more btc.Amount) bool { return cost.paid+cost.rest <= found.usable+more }
+	return found.explain(f, cost, o, who.Scopes.Has(auth.ProposalsRead))
+}
+
+// explain returns ErrInsufficientFunds with the amounts and a remedy.
+func (f funds) explain(err *fault.Error, c cost, o CreateParams, mayReadProposals bool) error {
+	isEnough := func(more btc.Amount) bool { return c.paid+c.rest <= f.usable+more }
 	switch {
 	case len(o.UTXOs) > 0:
-		return f.WithMessage(insufficientFunds+": %s in the selected UTXOs; select others, or lower the amount", found)
-	case cost.paid > found.total() && o.Replaces == "": // a replacement also spends the inputs of its original
-		return f.WithMessage(insufficientFunds+": %s. The balance of the wallet is too low", found)
-	case found.reserved > 0 && isEnough(found.usableIfCancelled) && who.Scopes.Has(auth.ProposalsRead):
-		return found.withProposals(f)
-	case found.unconfirmed > 0 && isEnough(found.usableIfConfirmed):
-		return f.WithMessage(insufficientFunds+": %s. The payment is possible once the unconfirmed amount is confirmed", found)
-	case found.frozen > 0 && isEnough(found.usableIfUnfrozen):
-		return f.WithMessage(insufficientFunds+": %s. Unfreezing UTXOs makes the payment possible", found)
-	case cost.rest > 0 && found.available > 0:
-		return f.WithMessage(insufficientFunds+": %s. The fee is added to the amount; with send_max, the recipient gets everything available, less the fee", found)
+		return err.WithMessage(insufficientFunds+": %s in the selected UTXOs; select others, or lower the amount", f)
+	case c.paid > f.total() && o.Replaces == "": // a replacement also spends the inputs of its original
+		return err.WithMessage(insufficientFunds+": %s. The balance of the wallet is too low", f)
+	case f.reserved > 0 && isEnough(f.usableIfCancelled) && mayReadProposals:
+		return f.withProposals(err)
+	case f.unconfirmed > 0 && isEnough(f.usableIfConfirmed):
+		return err.WithMessage(insufficientFunds+": %s. The payment is possible once the unconfirmed amount is confirmed", f)
+	case f.frozen > 0 && isEnough(f.usableIfUnfrozen):
+		return err.WithMessage(insufficientFunds+": %s. Unfreezing UTXOs makes the payment possible", f)
+	case c.rest > 0 && f.available > 0:
+		return err.WithMessage(insufficientFunds+": %s. The fee is added to the amount; with send_max, the recipient gets everything available, less the fee", f)
 	}
-	return f.WithMessage(insufficientFunds+": %s", found)
+	return err.WithMessage(insufficientFunds+": %s", f)
 }
 
 // cost is the amount that a payment takes from a wallet: for its recipients, and estimates of the fee

@@ -52,7 +52,7 @@ func TestInsufficientFunds_Ancestors(t *testing.T) {
 		if _, err := v.Create(t.Context(), v.access(v.alice, v.alias), dry); err != nil {
 			t.Errorf("after the proposal was cancelled: %v", err)
 		}
-		refused(impossible)
+		_ = refused(impossible)
 
 		v.limit(high)
 		sendMax := proposal.CreateParams{Recipients: []proposal.Recipient{{Address: payee}}, SendMax: true, FeeRate: high, DryRun: true}
