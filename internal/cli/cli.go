@@ -72,6 +72,10 @@ func newProgram(getenv func(string) string, stdin io.Reader, stdout, stderr io.W
 
 func (p *program) run(ctx context.Context, args []string) error {
 	root := p.rootCommand()
+	args, err := orderArguments(root, args)
+	if err != nil {
+		return err
+	}
 	root.SetArgs(args)
 	root.SetIn(p.stdin)
 	root.SetOut(p.raw)
@@ -110,8 +114,7 @@ For a setting marked (_FILE), X_FILE can name a file that contains the value.`,
 		p.backupCommand(), p.restoreCommand(),
 		p.demoCommand(), p.nodeConfigCommand(), p.openapiCommand(), p.manCommand(), p.versionCommand(),
 	)
-	// For the words before the command only: a flag without a value must not take the command as one.
-	config.AddClientFlags(root.Flags())
+	config.AddClientFlags(root.Flags()) // for the help
 	checkUsage(root)
 	p.addCompletions(root)
 	return root

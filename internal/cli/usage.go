@@ -93,6 +93,9 @@ func checkArgs(valid cobra.PositionalArgs) cobra.PositionalArgs {
 		if err := groupError(cmd, cmd.ValidateFlagGroups()); err != nil {
 			return err
 		}
+		if err := checkEmpty(cmd); err != nil {
+			return err
+		}
 		return checkFileArguments(cmd, args)
 	}
 }
@@ -146,7 +149,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	hint := "; see " + cmd.CommandPath() + " --help"
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		if name := e.GetSpecifiedName(); name == "server" || name == "token-file" || name == "allow-http" {
-			return errUsage("unknown flag: --%s; %s", name, whereServer)
+			return errUsage("--%s is not a flag of %s; %s", name, cmd.CommandPath(), whereServer)
 		}
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/specterd/specterd/internal/testenv/testkit"
 )
@@ -74,6 +75,46 @@ func TestUsage_EveryCommand(t *testing.T) {
 	}
 }
 
+// readArguments returns the command that the program executes, and the arguments after its words.
+func readArguments(t *testing.T, args []string) (*cobra.Command, []string, error) {
+	t.Helper()
+	root := (&program{}).rootCommand()
+	args, err := orderArguments(root, args)
+	if err != nil {
+		return root, nil, err
+	}
+	return root.Find(args)
+}
+
+// TestUsage_FlagsFirst checks that each flag of each command works before all words of the command.
+func TestUsage_FlagsFirst(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	eachCommand((&program{}).rootCommand(), func(cmd *cobra.Command) {
+		if cmd.HasSubCommands() || !cmd.IsAvailableCommand() {
+			return
+		}
+		cmd.InheritedFlags() // merges them
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			for at := range pathOf(cmd) {
+				flag := []string{"--" + f.Name}
+				if requiresValue(f) {
+					flag = append(flag, "word")
+				}
+				args := slices.Concat(pathOf(cmd)[:at], flag, pathOf(cmd)[at:], []string{"argument"})
+				found, rest, err := readArguments(t, args)
+				if err != nil || found.CommandPath() != cmd.CommandPath() || !slices.Equal(rest, append(flag, "argument")) {
+					t.Errorf("specterd %s: finds %s with %q, %v", strings.Join(args, " "), found.CommandPath(), rest, err)
+				}
+				checked++
+			}
+		})
+	})
+	if checked < 500 {
+		t.Errorf("%d flags were checked", checked)
+	}
+}
+
 // TestUsage_ClientFlags checks that the flags of a server work before, between and after the words of
 // each command that has them, and that all other commands refuse them at each position with the same
 // error.
@@ -99,14 +140,21 @@ func TestUsage_ClientFlags(t *testing.T) {
 			for at := range len(path) + 1 {
 				args := slices.Concat(path[:at], flags, path[at:])
 				t.Run(strings.Join(args, " ")+" "+name, func(t *testing.T) {
+					if !has && cmd.Flag("data-folder") == nil && at < len(path) {
+						found, rest, err := readArguments(t, args)
+						if err != nil || found.CommandPath() != cmd.CommandPath() || len(rest) > 0 {
+							t.Errorf("finds %s with %q, %v", found.CommandPath(), rest, err)
+						}
+						return
+					}
 					if !has {
 						stdout, made, err := runIn(t, args...)
-						if err == nil || exitStatus(err) != exitUsage || !strings.Contains(err.Error(), "unknown flag: --") || !strings.HasSuffix(err.Error(), "; "+whereServer) || stdout != "" || made {
+						if err == nil || exitStatus(err) != exitUsage || !strings.HasSuffix(err.Error(), " is not a flag of "+cmd.CommandPath()+"; "+whereServer) || stdout != "" || made {
 							t.Errorf("status %d, %v; created a file: %t; printed %q", exitStatus(err), err, made, stdout)
 						}
 						return
 					}
-					found, rest, err := (&program{}).rootCommand().Find(args)
+					found, rest, err := readArguments(t, args)
 					if err != nil || found.CommandPath() != cmd.CommandPath() {
 						t.Fatalf("finds %s, %v", found.CommandPath(), err)
 					}
@@ -160,13 +208,24 @@ func TestUsage_Messages(t *testing.T) {
 		{"wallet create --file x --descriptor y", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
 		{"wallet create --descriptor x", "--birthday and --name are required; see specterd wallet create --help"},
 		{"wallet create --descriptor x --script wpkh", "--script and --signatures-required are only for --key: a descriptor contains both"},
-		{"wallet create --file=", "exactly one of --file, --descriptor and --key is required; see specterd wallet create --help"},
+		{"wallet create --file=", "--file is empty; set a value, or leave out the flag"},
 		{"wallet create --key x --name x", "--birthday is required; see specterd wallet create --help"},
 		{"wallet transactions vault --csv --json", "only one of --csv, --json may be set; see specterd wallet transactions --help"},
 		{"audit archive --out x", "--before is required; see specterd audit archive --help"},
 		{"audit archive", "--before and --out are required; see specterd audit archive --help"},
 		{"audit verify --hash 12", "--hash must have 64 hexadecimal digits; nothing was verified"},
 		{"export --wallet x --format pdf", "--format: must be specter, account-map, labels, core, descriptor, bsms, bip388, coldcard, sparrow, caravan or crypto-output"},
+		{"--data-folder D lst", `unknown command "lst" for "specterd"; run specterd --help for a list`},
+		{"--data-folder D wallet lst", `unknown command "lst" for "specterd wallet"; did you mean specterd wallet list?`},
+		{"--jsn wallet list", "unknown flag: --jsn; did you mean --json?"},
+		{"--nonsense D wallet list", "unknown flag: --nonsense; see specterd wallet list --help"},
+		{"--server --token-file F wallet list", "--server requires the URL of a server, such as https://specterd.example"},
+		{"wallet list --server --token-file F", "--server requires the URL of a server, such as https://specterd.example"},
+		{"wallet list --user --json", "--user requires a value; a value that is the name of a flag is written after an equals sign: --user=VALUE"},
+		{"--server= wallet list", "--server is empty; it must be the URL of a server, and without the flag the command uses the database of this machine"},
+		{"wallet list --data-folder=", "--data-folder is empty; set a value, or leave out the flag"},
+		{"proposal create vault --to x=1BTC --idempotency-key=", "--idempotency-key is empty; set a value, or leave out the flag"},
+		{"proposal create vault --to x=1BTC --from=", "--from is empty; set a value, or leave out the flag"},
 		{"completion bsh", `unknown command "bsh" for "specterd completion"; did you mean specterd completion bash?`},
 	} {
 		t.Run(test.args, func(t *testing.T) {
