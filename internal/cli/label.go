@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -161,6 +162,7 @@ lines are reported, all others are imported.`,
 			if err != nil {
 				return err
 			}
+			before, beforeErr := c.ExportLabels(cmd.Context(), args[0])
 			r, err := c.ImportLabelFile(cmd.Context(), args[0], lines)
 			if err != nil {
 				return c.unknownWallet(cmd.Context(), args[0], err)
@@ -174,7 +176,12 @@ lines are reported, all others are imported.`,
 				for _, line := range r.Failed {
 					fmt.Fprintf(p.stderr, "line %d is invalid: %s\n", line.Line, line.Message)
 				}
-				fmt.Fprintf(p.stdout, "Imported %s.\n", text.Count(r.Imported, "label"))
+				after, afterErr := c.ExportLabels(cmd.Context(), args[0])
+				if beforeErr == nil && afterErr == nil && reflect.DeepEqual(before, after) { // without an error: a token may not read labels
+					fmt.Fprintf(p.stdout, "Nothing was changed: %s of the file are set already.\n", text.Count(r.Imported, "label"))
+				} else {
+					fmt.Fprintf(p.stdout, "Imported %s.\n", text.Count(r.Imported, "label"))
+				}
 			}
 			if len(r.Failed) > 0 {
 				return errors.Join(err, errLabelsFailed)

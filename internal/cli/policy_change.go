@@ -23,6 +23,10 @@ func (p *program) printPolicyResult(cmd *cobra.Command, c *policyConnection, t p
 		fmt.Fprintf(p.stdout, "Permits more than before: %s\n", loosened(w))
 	}
 	p.printPolicyWarnings(r.Warnings)
+	if r.Unchanged && r.Pending != nil {
+		fmt.Fprintf(p.stdout, "Nothing was changed: the change %s has this approval already; %s.\n", r.Pending.ID, pendingText(*r.Pending))
+		return nil
+	}
 	if r.Unchanged {
 		fmt.Fprintf(p.stdout, "Nothing was changed: %s is the same as before.\n", t.text(c))
 		return nil
@@ -32,7 +36,9 @@ func (p *program) printPolicyResult(cmd *cobra.Command, c *policyConnection, t p
 		return nil
 	}
 	fmt.Fprintf(p.stdout, "The change %s of %s is pending; %s.\n", r.Pending.ID, t.text(c), pendingText(*r.Pending))
-	fmt.Fprintf(p.stdout, "Next: \"specterd policy approve %s %s\", with --user for another owner.\n", c.argument(), r.Pending.ID)
+	if r.Pending.Missing > 0 {
+		fmt.Fprintf(p.stdout, "Next: \"specterd policy approve %s %s\", with --user for another owner.\n", c.argument(), r.Pending.ID)
+	}
 	return nil
 }
 

@@ -1,15 +1,16 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +68,13 @@ func (p *program) proposalListCommand(user *string) *cobra.Command {
 				col("WALLET", func(l listed) string { return l.alias }),
 				amountCol("BTC", func(l listed) btc.Amount { return btc.Amount(l.Amount) }),
 				col("STATUS", func(l listed) string { return l.Status }),
-				col("CREATED", func(l listed) string { return l.CreatedAt.UTC().Format(time.DateOnly) }),
+				col("CREATED", func(l listed) string { return l.CreatedAt.UTC().Format(timeLayout) }),
+				col("EXPIRES", func(l listed) string {
+					if !proposal.Status(l.Status).Open() {
+						return ""
+					}
+					return l.ExpiresAt.UTC().Format(timeLayout)
+				}),
 			)
 		}),
 	}
@@ -261,15 +268,30 @@ func (c *connection) unconfirmed(ctx context.Context, alias string, inputs []api
 // checkNewFile returns an error if a file cannot be created at the path.
 func checkNewFile(path string) error {
 	f, err := privatefile.Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		return errFileExists(path)
+	}
 	if err != nil {
 		return fmt.Errorf("write the PSBT: %w", err)
 	}
 	return errors.Join(f.Close(), os.Remove(path))
 }
 
-// writePSBT writes a PSBT to a new file.
+// errFileExists is the error for a file that exists, with other content than the PSBT to write.
+func errFileExists(path string) error {
+	return fmt.Errorf("write the PSBT: the file %s exists already; name another file with --psbt, or remove this one", path)
+}
+
+// writePSBT writes a PSBT to a new file. A file with this content may exist.
 func writePSBT(path string, psbt []byte) error {
-	if err := privatefile.WriteNew(path, psbt); err != nil {
+	err := privatefile.WriteNew(path, psbt)
+	if errors.Is(err, fs.ErrExist) {
+		if content, readErr := os.ReadFile(path); readErr == nil && bytes.Equal(content, psbt) { //nolint:gosec // the caller names the file
+			return nil
+		}
+		return errFileExists(path)
+	}
+	if err != nil {
 		return fmt.Errorf("write the PSBT: %w", err)
 	}
 	return nil

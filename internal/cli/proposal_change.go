@@ -190,7 +190,8 @@ broadcast. An open proposal is replaced at once, a sent one when the replacement
 			if err != nil {
 				return err
 			}
-			return p.addProposal(cmd, c, alias, key, file, api.CreateProposalRequest{}, func(options ...client.CallOption) (*api.ProposalDetails, error) {
+			return p.addProposal(cmd, c, alias, key, file, api.CreateProposalRequest{}, func(dryRun bool, options ...client.CallOption) (*api.ProposalDetails, error) {
+				request.DryRun = dryRun
 				return c.BumpProposal(cmd.Context(), alias, client.ProposalID(*old.ID), request, options...)
 			})
 		}),

@@ -22,6 +22,9 @@ import (
 // recipientsFlag is the flag with the path of a CSV file of recipients.
 const recipientsFlag = "recipients"
 
+// dryRunFlag is the flag of commands that only show what they would do.
+const dryRunFlag = "dry-run"
+
 // creation contains the flags of proposal create.
 type creation struct {
 	to, labels, from, subtract []string
@@ -53,7 +56,9 @@ amount_btc, and optionally label. The node must be running.`,
 			if err != nil {
 				return err
 			}
-			return p.addProposal(cmd, to, args[0], c.key, c.file, request, func(options ...client.CallOption) (*api.ProposalDetails, error) {
+			return p.addProposal(cmd, to, args[0], c.key, c.file, request, func(dryRun bool, options ...client.CallOption) (*api.ProposalDetails, error) {
+				request := request
+				request.DryRun = dryRun
 				created, err := to.CreateProposal(cmd.Context(), args[0], request, options...)
 				return created, to.unknownWallet(cmd.Context(), args[0], err)
 			})
@@ -82,7 +87,7 @@ amount_btc, and optionally label. The node must be running.`,
 
 // addNewProposalFlags adds the flags of the commands that create a proposal.
 func addNewProposalFlags(cmd *cobra.Command, dryRun *bool, key, file *string) {
-	cmd.Flags().BoolVar(dryRun, "dry-run", false, "print what would be proposed, and store and reserve nothing")
+	cmd.Flags().BoolVar(dryRun, dryRunFlag, false, "print what would be proposed, and store and reserve nothing")
 	cmd.Flags().StringVar(key, "idempotency-key", "", "unique text for this payment: the same command with the same key creates no second proposal within 24 hours")
 	addPSBTFlag(cmd, file)
 }
@@ -217,13 +222,9 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 }
 
 // addProposal calls create, at most once for an idempotency key, writes the PSBT to a file, if
-// one is named, and prints the proposal, in a dry run with the labels of the request.
-func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, file string, request api.CreateProposalRequest, create func(options ...client.CallOption) (*api.ProposalDetails, error)) error {
-	if file != "" && file != "-" {
-		if err := checkNewFile(file); err != nil { // before UTXOs are reserved
-			return err
-		}
-	}
+// one is named, and prints the proposal, in a dry run with the labels of the request. The file may exist
+// if the command is a repetition.
+func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, file string, request api.CreateProposalRequest, create func(dryRun bool, options ...client.CallOption) (*api.ProposalDetails, error)) error {
 	var options []client.CallOption
 	if key != "" {
 		if !idempotency.IsKey(key) {
@@ -231,7 +232,20 @@ func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, fil
 		}
 		options = append(options, client.WithIdempotencyKey(key))
 	}
-	created, err := create(options...)
+	dryRun := isSet(cmd, dryRunFlag)
+	isRepetition := func() bool { // a dry run, which stores no key, is refused as another request if the key was used
+		if key == "" || dryRun {
+			return false
+		}
+		_, err := create(true, options...)
+		return errors.Is(err, client.ErrIdempotencyKeyReused)
+	}
+	if file != "" && file != "-" {
+		if err := checkNewFile(file); err != nil && !isRepetition() { // before UTXOs are reserved
+			return err
+		}
+	}
+	created, err := create(dryRun, options...)
 	switch {
 	case errors.Is(err, client.ErrIdempotencyKeyReused):
 		return errors.New("--idempotency-key: this key was used for a command with other arguments or flags; use a new key for each payment")
@@ -239,22 +253,29 @@ func (p *program) addProposal(cmd *cobra.Command, c *connection, alias, key, fil
 		return err
 	case created.ID == nil:
 		return p.printNewProposal(cmd, c, alias, created, file, requestedLabels(request, created))
-	case created.Version == 0: // the stored response
-		if key != "" {
-			fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
-		}
-		if created, err = c.GetProposal(cmd.Context(), alias, client.ProposalID(*created.ID)); err != nil {
-			return err
-		}
-	default:
-		if err := c.awaitLocks(cmd.Context(), alias); err != nil {
-			return fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
-		}
+	}
+	if created, err = p.settleProposal(cmd, c, alias, key, created); err != nil {
+		return err
 	}
 	if err = p.printProposal(cmd, c, alias, created, file); err != nil {
 		err = fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
 	}
 	return err
+}
+
+// settleProposal returns a new proposal once its UTXOs are locked, or the current state of the proposal
+// that an earlier command with the key has created.
+func (p *program) settleProposal(cmd *cobra.Command, c *connection, alias, key string, created *api.ProposalDetails) (*api.ProposalDetails, error) {
+	if created.Version == 0 { // the stored response
+		if key != "" {
+			fmt.Fprintln(p.stderr, "A command with this key has created the proposal already; nothing was changed.")
+		}
+		return c.GetProposal(cmd.Context(), alias, client.ProposalID(*created.ID))
+	}
+	if err := c.awaitLocks(cmd.Context(), alias); err != nil {
+		return nil, fmt.Errorf("the proposal %s exists: %w", *created.ID, err)
+	}
+	return created, nil
 }
 
 // requestedLabels returns the labels that the request of a proposal sets, by address.

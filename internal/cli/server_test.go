@@ -337,6 +337,22 @@ func TestServerCommands_Payment(t *testing.T) {
 				t.Errorf("the repetition %s creates %s: %v\n%s", name, again, err, problems)
 			}
 		}
+		for name, sh := range map[string]*shell{"on another machine": r.shell, "on the machine of the server": s} {
+			if again := uuidText.FindString(sh.run(t, append(create, psbt)...)); again != id {
+				t.Errorf("the same command %s creates %s", name, again)
+			}
+			before := sh.run(t, "proposal", "list", "vault")
+			sh.refuse(t, "the file "+psbt+" exists already; name another file with --psbt, or remove this one", "proposal", "create", "vault", "--to", to+"=1000000sat", "--idempotency-key", "rent-12", "--psbt", psbt)
+			if after := sh.run(t, "proposal", "list", "vault"); after != before {
+				t.Errorf("the refused command changed the proposals from\n%s\nto\n%s", before, after)
+			}
+			sh.refuse(t, "exists already; name another file", "proposal", "create", "vault", "--to", to+"=1000000sat", "--psbt", psbt)
+		}
+		for line := range strings.Lines(r.run(t, "proposal", "list", "vault")) {
+			if len(line) > 131 || !strings.HasPrefix(line, "ID") && strings.Count(line, " UTC") != 2 {
+				t.Errorf("proposal list prints %q", line)
+			}
+		}
 		r.refuse(t, "missing: 2 signatures", "proposal", "broadcast", id)
 		check(r.run(t, "proposal", "sign-in-file", s.sign(t, psbt, "ann")), "Added 1 signature.", "partially signed, 1 of 2")
 		check(r.run(t, "proposal", "sign-in-file", s.sign(t, psbt, "cleo"), "--id", id), "complete, 2 of 2 signatures")
@@ -359,12 +375,24 @@ func TestServerCommands_Payment(t *testing.T) {
 				t.Errorf("%v\n%s%s", err, out, problems)
 			}
 			check(s.run(t, "label", "list", "vault"), "invoice 18")
+			testkit.Check(t, os.WriteFile(labels, []byte(r.run(t, "label", "export", "vault")), 0o600))
+			events := s.run(t, "audit", "list", "--action", "wallet.label")
+			for _, sh := range []*shell{s, r.shell} {
+				out, problems, err := sh.try(t.Context(), "label", "import", "vault", labels)
+				if err != nil || !strings.HasPrefix(out, "Nothing was changed: ") || strings.Contains(problems, "Changed the database") {
+					t.Errorf("again: %v\n%s%s", err, out, problems)
+				}
+			}
+			if after := s.run(t, "audit", "list", "--action", "wallet.label"); after != events {
+				t.Errorf("the audit log changed from\n%s\nto\n%s", events, after)
+			}
 		})
 		t.Run("devices", func(t *testing.T) {
 			devices, _ := field(decoded(t, r.run(t, "wallet", "device", "list", "--json")), "items").([]any)
 			alias, _ := field(devices[0], "alias").(string)
 			check(r.run(t, "wallet", "device", "rename", alias, "Ann's Device"), "The device is named Ann's Device now, with the alias anns_device.")
 			check(s.run(t, "wallet", "device", "list"), "Ann's Device")
+			check(r.run(t, "wallet", "device", "rename", "anns_device", "Ann's Device"), "The device anns_device has this name already; nothing was changed.")
 		})
 		t.Run("policies", func(t *testing.T) {
 			policy := filepath.Join(dir, "policy.json")
@@ -379,6 +407,12 @@ func TestServerCommands_Payment(t *testing.T) {
 			out := r.run(t, "policy", "delete", "vault", "--yes")
 			change := uuidText.FindString(out)
 			check(out, "it lacks 1 approval", "specterd policy approve vault "+change)
+			for _, sh := range []*shell{s, r.shell} {
+				out, problems, err := sh.try(t.Context(), "policy", "approve", "vault", change)
+				if err != nil || !strings.HasPrefix(out, "Nothing was changed: the change "+change+" has this approval already; it lacks 1 approval") || strings.Contains(problems, "Changed the database") {
+					t.Errorf("a repeated approval: %v\n%s%s", err, out, problems)
+				}
+			}
 			check(bob.run(t, "policy", "approve", "vault", change), "Changed the policy of vault.")
 			r.refuse(t, "there is no policy", "policy", "show", "vault")
 			r.refuse(t, "a token is not accepted", "policy", "set", "--server-policy", policy)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,11 @@ DEVICE is the alias of the device, which changes with the name: the name in lowe
 for spaces. All members of the wallets with a key of the device see it.`,
 		Example: "  specterd wallet device rename 73c5da0a \"Ann's Coldcard\"",
 		RunE: p.withAPI(user, false, func(cmd *cobra.Command, c *connection, args []string) error {
+			devices, err := collect(c.ListDevices(cmd.Context()))
+			if err == nil && slices.ContainsFunc(devices, func(d api.Device) bool { return d.Alias == args[0] && d.Name == args[1] }) {
+				fmt.Fprintf(p.stdout, "The device %s has this name already; nothing was changed.\n", args[0])
+				return nil
+			}
 			renamed, err := c.ChangeDevice(cmd.Context(), args[0], api.ChangeDeviceRequest{Name: args[1]})
 			if err != nil {
 				return err

@@ -26,7 +26,8 @@ type Result struct {
 	Loosens []policy.Wider
 	// Warnings are about the new policy; none about lists.
 	Warnings []policy.Warning
-	// Unchanged is set if the request equals the current policy or list. Nothing was stored then,
+	// Unchanged is set if the request equals the current policy or list, or if the caller has
+	// approved the change already. Nothing was stored then,
 	// and a pending change is still pending.
 	Unchanged bool
 }
@@ -273,6 +274,10 @@ func (s *Service) approveChange(ctx context.Context, who *auth.Principal, wallet
 		}
 		now := s.now()
 		by := who.Event(now, "policy.approve", e.Subject(), "change "+id)
+		if e.Pending.approvedBy(who) && !e.Settle(e.Pending, s.trusted(now)) {
+			result.Pending, result.Unchanged = e.Pending, true
+			return nil
+		}
 		e.approve(e.Pending, who, now)
 		e.announce("change_approved", by, e.Pending, true)
 		e.Event, e.PendingChanged = by, true

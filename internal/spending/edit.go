@@ -215,10 +215,14 @@ func parseOrAll(kind policy.Kind, document string) (policy.Policy, error) {
 
 // approve adds the approval of a user to a change, if the user has not given it.
 func (e *Edit) approve(c *Change, who *auth.Principal, now time.Time) {
-	same := func(a ChangeApproval) bool { return a.UserID == who.UserID }
-	if who.UserID != "" && !slices.ContainsFunc(c.Approvals, same) {
+	if who.UserID != "" && !c.approvedBy(who) {
 		c.Approvals = append(c.Approvals, ChangeApproval{UserID: who.UserID, UserName: who.UserName, At: now})
 	}
+}
+
+// approvedBy reports whether the user has approved the change.
+func (c *Change) approvedBy(who *auth.Principal) bool {
+	return slices.ContainsFunc(c.Approvals, func(a ChangeApproval) bool { return a.UserID == who.UserID })
 }
 
 // Settle fills in EffectiveAt and Missing by the current conditions, and reports whether they

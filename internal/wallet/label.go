@@ -77,7 +77,7 @@ func (s *Service) AddressLabels(ctx context.Context, access Access, addresses []
 // output. It requires the role proposer, or signer if an output is frozen or
 // unfrozen. The labelled objects need not belong to the wallet. Either all labels are
 // set or none, but after an error some outputs may already be frozen or unfrozen; the
-// whole call can be repeated. The maximum is MaxLabels.
+// whole call can be repeated. If all labels are set already, nothing is changed. The maximum is MaxLabels.
 func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Label) error {
 	if len(labels) > MaxLabels {
 		return fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
@@ -102,10 +102,30 @@ func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Lab
 		}
 		s.kick(v.ID)
 	}
-	if len(texts) == 0 {
-		return nil
+	if isSet, err := s.areSet(ctx, v.ID, texts); isSet || err != nil {
+		return err
 	}
 	return s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
+}
+
+// areSet reports whether all labels are set already, so that there is nothing to change. Labels with an
+// origin count as changed.
+func (s *Service) areSet(ctx context.Context, walletID string, labels []btc.Label) (bool, error) {
+	refs := map[string][]string{} // by type
+	for _, l := range labels {
+		if l.Origin != "" {
+			return false, nil
+		}
+		refs[l.Type] = append(refs[l.Type], l.Ref)
+	}
+	existing := map[string]map[string]string{}
+	for kind, of := range refs {
+		var err error
+		if existing[kind], err = s.store.LabelsAmong(ctx, walletID, kind, of); err != nil {
+			return false, err
+		}
+	}
+	return !slices.ContainsFunc(labels, func(l btc.Label) bool { return existing[l.Type][l.Ref] != *l.Label }), nil
 }
 
 // ImportLabels is SetLabels for labels from another program. It ignores "spendable"
