@@ -135,8 +135,8 @@ func (r reading) withFlag(name string, hasValue bool, n int) reading {
 // with returns a new slice with another element.
 func with[T any](all []T, one T) []T { return append(slices.Clip(all), one) }
 
-// rank orders readings: those that name a command with all these flags are the best ones, then those
-// that name a command, and then those with the most words.
+// rank orders readings. The best ones name a command with all these flags. Readings without such a
+// command are ordered by the number of words.
 func (r reading) rank() int {
 	rank := len(r.words)
 	if !r.cmd.HasSubCommands() {
