@@ -205,7 +205,7 @@ func (r reading) withoutValue() string {
 }
 
 // mayBeEmpty are the flags for which an empty value has a meaning of its own.
-var mayBeEmpty = []string{"label", "if-match", "reason"}
+var mayBeEmpty = []string{"device", "label", "if-match", "reason", "wallets"}
 
 // checkEmpty refuses flags with an empty value, such as the one of an unset variable, which would
 // otherwise have the meaning of a flag that is left out.

@@ -99,7 +99,7 @@ func TestProposalCommands(t *testing.T) {
 		})
 		t.Run("refused", func(t *testing.T) {
 			before := s.run(t, "proposal", "list", "vault")
-			s.refuse(t, "file exists", "proposal", "create", "vault", "--to", to+"=10000sat", "--psbt", file)
+			s.refuse(t, "exists already; name another file", "proposal", "create", "vault", "--to", to+"=10000sat", "--psbt", file)
 			if after := s.run(t, "proposal", "list", "vault"); after != before {
 				t.Errorf("a refused command leaves %s", after)
 			}
