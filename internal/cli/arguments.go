@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ func orderArguments(root *cobra.Command, args []string) ([]string, error) {
 		return nil, errUsage("--%s requires a value; a value that is the name of a flag is written after an equals sign: --%[1]s=VALUE", flag)
 	}
 	if r.cmd.HasSubCommands() && len(r.rest) > 0 && r.rest[0] != "--" && !slices.ContainsFunc(r.rest, isHelp) {
+		if r.unknown != "" { // the word may be its value
+			return nil, errUsage("unknown flag: %s; see %s --help", r.unknown, r.cmd.CommandPath())
+		}
 		return nil, unknownCommand(r.cmd, r.rest[0])
 	}
 	return r.arguments(), nil
@@ -51,6 +55,8 @@ type reading struct {
 	names []string // of these flags
 	isSet []bool   // whether these flags have a value
 	rest  []string // what follows the words
+	// unknown is the first flag before the last of the words that no command has.
+	unknown string
 }
 
 // readCommand returns the best reading of the arguments.
@@ -86,36 +92,40 @@ func requiresValue(f *pflag.Flag) bool { return f.NoOptDefVal == "" }
 
 // readings continues a reading in all possible ways.
 func readings(r reading, kinds map[string][]bool) []reading {
-	for len(r.rest) > 0 {
+	for len(r.rest) > 0 && r.rest[0] != "--" && r.cmd.HasSubCommands() {
 		arg := r.rest[0]
-		switch name, _, hasValue := strings.Cut(strings.TrimPrefix(arg, "--"), "="); {
-		case arg == "--" || !r.cmd.HasSubCommands():
-			return []reading{r}
-		case !strings.HasPrefix(arg, "-") || arg == "-":
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
 			sub, rest := find(r.cmd, r.rest[:1])
 			if len(rest) > 0 {
-				return []reading{r}
+				break // an unknown word
 			}
 			r.cmd, r.words, r.rest = sub, with(r.words, arg), r.rest[1:]
-		case hasValue || !strings.HasPrefix(arg, "--"):
-			r = r.withFlag(strings.TrimLeft(name, "-"), hasValue, 1)
-		default:
-			found := kinds[name]
-			if len(found) == 0 { // an unknown flag may have a value
-				found = []bool{false, true}
-			}
-			var all []reading
-			for _, hasValue := range found {
-				n := 1
-				if hasValue && len(r.rest) > 1 && !isFlag(r.rest[1], kinds) {
-					n = 2
-				}
-				all = append(all, readings(r.withFlag(name, hasValue, n), kinds)...)
-			}
-			return all
+			continue
 		}
+		long, isLong := strings.CutPrefix(arg, "--")
+		name, _, hasValue := strings.Cut(long, "=")
+		if isLong && !hasValue && kinds[name] != nil {
+			return eitherWay(r, name, kinds)
+		}
+		if isLong && kinds[name] == nil {
+			r.unknown = cmp.Or(r.unknown, "--"+name)
+		}
+		r = r.withFlag(strings.TrimLeft(name, "-"), hasValue, 1)
 	}
 	return []reading{r}
+}
+
+// eitherWay continues a reading after a flag in all ways in which commands have the flag: the next
+// argument is its value, or it has none.
+func eitherWay(r reading, name string, kinds map[string][]bool) (all []reading) {
+	for _, hasValue := range kinds[name] {
+		n := 1
+		if hasValue && len(r.rest) > 1 && !isFlag(r.rest[1], kinds) {
+			n = 2
+		}
+		all = append(all, readings(r.withFlag(name, hasValue, n), kinds)...)
+	}
+	return all
 }
 
 // isFlag reports whether an argument is a flag of a command.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -162,7 +161,6 @@ lines are reported, all others are imported.`,
 			if err != nil {
 				return err
 			}
-			before, beforeErr := c.ExportLabels(cmd.Context(), args[0])
 			r, err := c.ImportLabelFile(cmd.Context(), args[0], lines)
 			if err != nil {
 				return c.unknownWallet(cmd.Context(), args[0], err)
@@ -176,8 +174,7 @@ lines are reported, all others are imported.`,
 				for _, line := range r.Failed {
 					fmt.Fprintf(p.stderr, "line %d is invalid: %s\n", line.Line, line.Message)
 				}
-				after, afterErr := c.ExportLabels(cmd.Context(), args[0])
-				if beforeErr == nil && afterErr == nil && reflect.DeepEqual(before, after) { // without an error: a token may not read labels
+				if r.Unchanged {
 					fmt.Fprintf(p.stdout, "Nothing was changed: %s of the file are set already.\n", text.Count(r.Imported, "label"))
 				} else {
 					fmt.Fprintf(p.stdout, "Imported %s.\n", text.Count(r.Imported, "label"))

@@ -50,10 +50,18 @@ func TestServerCommands_Refused(t *testing.T) {
 		refuse(t, 1, "must contain an access token and nothing else", list("--token-file", write("token", token+"\nx", 0o600))...)
 		refuse(t, 1, "must contain an access token and nothing else", list("--token-file", write("token", strings.Repeat("x", 70_000), 0o600))...)
 		refuse(t, 1, "the token contains characters that no token has", list("--token-file", write("token", "tökén", 0o600))...)
-		refuse(t, 2, "--token-file or SPECTER_TOKEN_FILE is required", "wallet", "list", "--token-file", "")
+		refuse(t, 2, "--token-file is empty", "wallet", "list", "--token-file", "")
+		refuse(t, 2, "--server is empty", "wallet", "list", "--server", "")
+		without := func(name, text string, args ...string) {
+			kept := r.settings[name]
+			delete(r.settings, name)
+			refuse(t, 2, text, args...)
+			r.settings[name] = kept
+		}
+		without("SPECTER_TOKEN_FILE", "--token-file or SPECTER_TOKEN_FILE is required", "wallet", "list")
 		refuse(t, 2, "flag needs an argument: --token-file", list("--token-file")...)
 		for _, args := range [][]string{{"whoami"}, {"wallet", "list"}, {"proposal", "list", "vault"}, {"token", "list"}, {"wallet", "rm", "vault"}} {
-			refuse(t, 2, "--token-file and SPECTER_TOKEN_FILE require a server", append(args, "--server", "")...)
+			without("SPECTER_SERVER", "--token-file and SPECTER_TOKEN_FILE require a server", args...)
 		}
 	})
 	t.Run("standard input", func(t *testing.T) {

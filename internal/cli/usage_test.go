@@ -218,7 +218,7 @@ func TestUsage_Messages(t *testing.T) {
 		{"--data-folder D lst", `unknown command "lst" for "specterd"; run specterd --help for a list`},
 		{"--data-folder D wallet lst", `unknown command "lst" for "specterd wallet"; did you mean specterd wallet list?`},
 		{"--jsn wallet list", "unknown flag: --jsn; did you mean --json?"},
-		{"--nonsense D wallet list", "unknown flag: --nonsense; see specterd wallet list --help"},
+		{"--nonsense D wallet list", "unknown flag: --nonsense; see specterd --help"},
 		{"--server --token-file F wallet list", "--server requires the URL of a server, such as https://specterd.example"},
 		{"wallet list --server --token-file F", "--server requires the URL of a server, such as https://specterd.example"},
 		{"wallet list --user --json", "--user requires a value; a value that is the name of a flag is written after an equals sign: --user=VALUE"},

@@ -79,8 +79,14 @@ func (s *Service) AddressLabels(ctx context.Context, access Access, addresses []
 // set or none, but after an error some outputs may already be frozen or unfrozen; the
 // whole call can be repeated. If all labels are set already, nothing is changed. The maximum is MaxLabels.
 func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Label) error {
+	_, err := s.setLabels(ctx, access, labels)
+	return err
+}
+
+// setLabels is SetLabels, and reports whether all labels were set already.
+func (s *Service) setLabels(ctx context.Context, access Access, labels []btc.Label) (unchanged bool, err error) {
 	if len(labels) > MaxLabels {
-		return fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
+		return false, fault.New(fault.Invalid, "too_many_labels", "%d labels exceed the limit of %d per request; send them in parts", len(labels), MaxLabels)
 	}
 	needed := auth.RoleProposer
 	if slices.ContainsFunc(labels, func(l btc.Label) bool { return l.Spendable != nil }) {
@@ -88,24 +94,24 @@ func (s *Service) SetLabels(ctx context.Context, access Access, labels []btc.Lab
 	}
 	v, err := s.View(ctx, access, needed)
 	if err != nil {
-		return err
+		return false, err
 	}
 	texts := slices.DeleteFunc(slices.Clone(labels), func(l btc.Label) bool { return l.Label == nil })
 	for _, l := range texts {
 		if err := CheckLabel("label", *l.Label); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if needed == auth.RoleSigner {
 		if err := s.setSpendable(ctx, access.Caller(), v.Wallet, labels); err != nil {
-			return err
+			return false, err
 		}
 		s.kick(v.ID)
 	}
 	if isSet, err := s.areSet(ctx, v.ID, texts); isSet || err != nil {
-		return err
+		return needed == auth.RoleProposer, err
 	}
-	return s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
+	return false, s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
 }
 
 // areSet reports whether all labels are set already, so that there is nothing to change. Labels with an
@@ -132,19 +138,20 @@ func (s *Service) areSet(ctx context.Context, walletID string, labels []btc.Labe
 // for outputs that do not belong to the wallet, except while the history is
 // incomplete, and removes control characters and invisible characters. Foreign and
 // cleaned are the positions of the labels that it changed for these reasons.
-func (s *Service) ImportLabels(ctx context.Context, access Access, labels []btc.Label) (foreign, cleaned []int, err error) {
+func (s *Service) ImportLabels(ctx context.Context, access Access, labels []btc.Label) (foreign, cleaned []int, unchanged bool, err error) {
 	v, err := s.View(ctx, access, auth.RoleProposer)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	labels = slices.Clone(labels)
 	cleaned = cleanLabels(labels)
 	if v.Synced.Height >= 0 && !v.Rescanning() {
 		if foreign, err = s.ignoreForeign(ctx, v.ID, labels); err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
 	}
-	return foreign, cleaned, s.SetLabels(ctx, access, labels)
+	unchanged, err = s.setLabels(ctx, access, labels)
+	return foreign, cleaned, unchanged, err
 }
 
 func cleanLabels(labels []btc.Label) (cleaned []int) {

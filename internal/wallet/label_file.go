@@ -20,6 +20,8 @@ type LabelImport struct {
 	Imported int         // number of lines whose label or spendable was set
 	Ignored  []LabelLine // lines of which something was ignored or omitted
 	Failed   []LabelLine // invalid lines; all others were imported or ignored
+	// Unchanged is set if all labels were set already, so that nothing was stored.
+	Unchanged bool
 }
 
 // LabelLine is a line of a file of labels, from 1 on, with a message about it.
@@ -41,11 +43,11 @@ func (s *Service) ImportLabelFile(ctx context.Context, access Access, lines []by
 	if err != nil {
 		return LabelImport{}, err
 	}
-	foreign, cleaned, err := s.ImportLabels(ctx, access, labels)
+	foreign, cleaned, unchanged, err := s.ImportLabels(ctx, access, labels)
 	if err != nil {
 		return LabelImport{}, err
 	}
-	out.Imported = len(labels)
+	out.Imported, out.Unchanged = len(labels), unchanged
 	for _, i := range foreign {
 		out.Ignored = append(out.Ignored, LabelLine{numbers[i], "spendable is ignored: the output does not belong to this wallet"})
 		if labels[i].Label == nil {

@@ -559,6 +559,8 @@ class ImportedLabels(Object):
     wallet's, and lines of whose label control or invisible characters are removed."""
     imported: int
     """Number of lines whose label or spendable was set."""
+    unchanged: bool
+    """Whether all labels were set already, so that nothing was stored."""
 
 
 @dataclass

@@ -88,7 +88,7 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (api.Imp
 // importLabels sets the labels of lines in the format of BIP-329.
 func importLabels(ctx context.Context, service *wallets.Service, access wallets.Access, lines []byte) (api.ImportedLabels, error) {
 	r, err := service.ImportLabelFile(ctx, access, lines)
-	return api.ImportedLabels{Imported: r.Imported, Ignored: reportedLines(r.Ignored), Failed: reportedLines(r.Failed)}, err
+	return api.ImportedLabels{Imported: r.Imported, Unchanged: r.Unchanged, Ignored: reportedLines(r.Ignored), Failed: reportedLines(r.Failed)}, err
 }
 
 func reportedLines(lines []wallets.LabelLine) []api.ReportedLine {
