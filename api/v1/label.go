@@ -17,7 +17,7 @@ type LabelRequest struct {
 // ImportedLabels is the result of an import of labels.
 type ImportedLabels struct {
 	Imported  int            `json:"imported" required:"true" description:"Number of lines whose label or spendable was set."`
-	Unchanged bool           `json:"unchanged" required:"true" description:"Whether all labels were set already, so that nothing was stored."`
+	Unchanged bool           `json:"unchanged" required:"true" description:"Whether all labels were set already, so that nothing was stored; always false for tokens without the scope wallets:read."`
 	Ignored   []ReportedLine `json:"ignored" required:"true" description:"Lines of an unknown type, lines whose spendable is ignored because the output is not the wallet's, and lines of whose label control or invisible characters are removed."`
 	Failed    []ReportedLine `json:"failed" required:"true" description:"Invalid lines. All others were imported or ignored."`
 }

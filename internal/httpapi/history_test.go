@@ -269,7 +269,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 		fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": false}`, utxo),
 		fmt.Sprintf(`{"type": "output", "ref": "%s:0", "label": "gone", "spendable": false}`, v.received),
 	}, "\r\n")).want(t, 200)
-	got.wantJSON(t, `{"imported": 4, "ignored": [{"line": 6, "message": "…"}], "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}]}`)
+	got.wantJSON(t, `{"imported": 4, "unchanged": false, "ignored": [{"line": 6, "message": "…"}], "failed": [{"line": 4, "message": "…"}, {"line": 5, "message": "…"}]}`)
 	if strings.Contains(got.body, secret) {
 		t.Errorf("the response repeats a label: %s", got.body)
 	}
@@ -288,14 +288,17 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, utxo.Txid) {
 		t.Errorf("the UTXO is not locked: %s", locked)
 	}
-	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "ignored": [], "failed": []}`)
+	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "unchanged": false, "ignored": [], "failed": []}`)
 	testLabelsFromElsewhere(t, s, k, send, v)
 	if again := export(); again != exported {
 		t.Errorf("the export differs after it was imported:\n%s", again)
 	}
 
 	proposes := s.token(t, proposer, 0).bearer()
-	send(proposes, fmt.Sprintf(`{"type": "tx", "ref": %q, "label": "by a proposer"}`, v.sent)).want(t, 200, `"imported":1`)
+	again := fmt.Sprintf(`{"type": "tx", "ref": %q, "label": "by a proposer"}`, v.sent)
+	send(proposes, again).want(t, 200, `"imported":1,"unchanged":false`)
+	send(proposes, again).want(t, 200, `"imported":1,"unchanged":true`)
+	send(s.token(t, proposer, auth.WalletsWrite).bearer(), again).want(t, 200, `"imported":1,"unchanged":false`) // it must not confirm a guess
 	send(proposes, fmt.Sprintf(`{"type": "output", "ref": %q, "spendable": true}`, utxo)).wantProblem(t, 403, "insufficient_role")
 	send(k, strings.Repeat("{}\n", 10_001)).wantProblem(t, 400, "too_many_labels")
 	send(k, "").want(t, 200, `"imported":0`)
@@ -312,7 +315,7 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 		`{"type":"account","ref":"x","label":"of a later version"}`,
 		`{"type":"output","ref":"` + foreign + `:0","spendable":false}`,
 		`{"type":"output","ref":"` + foreign + `:1","label":"labelled","spendable":false}`,
-	}, "\n")).want(t, 200).wantJSON(t, `{"imported": 2, "ignored": [{"line": 2, "message": "…"},
+	}, "\n")).want(t, 200).wantJSON(t, `{"imported": 2, "unchanged": false, "ignored": [{"line": 2, "message": "…"},
 		{"line": 3, "message": "spendable is ignored: the output does not belong to this wallet"}, {"line": 4, "message": "…"}], "failed": []}`)
 	s.call(t, "GET", "/api/v1/wallets/vault/labels", k, "").want(t, 200, `"label":"first line"`, `"label":"labelled"}`)
 	var frozen strings.Builder
@@ -322,7 +325,7 @@ func testLabelsFromElsewhere(t *testing.T, s *server, k string, send func(author
 	send(k, fmt.Sprintf(`{"type":"addr","ref":%q,"label":""}`+"\n"+`{"type":"output","ref":"%s:1","label":""}`, v.foreign, foreign)).want(t, 200, `"imported":2`)
 	// While the history is incomplete, any output may belong to the wallet.
 	s.sql(t, "UPDATE wallets SET rescan_from = 5 WHERE wallet_id = $1", v.id)
-	send(k, `{"type":"output","ref":"`+foreign+`:2","spendable":false}`).want(t, 200).wantJSON(t, `{"imported": 1, "ignored": [], "failed": []}`)
+	send(k, `{"type":"output","ref":"`+foreign+`:2","spendable":false}`).want(t, 200).wantJSON(t, `{"imported": 1, "unchanged": false, "ignored": [], "failed": []}`)
 	s.sql(t, "UPDATE wallets SET rescan_from = -1 WHERE wallet_id = $1", v.id)
 }
 

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -83,10 +84,10 @@ var probes = []probe{
 	{"GET", "/api/v1/transactions?label={label}", ""},
 	{"GET", "/api/v1/transactions?cursor={cursor}", ""},
 	{"GET", "/api/v1/wallets/{alias}/labels", ""},
-	{"POST", "/api/v1/wallets/{alias}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
-	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "tx", "ref": "{txid}", "label": "mine"}`},
-	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "addr", "ref": "{address}", "label": "mine"}`},
-	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "output", "ref": "{outpoint}", "label": "mine", "spendable": false}`},
+	{"POST", "/api/v1/wallets/{alias}/labels", `{"type": "tx", "ref": "{txid}", "label": "{new}"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "tx", "ref": "{txid}", "label": "{new}"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "addr", "ref": "{address}", "label": "{new}"}`},
+	{"POST", "/api/v1/wallets/{own}/labels", `{"type": "output", "ref": "{outpoint}", "label": "{new}", "spendable": false}`},
 	{"GET", "/api/v1/wallets/{alias}/proposals", ""},
 	{"GET", "/api/v1/wallets/{own}/proposals?txid={proposed}", ""},
 	{"POST", "/api/v1/wallets/{alias}/proposals", toForeign + `}`},
@@ -232,7 +233,7 @@ func (s *server) compare(t *testing.T, name, authorization string, p probe, know
 	me, _, _ := strings.Cut(name, ",")
 	ask := func(i identifiers) answer {
 		t.Helper()
-		own := strings.NewReplacer("{own}", "vault", "{me}", me, "{psbt}", anyPSBT)
+		own := strings.NewReplacer("{own}", "vault", "{me}", me, "{psbt}", anyPSBT, "{new}", rand.Text())
 		r := request{
 			method: p.method, path: i.fill(own.Replace(p.path)), auth: []string{authorization}, body: i.fill(own.Replace(p.body)),
 			header: map[string]string{"X-Request-Id": "same", "If-None-Match": i.etag},

@@ -560,7 +560,8 @@ class ImportedLabels(Object):
     imported: int
     """Number of lines whose label or spendable was set."""
     unchanged: bool
-    """Whether all labels were set already, so that nothing was stored."""
+    """Whether all labels were set already, so that nothing was stored; always false for tokens
+    without the scope wallets:read."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	api "github.com/specterd/specterd/api/v1"
+	"github.com/specterd/specterd/internal/auth"
 	"github.com/specterd/specterd/internal/btc"
 	"github.com/specterd/specterd/internal/fault"
 	"github.com/specterd/specterd/internal/httpapi/route"
@@ -88,7 +89,8 @@ func (a *API) ImportLabels(ctx context.Context, in importLabelsRequest) (api.Imp
 // importLabels sets the labels of lines in the format of BIP-329.
 func importLabels(ctx context.Context, service *wallets.Service, access wallets.Access, lines []byte) (api.ImportedLabels, error) {
 	r, err := service.ImportLabelFile(ctx, access, lines)
-	return api.ImportedLabels{Imported: r.Imported, Unchanged: r.Unchanged, Ignored: reportedLines(r.Ignored), Failed: reportedLines(r.Failed)}, err
+	mayRead := access.Caller().Scopes.Has(auth.WalletsRead) // or else a guess of an existing label would be confirmed
+	return api.ImportedLabels{Imported: r.Imported, Unchanged: r.Unchanged && mayRead, Ignored: reportedLines(r.Ignored), Failed: reportedLines(r.Failed)}, err
 }
 
 func reportedLines(lines []wallets.LabelLine) []api.ReportedLine {
