@@ -250,19 +250,12 @@ func (s *testWallet) exceeded(l historyLayer, r historyRule, x *expected, now ti
 }
 
 // windowAmounts returns the amounts in the message about a payment that exceeds the window: the
-// limit, what is used, what is left, what the payment needs, and if waiting does not help, the
-// amounts that it can be reduced to.
+// limit, and if other payments count, what they use and what is left; and what the payment needs.
 func (r historyRule) windowAmounts(used, spent btc.Amount) []btc.Amount {
-	switch left := r.maxSat - used; {
-	case spent <= r.maxSat:
-		return []btc.Amount{r.maxSat, used, max(0, left), spent}
-	case used == 0:
-		return []btc.Amount{r.maxSat, spent, r.maxSat}
-	case left <= 0:
-		return []btc.Amount{r.maxSat, used, spent, r.maxSat}
-	default:
-		return []btc.Amount{r.maxSat, used, spent, left, r.maxSat}
+	if used == 0 {
+		return []btc.Amount{r.maxSat, spent}
 	}
+	return []btc.Amount{r.maxSat, used, max(0, r.maxSat-used), spent}
 }
 
 // admitted returns an error unless a new proposal pays what was asked for, and the test's own

@@ -122,7 +122,7 @@ func TestPolicyChanges_Loosening(t *testing.T) {
 		testkit.Check(t, w.policies.ApplyDue(ctx))
 		w.wantLimit("at the end of the delay", "20000")
 		kinds := b.rows("SELECT kind FROM events WHERE kind LIKE 'policy.%' ORDER BY seq")
-		want := "policy.changed policy.changed policy.change_requested policy.change_approved policy.change_approved policy.changed policy.change_requested policy.change_approved policy.changed"
+		want := "policy.changed policy.changed policy.change_requested policy.change_approved policy.changed policy.change_requested policy.change_approved policy.changed"
 		if got := strings.ReplaceAll(kinds, "\n", " "); got != want {
 			t.Errorf("the events are %s", got)
 		}
