@@ -112,7 +112,7 @@ func TestProposals_Held(t *testing.T) {
 			now, charged time.Duration // since the last trusted time
 		}{{"a trusted clock", 0, 0}, {"a clock that went back", -time.Hour, 0}, {"a clock that jumped ahead", time.Hour, time.Hour}} {
 			p := pays(b, w, i+1, 1000)
-			p.CreatedAt = begin.Add(test.now)
+			p.CreatedAt, p.ExpiresAt = begin.Add(test.now), begin.Add(24*time.Hour)
 			m := proposal.Moment{Now: p.CreatedAt, Trusted: begin, AtOnce: true}
 			_, err := b.AddProposal(ctx, p, m, nil, auth.Event{At: b.now, Action: "proposal.create"})
 			wantFault(t, err, proposal.ErrAwaiting)
