@@ -288,7 +288,7 @@ func testLabels(t *testing.T, s *server, n *testkit.Node) {
 	if locked := string(n.WalletCLI(t, "specterd-"+v.id, "listlockunspent")); !strings.Contains(locked, utxo.Txid) {
 		t.Errorf("the UTXO is not locked: %s", locked)
 	}
-	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "unchanged": false, "ignored": [], "failed": []}`)
+	send(k, exported).want(t, 200).wantJSON(t, `{"imported": 4, "unchanged": true, "ignored": [], "failed": []}`)
 	testLabelsFromElsewhere(t, s, k, send, v)
 	if again := export(); again != exported {
 		t.Errorf("the export differs after it was imported:\n%s", again)

@@ -250,7 +250,7 @@ func (s *testWallet) exceeded(l historyLayer, r historyRule, x *expected, now ti
 }
 
 // windowAmounts returns the amounts in the message about a payment that exceeds the window: the
-// limit, and if other payments count, what they use and what is left; and what the payment needs.
+// limit; the amounts of other payments and of the rest, if there are any; and the amount with its fee.
 func (r historyRule) windowAmounts(used, spent btc.Amount) []btc.Amount {
 	if used == 0 {
 		return []btc.Amount{r.maxSat, spent}

@@ -102,14 +102,15 @@ func (s *Service) setLabels(ctx context.Context, access Access, labels []btc.Lab
 			return false, err
 		}
 	}
+	changed := false
 	if needed == auth.RoleSigner {
-		if err := s.setSpendable(ctx, access.Caller(), v.Wallet, labels); err != nil {
+		if changed, err = s.setSpendable(ctx, access.Caller(), v.Wallet, labels); err != nil {
 			return false, err
 		}
 		s.kick(v.ID)
 	}
 	if isSet, err := s.areSet(ctx, v.ID, texts); isSet || err != nil {
-		return needed == auth.RoleProposer, err
+		return !changed, err
 	}
 	return false, s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
 }
@@ -256,11 +257,11 @@ func (s *Service) setLabel(ctx context.Context, access Access, label string, fin
 // setSpendable unfreezes and then freezes the outputs of labels with "spendable", all
 // outputs of each kind at once. If an output has several labels, the last one applies.
 // For an output that is not in the index, the state is stored and takes effect once
-// the output is indexed.
-func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) error {
+// the output is indexed. It reports whether any output was not yet in that state.
+func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Wallet, labels []btc.Label) (changed bool, err error) {
 	order, wanted, err := spendable(labels)
 	if err != nil {
-		return err
+		return changed, err
 	}
 	var known, unknown [2][]UTXO // to unfreeze, and to freeze
 	for _, at := range order {
@@ -273,23 +274,24 @@ func (s *Service) setSpendable(ctx context.Context, who *auth.Principal, w Walle
 		case errors.Is(err, ErrUTXONotFound):
 			unknown[kind] = append(unknown[kind], UTXO{Outpoint: at})
 		case err != nil:
-			return err
+			return changed, err
 		case c.Frozen != frozen || c.Locked != frozen && !c.Reserved:
 			known[kind] = append(known[kind], c)
 		}
 	}
 	for kind, frozen := range []bool{false, true} {
+		changed = changed || len(known[kind]) > 0 || len(unknown[kind]) > 0
 		if err := s.remember(ctx, who, w, unknown[kind], frozen); err != nil {
-			return err
+			return changed, err
 		}
 		if len(known[kind]) == 0 {
 			continue
 		}
 		if err := s.freeze(ctx, who, w, known[kind], frozen); err != nil {
-			return err
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // spendable returns the outputs that labels freeze (true) or unfreeze, without

@@ -74,7 +74,11 @@ func TestWalletCommands(t *testing.T) {
 		}
 	}
 	refuse("--files must be keep or delete", "rm", "savings", "--files=maybe")
-	refuse("set SPECTER_NODE_WALLET_FOLDER", "rm", "savings", "--yes", "--files=delete", "--node-wallet-folder=")
+	withoutFolder := walletTool(t, dir, node, "rm", "savings", "--yes", "--files=delete")
+	withoutFolder.Env = append(withoutFolder.Env, "SPECTER_NODE_WALLET_FOLDER=") // an empty variable counts as unset
+	if out, err := withoutFolder.CombinedOutput(); err == nil || !strings.Contains(string(out), "set SPECTER_NODE_WALLET_FOLDER") {
+		t.Errorf("wallet rm without the folder of the node's wallets: %v, %s", err, out)
+	}
 	run("Created wallet gone.", "create", "--name", "Gone", "--descriptor", strings.ReplaceAll(savings, "<0;1>", "8/<0;1>"), "--birthday", "now")
 	run("Deleted wallet gone.\nChanged the database .*\n$", "rm", "gone", "--yes", "--files=delete")
 	if !inCore(1)() {
