@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -30,6 +31,7 @@ type sqliteEngine struct {
 	path         string
 	backupFolder string
 	now          func() time.Time
+	preparing    *sync.WaitGroup // see statements
 }
 
 // Pragmas apply per connection, so they are part of the data source names of the pools.
@@ -138,9 +140,13 @@ func (sqliteEngine) fill(ctx context.Context, _ *sql.Conn, tx *sql.Tx, t backup.
 	return nil
 }
 
-func (sqliteEngine) writes(rw *sql.DB) func(d db.DBTX) db.DBTX { return (&statements{pool: rw}).on }
+func (e sqliteEngine) writes(rw *sql.DB) func(d db.DBTX) db.DBTX {
+	return (&statements{pool: rw, running: e.preparing}).on
+}
 
-func (sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX { return (&statements{pool: ro}).on }
+func (e sqliteEngine) reads(ro *sql.DB) func(d db.DBTX) db.DBTX {
+	return (&statements{pool: ro, running: e.preparing}).on
+}
 
 // admit does nothing: SQLite runs each write transaction alone.
 func (sqliteEngine) admit(context.Context, *sql.Tx, bool) error { return nil }

@@ -13,8 +13,9 @@ import (
 // are closed with the pool.
 type statements struct {
 	pool      *sql.DB
-	prepared  sync.Map // *sql.Stmt by query
-	preparing sync.Map // queries that prepareSoon prepares
+	prepared  sync.Map        // *sql.Stmt by query
+	preparing sync.Map        // queries that prepareSoon prepares
+	running   *sync.WaitGroup // of the goroutines that prepare them
 }
 
 // get returns the prepared query. Two concurrent first calls may both prepare it.
@@ -38,10 +39,10 @@ func (s *statements) prepareSoon(ctx context.Context, query string) {
 	if _, is := s.preparing.LoadOrStore(query, true); is {
 		return
 	}
-	go func() {
+	s.running.Go(func() {
 		defer s.preparing.Delete(query)
 		_, _ = s.get(ctx, query) //nolint:sqlclosecheck // closed with the pool; after an error, the next call tries again
-	}()
+	})
 }
 
 // on returns a DBTX that runs prepared queries on d, which is the pool or one of its

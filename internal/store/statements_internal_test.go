@@ -55,7 +55,7 @@ func TestStatements_Writes(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "specterd.db"), 0)
 	_, err := s.rw.ExecContext(t.Context(), "CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
 	testkit.Check(t, err)
-	cache := &statements{pool: s.rw}
+	cache := &statements{pool: s.rw, running: &s.preparing}
 	const insert, list = "INSERT INTO numbers (n) VALUES ($1)", "SELECT n FROM numbers ORDER BY n"
 	inTx := func(commit bool, numbers ...int) error {
 		tx, err := s.rw.BeginTx(t.Context(), nil)
@@ -97,4 +97,21 @@ func TestStatements_Writes(t *testing.T) {
 	if !slices.Equal(got, []int{1, 2, 3, 4, 7}) {
 		t.Errorf("the numbers are %v", got)
 	}
+}
+
+// TestStatements_Close checks that Close waits until no statement is being prepared: the connection
+// for it could create files in a directory that is no longer used.
+func TestStatements_Close(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "specterd.db"), 0)
+	var failed error
+	s.preparing.Go(func() {
+		for range 5000 {
+			if err := s.ro.PingContext(context.WithoutCancel(t.Context())); err != nil {
+				failed = err
+			}
+		}
+	})
+	testkit.Check(t, s.Close())
+	s.preparing.Wait()
+	testkit.Check(t, failed)
 }

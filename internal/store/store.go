@@ -15,6 +15,7 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,9 @@ type Store struct {
 	// supports that.
 	histories historyReader
 	policies  policies
+	// preparing is waited for before the pools are closed: a connection that it opens afterwards
+	// would create files.
+	preparing sync.WaitGroup
 }
 
 // engine has the operations that differ between SQLite and PostgreSQL.
@@ -136,7 +140,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if IsPostgres(o.URL) {
 		s.engine = postgresEngine{url: o.URL}
 	} else {
-		s.engine = sqliteEngine{path: o.URL, backupFolder: o.BackupFolder, now: o.Now}
+		s.engine = sqliteEngine{path: o.URL, backupFolder: o.BackupFolder, now: o.Now, preparing: &s.preparing}
 		s.disk.path = reservePath(o.URL)
 		s.disk.takeOverReserve(o.URL)
 	}
@@ -169,6 +173,7 @@ func remember[T any](ctx context.Context, s *Store, key any, load func() (result
 
 // Close closes the database. The store must not be used afterwards.
 func (s *Store) Close() error {
+	s.preparing.Wait()
 	var err error
 	if s.credentials != nil {
 		err = s.credentials.close()
