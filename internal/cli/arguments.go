@@ -11,9 +11,9 @@ import (
 	"github.com/specterd/specterd/internal/config"
 )
 
-// orderArguments returns the command that the arguments name, and the arguments with all flags
-// behind its words, because cobra accepts flags before them only if it knows them as flags of a
-// parent. It returns an error for an unknown command, and for a flag whose value is missing.
+// orderArguments returns the arguments with all flags behind the words of the command, because cobra
+// accepts flags before them only if it knows them as flags of a parent. It returns an error for an
+// unknown command, and for a flag whose value is missing.
 func orderArguments(root *cobra.Command, args []string) ([]string, error) {
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		return orderCompletion(root, args), nil
@@ -46,30 +46,49 @@ func orderCompletion(root *cobra.Command, args []string) []string {
 
 func isHelp(arg string) bool { return arg == "--help" || arg == "-h" }
 
-// reading is one way to read the arguments of the program. The arguments do not say whether a word
-// after a flag is its value, which depends on the command.
+// reading is the arguments of the program, divided at the words of the command.
 type reading struct {
 	cmd   *cobra.Command
 	words []string // that name the command
 	flags []string // before the last of the words, with values
-	names []string // of these flags
-	isSet []bool   // whether these flags have a value
 	rest  []string // what follows the words
 	// unknown is the first flag before the last of the words that no command has.
 	unknown string
 }
 
-// readCommand returns the best reading of the arguments.
+// readCommand divides the arguments.
 func readCommand(root *cobra.Command, args []string) reading {
 	kinds := kindsOfFlags(root)
-	var best reading
-	bestRank := -1
-	for _, r := range readings(reading{cmd: root, rest: args}, kinds) {
-		if rank := r.rank(); rank > bestRank {
-			best, bestRank = r, rank
+	r := reading{cmd: root, rest: args}
+	for len(r.rest) > 0 && r.rest[0] != "--" && r.cmd.HasSubCommands() {
+		n := 1
+		switch name, isLong := longName(r.rest[0]); {
+		case isLong && kinds[name] == nil:
+			r.unknown = cmp.Or(r.unknown, "--"+name)
+		case isLong && r.takesNext(kinds):
+			n = 2
+		case !strings.HasPrefix(r.rest[0], "-") || r.rest[0] == "-":
+			sub, rest := find(r.cmd, r.rest[:1])
+			if len(rest) > 0 {
+				return r // an unknown word
+			}
+			r.cmd, r.words, r.rest = sub, append(r.words, r.rest[0]), r.rest[1:]
+			continue
 		}
+		r.flags, r.rest = append(r.flags, r.rest[:n]...), r.rest[n:]
 	}
-	return best
+	return r
+}
+
+// takesNext reports whether the flag at the beginning of the rest has the next argument as its value.
+// If only some of the commands with this flag require a value, the name of a command is none.
+func (r reading) takesNext(kinds map[string][]bool) bool {
+	name, _ := longName(r.rest[0])
+	if strings.Contains(r.rest[0], "=") || !slices.Contains(kinds[name], true) || len(r.rest) < 2 || isFlag(r.rest[1], kinds) {
+		return false
+	}
+	sub, _ := find(r.cmd, r.rest[1:2])
+	return sub == r.cmd || !slices.Contains(kinds[name], false)
 }
 
 // kindsOfFlags returns for the names of all flags whether they require a value. A name may mean
@@ -90,77 +109,17 @@ func kindsOfFlags(root *cobra.Command) map[string][]bool {
 
 func requiresValue(f *pflag.Flag) bool { return f.NoOptDefVal == "" }
 
-// readings continues a reading in all possible ways.
-func readings(r reading, kinds map[string][]bool) []reading {
-	for len(r.rest) > 0 && r.rest[0] != "--" && r.cmd.HasSubCommands() {
-		arg := r.rest[0]
-		if !strings.HasPrefix(arg, "-") || arg == "-" {
-			sub, rest := find(r.cmd, r.rest[:1])
-			if len(rest) > 0 {
-				break // an unknown word
-			}
-			r.cmd, r.words, r.rest = sub, with(r.words, arg), r.rest[1:]
-			continue
-		}
-		long, isLong := strings.CutPrefix(arg, "--")
-		name, _, hasValue := strings.Cut(long, "=")
-		if isLong && !hasValue && kinds[name] != nil {
-			return eitherWay(r, name, kinds)
-		}
-		if isLong && kinds[name] == nil {
-			r.unknown = cmp.Or(r.unknown, "--"+name)
-		}
-		r = r.withFlag(strings.TrimLeft(name, "-"), hasValue, 1)
-	}
-	return []reading{r}
-}
-
-// eitherWay continues a reading after a flag in all ways in which commands have the flag: the next
-// argument is its value, or it has none.
-func eitherWay(r reading, name string, kinds map[string][]bool) (all []reading) {
-	for _, hasValue := range kinds[name] {
-		n := 1
-		if hasValue && len(r.rest) > 1 && !isFlag(r.rest[1], kinds) {
-			n = 2
-		}
-		all = append(all, readings(r.withFlag(name, hasValue, n), kinds)...)
-	}
-	return all
+// longName returns the name of a flag such as --name or --name=value.
+func longName(arg string) (name string, isLong bool) {
+	name, isLong = strings.CutPrefix(arg, "--")
+	name, _, _ = strings.Cut(name, "=")
+	return name, isLong
 }
 
 // isFlag reports whether an argument is a flag of a command.
 func isFlag(arg string, kinds map[string][]bool) bool {
-	name, isLong := strings.CutPrefix(arg, "--")
-	name, _, _ = strings.Cut(name, "=")
+	name, isLong := longName(arg)
 	return isLong && kinds[name] != nil
-}
-
-// withFlag returns the reading with a flag, which is the first n arguments of the rest.
-func (r reading) withFlag(name string, hasValue bool, n int) reading {
-	r.flags, r.rest = slices.Concat(r.flags, r.rest[:n]), r.rest[n:]
-	r.names, r.isSet = with(r.names, name), with(r.isSet, hasValue)
-	return r
-}
-
-// with returns a new slice with another element.
-func with[T any](all []T, one T) []T { return append(slices.Clip(all), one) }
-
-// rank orders readings. The best ones name a command with all these flags. Readings without such a
-// command are ordered by the number of words.
-func (r reading) rank() int {
-	rank := len(r.words)
-	if !r.cmd.HasSubCommands() {
-		rank += 100
-	}
-	if len(r.rest) == 0 || !r.cmd.HasSubCommands() {
-		rank += 100
-	}
-	for i, name := range r.names {
-		if f := r.cmd.Flag(name); f != nil && requiresValue(f) == r.isSet[i] {
-			rank += 2
-		}
-	}
-	return rank
 }
 
 // arguments returns the arguments with the flags behind the words of the command. Flags of a server
@@ -181,11 +140,11 @@ func withoutClientFlags(flags []string) []string {
 	config.AddClientFlags(known)
 	var kept []string
 	for i := 0; i < len(flags); i++ {
-		name, _, hasValue := strings.Cut(strings.TrimPrefix(flags[i], "--"), "=")
+		name, _ := longName(flags[i])
 		switch f := known.Lookup(name); {
 		case f == nil:
 			kept = append(kept, flags[i])
-		case requiresValue(f) && !hasValue:
+		case requiresValue(f) && !strings.Contains(flags[i], "="):
 			i++
 		}
 	}
@@ -205,8 +164,7 @@ func (r reading) withoutValue() string {
 		if i++; i == len(args) {
 			break // cobra says so
 		}
-		other, isLong := strings.CutPrefix(args[i], "--")
-		other, _, _ = strings.Cut(other, "=")
+		other, isLong := longName(args[i])
 		if isLong && r.cmd.Flag(other) != nil {
 			return name
 		}
