@@ -65,6 +65,7 @@ func testSetLabel(t *testing.T, s *server, _ *testkit.Node) {
 			if exported := export(); strings.Contains(exported, record) {
 				t.Errorf("%s: after %s the export is %s", to, got.body, exported)
 			}
+			s.call(t, "PATCH", path+to, k, `{"label": ""}`).want(t, 200) // changes nothing
 			if n := s.audit(t, v.id) - acts; n != 1 {
 				t.Errorf("%s: %d entries in the audit log", to, n)
 			}

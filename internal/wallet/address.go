@@ -157,8 +157,7 @@ func (s *Service) NextAddress(ctx context.Context, access Access, label string) 
 	revealed, err := s.store.AddressAt(ctx, v.ID, Place{ReceiveBranch, index})
 	a := NewAddress{Place: revealed.Place, Address: revealed.Address, Label: revealed.Label, rescanning: v.Rescanning()}
 	if err == nil && label != "" {
-		err = s.store.SetLabels(ctx, v.ID, []btc.Label{{Type: labelAddress, Ref: a.Address, Label: &label}},
-			access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
+		_, err = s.putLabels(ctx, access, v.ID, []btc.Label{{Type: labelAddress, Ref: a.Address, Label: &label}})
 		a.Label = label
 	}
 	if err == nil {

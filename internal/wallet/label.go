@@ -109,10 +109,16 @@ func (s *Service) setLabels(ctx context.Context, access Access, labels []btc.Lab
 		}
 		s.kick(v.ID)
 	}
-	if isSet, err := s.areSet(ctx, v.ID, texts); isSet || err != nil {
-		return !changed, err
+	unchanged, err = s.putLabels(ctx, access, v.ID, texts)
+	return unchanged && !changed, err
+}
+
+// putLabels sets labels, and reports whether all were set already. It stores nothing then.
+func (s *Service) putLabels(ctx context.Context, access Access, walletID string, labels []btc.Label) (unchanged bool, err error) {
+	if unchanged, err = s.areSet(ctx, walletID, labels); unchanged || err != nil {
+		return unchanged, err
 	}
-	return false, s.store.SetLabels(ctx, v.ID, texts, access.Caller().Event(s.now(), "wallet.label", v.ID, text.Count(len(texts), "label")))
+	return false, s.store.SetLabels(ctx, walletID, labels, access.Caller().Event(s.now(), "wallet.label", walletID, text.Count(len(labels), "label")))
 }
 
 // areSet reports whether all labels are set already, so that there is nothing to change. Labels with an
@@ -251,7 +257,8 @@ func (s *Service) setLabel(ctx context.Context, access Access, label string, fin
 		return err
 	}
 	l.Label = &label
-	return s.store.SetLabels(ctx, v.ID, []btc.Label{l}, access.Caller().Event(s.now(), "wallet.label", v.ID, "1 label"))
+	_, err = s.putLabels(ctx, access, v.ID, []btc.Label{l})
+	return err
 }
 
 // setSpendable unfreezes and then freezes the outputs of labels with "spendable", all
