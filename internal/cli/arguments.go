@@ -81,7 +81,7 @@ func readCommand(root *cobra.Command, args []string) reading {
 }
 
 // takesNext reports whether the flag at the beginning of the rest has the next argument as its value.
-// If only some of the commands with this flag require a value, the name of a command is none.
+// If only some of the commands with this flag require a value, the name of a command is not a value.
 func (r reading) takesNext(kinds map[string][]bool) bool {
 	name, _ := longName(r.rest[0])
 	if strings.Contains(r.rest[0], "=") || !slices.Contains(kinds[name], true) || len(r.rest) < 2 || isFlag(r.rest[1], kinds) {
